@@ -1,0 +1,772 @@
+#include "base/db.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+/* Requests in one transaction at most: bounds how long the first of them waits. */
+#define GROUP_MAX 256
+#define BUSY_TIMEOUT_MS 5000
+#define STATEMENT_CACHE_KIB "-8192" /* PRAGMA cache_size: negative is KiB */
+
+struct db_stmt {
+    sqlite3_stmt *raw;
+    sqlite3 *handle;
+    bool borrowed;
+};
+
+/* A connection and its prepared statements: used by one thread at a time. */
+struct connection {
+    sqlite3 *handle;
+    const struct db *db;
+    struct db_stmt *statements; /* by number, prepared at first use */
+};
+
+struct db_tx {
+    struct connection *connection;
+};
+
+/* One per reading thread, found through the pthread key, listed so that db_close can end those of living threads. */
+struct reader {
+    struct connection connection;
+    struct db_tx tx;
+    bool open; /* a snapshot is running */
+    struct db *db;
+    struct reader *next;
+};
+
+/* Lives on the stack of the thread that waits in db_write. */
+struct request {
+    db_write_fn fn;
+    void *arg;
+    struct err *err;
+    bool ok;
+    bool done;
+    struct request *next;
+};
+
+struct db {
+    char *path;
+    const char *const *statements;
+    int statement_count;
+
+    pthread_t thread;
+    struct connection writer;
+    pthread_mutex_t lock; /* over the members below */
+    pthread_cond_t work;  /* something is queued, or closing */
+    pthread_cond_t ready; /* a group is finished */
+    struct request *first, *last;
+    bool closing;
+
+    pthread_key_t reader_key;
+    pthread_mutex_t readers_lock;
+    struct reader *readers;
+};
+
+/* --- errors of the engine --------------------------------------------------------------------------------------- */
+
+static enum err_code code_of(int result)
+{
+    switch (result & 0xFF) {
+    case SQLITE_CONSTRAINT:
+        return ERR_CONFLICT;
+    case SQLITE_FULL:
+        return ERR_NO_SPACE;
+    case SQLITE_BUSY:
+        return ERR_BUSY;
+    default:
+        return ERR_INTERNAL;
+    }
+}
+
+/* A disk that fills up while the log is written is told as an I/O error with the errno beside it. */
+static bool disk_is_full(sqlite3 *handle, int result)
+{
+    int sys = (result & 0xFF) == SQLITE_IOERR ? sqlite3_system_errno(handle) : 0;
+    return sys == ENOSPC || sys == EDQUOT;
+}
+
+static bool engine_error(struct err *err, sqlite3 *handle, int result, const char *where,
+                         const char *what)
+{
+    enum err_code code = disk_is_full(handle, result) ? ERR_NO_SPACE : code_of(result);
+    err_set_at(err, code, where, "");
+    if (err) {
+        err->sys = handle ? sqlite3_system_errno(handle) : 0;
+        snprintf(err->detail, sizeof(err->detail), "%.150s: %.200s (%d)", what,
+                 handle ? sqlite3_errmsg(handle) : sqlite3_errstr(result), result);
+    }
+    return false;
+}
+
+static bool exec(sqlite3 *handle, const char *sql, struct err *err)
+{
+    int result = sqlite3_exec(handle, sql, NULL, NULL, NULL);
+    return result == SQLITE_OK || engine_error(err, handle, result, __func__, sql);
+}
+
+/* --- connections ------------------------------------------------------------------------------------------------ */
+
+static const char *const settings[] = {
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA trusted_schema=OFF",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA cache_size=" STATEMENT_CACHE_KIB,
+    "PRAGMA journal_size_limit=67108864",
+};
+
+static bool configure(sqlite3 *handle, struct err *err)
+{
+    int on = 0;
+    sqlite3_extended_result_codes(handle, 1);
+    sqlite3_busy_timeout(handle, BUSY_TIMEOUT_MS);
+    int result = sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, &on);
+    if (result != SQLITE_OK || on != 1) {
+        return engine_error(err, handle, result, __func__, "SQLITE_DBCONFIG_DEFENSIVE");
+    }
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        if (!exec(handle, settings[i], err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void connection_close(struct connection *c)
+{
+    for (int i = 0; c->statements && i < c->db->statement_count; i++) {
+        sqlite3_finalize(c->statements[i].raw);
+    }
+    free(c->statements);
+    c->statements = NULL;
+    int result = sqlite3_close(c->handle);
+    if (result != SQLITE_OK) {
+        BUG("a database connection was closed while in use");
+    }
+    c->handle = NULL;
+}
+
+static bool connection_open(const struct db *db, struct connection *c, struct err *err)
+{
+    *c = (struct connection){.db = db};
+    int result = sqlite3_open_v2(db->path, &c->handle,
+                                 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                                 NULL);
+    if (result != SQLITE_OK) {
+        engine_error(err, c->handle, result, __func__, db->path);
+        sqlite3_close(c->handle);
+        c->handle = NULL;
+        return false;
+    }
+    c->statements = xcalloc((size_t)db->statement_count, sizeof(*c->statements));
+    if (!configure(c->handle, err)) {
+        connection_close(c);
+        return false;
+    }
+    return true;
+}
+
+/* --- migrations ------------------------------------------------------------------------------------------------- */
+
+static bool read_version(sqlite3 *handle, int *out, struct err *err)
+{
+    sqlite3_stmt *q = NULL;
+    int result = sqlite3_prepare_v2(handle, "PRAGMA user_version", -1, &q, NULL);
+    if (result == SQLITE_OK) {
+        result = sqlite3_step(q);
+    }
+    *out = result == SQLITE_ROW ? sqlite3_column_int(q, 0) : 0;
+    sqlite3_finalize(q);
+    return result == SQLITE_ROW ||
+           engine_error(err, handle, result, __func__, "PRAGMA user_version");
+}
+
+/* One step and its number in one transaction: a crash leaves the version before or the version after. */
+static bool migrate_step(sqlite3 *handle, const char *sql, int to_version, struct err *err)
+{
+    char number[64];
+    snprintf(number, sizeof(number), "PRAGMA user_version=%d", to_version);
+    if (exec(handle, "BEGIN IMMEDIATE", err) && exec(handle, sql, err) &&
+        exec(handle, number, err) && exec(handle, "COMMIT", err)) {
+        return true;
+    }
+    if (!sqlite3_get_autocommit(handle)) {
+        (void)sqlite3_exec(handle, "ROLLBACK", NULL, NULL, NULL);
+    }
+    return false;
+}
+
+static bool migrate(sqlite3 *handle, const struct db_options *options, struct err *err)
+{
+    int version = 0;
+    if (!read_version(handle, &version, err)) {
+        return false;
+    }
+    if (version > options->migration_count || version < 0) {
+        return err_set(err, ERR_CONFLICT,
+                       "the database was written by a newer version of Bondstore (format %d, this "
+                       "program knows up to %d)",
+                       version, options->migration_count);
+    }
+    for (int i = version; i < options->migration_count; i++) {
+        if (!migrate_step(handle, options->migrations[i], i + 1, err)) {
+            return err_prefix(err, "migration %d", i + 1);
+        }
+    }
+    return true;
+}
+
+/* --- the writer thread ------------------------------------------------------------------------------------------ */
+
+/* Statements that a function left open would keep its savepoint from being released. */
+static void return_statements(struct connection *c)
+{
+    for (int i = 0; i < c->db->statement_count; i++) {
+        if (c->statements[i].borrowed) {
+            db_stmt_done(&c->statements[i]);
+        }
+    }
+}
+
+/* Runs one request in its own savepoint. False when the whole transaction is lost: some errors of the engine (disk
+ * full, I/O) roll everything back by themselves. */
+static bool run_one(struct db *db, struct request *rq)
+{
+    struct db_tx tx = {&db->writer};
+    sqlite3 *handle = db->writer.handle;
+
+    rq->ok = exec(handle, "SAVEPOINT request", rq->err) && rq->fn(&tx, rq->arg, rq->err);
+    return_statements(&db->writer);
+    if (sqlite3_get_autocommit(handle)) {
+        if (rq->ok) {
+            rq->ok = err_internal(rq->err, "the transaction ended inside a request");
+        }
+        return false;
+    }
+    if (rq->ok && exec(handle, "RELEASE request", rq->err)) {
+        return true;
+    }
+    rq->ok = false;
+    if (sqlite3_get_autocommit(handle)) {
+        return false;
+    }
+    return exec(handle, "ROLLBACK TO request", NULL) && exec(handle, "RELEASE request", NULL);
+}
+
+static void fail_all(struct request *group, const struct err *why)
+{
+    for (struct request *rq = group; rq; rq = rq->next) {
+        if (rq->ok) {
+            rq->ok = false;
+            if (rq->err) {
+                *rq->err = *why;
+            }
+        }
+    }
+}
+
+static void rollback(sqlite3 *handle)
+{
+    if (!sqlite3_get_autocommit(handle)) {
+        (void)sqlite3_exec(handle, "ROLLBACK", NULL, NULL, NULL);
+    }
+}
+
+/* The group in one transaction. False, and nothing of it stored, when the transaction as a whole was lost; `why` says
+ * why. */
+static bool run_together(struct db *db, struct request *group, struct err *why)
+{
+    sqlite3 *handle = db->writer.handle;
+    if (!exec(handle, "BEGIN IMMEDIATE", why)) {
+        return false;
+    }
+    for (struct request *rq = group; rq; rq = rq->next) {
+        if (!run_one(db, rq)) {
+            if (rq->err) {
+                *why = *rq->err;
+            } else {
+                (void)err_internal(why, "a request lost the transaction");
+            }
+            rollback(handle);
+            return false;
+        }
+    }
+    if (!exec(handle, "COMMIT", why)) {
+        rollback(handle);
+        return false;
+    }
+    return true;
+}
+
+/* A transaction that one request took down is run again request by request, so that the others do not pay for it. */
+static void run_group(struct db *db, struct request *group)
+{
+    struct err why = {0};
+    for (struct request *rq = group; rq; rq = rq->next) {
+        rq->ok = true; /* so that a group that cannot begin fails all of them */
+    }
+    if (run_together(db, group, &why)) {
+        return;
+    }
+    if (!group->next) {
+        group->ok = group->ok || !group->err || group->err->code == ERR_NONE;
+        fail_all(group, &why);
+        return;
+    }
+    for (struct request *rq = group; rq;) {
+        struct request *next = rq->next;
+        rq->next = NULL;
+        if (rq->err) {
+            *rq->err = (struct err){0};
+        }
+        run_group(db, rq);
+        rq->next = next;
+        rq = next;
+    }
+}
+
+/* Takes up to GROUP_MAX requests off the queue; with the lock held. */
+static struct request *take_group(struct db *db)
+{
+    struct request *group = db->first;
+    struct request *last = group;
+    for (int i = 1; last && i < GROUP_MAX && last->next; i++) {
+        last = last->next;
+    }
+    if (last) {
+        db->first = last->next;
+        last->next = NULL;
+    }
+    if (!db->first) {
+        db->last = NULL;
+    }
+    return group;
+}
+
+/* After this a request's memory is its waiter's again. */
+static void finish_group(struct db *db, struct request *group)
+{
+    while (group) {
+        struct request *next = group->next;
+        group->done = true;
+        group = next;
+    }
+    pthread_cond_broadcast(&db->ready);
+}
+
+static void *writer_main(void *arg)
+{
+    struct db *db = arg;
+    pthread_mutex_lock(&db->lock);
+    for (;;) {
+        while (!db->first && !db->closing) {
+            pthread_cond_wait(&db->work, &db->lock);
+        }
+        struct request *group = take_group(db);
+        if (!group) {
+            break;
+        }
+        pthread_mutex_unlock(&db->lock);
+        run_group(db, group);
+        pthread_mutex_lock(&db->lock);
+        finish_group(db, group);
+    }
+    pthread_mutex_unlock(&db->lock);
+    return NULL;
+}
+
+bool db_write(struct db *db, db_write_fn fn, void *arg, struct err *err)
+{
+    if (pthread_equal(pthread_self(), db->thread)) {
+        BUG("db_write inside a write");
+    }
+    struct err own = {0};
+    struct request rq = {.fn = fn, .arg = arg, .err = err ? err : &own};
+
+    pthread_mutex_lock(&db->lock);
+    if (db->closing) {
+        BUG("db_write after db_close");
+    }
+    if (db->last) {
+        db->last->next = &rq;
+    } else {
+        db->first = &rq;
+        pthread_cond_signal(&db->work);
+    }
+    db->last = &rq;
+    while (!rq.done) {
+        pthread_cond_wait(&db->ready, &db->lock);
+    }
+    pthread_mutex_unlock(&db->lock);
+    return rq.ok;
+}
+
+/* --- snapshots -------------------------------------------------------------------------------------------------- */
+
+static void reader_free(struct reader *r)
+{
+    return_statements(&r->connection);
+    if (r->open) {
+        rollback(r->connection.handle);
+    }
+    connection_close(&r->connection);
+    free(r);
+}
+
+/* A reading thread ends: the key's destructor. */
+static void reader_gone(void *value)
+{
+    struct reader *r = value;
+    struct db *db = r->db;
+    pthread_mutex_lock(&db->readers_lock);
+    struct reader **at = &db->readers;
+    while (*at && *at != r) {
+        at = &(*at)->next;
+    }
+    if (*at) {
+        *at = r->next;
+    }
+    pthread_mutex_unlock(&db->readers_lock);
+    reader_free(r);
+}
+
+static struct reader *reader_of_thread(struct db *db, struct err *err)
+{
+    struct reader *r = pthread_getspecific(db->reader_key);
+    if (r) {
+        return r;
+    }
+    r = xcalloc(1, sizeof(*r));
+    if (!connection_open(db, &r->connection, err) ||
+        !exec(r->connection.handle, "PRAGMA query_only=ON", err)) {
+        if (r->connection.handle) {
+            connection_close(&r->connection);
+        }
+        free(r);
+        return NULL;
+    }
+    r->db = db;
+    r->tx.connection = &r->connection;
+    if (pthread_setspecific(db->reader_key, r) != 0) {
+        BUG("pthread_setspecific");
+    }
+    pthread_mutex_lock(&db->readers_lock);
+    r->next = db->readers;
+    db->readers = r;
+    pthread_mutex_unlock(&db->readers_lock);
+    return r;
+}
+
+bool db_snapshot(struct db *db, struct db_tx **out, struct err *err)
+{
+    *out = NULL;
+    if (pthread_equal(pthread_self(), db->thread)) {
+        BUG("a snapshot on the writer thread");
+    }
+    struct reader *r = reader_of_thread(db, err);
+    if (!r) {
+        return false;
+    }
+    if (r->open) {
+        BUG("a second snapshot on one thread");
+    }
+    /* a deferred transaction fixes its state at the first read, so read at once */
+    if (!exec(r->connection.handle, "BEGIN DEFERRED; SELECT 1 FROM sqlite_schema LIMIT 1", err)) {
+        rollback(r->connection.handle);
+        return false;
+    }
+    r->open = true;
+    *out = &r->tx;
+    return true;
+}
+
+void db_snapshot_end(struct db_tx *tx)
+{
+    if (!tx) {
+        return;
+    }
+    struct reader *r = (struct reader *)tx->connection; /* its first member */
+    if (!r->open) {
+        BUG("a snapshot ended twice");
+    }
+    return_statements(&r->connection);
+    rollback(r->connection.handle);
+    r->open = false;
+}
+
+/* --- opening and closing ---------------------------------------------------------------------------------------- */
+
+static void db_free(struct db *db)
+{
+    pthread_key_delete(db->reader_key);
+    pthread_mutex_destroy(&db->readers_lock);
+    pthread_cond_destroy(&db->ready);
+    pthread_cond_destroy(&db->work);
+    pthread_mutex_destroy(&db->lock);
+    free(db->path);
+    free(db);
+}
+
+static struct db *db_new(const struct db_options *options)
+{
+    struct db *db = xcalloc(1, sizeof(*db));
+    db->path = xstrdup(options->path);
+    db->statements = options->statements;
+    db->statement_count = options->statement_count;
+    pthread_mutex_init(&db->lock, NULL);
+    pthread_cond_init(&db->work, NULL);
+    pthread_cond_init(&db->ready, NULL);
+    pthread_mutex_init(&db->readers_lock, NULL);
+    if (pthread_key_create(&db->reader_key, reader_gone) != 0) {
+        BUG("pthread_key_create");
+    }
+    return db;
+}
+
+/* The engine gives -wal and -shm the mode of the database file, so that one is enough. */
+static bool make_private(const char *path, struct err *err)
+{
+    if (chmod(path, 0600) != 0) {
+        return err_sys(err, errno, "chmod of %s", path);
+    }
+    return true;
+}
+
+bool db_open(const struct db_options *options, struct db **out, struct err *err)
+{
+    *out = NULL;
+    if (!sqlite3_threadsafe()) {
+        BUG("the database engine was built without threads");
+    }
+    struct db *db = db_new(options);
+    bool opened = connection_open(db, &db->writer, err);
+    if (!opened || !make_private(db->path, err) || !migrate(db->writer.handle, options, err)) {
+        if (opened) {
+            connection_close(&db->writer);
+        }
+        db_free(db);
+        return false;
+    }
+    int result = pthread_create(&db->thread, NULL, writer_main, db);
+    if (result != 0) {
+        connection_close(&db->writer);
+        db_free(db);
+        return err_sys(err, result, "start of the writer thread");
+    }
+    *out = db;
+    return true;
+}
+
+void db_close(struct db *db)
+{
+    if (!db) {
+        return;
+    }
+    pthread_mutex_lock(&db->lock);
+    db->closing = true;
+    pthread_cond_signal(&db->work);
+    pthread_mutex_unlock(&db->lock);
+    pthread_join(db->thread, NULL);
+
+    while (db->readers) {
+        struct reader *r = db->readers;
+        db->readers = r->next;
+        reader_free(r);
+    }
+    connection_close(&db->writer); /* the last one: checkpoints and removes the log */
+    db_free(db);
+}
+
+/* --- statements ------------------------------------------------------------------------------------------------- */
+
+struct db_stmt *db_stmt(struct db_tx *tx, int number)
+{
+    struct connection *c = tx->connection;
+    if (number < 0 || number >= c->db->statement_count) {
+        BUG("no such statement");
+    }
+    struct db_stmt *q = &c->statements[number];
+    if (q->borrowed) {
+        BUG("a statement borrowed twice");
+    }
+    if (!q->raw) {
+        int result = sqlite3_prepare_v3(c->handle, c->db->statements[number], -1,
+                                        SQLITE_PREPARE_PERSISTENT, &q->raw, NULL);
+        if (result != SQLITE_OK) {
+            log_event(LOG_ERROR, "statement", "number=%d reason=\"%s\"", number,
+                      sqlite3_errmsg(c->handle));
+            BUG("a statement does not prepare");
+        }
+        q->handle = c->handle;
+    }
+    q->borrowed = true;
+    return q;
+}
+
+void db_stmt_done(struct db_stmt *q)
+{
+    if (!q || !q->raw) {
+        return;
+    }
+    (void)sqlite3_reset(q->raw); /* repeats the error of the last step, which has been told */
+    (void)sqlite3_clear_bindings(q->raw);
+    q->borrowed = false;
+}
+
+/* A bind fails by a wrong index, by a statement in the middle of its rows, or by a value above the engine's limit. */
+static void bound(int result)
+{
+    if (result != SQLITE_OK) {
+        BUG("a value could not be bound");
+    }
+}
+
+void db_bind_int(struct db_stmt *q, int index, int64_t value)
+{
+    bound(sqlite3_bind_int64(q->raw, index, value));
+}
+
+void db_bind_text(struct db_stmt *q, int index, struct slice text)
+{
+    bound(sqlite3_bind_text64(q->raw, index, text.p ? text.p : "", text.n, SQLITE_STATIC,
+                              SQLITE_UTF8));
+}
+
+void db_bind_str(struct db_stmt *q, int index, const char *text)
+{
+    if (text) {
+        db_bind_text(q, index, slice_str(text));
+    } else {
+        db_bind_null(q, index);
+    }
+}
+
+void db_bind_blob(struct db_stmt *q, int index, struct slice bytes)
+{
+    bound(sqlite3_bind_blob64(q->raw, index, bytes.p ? bytes.p : "", bytes.n, SQLITE_STATIC));
+}
+
+void db_bind_digest(struct db_stmt *q, int index, const struct digest *d)
+{
+    uint8_t raw[DIGEST_RAW_MAX];
+    if (!digest_is_set(d)) {
+        db_bind_null(q, index);
+        return;
+    }
+    size_t n = digest_to_raw(d, raw);
+    bound(sqlite3_bind_blob64(q->raw, index, raw, n, SQLITE_TRANSIENT));
+}
+
+void db_bind_null(struct db_stmt *q, int index)
+{
+    bound(sqlite3_bind_null(q->raw, index));
+}
+
+enum db_result db_step(struct db_stmt *q, struct err *err)
+{
+    int result = sqlite3_step(q->raw);
+    if (result == SQLITE_ROW) {
+        return DB_ROW;
+    }
+    if (result == SQLITE_DONE) {
+        return DB_DONE;
+    }
+    (void)engine_error(err, q->handle, result, __func__, sqlite3_sql(q->raw));
+    return DB_FAILED;
+}
+
+bool db_run(struct db_stmt *q, struct err *err)
+{
+    return db_step(q, err) != DB_FAILED;
+}
+
+int64_t db_changes(struct db_tx *tx)
+{
+    return sqlite3_changes64(tx->connection->handle);
+}
+
+int64_t db_last_id(struct db_tx *tx)
+{
+    return sqlite3_last_insert_rowid(tx->connection->handle);
+}
+
+int64_t db_col_int(struct db_stmt *q, int column)
+{
+    return sqlite3_column_int64(q->raw, column);
+}
+
+struct slice db_col_text(struct db_stmt *q, int column)
+{
+    const char *p = (const char *)sqlite3_column_text(q->raw, column);
+    if (!p) {
+        return (struct slice){"", 0};
+    }
+    return (struct slice){p, (size_t)sqlite3_column_bytes(q->raw, column)};
+}
+
+struct slice db_col_blob(struct db_stmt *q, int column)
+{
+    const char *p = sqlite3_column_blob(q->raw, column);
+    if (!p) {
+        return (struct slice){"", 0};
+    }
+    return (struct slice){p, (size_t)sqlite3_column_bytes(q->raw, column)};
+}
+
+bool db_col_is_null(struct db_stmt *q, int column)
+{
+    return sqlite3_column_type(q->raw, column) == SQLITE_NULL;
+}
+
+bool db_col_digest(struct db_stmt *q, int column, struct digest *out)
+{
+    *out = (struct digest){0};
+    return sqlite3_column_type(q->raw, column) == SQLITE_BLOB &&
+           digest_from_raw(db_col_blob(q, column), out);
+}
+
+/* --- maintenance ------------------------------------------------------------------------------------------------ */
+
+bool db_explain(struct db *db, int number, struct buf *out, struct err *err)
+{
+    if (number < 0 || number >= db->statement_count) {
+        BUG("no such statement");
+    }
+    struct reader *r = reader_of_thread(db, err);
+    if (!r) {
+        return false;
+    }
+    auto_buf struct buf sql = {0};
+    sqlite3 *handle = r->connection.handle;
+    sqlite3_stmt *q = NULL;
+    buf_printf(&sql, "EXPLAIN QUERY PLAN %s", db->statements[number]);
+    int result = sqlite3_prepare_v2(handle, sql.p, -1, &q, NULL);
+    if (result != SQLITE_OK) {
+        return engine_error(err, handle, result, __func__, sql.p);
+    }
+    while ((result = sqlite3_step(q)) == SQLITE_ROW) {
+        buf_printf(out, "%s\n", (const char *)sqlite3_column_text(q, 3));
+    }
+    sqlite3_finalize(q);
+    return result == SQLITE_DONE || engine_error(err, handle, result, __func__, sql.p);
+}
+
+bool db_checkpoint(struct db *db, struct err *err)
+{
+    struct reader *r = reader_of_thread(db, err);
+    if (!r) {
+        return false;
+    }
+    if (r->open) {
+        BUG("a checkpoint inside a snapshot");
+    }
+    sqlite3 *handle = r->connection.handle;
+    int result = sqlite3_wal_checkpoint_v2(handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return result == SQLITE_OK || engine_error(err, handle, result, __func__, "wal_checkpoint");
+}

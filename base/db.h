@@ -1,0 +1,92 @@
+/* The one door to the database engine (the only sqlite3.h). SQL text lives in a statement table handed over at open;
+ * callers name a statement by its number. One write connection in a writer thread with group commit; one read
+ * connection per reading thread, opened at its first read and kept through a pthread key.
+ * SQLite settings: WAL, synchronous=FULL, foreign_keys=ON, trusted_schema=OFF, DEFENSIVE, busy_timeout.
+ *
+ * Invariants
+ *   1. All writes run on the writer thread, inside a savepoint of one BEGIN IMMEDIATE per group.
+ *   2. When db_write returns true, the change survives power loss.
+ *   3. A snapshot sees one committed state from its begin to its end. */
+#ifndef BASE_DB_H
+#define BASE_DB_H
+
+#include "base/buf.h"
+#include "base/digest.h"
+#include "base/err.h"
+
+struct db;
+struct db_tx;   /* a snapshot (reading) or the writer's transaction; borrowed */
+struct db_stmt; /* a prepared statement, borrowed from the connection until db_stmt_done */
+
+struct db_options {
+    const char *path;
+    const char *const *statements; /* SQL by number, parameters ?1 … */
+    int statement_count;
+    const char *const *migrations; /* migration i brings user_version from i to i + 1 */
+    int migration_count;
+};
+
+/* Opens or makes the database, migrates it, starts the writer thread.
+ * Expected errors: ERR_CONFLICT "the database was written by a newer version", ERR_INTERNAL. */
+bool db_open(const struct db_options *options, struct db **out, struct err *err) MUST_USE;
+/* Finishes queued writes, stops the writer, closes. No other thread may use it any more. Accepts NULL. */
+void db_close(struct db *db);
+
+/* Runs on the writer thread. Touches only the database and `arg`; may be run again with a fresh savepoint (so it must
+ * set, not add to, what `arg` carries out). Returns false with err to roll its savepoint back. */
+typedef bool (*db_write_fn)(struct db_tx *tx, void *arg, struct err *err);
+/* Queues fn, waits for the commit of its group. True: fn returned true and the commit is durable.
+ * False: nothing of fn is stored; err is fn's own or that of the commit. Any thread but the writer. */
+bool db_write(struct db *db, db_write_fn fn, void *arg, struct err *err) MUST_USE;
+
+/* Begins a read transaction on this thread's connection; one at a time per thread. */
+bool db_snapshot(struct db *db, struct db_tx **out, struct err *err) MUST_USE;
+/* Ends it; accepts NULL. */
+void db_snapshot_end(struct db_tx *tx);
+static inline void cleanup_snapshot(struct db_tx **tx)
+{
+    db_snapshot_end(*tx);
+}
+#define auto_snapshot __attribute__((cleanup(cleanup_snapshot)))
+
+/* Borrows statement `number`, reset and unbound. Never NULL: a statement that does not prepare is a bug. */
+struct db_stmt *db_stmt(struct db_tx *tx, int number);
+void db_stmt_done(struct db_stmt *q); /* resets, clears bindings; accepts NULL */
+static inline void cleanup_stmt(struct db_stmt **q)
+{
+    db_stmt_done(*q);
+}
+#define auto_stmt __attribute__((cleanup(cleanup_stmt)))
+
+/* Bytes and text are NOT copied: they must live until the step after. Index from 1. */
+void db_bind_int(struct db_stmt *q, int index, int64_t value);
+void db_bind_text(struct db_stmt *q, int index, struct slice text);
+void db_bind_str(struct db_stmt *q, int index, const char *text); /* NULL binds NULL */
+void db_bind_blob(struct db_stmt *q, int index, struct slice bytes);
+void db_bind_digest(struct db_stmt *q, int index, const struct digest *d); /* unset binds NULL */
+void db_bind_null(struct db_stmt *q, int index);
+
+enum db_result { DB_FAILED, DB_ROW, DB_DONE };
+/* Expected results DB_ROW and DB_DONE; DB_FAILED fills err (constraint violations: ERR_CONFLICT, a full disk:
+ * ERR_NO_SPACE, everything else ERR_INTERNAL). */
+enum db_result db_step(struct db_stmt *q, struct err *err) MUST_USE;
+/* For statements without rows: true on DB_DONE (a row is taken as done too). */
+bool db_run(struct db_stmt *q, struct err *err) MUST_USE;
+/* Rows changed by the last statement run in this transaction; last inserted id. */
+int64_t db_changes(struct db_tx *tx);
+int64_t db_last_id(struct db_tx *tx);
+
+/* Columns from 0; text and bytes are borrowed until the next step or done. NULL reads as 0 / empty. */
+int64_t db_col_int(struct db_stmt *q, int column);
+struct slice db_col_text(struct db_stmt *q, int column);
+struct slice db_col_blob(struct db_stmt *q, int column);
+bool db_col_is_null(struct db_stmt *q, int column);
+/* False (and out unset) when NULL or not a stored digest. */
+bool db_col_digest(struct db_stmt *q, int column, struct digest *out);
+
+/* For maintenance and tests: EXPLAIN QUERY PLAN of statement `number` as text lines. */
+bool db_explain(struct db *db, int number, struct buf *out, struct err *err) MUST_USE;
+/* Truncating WAL checkpoint; maintenance thread. */
+bool db_checkpoint(struct db *db, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,22 @@
+/* The parts of a running server, made once at start, constant afterwards. Handlers reach them through rq->app. */
+#ifndef SERVER_APP_H
+#define SERVER_APP_H
+
+#include "server/config.h"
+
+struct db;
+struct store;
+struct trust;
+struct auth;
+struct metrics;
+
+struct app {
+    const struct config *config;
+    struct store *store;     /* storage/store.h: folders, database, uploads */
+    struct db *db;           /* store's database */
+    struct trust *trust;     /* trust/trust.h: gate views, publish locks, sealed keys */
+    struct auth *auth;       /* auth/auth.h: token keys, verified-token cache, throttle, hashing pool */
+    struct metrics *metrics; /* server/metrics.h */
+};
+
+#endif

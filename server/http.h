@@ -1,0 +1,150 @@
+/* What a handler sees: a request that was authenticated, authorised, its names parsed and its body bounded, and a reply
+ * to fill. Handlers are plain blocking functions; only server/http.c and server/defer.c know the HTTP library.
+ * Owns: the two structs and the accessors. Refuses to know: what any route means. */
+#ifndef SERVER_HTTP_H
+#define SERVER_HTTP_H
+
+#include "auth/identity.h"
+#include "base/buf.h"
+#include "base/db.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/name.h"
+
+struct app; /* server/app.h: store, trust, auth, configuration */
+
+enum http_method {
+    METHOD_GET = 1,
+    METHOD_HEAD = 2,
+    METHOD_POST = 4,
+    METHOD_PUT = 8,
+    METHOD_PATCH = 16,
+    METHOD_DELETE = 32,
+    METHOD_GET_HEAD = METHOD_GET | METHOD_HEAD
+};
+
+enum reference_kind { REFERENCE_NONE, REFERENCE_TAG, REFERENCE_DIGEST };
+
+#define REQUEST_PARAMS_MAX 4
+
+struct request {
+    struct app *app;
+    enum http_method method;
+    struct slice path;  /* raw, as sent, without query; no '%' below /v2 */
+    struct slice query; /* raw, without '?' ; may be empty */
+    char id[24];        /* for log lines and the X-Request-Id header */
+    char address[64];   /* of the peer, text */
+    bool tls;
+    bool control; /* came over the control socket from the server's own uid or root */
+    int64_t now_us; /* one reading, for every time question of this request */
+
+    const struct identity *identity; /* never NULL */
+
+    /* set when the pattern of the route has the part */
+    bool has_repo;
+    struct repo_name repo;         /* {name}, or the repository of {gun} */
+    struct slice gun;              /* {gun}: as sent, host included */
+    enum reference_kind reference; /* {reference} */
+    struct tag_name tag;
+    struct digest digest;          /* {reference} as digest, or {digest} */
+    struct slice params[REQUEST_PARAMS_MAX]; /* {1} … other parts, percent-decoded below /api */
+
+    struct slice body; /* buffered body; empty for BODY_NONE and BODY_STREAM */
+    void *stream;      /* BODY_STREAM: what the route's `open` made */
+    struct http_exchange *exchange; /* internal */
+};
+
+/* Value of a request header, NULL when absent. Borrowed. */
+const char *request_header(const struct request *rq, const char *name);
+/* All values of a header joined by ", " into b (Accept comes in several lines). */
+void request_header_all(const struct request *rq, const char *name, struct buf *b);
+/* Percent-decoded value of the nth (0…) query parameter `name`; false when there is none or it is not decodable
+ * ('+' is a blank). */
+bool request_query(const struct request *rq, const char *name, int nth, struct buf *out);
+bool request_has_query(const struct request *rq, const char *name);
+/* The same for an application/x-www-form-urlencoded body. */
+bool request_form(const struct request *rq, const char *name, int nth, struct buf *out);
+/* The body as JSON object: ERR_REQUEST_INVALID with a sentence when it is none. Owned by the caller. */
+bool request_json(const struct request *rq, json_t **out, struct err *err) MUST_USE;
+/* Content-Length as sent; -1 when chunked or absent. */
+int64_t request_content_length(const struct request *rq);
+
+enum reply_kind { REPLY_EMPTY, REPLY_BYTES, REPLY_FILE };
+
+struct reply {
+    int status; /* 0 until a handler has answered: then the core sends 500 */
+    enum reply_kind kind;
+    struct buf body;
+    int fd; /* REPLY_FILE: owned */
+    int64_t offset, length;
+    struct buf headers; /* "Name: value\n" lines */
+    int64_t content_length; /* for HEAD replies without body; -1 = from the body */
+    char phrase[164];       /* own reason phrase (gate refusals); "" = the standard one */
+    bool close;             /* end the connection after this reply */
+};
+
+/* Adds a header. The value is cut at the first byte outside printable ASCII. */
+void reply_header(struct reply *reply, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void reply_empty(struct reply *reply, int status);
+/* Takes the buffer's memory; sets Content-Type. */
+void reply_buf(struct reply *reply, int status, const char *content_type, struct buf *body);
+void reply_bytes(struct reply *reply, int status, const char *content_type, struct slice body);
+/* HEAD of something whose body is not built: sets Content-Length only. */
+void reply_head(struct reply *reply, int status, const char *content_type, int64_t content_length);
+/* Takes fd. Bytes [offset, offset + length). For HEAD the core sends the headers alone. */
+void reply_file(struct reply *reply, int status, const char *content_type, int fd, int64_t offset, int64_t length);
+/* Compact JSON and a newline; steals `value`. */
+void reply_json(struct reply *reply, int status, json_t *value);
+/* The OCI envelope with one entry; status and code from the error's table row. ERR_INTERNAL is logged with its detail. */
+void reply_error(struct reply *reply, const struct err *err);
+/* The same with a JSON detail (stolen; may be NULL). */
+void reply_error_detail(struct reply *reply, const struct err *err, json_t *detail);
+/* 401 with the Bearer challenge of this request (auth 1): scope as needed, error= when a bearer came.
+ *   scope         "repository:ns/app:pull,push" or NULL
+ *   description   printable ASCII sentence for error_description or NULL */
+void reply_challenge(const struct request *rq, struct reply *reply, const char *scope, const char *description);
+
+typedef void (*handler_fn)(struct request *rq, struct reply *reply);
+
+/* BODY_STREAM routes: the body goes to a sink in units of up to 256 KiB on worker threads, one at a time per request.
+ *   open    before the first byte; sets rq->stream; false = err is the answer and the rest of the body is not read
+ *   write   one unit
+ *   abort   the client went away or write failed: release rq->stream (never called after the handler ran)
+ * The handler runs after the last byte and owns rq->stream from then on. */
+struct stream_sink {
+    bool (*open)(struct request *rq, struct err *err);
+    bool (*write)(struct request *rq, struct slice bytes, struct err *err);
+    void (*abort)(struct request *rq);
+};
+
+enum route_body { BODY_NONE, BODY_FORM, BODY_API, BODY_MANIFEST, BODY_TRUST, BODY_STREAM };
+enum route_thread { INLINE, WORKER };
+
+/* What the caller must be allowed before the handler runs. */
+enum route_access {
+    ACCESS_OPEN,        /* no check, no identity needed */
+    ACCESS_PING,        /* /v2/: 401 without credentials */
+    ACCESS_PULL,        /* repository: pull */
+    ACCESS_PUSH,        /* repository: pull,push. A namespace that does not exist may be made (architecture 3) */
+    ACCESS_DELETE,      /* repository: delete */
+    ACCESS_CATALOG,     /* registry:catalog:*; any signed-in identity */
+    ACCESS_TRUST_READ,  /* trust API: repository:GUN:pull; refusals are 401, never 403 */
+    ACCESS_TRUST_WRITE, /* repository:GUN:push,pull */
+    ACCESS_TRUST_ADMIN, /* repository:GUN:* (rotate server keys) */
+    ACCESS_TRUST_WIPE,  /* repository:GUN:*; owner or administrator */
+    ACCESS_SIGNED_IN,   /* /api: any identity but anonymous */
+    ACCESS_ADMIN        /* /api: instance administrator */
+};
+
+struct route {
+    unsigned methods;
+    const char *pattern;
+    enum route_access access;
+    enum route_body body;
+    enum route_thread thread;
+    handler_fn handler;
+    const char *label; /* handler's name: metrics and log */
+    const struct stream_sink *sink;
+};
+
+#endif

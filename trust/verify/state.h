@@ -1,0 +1,100 @@
+/* Verifying one repository's stored trust data as a whole (gate.md 4). Pure: bytes and `now` in, state out.
+ * Every document is verified from its bytes each time; nothing derived earlier is believed. */
+#ifndef TRUST_VERIFY_STATE_H
+#define TRUST_VERIFY_STATE_H
+
+#include "trust/verify/doc.h"
+
+struct trust_file { /* a current document, as stored */
+    const char *role;
+    struct slice bytes;
+    int64_t accepted_us; /* when it was stored */
+};
+
+struct trust_seen { /* the newest version ever accepted of a role in its present life (gate.md 11.3) */
+    const char *role;
+    int64_t version;
+    bool has_signed;           /* signed_sha256 is known */
+    uint8_t signed_sha256[32]; /* of the canonical `signed` of that version */
+};
+
+/* What the store knows of one GUN. All pointers are borrowed. */
+struct trust_set {
+    struct slice gun;
+    const struct trust_file *roots; /* every stored root version of this incarnation, ascending; the first is 1 or 2 */
+    size_t root_count;
+    const struct trust_file *files; /* current timestamp, snapshot, targets and delegations; any order */
+    size_t file_count;
+    const struct trust_seen *seen;
+    size_t seen_count;
+    const struct spki *pin; /* keys of the first root accepted; empty = no pin (a new repository) */
+    size_t pin_count;
+    const struct spki *revoked;
+    size_t revoked_count;
+};
+
+enum trust_status {
+    TRUST_BAD_DATA = 0, /* the zero value refuses */
+    TRUST_OK,
+    TRUST_NOT_INITIALISED,
+    TRUST_ROOT_PINNED,
+    TRUST_ROOT_CHANGED,
+    TRUST_ROOT_KEY_REVOKED,
+    TRUST_EXPIRED_ROOT,
+    TRUST_EXPIRED_TIMESTAMP,
+    TRUST_EXPIRED_SNAPSHOT,
+    TRUST_EXPIRED_TARGETS,
+    TRUST_ROLLBACK,
+    TRUST_THRESHOLD
+};
+
+enum role_state { ROLE_STATE_BAD = 0, ROLE_STATE_OK, ROLE_STATE_ABSENT, ROLE_STATE_VANISHED, ROLE_STATE_EXPIRED, ROLE_STATE_THRESHOLD, ROLE_STATE_ROLLBACK };
+
+struct trust_role { /* targets and every delegation reached, breadth first; [0] is targets */
+    const char *name;
+    enum role_state state;
+    char why[200];            /* of a defect */
+    const char **paths;       /* restricted to the parents' paths; targets: one "" */
+    size_t path_count;
+    struct tuf_doc *doc;      /* NULL when ABSENT, VANISHED or unparsable */
+    const struct tuf_delegation *delegation; /* NULL for targets */
+    struct sig_count signatures;
+};
+
+struct trust_state {
+    enum trust_status status;
+    char why[300];            /* sentence for a status other than OK */
+    const char *defect_role;  /* the role that is the reason; NULL when none */
+    struct tuf_doc *root, *timestamp, *snapshot; /* NULL when unusable */
+    int64_t first_root_version;
+    struct trust_role *roles;
+    size_t role_count;
+    int64_t valid_until_us;   /* earliest expiry of root, root certificate, timestamp, snapshot, targets */
+    bool timestamp_expired, snapshot_expired; /* set even when the server may renew them */
+    struct spki *root_keys;   /* of the current root's usable root keys */
+    size_t root_key_count;
+    struct trust_arena *arena; /* internal */
+};
+
+struct trust_options {
+    int64_t now_us;
+    bool renewable_timestamp; /* an expired timestamp / snapshot is noted, not a defect: the server holds the key and renews */
+    bool renewable_snapshot;
+};
+
+/* Builds the state; never fails: what cannot be verified is a status other than TRUST_OK.
+ * Ownership: trust_state_free. Cost: about one signature check per document. */
+void trust_state_build(const struct trust_set *set, const struct trust_options *options, struct trust_state **out);
+void trust_state_free(struct trust_state *state);
+/* NULL when the tree does not have that role. */
+const struct trust_role *trust_state_role(const struct trust_state *state, struct slice name);
+/* True when `name` is inside the role's (restricted) paths. */
+bool trust_role_covers(const struct trust_role *role, struct slice name);
+
+/* The root chain alone (publish uses it too). Verifies `next` as the successor of `prev` (NULL: a first root):
+ * version step, structure, certificates, signatures by prev's and by its own root keys, expiry when check_dates.
+ * False: err is ERR_INVALID with the sentence. */
+bool trust_root_follows(const struct tuf_doc *prev, const struct tuf_doc *next, struct slice gun, int64_t now_us, bool check_dates,
+                        struct err *err) MUST_USE;
+
+#endif
