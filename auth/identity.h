@@ -19,11 +19,13 @@ struct identity {
     enum identity_proof proof;
     int64_t account_id; /* 0: anonymous, or the control socket */
     int64_t session_id; /* session or secret the token hangs on; 0 = none */
+    bool by_session;    /* session_id is a session's */
     char name[IDENTITY_NAME_MAX + 1]; /* e-mail, "ns.robot", "" anonymous, "control" */
     bool administrator; /* instance administrator */
     bool gated;         /* deployers */
+    bool registry_only; /* an access token or a client's login session: images and trust, no administration */
     int64_t namespace_id; /* robots and deployers: their namespace; 0 otherwise */
-    unsigned robot_actions; /* bits of enum access_action for robots */
+    unsigned robot_actions; /* robots: bits of enum robot_action (storage/account.h) */
     const struct grant_set *grants;
 };
 

@@ -145,8 +145,8 @@ static size_t utf8_unit(struct slice s)
 
 static void json_ascii(struct buf *b, char c)
 {
-    static const char escapes[][3] = {['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n",
-                                      ['\f'] = "\\f", ['\r'] = "\\r"};
+    static const char escapes[][3] = {
+        ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r"};
     unsigned char u = (unsigned char)c;
     if (c == '"' || c == '\\') {
         buf_char(b, '\\');
@@ -210,8 +210,8 @@ void buf_html(struct buf *b, struct slice s)
 
 static bool is_unreserved(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '.' || c == '_' || c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
 }
 
 void buf_url(struct buf *b, struct slice s)

@@ -30,8 +30,9 @@ struct civil {
     int month, day; /* from 1 */
 };
 
-/* Days since 1970-01-01 of a proleptic Gregorian date and back: the year is counted from March, so that the leap day
- * is its last, in eras of 400 years = 146,097 days (H. Hinnant, "chrono-compatible low-level date algorithms"). */
+/* Days since 1970-01-01 of a proleptic Gregorian date and back: the year is counted from March, so
+ * that the leap day is its last, in eras of 400 years = 146,097 days (H. Hinnant,
+ * "chrono-compatible low-level date algorithms"). */
 static int64_t days_of(struct civil c)
 {
     int64_t y = c.month <= 2 ? c.year - 1 : c.year;
@@ -89,15 +90,17 @@ static struct moment moment_of(int64_t us)
 const char *time_format(int64_t us, char out[TIME_STR_MAX])
 {
     struct moment m = moment_of(us);
-    char fraction[8] = "";
+    int n = snprintf(out, TIME_STR_MAX, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d", m.date.year,
+                     m.date.month, m.date.day, m.hour, m.minute, m.second);
+    char *end = out + n;
     if (m.us != 0) {
-        snprintf(fraction, sizeof(fraction), ".%06u", (unsigned)m.us % 1000000U);
-        for (size_t n = strlen(fraction); fraction[n - 1] == '0'; n--) {
-            fraction[n - 1] = '\0';
-        }
+        *end++ = '.';
     }
-    snprintf(out, TIME_STR_MAX, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d%sZ", m.date.year,
-             m.date.month, m.date.day, m.hour, m.minute, m.second, fraction);
+    for (int rest = m.us, weight = 100000; rest != 0; rest %= weight, weight /= 10) {
+        *end++ = (char)('0' + rest / weight);
+    }
+    *end++ = 'Z';
+    *end = '\0';
     return out;
 }
 

@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -11,11 +12,34 @@
 /* Requests in one transaction at most: bounds how long the first of them waits. */
 #define GROUP_MAX 256
 #define BUSY_TIMEOUT_MS 5000
-#define STATEMENT_CACHE_KIB "-8192" /* PRAGMA cache_size: negative is KiB */
+
+/* The statements of the module itself. */
+enum step {
+    STEP_BEGIN_READ,
+    STEP_FIX_STATE,
+    STEP_BEGIN_WRITE,
+    STEP_SAVEPOINT,
+    STEP_RELEASE,
+    STEP_ROLLBACK_TO,
+    STEP_COMMIT,
+    STEP_COUNT
+};
+
+static const char *const step_text[STEP_COUNT] = {
+    [STEP_BEGIN_READ] = "BEGIN DEFERRED",
+    [STEP_FIX_STATE] = "SELECT 1 FROM sqlite_schema LIMIT 1",
+    [STEP_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+    [STEP_SAVEPOINT] = "SAVEPOINT request",
+    [STEP_RELEASE] = "RELEASE request",
+    [STEP_ROLLBACK_TO] = "ROLLBACK TO request",
+    [STEP_COMMIT] = "COMMIT",
+};
+
+struct connection;
 
 struct db_stmt {
     sqlite3_stmt *raw;
-    sqlite3 *handle;
+    struct connection *connection;
     bool borrowed;
 };
 
@@ -24,13 +48,16 @@ struct connection {
     sqlite3 *handle;
     const struct db *db;
     struct db_stmt *statements; /* by number, prepared at first use */
+    int borrowed;               /* of them */
+    sqlite3_stmt *steps[STEP_COUNT];
 };
 
 struct db_tx {
     struct connection *connection;
 };
 
-/* One per reading thread, found through the pthread key, listed so that db_close can end those of living threads. */
+/* One per reading thread, found through the pthread key, listed so that db_close can end those of
+ * living threads. */
 struct reader {
     struct connection connection;
     struct db_tx tx;
@@ -67,7 +94,7 @@ struct db {
     struct reader *readers;
 };
 
-/* --- errors of the engine --------------------------------------------------------------------------------------- */
+/* --- errors of the engine --- */
 
 static enum err_code code_of(int result)
 {
@@ -83,7 +110,7 @@ static enum err_code code_of(int result)
     }
 }
 
-/* A disk that fills up while the log is written is told as an I/O error with the errno beside it. */
+/* A disk that fills up while the log is written is an I/O error with the errno beside it. */
 static bool disk_is_full(sqlite3 *handle, int result)
 {
     int sys = (result & 0xFF) == SQLITE_IOERR ? sqlite3_system_errno(handle) : 0;
@@ -96,7 +123,9 @@ static bool engine_error(struct err *err, sqlite3 *handle, int result, const cha
     enum err_code code = disk_is_full(handle, result) ? ERR_NO_SPACE : code_of(result);
     err_set_at(err, code, where, "");
     if (err) {
-        err->sys = handle ? sqlite3_system_errno(handle) : 0;
+        bool has_errno =
+            handle && ((result & 0xFF) == SQLITE_IOERR || (result & 0xFF) == SQLITE_CANTOPEN);
+        err->sys = has_errno ? sqlite3_system_errno(handle) : 0;
         snprintf(err->detail, sizeof(err->detail), "%.150s: %.200s (%d)", what,
                  handle ? sqlite3_errmsg(handle) : sqlite3_errstr(result), result);
     }
@@ -109,16 +138,38 @@ static bool exec(sqlite3 *handle, const char *sql, struct err *err)
     return result == SQLITE_OK || engine_error(err, handle, result, __func__, sql);
 }
 
-/* --- connections ------------------------------------------------------------------------------------------------ */
+static void rollback(sqlite3 *handle)
+{
+    if (!sqlite3_get_autocommit(handle)) {
+        (void)sqlite3_exec(handle, "ROLLBACK", NULL, NULL, NULL);
+    }
+}
+
+/* Runs one of the module's own statements, prepared at first use. */
+static bool run_step(struct connection *c, enum step step, struct err *err)
+{
+    sqlite3_stmt **q = &c->steps[step];
+    int result = SQLITE_OK;
+    if (!*q) {
+        result =
+            sqlite3_prepare_v3(c->handle, step_text[step], -1, SQLITE_PREPARE_PERSISTENT, q, NULL);
+    }
+    if (result == SQLITE_OK) {
+        result = sqlite3_step(*q);
+    }
+    bool done = result == SQLITE_DONE || result == SQLITE_ROW;
+    if (!done) {
+        engine_error(err, c->handle, result, __func__, step_text[step]);
+    }
+    (void)sqlite3_reset(*q); /* repeats the error of the step */
+    return done;
+}
+
+/* --- connections --- */
 
 static const char *const settings[] = {
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA trusted_schema=OFF",
-    "PRAGMA temp_store=MEMORY",
-    "PRAGMA cache_size=" STATEMENT_CACHE_KIB,
-    "PRAGMA journal_size_limit=67108864",
+    "PRAGMA journal_mode=WAL",   "PRAGMA synchronous=FULL",  "PRAGMA foreign_keys=ON",
+    "PRAGMA trusted_schema=OFF", "PRAGMA temp_store=MEMORY", "PRAGMA journal_size_limit=67108864",
 };
 
 static bool configure(sqlite3 *handle, struct err *err)
@@ -143,6 +194,9 @@ static void connection_close(struct connection *c)
     for (int i = 0; c->statements && i < c->db->statement_count; i++) {
         sqlite3_finalize(c->statements[i].raw);
     }
+    for (int i = 0; i < STEP_COUNT; i++) {
+        sqlite3_finalize(c->steps[i]);
+    }
     free(c->statements);
     c->statements = NULL;
     int result = sqlite3_close(c->handle);
@@ -155,9 +209,9 @@ static void connection_close(struct connection *c)
 static bool connection_open(const struct db *db, struct connection *c, struct err *err)
 {
     *c = (struct connection){.db = db};
-    int result = sqlite3_open_v2(db->path, &c->handle,
-                                 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                                 NULL);
+    int result =
+        sqlite3_open_v2(db->path, &c->handle,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     if (result != SQLITE_OK) {
         engine_error(err, c->handle, result, __func__, db->path);
         sqlite3_close(c->handle);
@@ -172,7 +226,7 @@ static bool connection_open(const struct db *db, struct connection *c, struct er
     return true;
 }
 
-/* --- migrations ------------------------------------------------------------------------------------------------- */
+/* --- migrations --- */
 
 static bool read_version(sqlite3 *handle, int *out, struct err *err)
 {
@@ -187,7 +241,8 @@ static bool read_version(sqlite3 *handle, int *out, struct err *err)
            engine_error(err, handle, result, __func__, "PRAGMA user_version");
 }
 
-/* One step and its number in one transaction: a crash leaves the version before or the version after. */
+/* One step and its number in one transaction: a crash leaves the version before or the version
+ * after. */
 static bool migrate_step(sqlite3 *handle, const char *sql, int to_version, struct err *err)
 {
     char number[64];
@@ -196,9 +251,7 @@ static bool migrate_step(sqlite3 *handle, const char *sql, int to_version, struc
         exec(handle, number, err) && exec(handle, "COMMIT", err)) {
         return true;
     }
-    if (!sqlite3_get_autocommit(handle)) {
-        (void)sqlite3_exec(handle, "ROLLBACK", NULL, NULL, NULL);
-    }
+    rollback(handle);
     return false;
 }
 
@@ -222,110 +275,106 @@ static bool migrate(sqlite3 *handle, const struct db_options *options, struct er
     return true;
 }
 
-/* --- the writer thread ------------------------------------------------------------------------------------------ */
+/* --- the writer thread --- */
 
 /* Statements that a function left open would keep its savepoint from being released. */
 static void return_statements(struct connection *c)
 {
-    for (int i = 0; i < c->db->statement_count; i++) {
-        if (c->statements[i].borrowed) {
-            db_stmt_done(&c->statements[i]);
-        }
+    for (int i = 0; c->borrowed > 0 && i < c->db->statement_count; i++) {
+        db_stmt_done(&c->statements[i]);
     }
 }
 
-/* Runs one request in its own savepoint. False when the whole transaction is lost: some errors of the engine (disk
- * full, I/O) roll everything back by themselves. */
-static bool run_one(struct db *db, struct request *rq)
+/* Some errors of the engine (disk full, I/O) end the whole transaction under the function. */
+static bool call(struct db *db, struct request *rq)
 {
     struct db_tx tx = {&db->writer};
-    sqlite3 *handle = db->writer.handle;
-
-    rq->ok = exec(handle, "SAVEPOINT request", rq->err) && rq->fn(&tx, rq->arg, rq->err);
+    bool ok = rq->fn(&tx, rq->arg, rq->err);
     return_statements(&db->writer);
-    if (sqlite3_get_autocommit(handle)) {
-        if (rq->ok) {
-            rq->ok = err_internal(rq->err, "the transaction ended inside a request");
-        }
-        return false;
+    if (!ok && rq->err->code == ERR_NONE) {
+        return err_internal(rq->err, "a write failed without a reason");
     }
-    if (rq->ok && exec(handle, "RELEASE request", rq->err)) {
-        return true;
+    if (ok && sqlite3_get_autocommit(db->writer.handle)) {
+        return err_internal(rq->err, "the transaction ended inside a write");
     }
-    rq->ok = false;
-    if (sqlite3_get_autocommit(handle)) {
-        return false;
-    }
-    return exec(handle, "ROLLBACK TO request", NULL) && exec(handle, "RELEASE request", NULL);
+    return ok;
 }
 
+/* Runs one request in its own savepoint. False when the whole transaction is lost with it. */
+static bool run_one(struct db *db, struct request *rq)
+{
+    struct connection *c = &db->writer;
+    *rq->err = (struct err){0};
+    rq->ok =
+        run_step(c, STEP_SAVEPOINT, rq->err) && call(db, rq) && run_step(c, STEP_RELEASE, rq->err);
+    if (rq->ok) {
+        return true;
+    }
+    return !sqlite3_get_autocommit(c->handle) && run_step(c, STEP_ROLLBACK_TO, NULL) &&
+           run_step(c, STEP_RELEASE, NULL);
+}
+
+enum outcome {
+    GROUP_COMMITTED,
+    GROUP_FAILED, /* it could not begin or commit: nobody's fault */
+    GROUP_LOST,   /* one request took the transaction down */
+};
+
+static enum outcome run_together(struct db *db, struct request *group, struct err *why)
+{
+    struct connection *c = &db->writer;
+    if (!run_step(c, STEP_BEGIN_WRITE, why)) {
+        return GROUP_FAILED;
+    }
+    for (struct request *rq = group; rq; rq = rq->next) {
+        if (!run_one(db, rq)) {
+            rollback(c->handle);
+            return GROUP_LOST;
+        }
+    }
+    if (!run_step(c, STEP_COMMIT, why)) {
+        rollback(c->handle);
+        /* a deferred constraint: one of them broke it, alone it will be told */
+        return why->code == ERR_CONFLICT && group->next ? GROUP_LOST : GROUP_FAILED;
+    }
+    return GROUP_COMMITTED;
+}
+
+/* After a commit that failed nothing is tried again: a second fsync that succeeds proves nothing.
+ */
 static void fail_all(struct request *group, const struct err *why)
 {
     for (struct request *rq = group; rq; rq = rq->next) {
         if (rq->ok) {
             rq->ok = false;
-            if (rq->err) {
-                *rq->err = *why;
-            }
+            *rq->err = *why;
         }
     }
 }
 
-static void rollback(sqlite3 *handle)
-{
-    if (!sqlite3_get_autocommit(handle)) {
-        (void)sqlite3_exec(handle, "ROLLBACK", NULL, NULL, NULL);
-    }
-}
-
-/* The group in one transaction. False, and nothing of it stored, when the transaction as a whole was lost; `why` says
- * why. */
-static bool run_together(struct db *db, struct request *group, struct err *why)
-{
-    sqlite3 *handle = db->writer.handle;
-    if (!exec(handle, "BEGIN IMMEDIATE", why)) {
-        return false;
-    }
-    for (struct request *rq = group; rq; rq = rq->next) {
-        if (!run_one(db, rq)) {
-            if (rq->err) {
-                *why = *rq->err;
-            } else {
-                (void)err_internal(why, "a request lost the transaction");
-            }
-            rollback(handle);
-            return false;
-        }
-    }
-    if (!exec(handle, "COMMIT", why)) {
-        rollback(handle);
-        return false;
-    }
-    return true;
-}
-
-/* A transaction that one request took down is run again request by request, so that the others do not pay for it. */
-static void run_group(struct db *db, struct request *group)
+static enum outcome run_group(struct db *db, struct request *group)
 {
     struct err why = {0};
     for (struct request *rq = group; rq; rq = rq->next) {
-        rq->ok = true; /* so that a group that cannot begin fails all of them */
+        rq->ok = true; /* until it fails */
     }
-    if (run_together(db, group, &why)) {
-        return;
-    }
-    if (!group->next) {
-        group->ok = group->ok || !group->err || group->err->code == ERR_NONE;
+    enum outcome outcome = run_together(db, group, &why);
+    if (outcome == GROUP_FAILED) {
         fail_all(group, &why);
+    }
+    return outcome;
+}
+
+/* What one request took down is run again request by request: the others do not pay for it. */
+static void run_requests(struct db *db, struct request *group)
+{
+    if (run_group(db, group) != GROUP_LOST || !group->next) {
         return;
     }
     for (struct request *rq = group; rq;) {
         struct request *next = rq->next;
         rq->next = NULL;
-        if (rq->err) {
-            *rq->err = (struct err){0};
-        }
-        run_group(db, rq);
+        (void)run_group(db, rq);
         rq->next = next;
         rq = next;
     }
@@ -373,7 +422,7 @@ static void *writer_main(void *arg)
             break;
         }
         pthread_mutex_unlock(&db->lock);
-        run_group(db, group);
+        run_requests(db, group);
         pthread_mutex_lock(&db->lock);
         finish_group(db, group);
     }
@@ -407,7 +456,7 @@ bool db_write(struct db *db, db_write_fn fn, void *arg, struct err *err)
     return rq.ok;
 }
 
-/* --- snapshots -------------------------------------------------------------------------------------------------- */
+/* --- snapshots --- */
 
 static void reader_free(struct reader *r)
 {
@@ -477,7 +526,8 @@ bool db_snapshot(struct db *db, struct db_tx **out, struct err *err)
         BUG("a second snapshot on one thread");
     }
     /* a deferred transaction fixes its state at the first read, so read at once */
-    if (!exec(r->connection.handle, "BEGIN DEFERRED; SELECT 1 FROM sqlite_schema LIMIT 1", err)) {
+    if (!run_step(&r->connection, STEP_BEGIN_READ, err) ||
+        !run_step(&r->connection, STEP_FIX_STATE, err)) {
         rollback(r->connection.handle);
         return false;
     }
@@ -496,11 +546,13 @@ void db_snapshot_end(struct db_tx *tx)
         BUG("a snapshot ended twice");
     }
     return_statements(&r->connection);
-    rollback(r->connection.handle);
+    if (!run_step(&r->connection, STEP_COMMIT, NULL)) {
+        rollback(r->connection.handle);
+    }
     r->open = false;
 }
 
-/* --- opening and closing ---------------------------------------------------------------------------------------- */
+/* --- opening and closing --- */
 
 static void db_free(struct db *db)
 {
@@ -529,9 +581,15 @@ static struct db *db_new(const struct db_options *options)
     return db;
 }
 
-/* The engine gives -wal and -shm the mode of the database file, so that one is enough. */
+/* Makes the file with its mode beforehand, so that it is never readable by others; the engine gives
+ * -wal and -shm the same mode. A file that exists is not opened here: closing it would drop the
+ * locks of this process on it. */
 static bool make_private(const char *path, struct err *err)
 {
+    auto_fd int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno != EEXIST) {
+        return err_sys(err, errno, "create %s", path);
+    }
     if (chmod(path, 0600) != 0) {
         return err_sys(err, errno, "chmod of %s", path);
     }
@@ -545,8 +603,8 @@ bool db_open(const struct db_options *options, struct db **out, struct err *err)
         BUG("the database engine was built without threads");
     }
     struct db *db = db_new(options);
-    bool opened = connection_open(db, &db->writer, err);
-    if (!opened || !make_private(db->path, err) || !migrate(db->writer.handle, options, err)) {
+    bool opened = make_private(db->path, err) && connection_open(db, &db->writer, err);
+    if (!opened || !migrate(db->writer.handle, options, err)) {
         if (opened) {
             connection_close(&db->writer);
         }
@@ -583,7 +641,7 @@ void db_close(struct db *db)
     db_free(db);
 }
 
-/* --- statements ------------------------------------------------------------------------------------------------- */
+/* --- statements --- */
 
 struct db_stmt *db_stmt(struct db_tx *tx, int number)
 {
@@ -593,6 +651,7 @@ struct db_stmt *db_stmt(struct db_tx *tx, int number)
     }
     struct db_stmt *q = &c->statements[number];
     if (q->borrowed) {
+        log_event(LOG_ERROR, "statement", "number=%d", number);
         BUG("a statement borrowed twice");
     }
     if (!q->raw) {
@@ -603,23 +662,26 @@ struct db_stmt *db_stmt(struct db_tx *tx, int number)
                       sqlite3_errmsg(c->handle));
             BUG("a statement does not prepare");
         }
-        q->handle = c->handle;
+        q->connection = c;
     }
     q->borrowed = true;
+    c->borrowed++;
     return q;
 }
 
 void db_stmt_done(struct db_stmt *q)
 {
-    if (!q || !q->raw) {
+    if (!q || !q->borrowed) {
         return;
     }
     (void)sqlite3_reset(q->raw); /* repeats the error of the last step, which has been told */
     (void)sqlite3_clear_bindings(q->raw);
     q->borrowed = false;
+    q->connection->borrowed--;
 }
 
-/* A bind fails by a wrong index, by a statement in the middle of its rows, or by a value above the engine's limit. */
+/* A bind fails by a wrong index, by a statement in the middle of its rows, or by a value above the
+ * engine's limit. */
 static void bound(int result)
 {
     if (result != SQLITE_OK) {
@@ -677,7 +739,7 @@ enum db_result db_step(struct db_stmt *q, struct err *err)
     if (result == SQLITE_DONE) {
         return DB_DONE;
     }
-    (void)engine_error(err, q->handle, result, __func__, sqlite3_sql(q->raw));
+    (void)engine_error(err, q->connection->handle, result, __func__, sqlite3_sql(q->raw));
     return DB_FAILED;
 }
 
@@ -731,7 +793,7 @@ bool db_col_digest(struct db_stmt *q, int column, struct digest *out)
            digest_from_raw(db_col_blob(q, column), out);
 }
 
-/* --- maintenance ------------------------------------------------------------------------------------------------ */
+/* --- maintenance --- */
 
 bool db_explain(struct db *db, int number, struct buf *out, struct err *err)
 {

@@ -59,8 +59,7 @@ bool digest_parse(struct slice text, struct digest *out, struct err *err)
     }
     size_t size = digest_size(d.algorithm);
     if (!hex_decode(slice_from(text, (size_t)colon + 1), d.bytes, size)) {
-        return err_set(err, ERR_DIGEST_INVALID,
-                       "a %s digest has exactly %zu lower-case hex digits",
+        return err_set(err, ERR_DIGEST_INVALID, "a %s digest has exactly %zu lower-case hex digits",
                        digest_algorithm_name(d.algorithm), 2 * size);
     }
     *out = d;

@@ -1,5 +1,7 @@
 #include "base/err.h"
 
+#include "base/slice.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,7 +23,8 @@ const struct err_info *err_info(enum err_code code)
     return &table[code];
 }
 
-/* A cut in the middle of a character would make the reply's JSON ill-formed: step back to its start. */
+/* A cut in the middle of a character would make the reply's JSON ill-formed: step back to its
+ * start. */
 static void trim_cut_utf8(char *text, size_t n)
 {
     size_t at = n;
@@ -36,6 +39,19 @@ static void trim_cut_utf8(char *text, size_t n)
 static void fill_text(char *out, size_t size, const char *fmt, va_list args)
     __attribute__((format(printf, 3, 0)));
 
+/* A message may quote what a client sent, and goes into headers, JSON and terminals: no control
+ * characters, and no half characters. */
+static void make_plain(char *text)
+{
+    bool utf8 = slice_is_utf8(slice_str(text));
+    for (char *p = text; *p; p++) {
+        unsigned char c = (unsigned char)*p;
+        if (c < 0x20 || c == 0x7F || (c >= 0x80 && !utf8)) {
+            *p = '?';
+        }
+    }
+}
+
 static void fill_text(char *out, size_t size, const char *fmt, va_list args)
 {
     int n = vsnprintf(out, size, fmt, args);
@@ -46,6 +62,7 @@ static void fill_text(char *out, size_t size, const char *fmt, va_list args)
     if ((size_t)n >= size) {
         trim_cut_utf8(out, size - 1);
     }
+    make_plain(out);
 }
 
 static void use_sentence(struct err *err)

@@ -42,7 +42,8 @@ const struct err_info *err_info(enum err_code code);
 
 /* Fills `err` and returns false, so that a function can end with `return err_set(err, ERR_X, "…", …)`.
  *   fmt   printf format of the client-safe sentence; "" takes the table's default sentence
- * `err` may be NULL (the caller does not care). Too long a message is cut. */
+ * `err` may be NULL (the caller does not care). Too long a message is cut; control characters in it, and the bytes of
+ * ill-formed UTF-8, become '?'. */
 bool err_set_at(struct err *err, enum err_code code, const char *where, const char *fmt, ...) PRINTF_LIKE(4, 5);
 #define err_set(err, code, ...) err_set_at((err), (code), __func__, __VA_ARGS__)
 

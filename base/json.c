@@ -37,12 +37,11 @@ bool json_read(struct slice text, int max_depth, json_t **out, struct err *err)
                        max_depth);
     }
     json_error_t why;
-    json_t *value = json_loadb(text.p ? text.p : "", text.n,
-                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+    json_t *value =
+        json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
     if (!value) {
-        return err_set(err, ERR_REQUEST_INVALID,
-                       "the JSON is malformed at line %d, column %d: %s", why.line, why.column,
-                       why.text);
+        return err_set(err, ERR_REQUEST_INVALID, "the JSON is malformed at line %d, column %d: %s",
+                       why.line, why.column, why.text);
     }
     *out = value;
     return true;
@@ -110,7 +109,8 @@ bool json_only_members(const json_t *object, const char *const known[], struct e
     const char *member;
     json_t *value;
     /* jansson iterates over a non-const object without changing it */
-    json_object_foreach ((json_t *)object, member, value) {
+    json_object_foreach((json_t *)object, member, value)
+    {
         if (!is_known(member, known)) {
             return err_set(err, ERR_INVALID, "unknown member \"%.100s\"", member);
         }

@@ -28,8 +28,8 @@ static size_t clip(int n, size_t room)
     return (size_t)n < room ? (size_t)n : room - 1;
 }
 
-/* One write per line, so that lines of several threads do not mix. What cannot be written is lost: there is nobody
- * to tell. */
+/* One write per line, so that lines of several threads do not mix. What cannot be written is lost:
+ * there is nobody to tell. */
 static void write_line(char *line, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

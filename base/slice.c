@@ -148,12 +148,12 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
         n = 2;
     } else if (p[0] >= 0xE0 && p[0] <= 0xEF) {
         n = 3;
-        low = p[0] == 0xE0 ? 0xA0 : low;    /* overlong */
-        high = p[0] == 0xED ? 0x9F : high;  /* surrogates */
+        low = p[0] == 0xE0 ? 0xA0 : low;   /* overlong */
+        high = p[0] == 0xED ? 0x9F : high; /* surrogates */
     } else if (p[0] >= 0xF0 && p[0] <= 0xF4) {
         n = 4;
-        low = p[0] == 0xF0 ? 0x90 : low;    /* overlong */
-        high = p[0] == 0xF4 ? 0x8F : high;  /* above U+10FFFF */
+        low = p[0] == 0xF0 ? 0x90 : low;   /* overlong */
+        high = p[0] == 0xF4 ? 0x8F : high; /* above U+10FFFF */
     }
     if (n == 0 || left < n || p[1] < low || p[1] > high) {
         return 0;

@@ -4,6 +4,8 @@
 
 #include "server/config.h"
 
+#include <stdatomic.h>
+
 struct db;
 struct store;
 struct trust;
@@ -17,6 +19,7 @@ struct app {
     struct trust *trust;     /* trust/trust.h: gate views, publish locks, sealed keys */
     struct auth *auth;       /* auth/auth.h: token keys, verified-token cache, throttle, hashing pool */
     struct metrics *metrics; /* server/metrics.h */
+    atomic_bool *stopping;   /* set at SIGTERM: not ready any more, connections end after their answer */
 };
 
 #endif

@@ -47,7 +47,8 @@ struct request {
     enum reference_kind reference; /* {reference} */
     struct tag_name tag;
     struct digest digest;          /* {reference} as digest, or {digest} */
-    struct slice params[REQUEST_PARAMS_MAX]; /* {1} … other parts, percent-decoded below /api */
+    struct slice params[REQUEST_PARAMS_MAX]; /* {1} … other parts, percent-decoded below /api; {file} (see
+                                                server/trust_file.h) and {key} are params[0], as sent */
 
     struct slice body; /* buffered body; empty for BODY_NONE and BODY_STREAM */
     void *stream;      /* BODY_STREAM: what the route's `open` made */
@@ -107,7 +108,8 @@ void reply_challenge(const struct request *rq, struct reply *reply, const char *
 typedef void (*handler_fn)(struct request *rq, struct reply *reply);
 
 /* BODY_STREAM routes: the body goes to a sink in units of up to 256 KiB on worker threads, one at a time per request.
- *   open    before the first byte; sets rq->stream; false = err is the answer and the rest of the body is not read
+ *   open    before the first byte, for an empty body too; sets rq->stream; false = err is the answer and the rest of the
+ *           body is not read
  *   write   one unit
  *   abort   the client went away or write failed: release rq->stream (never called after the handler ran)
  * The handler runs after the last byte and owns rq->stream from then on. */

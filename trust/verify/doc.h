@@ -90,6 +90,8 @@ const struct doc_limits *doc_limits_of(enum role_kind kind);
  * Ownership: tuf_doc_free. */
 enum doc_fault tuf_doc_read(struct slice role, struct slice bytes, struct tuf_doc **out, struct err *err) MUST_USE;
 void tuf_doc_free(struct tuf_doc *doc);
+/* Heap bytes of a document, roughly. */
+size_t tuf_doc_bytes(const struct tuf_doc *doc);
 const struct tuf_meta *tuf_doc_meta(const struct tuf_doc *doc, struct slice role);      /* NULL when not listed */
 const struct tuf_target *tuf_doc_target(const struct tuf_doc *doc, struct slice name);   /* NULL when not listed */
 const struct tuf_delegation *tuf_doc_delegation(const struct tuf_doc *doc, struct slice role);
@@ -98,11 +100,15 @@ const struct tuf_key *tuf_doc_key(const struct tuf_doc *doc, struct slice key_id
 /* True when length and every known hash of the entry equal the bytes of doc. */
 bool tuf_hashes_match(const struct tuf_hashes *h, const struct tuf_doc *doc);
 
+#define SIG_SIGNERS_MAX 64 /* = the signatures a document may carry */
+
 struct sig_count {
     int valid;               /* distinct public keys with a valid signature */
     int64_t threshold;
-    struct spki signers[16]; /* the first of them */
-    int signer_count;
+    struct spki signers[SIG_SIGNERS_MAX];
+    int64_t not_after_us[SIG_SIGNERS_MAX]; /* of the signer's certificate; INT64_MAX for a bare key */
+    int signer_count;        /* == valid */
+    int checks;              /* signature checks done */
 };
 /* Counts valid signatures of `doc` by the keys `keys` of `lister`: distinct by SPKI, the first entry of a key id counts,
  * key id must equal the computed id. For root keys pass root_rules (certificates, CN, dates).  */

@@ -17,10 +17,12 @@ struct spki {
 };
 
 struct tuf_cert {        /* of the leaf, for *-x509 keys */
-    char *common_name;   /* may be longer than 64 bytes; owned by the key */
+    char *common_name;   /* may be longer than 64 bytes; NULL unless there is exactly one; owned by the key */
     int64_t not_before_us, not_after_us;
-    bool sha1_signed;    /* signature algorithm uses SHA-1 or MD5 */
-    bool well_formed;    /* every PEM block a certificate, the leaf first and the only one that is no CA */
+    int64_t chain_not_after_us; /* earliest NotAfter of the CA certificates behind the leaf; INT64_MAX without any */
+    bool sha1_signed;    /* signature algorithm uses SHA-1, MD5 or an unknown digest */
+    bool well_formed;    /* what root keys need (notary-api 17): the leaf first, and the only one that is no CA. Delegation
+                            keys may be certificates of any kind: `openssl req -x509` makes CA certificates */
 };
 
 struct tuf_key;
@@ -37,7 +39,7 @@ const char *tuf_key_id(const struct tuf_key *key);
 struct spki tuf_key_spki(const struct tuf_key *key);
 /* NULL unless *-x509. */
 const struct tuf_cert *tuf_key_cert(const struct tuf_key *key);
-/* Usable: type known, curve P-256/384/521, RSA >= 2048 bits, certificate well formed and not SHA-1. The reason, when
+/* Usable: type known, curve P-256/384/521, RSA >= 2048 bits, certificates readable, the leaf not signed with SHA-1. The reason, when
  * not, is a static text in *why (may be NULL). */
 bool tuf_key_usable(const struct tuf_key *key, const char **why);
 /* notary-api 17: CN equals the GUN, or CN ends in '*' and what is before it is a prefix of the GUN. */

@@ -27,7 +27,7 @@ struct trust_set {
     size_t file_count;
     const struct trust_seen *seen;
     size_t seen_count;
-    const struct spki *pin; /* keys of the first root accepted; empty = no pin (a new repository) */
+    const struct spki *pin; /* keys of the first root accepted; empty = no pin: see trust_options.unpinned */
     size_t pin_count;
     const struct spki *revoked;
     size_t revoked_count;
@@ -69,7 +69,8 @@ struct trust_state {
     int64_t first_root_version;
     struct trust_role *roles;
     size_t role_count;
-    int64_t valid_until_us;   /* earliest expiry of root, root certificate, timestamp, snapshot, targets */
+    int64_t valid_until_us;   /* earliest expiry of root, root certificate, timestamp, snapshot, targets; without those
+                                 that have expired and may be renewed */
     bool timestamp_expired, snapshot_expired; /* set even when the server may renew them */
     struct spki *root_keys;   /* of the current root's usable root keys */
     size_t root_key_count;
@@ -80,12 +81,23 @@ struct trust_options {
     int64_t now_us;
     bool renewable_timestamp; /* an expired timestamp / snapshot is noted, not a defect: the server holds the key and renews */
     bool renewable_snapshot;
+    bool unpinned; /* publish of a first root: an empty pin is fine. Otherwise roots without a pin are NOT_INITIALISED */
 };
+
+/* TUF signature checks of one build; a state that needs more is TRUST_BAD_DATA. */
+#define TRUST_SIGNATURE_CHECKS_MAX 2000
+#define TRUST_ROLES_MAX 512
 
 /* Builds the state; never fails: what cannot be verified is a status other than TRUST_OK.
  * Ownership: trust_state_free. Cost: about one signature check per document. */
 void trust_state_build(const struct trust_set *set, const struct trust_options *options, struct trust_state **out);
 void trust_state_free(struct trust_state *state);
+/* Distinct keys (SPKI) that a root lists for its root role, whether they count or not: what a pin is made of.
+ *   out   xmalloc'd array, free() by the caller; sorted byte-wise
+ * Returns how many. A key that cannot be read is all zeros. */
+size_t trust_root_spkis(const struct tuf_doc *root, struct spki **out);
+/* Heap bytes of a state, roughly: what a cache charges for it. */
+size_t trust_state_bytes(const struct trust_state *state);
 /* NULL when the tree does not have that role. */
 const struct trust_role *trust_state_role(const struct trust_state *state, struct slice name);
 /* True when `name` is inside the role's (restricted) paths. */

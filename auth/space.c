@@ -1,0 +1,82 @@
+#include "auth/space.h"
+
+#include "auth/access.h"
+#include "auth/auth_internal.h"
+#include "storage/audit.h"
+
+struct space_new {
+    const struct namespace_name *name;
+    enum visibility visibility;
+    const struct actor *actor;
+    int64_t now_us;
+    struct namespace ns; /* out */
+};
+
+static bool write_space(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct space_new *s = arg;
+    auto_buf struct buf after = {0};
+    if (!namespace_create(tx, s->name, s->visibility, s->actor->account_id, s->now_us, &s->ns, err)) {
+        return false;
+    }
+    buf_printf(&after, "{\"visibility\":\"%s\"}", visibility_name(s->visibility));
+    const struct audit_entry entry = {
+        .action = "namespace.create",
+        .namespace_id = s->ns.id,
+        .object = namespace_name_slice(s->name),
+        .outcome = AUDIT_OK,
+        .after = buf_slice_of(&after),
+    };
+    return audit_append(tx, s->actor, &entry, s->now_us, err);
+}
+
+/* Image `HOST/ns/app` of a namespace named HOST could not be told from the trust scope of `ns/app`. */
+static bool is_own_host(const struct auth *a, const struct namespace_name *name)
+{
+    for (size_t i = 0; i < a->hosts.n; i++) {
+        if (slice_is(namespace_name_slice(name), a->hosts.names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool space_create(struct auth *a, const struct identity *who, const struct actor *actor, const struct namespace_name *name,
+                  enum visibility visibility, int64_t now_us, struct namespace *out, struct err *err)
+{
+    if (!access_is_admin(who)) {
+        return err_set(err, ERR_DENIED, "making a namespace needs an instance administrator");
+    }
+    if (is_own_host(a, name)) {
+        return err_set(err, ERR_INVALID, "a namespace may not be named like this registry's own host %s", name->text);
+    }
+    struct space_new s = {.name = name, .visibility = visibility, .actor = actor, .now_us = now_us};
+    if (!db_write(a->db, write_space, &s, err)) {
+        if (err->code == ERR_CONFLICT) {
+            return err_set(err, ERR_CONFLICT, "the namespace %s exists already", name->text);
+        }
+        return false;
+    }
+    auth_changed(a);
+    *out = s.ns;
+    return true;
+}
+
+bool space_create_by_push(struct auth *a, const struct identity *who, const struct actor *actor,
+                          const struct namespace_name *name, int64_t now_us, struct err *err)
+{
+    if (!who->administrator || who->gated) {
+        return err_set(err, ERR_DENIED, "making a namespace needs an instance administrator");
+    }
+    if (is_own_host(a, name)) {
+        return err_set(err, ERR_NAME_INVALID, "a namespace may not be named like this registry's own host %s", name->text);
+    }
+    struct space_new s = {.name = name, .visibility = VISIBILITY_PRIVATE, .actor = actor, .now_us = now_us};
+    struct err failed = {0};
+    if (!db_write(a->db, write_space, &s, &failed) && failed.code != ERR_CONFLICT) {
+        *err = failed;
+        return false;
+    }
+    auth_changed(a);
+    return true;
+}

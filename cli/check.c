@@ -1,0 +1,169 @@
+#include "cli/check.h"
+
+#include "base/digest.h"
+#include "base/name.h"
+#include "cli/command.h"
+#include "cli/say.h"
+
+bool check_namespace(const char *text)
+{
+    struct namespace_name name;
+    struct err err;
+
+    if (!namespace_name_parse(slice_str(text), &name, &err)) {
+        say("%s is no namespace: %s", text, err.msg);
+        return false;
+    }
+    return true;
+}
+
+bool check_scope(const char *text)
+{
+    struct repo_name name;
+    struct err err;
+
+    if (!strchr(text, '/')) {
+        return check_namespace(text);
+    }
+    if (!repo_name_parse(slice_str(text), &name, &err)) {
+        say("%s is neither a namespace nor a repository: %s", text, err.msg);
+        return false;
+    }
+    return true;
+}
+
+bool check_policy_scope(const char *text)
+{
+    if (strcmp(text, "*") == 0) {
+        return true;
+    }
+    if (!strchr(text, '*')) {
+        return check_scope(text);
+    }
+    auto_buf struct buf plain = {0};
+    for (const char *p = text; *p; p++) {
+        buf_char(&plain,
+                 *p == '*' ? 'x' : *p); /* a pattern is a name in which '*' stands for characters */
+    }
+    const char *slash = strchr(text, '/');
+    if (!slash || memchr(text, '*', (size_t)(slash - text))) {
+        say("%s is no policy scope; it is NS, NS/REPO, NS/PATTERN, or * for the whole server",
+            text);
+        return false;
+    }
+    return check_scope(plain.p);
+}
+
+bool check_repository(const struct call *call, const char *text, struct buf *out)
+{
+    const char *ns = call->value[OPTION_NAMESPACE];
+
+    if (ns && !strchr(text, '/')) {
+        buf_printf(out, "%s/%s", ns, text);
+    } else {
+        buf_str(out, text);
+    }
+    if (slice_index(buf_slice_of(out), '/') < 0) {
+        say("%s names no namespace; write NS/%s or give -E NS", text, text);
+        return false;
+    }
+    return check_scope(out->p);
+}
+
+/* ---- images ---- */
+
+struct image {
+    struct slice host; /* empty: the server that is asked */
+    struct slice name;
+    struct slice tag;    /* empty: none */
+    struct slice digest; /* empty: none */
+};
+
+/* Docker's rule: the first component is a host when it holds a dot or a colon, or is "localhost".
+ */
+static bool is_host(struct slice component)
+{
+    return slice_index(component, '.') >= 0 || slice_index(component, ':') >= 0 ||
+           slice_is(component, "localhost");
+}
+
+static void image_split(const char *text, struct image *out)
+{
+    struct slice s = slice_str(text);
+
+    *out = (struct image){0};
+    ptrdiff_t at = slice_index(s, '@');
+    if (at >= 0) {
+        out->digest = slice_from(s, (size_t)at + 1);
+        s = slice_first(s, (size_t)at);
+    }
+    ptrdiff_t slash = slice_index(s, '/');
+    if (slash > 0 && is_host(slice_first(s, (size_t)slash))) {
+        out->host = slice_first(s, (size_t)slash);
+        s = slice_from(s, (size_t)slash + 1);
+    }
+    ptrdiff_t colon = slice_rindex(s, ':');
+    if (colon >= 0) {
+        out->tag = slice_from(s, (size_t)colon + 1);
+        s = slice_first(s, (size_t)colon);
+    }
+    out->name = s;
+}
+
+static bool image_fail(const char *text, const char *why)
+{
+    say("%s is no image: %s; it is [HOST[:PORT]/]NS/REPO:TAG or …@sha256:…", text, why);
+    return false;
+}
+
+bool check_image(const struct call *call, const char *text, struct buf *out)
+{
+    const char *ns = call->value[OPTION_NAMESPACE];
+    struct image image;
+    struct repo_name repo;
+    struct tag_name tag;
+    struct digest digest;
+    struct err err;
+    auto_buf struct buf name = {0};
+
+    image_split(text, &image);
+    if (ns && !image.host.n && slice_index(image.name, '/') < 0) {
+        buf_printf(&name, "%s/", ns);
+    }
+    buf_slice(&name, image.name);
+    if (!repo_name_parse(buf_slice_of(&name), &repo, &err)) {
+        return image_fail(text, err.msg);
+    }
+    if (image.host.n && !host_is_valid(image.host)) {
+        return image_fail(text, "the host is not valid");
+    }
+    if (strchr(text, '@') && !digest_parse(image.digest, &digest, &err)) {
+        return image_fail(text, err.msg);
+    }
+    if (image.tag.p && !tag_name_parse(image.tag, &tag, &err)) {
+        return image_fail(text, err.msg);
+    }
+    buf_printf(out, "%.*s%s%s", SLICE_FMT(image.host), image.host.n ? "/" : "", repo.text);
+    if (image.digest.n) {
+        buf_printf(out, "@%.*s",
+                   SLICE_FMT(image.digest)); /* a digest decides; a tag beside it is a remark */
+    } else {
+        buf_printf(out, ":%.*s", image.tag.n ? (int)image.tag.n : (int)strlen("latest"),
+                   image.tag.n ? image.tag.p : "latest");
+    }
+    return true;
+}
+
+bool check_word(enum flag option, const char *text, const char *const words[])
+{
+    auto_buf struct buf list = {0};
+
+    for (size_t i = 0; words[i]; i++) {
+        if (strcmp(words[i], text) == 0) {
+            return true;
+        }
+        buf_printf(&list, "%s%s", i ? ", " : "", words[i]);
+    }
+    say("--%s takes one of: %s; not %s", option_name(option), list.p, text);
+    return false;
+}

@@ -1,0 +1,25 @@
+/* Names as they are typed, checked before anything is asked of the server, so that a slip is told
+ * at once. Owns: which forms `bond` takes. Each function says on stderr what is wrong and returns
+ * false then. */
+#ifndef CLI_CHECK_H
+#define CLI_CHECK_H
+
+#include "base/buf.h"
+#include "cli/cli.h"
+
+/* A namespace: one component of a repository name. */
+bool check_namespace(const char *text);
+/* NS or NS/REPO. */
+bool check_scope(const char *text);
+/* `*`, NS, NS/REPO, or NS/PATTERN with '*' in it. */
+bool check_policy_scope(const char *text);
+/* A repository NS/REPO, or REPO alone when -E names the namespace; `out` receives the whole name.
+ */
+bool check_repository(const struct call *call, const char *text, struct buf *out);
+/* [HOST[:PORT]/]NS/REPO[:TAG][@DIGEST] -> the form the server takes, with the namespace of -E put
+ * before a bare name and the tag `latest` when there is neither tag nor digest. */
+bool check_image(const struct call *call, const char *text, struct buf *out);
+/* One of the words of a NULL-terminated list; `option` names it in the message. */
+bool check_word(enum flag option, const char *text, const char *const words[]);
+
+#endif

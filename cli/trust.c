@@ -1,0 +1,108 @@
+/* bond trust status, wipe */
+#include "base/json.h"
+#include "cli/check.h"
+#include "cli/client.h"
+#include "cli/output.h"
+#include "cli/say.h"
+
+#include <stdio.h>
+
+static enum outcome status(const struct call *call)
+{
+    static const struct column columns[] = {
+        {"REPOSITORY", "gun"}, {"STATE", "state"}, {NULL, NULL}};
+    auto_json json_t *answer = NULL;
+    auto_buf struct buf path = {0};
+
+    if (!check_scope(call->args[0])) {
+        return OUTCOME_USAGE;
+    }
+    buf_str(&path, "/api/v1/trust/status");
+    client_query(&path, "scope", call->args[0]);
+    enum outcome outcome = api(call, "GET", path.p, NULL, &answer);
+    if (outcome == OUTCOME_OK) {
+        output_list(call, answer, "repositories", columns);
+    }
+    return outcome;
+}
+
+static bool wipe_is_confirmed(const struct call *call)
+{
+    const char *confirm = call->value[OPTION_CONFIRM];
+
+    if (confirm && strcmp(confirm, call->args[0]) == 0) {
+        return true;
+    }
+    if (confirm) {
+        say("--confirm says %s, but the wipe is of %s; nothing was done", confirm, call->args[0]);
+    } else {
+        say("a wipe forgets every signature of %s; repeat its name to go on: --confirm %s",
+            call->args[0], call->args[0]);
+    }
+    return false;
+}
+
+static void wipe_tell(const struct call *call, const json_t *answer)
+{
+    static const struct column columns[] = {{"REPOSITORY", "gun"}, {NULL, NULL}};
+    const json_t *commands = json_get_array(answer, "commands");
+    size_t i;
+    json_t *line;
+
+    output_list(call, answer, "wiped", columns);
+    if (json_array_size(commands) > 0) {
+        say("clients remember the old signatures; on each machine that signs or verifies run:");
+    }
+    json_array_foreach(commands, i, line)
+    {
+        auto_free char *text = xstrdup(json_is_string(line) ? json_string_value(line) : "");
+        (void)fprintf(stderr, "  %s\n", printable(text));
+    }
+}
+
+static enum outcome wipe(const struct call *call)
+{
+    auto_json json_t *answer = NULL;
+    const char *reason = call->value[OPTION_REASON];
+
+    if (!check_scope(call->args[0]) || !wipe_is_confirmed(call)) {
+        return OUTCOME_USAGE;
+    }
+    auto_json json_t *body =
+        json_pack("{s:s, s:s, s:b, s:s}", "scope", call->args[0], "confirm", call->args[0],
+                  "keep_pin", (int)call_has(call, OPTION_KEEP_PIN), "reason", reason ? reason : "");
+    if (!body) {
+        say("the reason is not UTF-8 text; type it again");
+        return OUTCOME_USAGE;
+    }
+    enum outcome outcome = api(call, "POST", "/api/v1/trust/wipe", body, &answer);
+    if (outcome != OUTCOME_OK) {
+        return outcome;
+    }
+    if (call_has(call, OPTION_JSON)) {
+        output_json(answer);
+    } else {
+        wipe_tell(call, answer);
+    }
+    return OUTCOME_OK;
+}
+
+const struct command trust_commands[] = {
+    {"trust status",
+     "NS[/REPO]",
+     1,
+     1,
+     true,
+     {OPTION_NONE},
+     "Show the state of the signatures of each repository.",
+     status},
+    {"trust wipe",
+     "NS[/REPO]",
+     1,
+     1,
+     false,
+     {OPTION_CONFIRM, OPTION_KEEP_PIN, OPTION_REASON},
+     "Forget all signatures, so that new ones can begin after a lost root key.",
+     wipe},
+    {.name = NULL},
+};

@@ -1,0 +1,375 @@
+#include "server/admit.h"
+
+#include "auth/access.h"
+#include "auth/auth.h"
+#include "server/http_server.h"
+#include "storage/audit.h"
+#include "storage/namespace.h"
+#include "trust/trust.h"
+
+#include <stdio.h>
+
+/* ---- names ---- */
+
+static bool refuse(struct http_exchange *ex, enum err_code code, const char *sentence)
+{
+    struct err err = {0};
+    (void)err_set(&err, code, "%s", sentence);
+    reply_error(&ex->reply, &err);
+    return false;
+}
+
+/* Foreign hosts do not exist here, and that is said before anybody is asked who he is (notary-api 4). A publisher gets
+ * the detail that his client prints. */
+static bool refuse_gun(struct http_exchange *ex)
+{
+    if (ex->route->access != ACCESS_TRUST_WRITE || ex->line.method != METHOD_POST) {
+        return refuse(ex, ERR_TRUST_NOT_FOUND, "");
+    }
+    struct err err = {0};
+    (void)err_set(&err, ERR_TRUST_INVALID_GUN, "");
+    char sentence[400];
+    (void)snprintf(sentence, sizeof(sentence), "this server signs for %s/NAMESPACE/NAME only",
+                   trust_host(ex->rq.app->trust));
+    reply_error_detail(&ex->reply, &err,
+                       json_pack("{s:s, s:{s:s}}", "Name", "ErrValidation", "Error", "Msg", sentence));
+    return false;
+}
+
+static bool read_repository(struct http_exchange *ex)
+{
+    struct request *rq = &ex->rq;
+    struct err err = {0};
+    if (ex->match.gun.p != NULL) {
+        rq->gun = ex->match.gun;
+        rq->has_repo = trust_gun_parse(rq->app->trust, rq->gun, &rq->repo, NULL);
+        return rq->has_repo || refuse_gun(ex);
+    }
+    if (ex->match.name.p != NULL) {
+        rq->has_repo = repo_name_parse(ex->match.name, &rq->repo, &err);
+        if (!rq->has_repo) {
+            reply_error(&ex->reply, &err);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A digest has a colon, a tag has none. */
+static bool read_reference(struct http_exchange *ex)
+{
+    struct request *rq = &ex->rq;
+    struct slice text = ex->match.reference;
+    struct err err = {0};
+    if (text.p == NULL) {
+        return true;
+    }
+    if (ex->match.reference_is_digest || slice_index(text, ':') >= 0) {
+        rq->reference = REFERENCE_DIGEST;
+        if (digest_parse(text, &rq->digest, &err)) {
+            return true;
+        }
+    } else {
+        rq->reference = REFERENCE_TAG;
+        if (tag_name_parse(text, &rq->tag, &err)) {
+            return true;
+        }
+        if (rq->method != METHOD_PUT) {
+            return refuse(ex, ERR_MANIFEST_UNKNOWN, ""); /* what cannot be a tag is none */
+        }
+    }
+    reply_error(&ex->reply, &err);
+    return false;
+}
+
+static bool read_params(struct http_exchange *ex)
+{
+    bool decode = slice_starts(ex->rq.path, "/api/");
+    for (size_t i = 0; i < REQUEST_PARAMS_MAX; i++) {
+        struct slice text = ex->match.params[i];
+        if (text.p == NULL || !decode) {
+            ex->rq.params[i] = text;
+            continue;
+        }
+        if (!router_decode(text, &ex->params[i])) {
+            return refuse(ex, ERR_NOT_FOUND, "the path has a malformed part");
+        }
+        ex->rq.params[i] = buf_slice_of(&ex->params[i]);
+    }
+    return true;
+}
+
+bool admit_names(struct http_exchange *ex)
+{
+    return read_params(ex) && read_repository(ex) && read_reference(ex);
+}
+
+/* ---- identity ---- */
+
+static bool challenge(struct http_exchange *ex, const char *scope, const char *description)
+{
+    reply_challenge(&ex->rq, &ex->reply, scope, description);
+    return false;
+}
+
+/* What each kind of route asks of auth, and the scope that would satisfy it. */
+struct question {
+    enum access_action action;
+    bool trust;
+    const char *actions; /* of the scope in the challenge */
+};
+
+static const struct question *question_of(enum route_access access)
+{
+    static const struct question pull = {ACTION_PULL, false, "pull"};
+    static const struct question push = {ACTION_PUSH, false, "pull,push"};
+    static const struct question delete_ = {ACTION_DELETE, false, "delete"};
+    static const struct question trust_read = {ACTION_PULL, true, "pull"};
+    static const struct question trust_write = {ACTION_SIGN, true, "push,pull"};
+    static const struct question trust_admin = {ACTION_ROTATE_KEYS, true, "*"};
+    static const struct question trust_wipe = {ACTION_WIPE, true, "*"};
+    switch (access) {
+    case ACCESS_PULL:
+        return &pull;
+    case ACCESS_PUSH:
+        return &push;
+    case ACCESS_DELETE:
+        return &delete_;
+    case ACCESS_TRUST_READ:
+        return &trust_read;
+    case ACCESS_TRUST_WRITE:
+        return &trust_write;
+    case ACCESS_TRUST_ADMIN:
+        return &trust_admin;
+    case ACCESS_TRUST_WIPE:
+        return &trust_wipe;
+    case ACCESS_OPEN:
+    case ACCESS_PING:
+    case ACCESS_CATALOG:
+    case ACCESS_SIGNED_IN:
+    case ACCESS_ADMIN:
+        break;
+    }
+    return NULL;
+}
+
+static const char *scope_text(const struct http_exchange *ex, const struct question *q, struct buf *out)
+{
+    if (q == NULL) {
+        return ex->route->access == ACCESS_CATALOG || ex->match.trust ? "registry:catalog:*" : NULL;
+    }
+    struct slice name = q->trust ? ex->rq.gun : repo_name_slice(&ex->rq.repo);
+    buf_printf(out, "repository:%.*s:%s", SLICE_FMT(name), q->actions);
+    return out->p;
+}
+
+static bool identify(struct http_exchange *ex, const char *scope)
+{
+    struct request *rq = &ex->rq;
+    struct err err = {0};
+    if (rq->control) {
+        identity_control(&ex->identity);
+        return true;
+    }
+    if (ex->route->access == ACCESS_OPEN) {
+        return true; /* /token reads the header by itself */
+    }
+    const struct auth_context context = {.address = rq->address,
+                                         .user_agent = request_header(rq, "User-Agent"),
+                                         .now_us = rq->now_us,
+                                         .api = slice_starts(rq->path, "/api/")};
+    switch (auth_identify(rq->app->auth, NULL, request_header(rq, "Authorization"), &context, &ex->identity, &err)) {
+    case AUTH_OK:
+    case AUTH_ANONYMOUS:
+        return true;
+    case AUTH_INVALID_TOKEN:
+    case AUTH_BAD_CREDENTIALS:
+        return challenge(ex, scope, err.msg);
+    case AUTH_FAILED:
+        break;
+    }
+    reply_error(&ex->reply, &err);
+    return false;
+}
+
+/* ---- rights ---- */
+
+/* A gated identity may not write (gate.md 10.2); the trust API has no 403 that its clients understand. */
+static bool refuse_write(struct http_exchange *ex, const struct question *q, const char *scope, const char *sentence)
+{
+    if (q->trust) {
+        return challenge(ex, scope, sentence);
+    }
+    struct err err = {0};
+    (void)err_set(&err, ERR_DENIED, "content trust: %s", sentence);
+    reply_error_detail(&ex->reply, &err,
+                       json_pack("{s:s, s:s}", "reason", "not_writable", "repo", ex->rq.repo.text));
+    return false;
+}
+
+/* Whoever may not read gets one answer for all that he cannot see. The administrator is told the truth. */
+static bool refuse_invisible(struct http_exchange *ex, const struct question *q, const struct access_answer *answer,
+                             const char *scope)
+{
+    if (!access_is_admin(&ex->identity) || answer->facts.found) {
+        bool anonymous = ex->identity.kind == IDENTITY_ANONYMOUS && ex->identity.proof == PROOF_NONE;
+        return challenge(ex, scope, anonymous ? NULL : "no such repository, or no right to it");
+    }
+    if (q->action == ACTION_PULL) {
+        return true; /* the handler says that there is none */
+    }
+    char sentence[400];
+    (void)snprintf(sentence, sizeof(sentence), "namespace %.*s does not exist; make it with bond namespaces create",
+                   (int)ex->rq.repo.namespace_n, ex->rq.repo.text);
+    return refuse(ex, q->trust ? ERR_TRUST_NOT_FOUND : ERR_NAME_UNKNOWN, sentence);
+}
+
+/* Which requests count as a push that may make a namespace: the first upload, manifest, trust key request or publish. */
+static bool makes_namespace(const struct http_exchange *ex)
+{
+    return ex->route->thread == WORKER &&
+           (ex->route->access == ACCESS_TRUST_WRITE || ex->rq.method == METHOD_POST || ex->rq.method == METHOD_PUT);
+}
+
+static bool may_create(const struct http_exchange *ex)
+{
+    return strcmp(ex->rq.app->config->namespaces_create_on_push, "administrators") == 0;
+}
+
+static bool ask(struct http_exchange *ex, const struct question *q, const char *scope)
+{
+    struct err err = {0};
+    struct access_answer answer = {0};
+    auto_snapshot struct db_tx *tx = NULL;
+    if (!db_snapshot(ex->rq.app->db, &tx, &err) ||
+        !access_check(tx, &ex->identity, &ex->rq.repo, q->action, q->trust, &answer, &err)) {
+        reply_error(&ex->reply, &err);
+        return false;
+    }
+    switch (answer.result) {
+    case ACCESS_ALLOWED:
+        if (answer.creates_namespace && !may_create(ex)) {
+            return refuse_invisible(ex, q, &answer, scope);
+        }
+        ex->creates_namespace = answer.creates_namespace && makes_namespace(ex);
+        return true;
+    case ACCESS_INVISIBLE:
+        return refuse_invisible(ex, q, &answer, scope);
+    case ACCESS_NOT_WRITABLE:
+        return refuse_write(ex, q, scope, answer.sentence);
+    case ACCESS_INSUFFICIENT:
+        break;
+    }
+    return challenge(ex, scope, answer.sentence);
+}
+
+static bool require_admin(struct http_exchange *ex, const char *scope)
+{
+    if (access_is_admin(&ex->identity)) {
+        return true;
+    }
+    if (ex->identity.kind == IDENTITY_ANONYMOUS || ex->match.trust) {
+        return challenge(ex, scope, "this needs an instance administrator");
+    }
+    return refuse(ex, ERR_DENIED, "this needs an instance administrator");
+}
+
+static bool is_anonymous(const struct http_exchange *ex)
+{
+    return ex->identity.kind == IDENTITY_ANONYMOUS;
+}
+
+bool admit_caller(struct http_exchange *ex)
+{
+    auto_buf struct buf text = {0};
+    const struct question *q = question_of(ex->route->access);
+    const char *scope = scope_text(ex, q, &text);
+    if (!identify(ex, scope)) {
+        return false;
+    }
+    switch (ex->route->access) {
+    case ACCESS_OPEN:
+        return true;
+    case ACCESS_PING:
+        /* clients take their challenge from here, anonymous pulls or not (auth.md 1); a token is proof enough */
+        return ex->identity.proof != PROOF_NONE || challenge(ex, NULL, NULL);
+    case ACCESS_CATALOG:
+        return access_may_catalog(&ex->identity) || challenge(ex, scope, is_anonymous(ex) ? NULL : "the token does not grant the catalog");
+    case ACCESS_SIGNED_IN:
+        return !is_anonymous(ex) || challenge(ex, NULL, NULL);
+    case ACCESS_ADMIN:
+        return require_admin(ex, scope);
+    case ACCESS_PULL:
+    case ACCESS_PUSH:
+    case ACCESS_DELETE:
+    case ACCESS_TRUST_READ:
+    case ACCESS_TRUST_WRITE:
+    case ACCESS_TRUST_ADMIN:
+    case ACCESS_TRUST_WIPE:
+        return ask(ex, q, scope);
+    }
+    BUG("a route asks for an access that does not exist");
+}
+
+/* ---- first push ---- */
+
+struct create {
+    struct namespace_name name;
+    struct actor actor;
+    int64_t owner;
+    int64_t now_us;
+};
+
+static bool create_in(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct create *c = arg;
+    struct namespace made;
+    struct err none = {0};
+    if (namespace_get(tx, &c->name, &made, &none)) {
+        return true; /* another push was faster */
+    }
+    if (!namespace_create(tx, &c->name, VISIBILITY_PRIVATE, c->owner, c->now_us, &made, err)) {
+        return false;
+    }
+    const struct audit_entry entry = {.action = "namespace.create",
+                                      .namespace_id = made.id,
+                                      .object = namespace_name_slice(&c->name),
+                                      .outcome = AUDIT_OK,
+                                      .after = SLICE_LIT("{\"by\":\"first push\"}")};
+    return audit_append(tx, &c->actor, &entry, c->now_us, err);
+}
+
+/* A repository "reg.example.com/ns/app" would read like a collection of ours (auth.md 9). */
+static bool is_own_host(const struct config *config, const char *name)
+{
+    size_t n = strlen(name);
+    const char *hosts[] = {config->service, config->canonical_host};
+    for (size_t i = 0; i < 2; i++) {
+        if (strncmp(hosts[i], name, n) == 0 && (hosts[i][n] == '\0' || hosts[i][n] == ':')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool admit_namespace(struct http_exchange *ex, struct err *err)
+{
+    if (!ex->creates_namespace) {
+        return true;
+    }
+    const struct identity *who = &ex->identity;
+    struct create c = {.owner = who->account_id, .now_us = ex->rq.now_us};
+    repo_name_namespace(&ex->rq.repo, &c.name);
+    if (is_own_host(ex->rq.app->config, c.name.text)) {
+        return err_set(err, ERR_NAME_INVALID, "a namespace may not be named like this server's host");
+    }
+    c.actor.account_id = who->account_id;
+    (void)snprintf(c.actor.name, sizeof(c.actor.name), "%s", who->name);
+    (void)snprintf(c.actor.address, sizeof(c.actor.address), "%s", ex->rq.address);
+    (void)snprintf(c.actor.proof, sizeof(c.actor.proof), "%s", who->proof == PROOF_BEARER ? "bearer" : "basic");
+    if (!db_write(ex->rq.app->db, create_in, &c, err)) {
+        return false;
+    }
+    auth_changed(ex->rq.app->auth);
+    return true;
+}

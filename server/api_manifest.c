@@ -1,0 +1,244 @@
+#include "auth/access.h"
+#include "base/hash.h"
+#include "server/api.h"
+#include "server/api_refusal.h"
+#include "server/app.h"
+#include "server/registry.h"
+#include "storage/manifest.h"
+#include "storage/tag.h"
+
+#define TAG_PARAMETERS_MAX 10
+
+/* --- reading ---------------------------------------------------------------------------------------------------- */
+
+/* The gate's answer to the request; by tag it says what to serve, by digest what was asked for is what is served. */
+static bool decide(const struct request *rq, struct db_tx *tx, const struct repository *repo,
+                   struct decision *out, struct err *err)
+{
+    struct gate_caller caller;
+    struct tag tag;
+    struct err missing = {0};
+    if (!registry_gate_caller(rq, tx, &caller, err)) {
+        return false;
+    }
+    if (rq->reference == REFERENCE_DIGEST) {
+        gate_decide_digest(rq->app->trust, tx, &caller, repo, &rq->repo, &rq->digest, rq->now_us,
+                           out);
+        return true;
+    }
+    bool exists = tag_get(tx, repo->id, &rq->tag, &tag, &missing);
+    if (!exists && missing.code != ERR_TAG_UNKNOWN) {
+        *err = missing;
+        return false;
+    }
+    gate_decide_tag(rq->app->trust, tx, &caller, repo, &rq->repo, &rq->tag, exists ? &tag : NULL,
+                    exists ? tag.size : -1, rq->now_us, out);
+    return true;
+}
+
+static void manifest_headers(const struct request *rq, struct reply *reply,
+                             const struct digest *digest, const struct decision *d)
+{
+    registry_digest_headers(reply, digest);
+    reply_gated(reply, d, rq->reference == REFERENCE_TAG);
+}
+
+static void send_manifest(const struct request *rq, struct reply *reply, struct db_tx *tx,
+                          const struct repository *repo, const struct decision *d)
+{
+    const struct digest *digest = rq->reference == REFERENCE_TAG ? &d->serve : &rq->digest;
+    auto_manifest struct manifest *m = NULL;
+    struct manifest_info info;
+    struct err err = {0};
+
+    if (registry_not_modified(rq, digest)) {
+        reply_empty(reply, 304);
+        return manifest_headers(rq, reply, digest, d);
+    }
+    if (rq->method == METHOD_HEAD) {
+        if (!manifest_stat(tx, repo->id, digest, &info, &err)) {
+            return reply_error(reply, &err);
+        }
+        reply_head(reply, 200, info.media_type, info.size);
+        return manifest_headers(rq, reply, digest, d);
+    }
+    if (!manifest_get(tx, repo->id, digest, &m, &err)) {
+        return reply_error(reply, &err);
+    }
+    reply_bytes(reply, 200, m->info.media_type, manifest_content(m));
+    manifest_headers(rq, reply, digest, d);
+}
+
+/* GET, HEAD /v2/NAME/manifests/REFERENCE. The gate comes before If-None-Match (gate.md 10.3). */
+void api_manifest_get(struct request *rq, struct reply *reply)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    struct repository repo;
+    struct decision d = {0};
+    struct err err = {0};
+
+    if (!registry_open(rq, &tx, &repo, &err) || !decide(rq, tx, &repo, &d, &err)) {
+        return reply_error(reply, &err);
+    }
+    registry_count_decision(rq, "manifest", &d);
+    if (d.effect != EFFECT_ALLOW) {
+        return reply_refusal(rq, reply, &d);
+    }
+    send_manifest(rq, reply, tx, &repo, &d);
+}
+
+/* --- writing ---------------------------------------------------------------------------------------------------- */
+
+struct put {
+    const struct request *rq;
+    struct manifest_put manifest;
+    struct tag_name tags[TAG_PARAMETERS_MAX];
+    int tag_count;
+    struct actor actor;
+};
+
+/* Creating a tag and moving one are different rights; which it is can only be known inside the transaction. */
+static bool may_move(struct db_tx *tx, const struct put *put, int64_t repository_id,
+                     const struct tag_name *tag, struct err *err)
+{
+    struct tag current;
+    struct access_answer answer;
+    struct err missing = {0};
+    if (!tag_get(tx, repository_id, tag, &current, &missing)) {
+        *err = missing;
+        return missing.code == ERR_TAG_UNKNOWN;
+    }
+    if (digest_equal(&current.digest, &put->manifest.digest)) {
+        return true;
+    }
+    if (!access_check(tx, put->rq->identity, &put->rq->repo, ACTION_OVERWRITE, false, &answer, err)) {
+        return false;
+    }
+    if (answer.result == ACCESS_ALLOWED) {
+        return true;
+    }
+    return err_set(err, ERR_DENIED, "the tag %s exists and you may not move it: %s", tag->text,
+                   answer.sentence);
+}
+
+static bool put_transaction(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct put *put = arg;
+    struct repository repo;
+    int64_t now = put->rq->now_us;
+    if (!repository_ensure(tx, &put->rq->repo, now, &repo, NULL, err) ||
+        !manifest_put(tx, repo.id, &put->manifest, &put->actor, now, NULL, err)) {
+        return false;
+    }
+    for (int i = 0; i < put->tag_count; i++) {
+        if (!may_move(tx, put, repo.id, &put->tags[i], err) ||
+            !tag_put(tx, repo.id, &put->tags[i], &put->manifest.digest, &put->actor, now, NULL,
+                     err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* `?tag=` beside a digest (OCI distribution 1.1, end-7b), or the tag of the address. */
+static bool read_tags(const struct request *rq, struct put *put, struct err *err)
+{
+    auto_buf struct buf value = {0};
+    if (rq->reference == REFERENCE_TAG) {
+        put->tags[put->tag_count++] = rq->tag;
+        return true;
+    }
+    for (int i = 0; request_query(rq, "tag", i, &value); i++) {
+        if (i == TAG_PARAMETERS_MAX) {
+            return err_set(err, ERR_TOO_MANY_TAGS, "at most %d tag parameters are accepted",
+                           TAG_PARAMETERS_MAX);
+        }
+        if (!tag_name_parse(buf_slice_of(&value), &put->tags[i], err)) {
+            return false;
+        }
+        put->tag_count = i + 1;
+        buf_clear(&value);
+    }
+    return true;
+}
+
+/* The digest that the manifest is stored under: the client's algorithm when it named one. */
+static bool read_digest(const struct request *rq, struct digest *out, struct err *err)
+{
+    bool named = rq->reference == REFERENCE_DIGEST;
+    char text[DIGEST_STR_MAX];
+    hash_bytes(named ? rq->digest.algorithm : DIGEST_SHA256, rq->body, out);
+    if (named && !digest_equal(out, &rq->digest)) {
+        return err_set(err, ERR_DIGEST_INVALID, "the manifest's bytes have the digest %s",
+                       digest_format(out, text));
+    }
+    return true;
+}
+
+static void put_reply(const struct put *put, struct reply *reply)
+{
+    char digest[DIGEST_STR_MAX];
+    char subject[DIGEST_STR_MAX];
+    digest_format(&put->manifest.digest, digest);
+    reply_empty(reply, 201);
+    reply_header(reply, "Location", "/v2/%s/manifests/%s", put->rq->repo.text, digest);
+    reply_header(reply, "Docker-Content-Digest", "%s", digest);
+    if (digest_is_set(&put->manifest.doc->subject)) {
+        reply_header(reply, "OCI-Subject", "%s",
+                     digest_format(&put->manifest.doc->subject, subject));
+    }
+    for (int i = 0; put->rq->reference == REFERENCE_DIGEST && i < put->tag_count; i++) {
+        reply_header(reply, "OCI-Tag", "%s", put->tags[i].text);
+    }
+}
+
+/* PUT /v2/NAME/manifests/REFERENCE */
+void api_manifest_put(struct request *rq, struct reply *reply)
+{
+    auto_manifest_doc struct manifest_doc *doc = NULL;
+    struct put put = {.rq = rq};
+    struct err err = {0};
+
+    if (!read_digest(rq, &put.manifest.digest, &err) || !read_tags(rq, &put, &err) ||
+        !manifest_parse(rq->body, slice_str(request_header(rq, "Content-Type")), &doc, &err)) {
+        return reply_error(reply, &err);
+    }
+    put.manifest.doc = doc;
+    put.manifest.bytes = rq->body;
+    put.manifest.sparse = rq->app->config->sparse_manifests;
+    registry_actor(rq, &put.actor);
+    if (!db_write(rq->app->db, put_transaction, &put, &err)) {
+        return reply_error(reply, &err);
+    }
+    put_reply(&put, reply);
+}
+
+struct removal {
+    const struct request *rq;
+    struct actor actor;
+};
+
+static bool delete_transaction(struct db_tx *tx, void *arg, struct err *err)
+{
+    const struct removal *r = arg;
+    struct repository repo;
+    if (!repository_get(tx, &r->rq->repo, &repo, err)) {
+        return false;
+    }
+    if (r->rq->reference == REFERENCE_TAG) {
+        return tag_delete(tx, repo.id, &r->rq->tag, &r->actor, r->rq->now_us, err);
+    }
+    return manifest_delete(tx, repo.id, &r->rq->digest, &r->actor, r->rq->now_us, err);
+}
+
+/* DELETE /v2/NAME/manifests/REFERENCE: a tag alone, or a manifest with its tags. */
+void api_manifest_delete(struct request *rq, struct reply *reply)
+{
+    struct removal removal = {.rq = rq};
+    struct err err = {0};
+    registry_actor(rq, &removal.actor);
+    if (!db_write(rq->app->db, delete_transaction, &removal, &err)) {
+        return reply_error(reply, &err);
+    }
+    reply_empty(reply, 202);
+}

@@ -1,0 +1,113 @@
+#include "server/api.h"
+#include "server/app.h"
+#include "server/registry.h"
+#include "storage/tag.h"
+
+/* The state of one listing: pages of the store are read until the client's page is full. */
+struct listing {
+    const struct request *rq;
+    struct db_tx *tx;
+    const struct repository *repo;
+    struct gate_caller caller;
+    bool filtered; /* only released tags (gate.md 3) */
+    struct page page;
+    struct buf json;
+    int count;
+    struct tag_name last; /* the last one written */
+    bool more;
+};
+
+static bool is_listed(const struct listing *l, const struct tag_item *item)
+{
+    struct decision d = {0};
+    if (!l->filtered) {
+        return true;
+    }
+    gate_decide_tag(l->rq->app->trust, l->tx, &l->caller, l->repo, &l->rq->repo, &item->name,
+                    &item->tag, item->tag.size, l->rq->now_us, &d);
+    return d.effect == EFFECT_ALLOW;
+}
+
+static void write_tag(struct listing *l, const struct tag_item *item)
+{
+    buf_str(&l->json, l->count == 0 ? "" : ",");
+    buf_json_string(&l->json, tag_name_slice(&item->name));
+    l->last = item->name;
+    l->count++;
+}
+
+/* Writes what is listed of one page of the store; more is left when the client's page is full before its end. */
+static void write_page(struct listing *l, const struct tag_list *tags)
+{
+    for (size_t i = 0; i < tags->count; i++) {
+        if (!is_listed(l, &tags->items[i])) {
+            continue;
+        }
+        if (l->count == l->page.max) {
+            l->more = true;
+            return;
+        }
+        write_tag(l, &tags->items[i]);
+    }
+}
+
+static bool write_tags(struct listing *l, struct err *err)
+{
+    bool more = l->page.max > 0;
+    while (more && !l->more) {
+        auto_tag_list struct tag_list tags = {0};
+        if (!tag_list(l->tx, l->repo->id, buf_slice_of(&l->page.last), PAGE_MAX, &tags, err)) {
+            return false;
+        }
+        more = tags.more;
+        write_page(l, &tags);
+        if (tags.count > 0) {
+            buf_clear(&l->page.last);
+            buf_slice(&l->page.last, tag_name_slice(&tags.items[tags.count - 1].name));
+        }
+    }
+    return true;
+}
+
+static bool list(struct listing *l, struct err *err)
+{
+    if (!registry_gate_caller(l->rq, l->tx, &l->caller, err)) {
+        return false;
+    }
+    l->filtered = gate_lists_filtered(l->rq->app->trust, l->tx, &l->caller, l->repo, &l->rq->repo,
+                                      l->rq->now_us);
+    buf_str(&l->json, "{\"name\":");
+    buf_json_string(&l->json, repo_name_slice(&l->rq->repo));
+    buf_str(&l->json, ",\"tags\":[");
+    if (!write_tags(l, err)) {
+        return false;
+    }
+    buf_str(&l->json, "]}\n");
+    return true;
+}
+
+/* GET /v2/NAME/tags/list */
+void api_tags_list(struct request *rq, struct reply *reply)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    struct repository repo;
+    struct err err = {0};
+    struct listing l = {.rq = rq, .repo = &repo};
+    bool ok = registry_open(rq, &tx, &repo, &err) && registry_page(rq, &l.page, &err);
+    l.tx = tx;
+    ok = ok && list(&l, &err);
+    if (ok) {
+        reply_buf(reply, 200, "application/json", &l.json);
+        if (l.more) {
+            registry_next_link(rq, reply, &l.page, tag_name_slice(&l.last), NULL);
+        }
+        if (l.filtered) {
+            reply_header(reply, "Cache-Control", "private, no-cache");
+            reply_header(reply, "Vary", "Authorization");
+        }
+    } else {
+        reply_error(reply, &err);
+    }
+    buf_dispose(&l.json);
+    buf_dispose(&l.page.last);
+}

@@ -1,0 +1,133 @@
+#include "server/registry.h"
+
+#include "auth/access.h"
+#include "server/app.h"
+#include "server/metrics.h"
+
+#include <stdio.h>
+
+bool registry_open(const struct request *rq, struct db_tx **tx_out, struct repository *out,
+                   struct err *err)
+{
+    return db_snapshot(rq->app->db, tx_out, err) && repository_get(*tx_out, &rq->repo, out, err);
+}
+
+static const char *proof_name(enum identity_proof proof)
+{
+    switch (proof) {
+    case PROOF_NONE:
+        return "none";
+    case PROOF_BEARER:
+        return "bearer";
+    case PROOF_BASIC:
+        return "basic";
+    case PROOF_PASSWORD:
+        return "password";
+    case PROOF_PEER:
+        return "peer";
+    }
+    BUG("an identity has one of the proofs");
+}
+
+void registry_actor(const struct request *rq, struct actor *out)
+{
+    *out = (struct actor){.account_id = rq->identity->account_id};
+    snprintf(out->name, sizeof(out->name), "%s", rq->identity->name);
+    snprintf(out->address, sizeof(out->address), "%s", rq->address);
+    snprintf(out->proof, sizeof(out->proof), "%s", proof_name(rq->identity->proof));
+}
+
+bool registry_gate_caller(const struct request *rq, struct db_tx *tx, struct gate_caller *out,
+                          struct err *err)
+{
+    struct namespace_name ns;
+    struct access_facts facts;
+    *out = (struct gate_caller){.gated = rq->identity->gated};
+    if (out->gated) {
+        return true;
+    }
+    repo_name_namespace(&rq->repo, &ns);
+    if (!access_facts_load(tx, rq->identity, &ns, &facts, err)) {
+        return false;
+    }
+    unsigned writing = ACTION_BIT(ACTION_PUSH) | ACTION_BIT(ACTION_SIGN);
+    out->may_push_or_sign = (access_permitted(rq->identity, &facts) & writing) != 0;
+    return true;
+}
+
+void registry_reader(const struct request *rq, struct reader *out)
+{
+    const struct identity *who = rq->identity;
+    *out = (struct reader){
+        .account_id = who->kind == IDENTITY_USER ? who->account_id : 0,
+        .namespace_id = who->namespace_id,
+        .signed_in = who->kind == IDENTITY_USER,
+        .all = who->administrator,
+    };
+}
+
+void registry_count_decision(const struct request *rq, const char *door, const struct decision *d)
+{
+    metrics_gate(rq->app->metrics, door, d->effect == EFFECT_ALLOW ? "allow" : "deny",
+                 gate_reason_info(d->reason)->name);
+}
+
+void registry_digest_headers(struct reply *reply, const struct digest *digest)
+{
+    char text[DIGEST_STR_MAX];
+    digest_format(digest, text);
+    reply_header(reply, "Docker-Content-Digest", "%s", text);
+    reply_header(reply, "ETag", "\"%s\"", text);
+}
+
+bool registry_not_modified(const struct request *rq, const struct digest *digest)
+{
+    auto_buf struct buf all = {0};
+    char text[DIGEST_STR_MAX];
+    struct slice item;
+    digest_format(digest, text);
+    request_header_all(rq, "If-None-Match", &all);
+    struct slice rest = buf_slice_of(&all);
+    while (rest.p != NULL && slice_next(&rest, ',', &item)) {
+        item = slice_trim(item);
+        item = slice_starts(item, "W/") ? slice_from(item, 2) : item;
+        bool quoted = item.n > 2 && item.p[0] == '"' && item.p[item.n - 1] == '"';
+        struct slice tag = quoted ? slice_from(slice_first(item, item.n - 1), 1) : item;
+        if (slice_is(item, "*") || (quoted && slice_is(tag, text))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool registry_page(const struct request *rq, struct page *out, struct err *err)
+{
+    auto_buf struct buf n = {0};
+    int64_t max = PAGE_MAX;
+    *out = (struct page){.max = PAGE_MAX};
+    if (request_has_query(rq, "n") &&
+        (!request_query(rq, "n", 0, &n) || !slice_to_int64(buf_slice_of(&n), &max))) {
+        return err_set(err, ERR_REQUEST_INVALID, "the parameter n is a number of entries, 0 to %d",
+                       PAGE_MAX);
+    }
+    out->max = max < PAGE_MAX ? (int)max : PAGE_MAX;
+    if (!request_query(rq, "last", 0, &out->last)) {
+        buf_clear(&out->last);
+    }
+    return true;
+}
+
+void registry_next_link(const struct request *rq, struct reply *reply, const struct page *page,
+                        struct slice last, const char *keep)
+{
+    auto_buf struct buf url = {0};
+    auto_buf struct buf kept = {0};
+    buf_slice(&url, rq->path);
+    buf_printf(&url, "?n=%d&last=", page->max);
+    buf_url(&url, last);
+    if (keep != NULL && request_query(rq, keep, 0, &kept)) {
+        buf_printf(&url, "&%s=", keep);
+        buf_url(&url, buf_slice_of(&kept));
+    }
+    reply_header(reply, "Link", "<%s>; rel=\"next\"", url.p);
+}

@@ -1,0 +1,43 @@
+/* What the registry's handlers share: the repository of a request in a snapshot, who acts, how the gate sees the caller,
+ * paging. Refuses to know: any one route. */
+#ifndef SERVER_REGISTRY_H
+#define SERVER_REGISTRY_H
+
+#include "server/http.h"
+#include "storage/actor.h"
+#include "storage/repository.h"
+#include "trust/door.h"
+
+#define PAGE_MAX 1000
+
+/* Opens a snapshot and finds the request's repository in it.
+ * Expected errors: ERR_NAME_UNKNOWN (the snapshot is open all the same). The caller ends the snapshot (auto_snapshot). */
+bool registry_open(const struct request *rq, struct db_tx **tx_out, struct repository *out,
+                   struct err *err) MUST_USE;
+/* The identity as storage keeps it beside what it changed. */
+void registry_actor(const struct request *rq, struct actor *out);
+/* The identity as the gate sees it, rights read in tx. */
+bool registry_gate_caller(const struct request *rq, struct db_tx *tx, struct gate_caller *out,
+                          struct err *err) MUST_USE;
+/* The identity as lists see it. */
+void registry_reader(const struct request *rq, struct reader *out);
+/* Counts a decision of a door. */
+void registry_count_decision(const struct request *rq, const char *door, const struct decision *d);
+
+/* Docker-Content-Digest and ETag of a digest. */
+void registry_digest_headers(struct reply *reply, const struct digest *digest);
+/* True when If-None-Match names the digest, or is "*" (RFC 9110 section 13.1.2, weak comparison). */
+bool registry_not_modified(const struct request *rq, const struct digest *digest);
+
+struct page {
+    int max;         /* 0 … PAGE_MAX */
+    struct buf last; /* names after this one */
+};
+/* `n` and `last` (OCI distribution 1.1, "Listing Tags"): n absent or above PAGE_MAX gives PAGE_MAX.
+ * Expected errors: ERR_REQUEST_INVALID. The caller disposes of page->last. */
+bool registry_page(const struct request *rq, struct page *out, struct err *err) MUST_USE;
+/* Link to the page after `last`, keeping the query parameter `keep` (name, NULL = none). */
+void registry_next_link(const struct request *rq, struct reply *reply, const struct page *page,
+                        struct slice last, const char *keep);
+
+#endif

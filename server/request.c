@@ -1,0 +1,117 @@
+#include "server/exchange.h"
+
+const char *request_header(const struct request *rq, const char *name)
+{
+    return MHD_lookup_connection_value(rq->exchange->connection, MHD_HEADER_KIND, name);
+}
+
+struct collect {
+    const char *name;
+    struct buf *out;
+    bool any;
+};
+
+static enum MHD_Result collect_header(void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+    struct collect *c = arg;
+    (void)kind;
+    if (slice_is_nocase(slice_str(key), c->name)) {
+        buf_str(c->out, c->any ? ", " : "");
+        buf_str(c->out, value != NULL ? value : "");
+        c->any = true;
+    }
+    return MHD_YES;
+}
+
+void request_header_all(const struct request *rq, const char *name, struct buf *b)
+{
+    struct collect c = {.name = name, .out = b};
+    (void)MHD_get_connection_values(rq->exchange->connection, MHD_HEADER_KIND, collect_header, &c);
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* application/x-www-form-urlencoded: '+' is a blank, %XX a byte. */
+static bool form_decode(struct slice text, struct buf *out)
+{
+    buf_clear(out);
+    buf_put(out, "", 0);
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i] == '+' ? ' ' : text.p[i];
+        if (c == '%') {
+            int high = text.n - i > 2 ? hex_value(text.p[i + 1]) : -1;
+            int low = text.n - i > 2 ? hex_value(text.p[i + 2]) : -1;
+            if (high < 0 || low < 0) {
+                return false;
+            }
+            c = (char)(high * 16 + low);
+            i += 2;
+        }
+        if (c == '\0') {
+            return false;
+        }
+        buf_char(out, c);
+    }
+    return true;
+}
+
+/* The nth pair of that name. A name is compared as sent: ours hold nothing that needs an escape. */
+static bool form_find(struct slice form, const char *name, int nth, struct slice *value)
+{
+    struct slice pair;
+    while (slice_next(&form, '&', &pair)) {
+        ptrdiff_t equals = slice_index(pair, '=');
+        struct slice key = equals < 0 ? pair : slice_first(pair, (size_t)equals);
+        if (slice_is(key, name) && nth-- == 0) {
+            *value = equals < 0 ? (struct slice){"", 0} : slice_from(pair, (size_t)equals + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool request_query(const struct request *rq, const char *name, int nth, struct buf *out)
+{
+    struct slice value;
+    return form_find(rq->query, name, nth, &value) && form_decode(value, out);
+}
+
+bool request_has_query(const struct request *rq, const char *name)
+{
+    struct slice value;
+    return form_find(rq->query, name, 0, &value);
+}
+
+bool request_form(const struct request *rq, const char *name, int nth, struct buf *out)
+{
+    struct slice value;
+    return form_find(rq->body, name, nth, &value) && form_decode(value, out);
+}
+
+bool request_json(const struct request *rq, json_t **out, struct err *err)
+{
+    json_t *value = NULL;
+    if (!json_read(rq->body, JSON_DEPTH_DEFAULT, &value, err)) {
+        return false;
+    }
+    if (!json_is_object(value)) {
+        json_decref(value);
+        return err_set(err, ERR_REQUEST_INVALID, "the body must be a JSON object");
+    }
+    *out = value;
+    return true;
+}
+
+int64_t request_content_length(const struct request *rq)
+{
+    return rq->exchange->line.content_length;
+}

@@ -1,0 +1,40 @@
+/* Watches connections from outside of the library, whose timeout knows silence only: ends those that drip below the
+ * minimum rate, and, when many are open, the idle ones, oldest first. Ends by shutdown(2) under the lock that also guards
+ * the closing of the descriptor; the library then sees the end by itself.
+ * Owns: one record per connection. Refuses to know: HTTP. */
+#ifndef SERVER_SWEEPER_H
+#define SERVER_SWEEPER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sweeper;
+struct peer;
+struct metrics;
+
+struct sweeper_limits {
+    int64_t slow_after_us; /* from then on a request must keep the rate */
+    int64_t slow_rate;     /* bytes per second, both directions together */
+    size_t connections;    /* limit of the listener; above three quarters of it idle ones are ended */
+};
+
+/* Starts the thread. */
+struct sweeper *sweeper_new(const struct sweeper_limits *limits, struct metrics *metrics);
+/* Ends the thread; every peer was given back. Accepts NULL. */
+void sweeper_free(struct sweeper *s);
+
+enum peer_phase {
+    PEER_IDLE,   /* no request, or not its first line yet */
+    PEER_MOVING, /* bytes of a request or of its answer are on their way */
+    PEER_WORKING /* the server is at work: its slowness is not the client's */
+};
+
+/* A connection began. Loop threads. */
+struct peer *peer_new(struct sweeper *s, int fd);
+/* It ends; the descriptor is still open. Loop threads. */
+void peer_end(struct peer *p);
+/* Any thread that owns the request; accepts NULL. */
+void peer_set(struct peer *p, enum peer_phase phase);
+
+#endif

@@ -1,0 +1,24 @@
+/* Copying out of result rows, and growing lists. Private to storage/. */
+#ifndef STORAGE_ROW_H
+#define STORAGE_ROW_H
+
+#include "base/db.h"
+
+/* Copies a text column into a fixed field, cut to fit, NUL-terminated. */
+void row_text(struct db_stmt *q, int column, char *out, size_t n);
+/* A text or bytes column as an owned NUL-terminated copy; NULL for NULL. */
+char *row_dup(struct db_stmt *q, int column);
+/* Exactly 32 bytes; zero when the column is something else. */
+void row_hash(struct db_stmt *q, int column, uint8_t out[32]);
+
+/* Room for one more item in a list that holds `count` of them. Returns the (moved) items; the new one is zeroed. */
+void *list_room(void *items, size_t count, size_t size);
+
+/* One-row questions: runs q and tells whether there was a row. False only on failure. */
+bool row_exists(struct db_stmt *q, bool *out, struct err *err) MUST_USE;
+/* Runs q, which gives one row, and returns its first column. */
+bool row_int(struct db_stmt *q, int64_t *out, struct err *err) MUST_USE;
+/* Runs a change and refuses with `code` and its default sentence when it met no row. */
+bool row_changed(struct db_tx *tx, struct db_stmt *q, enum err_code code, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,478 @@
+#include "storage/statements.h"
+
+/* "0 or 1" of an EXISTS: the engines differ in the type of a bare one. */
+#define FLAG(condition) "CASE WHEN " condition " THEN 1 ELSE 0 END"
+
+#define NAMESPACE_COLUMNS                                                                          \
+    "n.id, n.name, n.visibility, n.incarnation, n.quota_bytes, n.used_bytes, n.created_us"
+#define NAMESPACE_REPOSITORIES                                                                     \
+    "(SELECT COUNT(*) FROM repository r WHERE r.namespace_id = n.id AND r.manifest_count > 0)"
+
+/* The sum moves with each of the three and never comes back. */
+#define GATE_GENERATION                                                                            \
+    "r.gate_generation + n.gate_generation + (SELECT gate_generation FROM instance WHERE id = 1)"
+#define REPOSITORY_COLUMNS                                                                         \
+    "r.id, r.namespace_id, r.name, n.visibility, n.incarnation, " GATE_GENERATION                  \
+    ", r.manifest_count, r.created_us"
+/* ?1 account, ?2 namespace of a robot, ?3 signed in */
+#define NAMESPACE_READABLE                                                                         \
+    "(n.visibility = 2 OR (n.visibility = 1 AND ?3 = 1) OR n.id = ?2 OR EXISTS (SELECT 1 FROM "   \
+    "membership m WHERE m.namespace_id = n.id AND m.account_id = ?1))"
+
+#define MANIFEST_COLUMNS                                                                           \
+    "m.digest, m.size, m.media_type, m.artifact_type, m.subject, m.created_us, m.pushed_by"
+#define TAG_COLUMNS "t.name, t.digest, m.size, t.updated_us, t.updated_by, t.updated_by_name"
+#define TAG_JOIN                                                                                   \
+    "FROM tag t JOIN manifest m ON m.repository_id = t.repository_id AND m.digest = t.digest "
+
+#define DOC_COLUMNS                                                                                \
+    "d.role, d.version, d.incarnation, d.sha256, d.signed_sha256, d.accepted_us, "                \
+    "d.superseded_us, d.content"
+/* documents of the present lives of a repository's roles */
+#define DOC_LIVE                                                                                   \
+    "FROM trust_role r JOIN trust_doc d ON d.repository_id = r.repository_id AND d.role = r.role "  \
+    "AND d.incarnation = r.incarnation WHERE r.repository_id = ?1 AND r.ended_us = 0 "
+/* an open row goes on to the version that its role has now */
+#define TARGET_COLUMNS                                                                             \
+    "x.role, x.incarnation, x.tag, x.sha256, x.sha512, x.length, x.since_us, x.since_version, "   \
+    "CASE WHEN x.until_us = 0 THEN COALESCE((SELECT r.version FROM trust_role r WHERE "           \
+    "r.repository_id = x.repository_id AND r.role = x.role), x.last_version) ELSE "               \
+    "x.last_version END, x.until_us, x.why, x.signers"
+
+#define KEY_COLUMNS "id, role, key_id, state, created_us, public_der, sealed"
+#define POLICY_COLUMNS "scope, generation, updated_us, updated_by, json"
+#define CHANGE_COLUMNS "id, created_us, gun, version, sha256, category"
+#define ACCOUNT_COLUMNS                                                                            \
+    "id, kind, name, administrator, disabled, COALESCE(namespace_id, 0), actions, "               \
+    "password_hash, password_version, created_us"
+#define CREDENTIAL_COLUMNS "id, account_id, kind, created_us, last_used_us, revoked_us"
+#define SESSION_COLUMNS                                                                            \
+    "id, account_id, created_us, last_used_us, idle_us, absolute_us, revoked_us, revoked_why, "   \
+    "client_id, user_agent, address, amr"
+#define AUDIT_COLUMNS                                                                              \
+    "id, created_us, namespace_id, account_id, actor, address, proof, action, object, outcome, "  \
+    "state_before, state_after, prev, sha256"
+
+const char *const sql_statements[SQL_COUNT] = {
+    /* namespace: by name, by id, by prefix */
+    [SQL_NAMESPACE_NEXT_INCARNATION] = "UPDATE instance SET incarnations = incarnations + 1 "
+                                       "WHERE id = 1 RETURNING incarnations",
+    [SQL_NAMESPACE_INSERT] = "INSERT INTO namespace (name, prefix, visibility, incarnation, "
+                             "created_us) VALUES (?1, ?1 || '/', ?2, ?3, ?4) RETURNING id",
+    [SQL_NAMESPACE_GET] = "SELECT " NAMESPACE_COLUMNS " FROM namespace n WHERE n.name = ?1",
+    [SQL_NAMESPACE_GET_BY_ID] = "SELECT " NAMESPACE_COLUMNS " FROM namespace n WHERE n.id = ?1",
+    [SQL_NAMESPACE_SET_VISIBILITY] = "UPDATE namespace SET visibility = ?2 WHERE id = ?1",
+    [SQL_NAMESPACE_SET_QUOTA] = "UPDATE namespace SET quota_bytes = ?2 WHERE id = ?1",
+    [SQL_NAMESPACE_LIST_ALL] =
+        "SELECT " NAMESPACE_COLUMNS ", COALESCE(m.role, 0), COALESCE(m.signer, 0), "
+        NAMESPACE_REPOSITORIES " FROM namespace n LEFT JOIN membership m ON m.namespace_id = n.id "
+        "AND m.account_id = ?1 WHERE n.name > ?2 ORDER BY n.name LIMIT ?3",
+    [SQL_NAMESPACE_LIST_MEMBER] =
+        "SELECT " NAMESPACE_COLUMNS ", m.role, m.signer, " NAMESPACE_REPOSITORIES
+        " FROM membership m JOIN namespace n ON n.id = m.namespace_id "
+        "WHERE m.account_id = ?1 AND n.name > ?2 ORDER BY n.name LIMIT ?3",
+
+    /* membership: primary key (namespace, account) */
+    [SQL_MEMBERSHIP_GET] =
+        "SELECT role, signer FROM membership WHERE namespace_id = ?1 AND account_id = ?2",
+    [SQL_MEMBERSHIP_PUT] =
+        "INSERT INTO membership (namespace_id, account_id, role, signer, created_us) "
+        "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (namespace_id, account_id) "
+        "DO UPDATE SET role = excluded.role, signer = excluded.signer",
+    [SQL_MEMBERSHIP_DELETE] =
+        "DELETE FROM membership WHERE namespace_id = ?1 AND account_id = ?2",
+    [SQL_MEMBERSHIP_OWNERS] =
+        "SELECT COUNT(*) FROM membership WHERE namespace_id = ?1 AND role = 4",
+    [SQL_MEMBERSHIP_LIST] =
+        "SELECT m.account_id, a.name, m.role, m.signer, m.created_us FROM membership m "
+        "JOIN account a ON a.id = m.account_id WHERE m.namespace_id = ?1 ORDER BY a.name",
+
+    /* repository: by name, by id, by (namespace, name) */
+    [SQL_REPOSITORY_GET] = "SELECT " REPOSITORY_COLUMNS " FROM repository r "
+                           "JOIN namespace n ON n.id = r.namespace_id WHERE r.name = ?1",
+    [SQL_REPOSITORY_GET_BY_ID] = "SELECT " REPOSITORY_COLUMNS " FROM repository r "
+                                 "JOIN namespace n ON n.id = r.namespace_id WHERE r.id = ?1",
+    [SQL_REPOSITORY_INSERT] =
+        "INSERT INTO repository (namespace_id, name, created_us) SELECT n.id, ?2, ?3 "
+        "FROM namespace n WHERE n.name = ?1",
+    [SQL_REPOSITORY_CHARGE] =
+        "UPDATE namespace SET used_bytes = used_bytes + ?2 "
+        "WHERE id = (SELECT namespace_id FROM repository WHERE id = ?1) "
+        "AND (quota_bytes = 0 OR ?2 <= 0 OR used_bytes + ?2 <= quota_bytes)",
+    [SQL_REPOSITORY_COUNT_MANIFEST] =
+        "UPDATE repository SET manifest_count = manifest_count + ?2 WHERE id = ?1",
+    [SQL_REPOSITORY_GATE_BUMP] =
+        "UPDATE repository SET gate_generation = gate_generation + 1 WHERE id = ?1",
+    [SQL_REPOSITORY_GATE_BUMP_NAMESPACE] =
+        "UPDATE namespace SET gate_generation = gate_generation + 1 WHERE id = ?1",
+    [SQL_REPOSITORY_GATE_BUMP_ALL] =
+        "UPDATE instance SET gate_generation = gate_generation + 1 WHERE id = 1",
+    [SQL_REPOSITORY_LIST_ALL] =
+        "SELECT " REPOSITORY_COLUMNS " FROM repository r JOIN namespace n ON n.id = r.namespace_id "
+        "WHERE r.name > ?1 AND r.manifest_count > 0 ORDER BY r.name LIMIT ?2",
+    /* namespaces in the order of their prefix, in each its repositories: the order of full names without a sort */
+    [SQL_REPOSITORY_LIST_READABLE] =
+        "SELECT " REPOSITORY_COLUMNS " FROM namespace n CROSS JOIN repository r "
+        "WHERE n.prefix >= ?5 AND " NAMESPACE_READABLE
+        " AND r.namespace_id = n.id AND r.name > ?4 AND r.manifest_count > 0 "
+        "ORDER BY n.prefix, r.name LIMIT ?6",
+    [SQL_REPOSITORY_LIST_NAMESPACE] =
+        "SELECT " REPOSITORY_COLUMNS " FROM repository r JOIN namespace n ON n.id = r.namespace_id "
+        "WHERE r.namespace_id = ?1 AND r.name > ?2 AND (r.manifest_count > 0 OR ?3 = 1) "
+        "ORDER BY r.name LIMIT ?4",
+    [SQL_REPOSITORY_LIST_TRUSTED] =
+        "SELECT " REPOSITORY_COLUMNS " FROM trust_role t CROSS JOIN repository r CROSS JOIN "
+        "namespace n WHERE t.role = 'root' AND t.repository_id > ?1 AND r.id = t.repository_id "
+        "AND n.id = r.namespace_id ORDER BY t.repository_id LIMIT ?2",
+
+    /* blob: by digest; membership by (repository, digest) and (digest, repository) */
+    [SQL_BLOB_INSERT] = "INSERT INTO blob (digest, size, created_us) VALUES (?1, ?2, ?3) "
+                        "ON CONFLICT (digest) DO NOTHING",
+    [SQL_BLOB_DELETE] =
+        "DELETE FROM blob WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM repository_blob b "
+        "WHERE b.digest = blob.digest)",
+    [SQL_BLOB_SIZE] = "SELECT size FROM blob WHERE digest = ?1",
+    [SQL_BLOB_GET_MEMBER] =
+        "SELECT b.size, COALESCE((SELECT c.not_before_us FROM condemned c WHERE c.kind = 1 "
+        "AND c.repository_id = ?1 AND c.digest = ?2), 0) FROM repository_blob r "
+        "JOIN blob b ON b.digest = r.digest WHERE r.repository_id = ?1 AND r.digest = ?2",
+    [SQL_BLOB_LINK] = "INSERT INTO repository_blob (repository_id, digest, created_us) "
+                      "VALUES (?1, ?2, ?3) ON CONFLICT (repository_id, digest) DO NOTHING",
+    [SQL_BLOB_UNLINK] = "DELETE FROM repository_blob WHERE repository_id = ?1 AND digest = ?2",
+    [SQL_BLOB_HELD] =
+        "SELECT " FLAG("EXISTS (SELECT 1 FROM repository_blob WHERE digest = ?1)"),
+    [SQL_BLOB_NAMED] =
+        "SELECT " FLAG("EXISTS (SELECT 1 FROM edge WHERE repository_id = ?1 AND child = ?2 AND "
+                       "kind IN (1, 2, 5))"),
+    [SQL_BLOB_FIND_SOURCE] =
+        "SELECT b.repository_id FROM repository_blob b CROSS JOIN repository r CROSS JOIN "
+        "namespace n WHERE b.digest = ?4 AND r.id = b.repository_id AND n.id = r.namespace_id "
+        "AND (?5 = 1 OR " NAMESPACE_READABLE ") LIMIT 1",
+    [SQL_BLOB_LIST] =
+        "SELECT b.digest, b.size, "
+        FLAG("EXISTS (SELECT 1 FROM repository_blob r WHERE r.digest = b.digest) OR EXISTS "
+             "(SELECT 1 FROM condemned c WHERE c.kind = 2 AND c.repository_id = 0 AND "
+             "c.digest = b.digest)")
+        " FROM blob b WHERE b.digest > ?1 ORDER BY b.digest LIMIT ?2",
+
+    /* condemned: primary key (kind, repository, digest), by time */
+    [SQL_CONDEMN] =
+        "INSERT INTO condemned (kind, repository_id, digest, not_before_us) "
+        "VALUES (?1, ?2, ?3, ?4) ON CONFLICT (kind, repository_id, digest) "
+        "DO UPDATE SET not_before_us = excluded.not_before_us",
+    [SQL_SPARE] =
+        "DELETE FROM condemned WHERE kind = ?1 AND repository_id = ?2 AND digest = ?3",
+    [SQL_CONDEMNED_DUE] = "SELECT kind, repository_id, digest FROM condemned "
+                          "WHERE not_before_us <= ?1 ORDER BY not_before_us LIMIT ?2",
+    [SQL_CONDEMNED_IS_DUE] = "SELECT 1 FROM condemned WHERE kind = ?1 AND repository_id = ?2 "
+                             "AND digest = ?3 AND not_before_us <= ?4",
+    [SQL_CONDEMNED_FORGET_BLOB] =
+        "DELETE FROM condemned WHERE kind = 2 AND repository_id = 0 AND digest = ?1 "
+        "AND NOT EXISTS (SELECT 1 FROM blob b WHERE b.digest = condemned.digest)",
+
+    /* upload: by id, by account, by start */
+    [SQL_UPLOAD_INSERT] =
+        "INSERT INTO upload (id, repository_id, namespace_incarnation, account_id, started_us) "
+        "VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_UPLOAD_GET] =
+        "SELECT u.repository_id, r.name, r.namespace_id, u.namespace_incarnation, u.account_id, "
+        "u.started_us FROM upload u JOIN repository r ON r.id = u.repository_id WHERE u.id = ?1",
+    [SQL_UPLOAD_DELETE] = "DELETE FROM upload WHERE id = ?1",
+    [SQL_UPLOAD_COUNT_ACCOUNT] = "SELECT COUNT(*) FROM upload WHERE account_id = ?1",
+    [SQL_UPLOAD_LIST_ACCOUNT] =
+        "SELECT id, started_us FROM upload WHERE account_id = ?1 ORDER BY started_us",
+    [SQL_UPLOAD_LIST_BEFORE] =
+        "SELECT id, started_us FROM upload WHERE started_us < ?1 AND started_us >= ?2 "
+        "AND (started_us > ?2 OR id > ?3) ORDER BY started_us, id LIMIT ?4",
+
+    /* manifest: by (repository, digest), by (repository, subject) */
+    [SQL_MANIFEST_GET] = "SELECT " MANIFEST_COLUMNS ", m.content FROM manifest m "
+                         "WHERE m.repository_id = ?1 AND m.digest = ?2",
+    [SQL_MANIFEST_GET_BY_TAG] = "SELECT " MANIFEST_COLUMNS ", m.content " TAG_JOIN
+                                "WHERE t.repository_id = ?1 AND t.name = ?2",
+    [SQL_MANIFEST_STAT] = "SELECT " MANIFEST_COLUMNS " FROM manifest m "
+                          "WHERE m.repository_id = ?1 AND m.digest = ?2",
+    [SQL_MANIFEST_STAT_BY_TAG] = "SELECT " MANIFEST_COLUMNS " " TAG_JOIN
+                                 "WHERE t.repository_id = ?1 AND t.name = ?2",
+    [SQL_MANIFEST_EXISTS] = "SELECT 1 FROM manifest WHERE repository_id = ?1 AND digest = ?2",
+    [SQL_MANIFEST_INSERT] =
+        "INSERT INTO manifest (repository_id, digest, media_type, artifact_type, subject, "
+        "config_digest, size, created_us, pushed_by, annotations, content) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [SQL_MANIFEST_DELETE] = "DELETE FROM manifest WHERE repository_id = ?1 AND digest = ?2",
+    [SQL_MANIFEST_NAMED] =
+        "SELECT " FLAG("EXISTS (SELECT 1 FROM edge WHERE repository_id = ?1 AND child = ?2 AND "
+                       "kind IN (3, 4, 5))"),
+    [SQL_MANIFEST_REFERRERS] =
+        "SELECT digest, size, media_type, artifact_type, annotations FROM manifest "
+        "WHERE repository_id = ?1 AND subject = ?2 AND digest > ?3 ORDER BY digest LIMIT ?4",
+    [SQL_MANIFEST_REFERRERS_OF_TYPE] =
+        "SELECT digest, size, media_type, artifact_type, annotations FROM manifest "
+        "WHERE repository_id = ?1 AND subject = ?2 AND digest > ?3 AND artifact_type = ?5 "
+        "ORDER BY digest LIMIT ?4",
+
+    /* edge: primary key (repository, parent, kind, child), by (repository, child, kind) */
+    [SQL_EDGE_INSERT] =
+        "INSERT INTO edge (repository_id, parent, kind, child) VALUES (?1, ?2, ?3, ?4) "
+        "ON CONFLICT (repository_id, parent, kind, child) DO NOTHING",
+    [SQL_EDGE_LIST] = "SELECT kind, child FROM edge WHERE repository_id = ?1 AND parent = ?2 "
+                      "ORDER BY kind, child",
+    [SQL_EDGE_PARENTS] = "SELECT kind, parent FROM edge WHERE repository_id = ?1 AND child = ?2 "
+                         "ORDER BY kind, parent LIMIT ?3",
+    [SQL_EDGE_DELETE_OF_PARENT] = "DELETE FROM edge WHERE repository_id = ?1 AND parent = ?2",
+
+    /* tag: primary key (repository, name), by (repository, digest) */
+    [SQL_TAG_GET] = "SELECT " TAG_COLUMNS " " TAG_JOIN "WHERE t.repository_id = ?1 AND t.name = ?2",
+    [SQL_TAG_PUT] =
+        "INSERT INTO tag (repository_id, name, digest, updated_us, updated_by, updated_by_name) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (repository_id, name) DO UPDATE SET "
+        "digest = excluded.digest, updated_us = excluded.updated_us, "
+        "updated_by = excluded.updated_by, updated_by_name = excluded.updated_by_name",
+    [SQL_TAG_DELETE] = "DELETE FROM tag WHERE repository_id = ?1 AND name = ?2",
+    [SQL_TAG_DELETE_OF_MANIFEST] = "DELETE FROM tag WHERE repository_id = ?1 AND digest = ?2",
+    [SQL_TAG_LIST] = "SELECT " TAG_COLUMNS " " TAG_JOIN
+                     "WHERE t.repository_id = ?1 AND t.name > ?2 ORDER BY t.name LIMIT ?3",
+    [SQL_TAG_LIST_OF_MANIFEST] = "SELECT " TAG_COLUMNS " " TAG_JOIN
+                                 "WHERE t.repository_id = ?1 AND t.digest = ?2 "
+                                 "ORDER BY t.name LIMIT ?3",
+    [SQL_TAG_HISTORY_INSERT] = "INSERT INTO tag_history (repository_id, name, digest, changed_us, "
+                               "changed_by, changed_by_name) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [SQL_TAG_HISTORY_OF_MANIFEST] =
+        "INSERT INTO tag_history (repository_id, name, digest, changed_us, changed_by, "
+        "changed_by_name) SELECT repository_id, name, NULL, ?3, ?4, ?5 FROM tag "
+        "WHERE repository_id = ?1 AND digest = ?2",
+    [SQL_TAG_HISTORY_LIST] =
+        "SELECT h.name, h.digest, COALESCE((SELECT m.size FROM manifest m WHERE "
+        "m.repository_id = h.repository_id AND m.digest = h.digest), 0), h.changed_us, "
+        "h.changed_by, h.changed_by_name FROM tag_history h "
+        "WHERE h.repository_id = ?1 AND h.name = ?2 ORDER BY h.id DESC LIMIT ?3",
+
+    /* trust_role: primary key (repository, role), by (role, repository) */
+    [SQL_TRUST_ROLE_GET] = "SELECT incarnation, version, ended_us FROM trust_role "
+                           "WHERE repository_id = ?1 AND role = ?2",
+    [SQL_TRUST_ROLE_PUT] =
+        "INSERT INTO trust_role (repository_id, role, incarnation, version, signed_sha256) "
+        "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (repository_id, role) DO UPDATE SET "
+        "incarnation = excluded.incarnation, version = excluded.version, "
+        "signed_sha256 = excluded.signed_sha256, ended_us = 0",
+    [SQL_TRUST_ROLE_LIST] = "SELECT role, incarnation, version, signed_sha256, ended_us "
+                            "FROM trust_role WHERE repository_id = ?1 ORDER BY role",
+    [SQL_TRUST_ROLE_END] = "UPDATE trust_role SET ended_us = ?3 WHERE repository_id = ?1 "
+                           "AND role = ?2 AND ended_us = 0",
+    [SQL_TRUST_ROLE_END_ALL] =
+        "UPDATE trust_role SET ended_us = ?2 WHERE repository_id = ?1 AND ended_us = 0",
+
+    /* trust_doc: by (repository, role, incarnation, version), by hash, the current one of a role */
+    [SQL_TRUST_DOC_INSERT] =
+        "INSERT INTO trust_doc (repository_id, role, incarnation, version, sha256, "
+        "signed_sha256, accepted_us, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [SQL_TRUST_DOC_SUPERSEDE] = "UPDATE trust_doc SET superseded_us = ?3 WHERE repository_id = ?1 "
+                                "AND role = ?2 AND superseded_us = 0",
+    [SQL_TRUST_DOC_SUPERSEDE_ALL] =
+        "UPDATE trust_doc SET superseded_us = ?2 WHERE repository_id = ?1 AND superseded_us = 0",
+    [SQL_TRUST_DOC_CURRENT] = "SELECT " DOC_COLUMNS " FROM trust_doc d WHERE d.repository_id = ?1 "
+                              "AND d.superseded_us = 0 ORDER BY d.role",
+    [SQL_TRUST_DOC_CURRENT_ROLE] = "SELECT " DOC_COLUMNS " FROM trust_doc d WHERE "
+                                   "d.repository_id = ?1 AND d.role = ?2 AND d.superseded_us = 0",
+    [SQL_TRUST_DOC_ROOTS] =
+        "SELECT " DOC_COLUMNS " " DOC_LIVE "AND r.role = 'root' ORDER BY d.version",
+    [SQL_TRUST_DOC_BY_VERSION] =
+        "SELECT " DOC_COLUMNS " " DOC_LIVE "AND r.role = ?2 AND d.version = ?3",
+    [SQL_TRUST_DOC_BY_SHA256] =
+        "SELECT " DOC_COLUMNS " FROM trust_doc d WHERE d.repository_id = ?1 AND d.role = ?2 "
+        "AND d.sha256 = ?3 ORDER BY d.id DESC LIMIT 1",
+    [SQL_TRUST_DOC_BY_LIFE] =
+        "SELECT " DOC_COLUMNS " FROM trust_doc d WHERE d.repository_id = ?1 AND d.role = ?2 "
+        "AND d.incarnation = ?3 AND d.version = ?4",
+    [SQL_TRUST_DOC_ANY] = "SELECT " FLAG("EXISTS (SELECT 1 FROM trust_doc WHERE repository_id = "
+                                         "?1 AND superseded_us = 0)"),
+    [SQL_TRUST_DOC_PREVIOUS_VERSION] =
+        "SELECT COALESCE(MAX(version), 0) FROM trust_doc WHERE repository_id = ?1 AND role = ?2 "
+        "AND incarnation = ?3 AND version < ?4",
+    [SQL_TRUST_DOC_ACCEPTED_BEFORE] =
+        "SELECT repository_id, accepted_us FROM trust_doc WHERE role = ?1 AND superseded_us = 0 "
+        "AND accepted_us < ?2 ORDER BY accepted_us LIMIT ?3",
+
+    /* role_target: the open ones, by tag, by end, by digest */
+    [SQL_ROLE_TARGET_OPEN] =
+        "SELECT id, tag, sha256, sha512, length FROM role_target WHERE repository_id = ?1 "
+        "AND role = ?2 AND until_us = 0 ORDER BY tag",
+    [SQL_ROLE_TARGET_INSERT] =
+        "INSERT INTO role_target (repository_id, role, incarnation, tag, sha256, sha512, length, "
+        "since_us, since_version, last_version, signers) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10)",
+    [SQL_ROLE_TARGET_CLOSE] =
+        "UPDATE role_target SET until_us = ?2, why = ?3, last_version = ?4 WHERE id = ?1",
+    [SQL_ROLE_TARGET_CLOSE_ROLE] =
+        "UPDATE role_target SET until_us = ?3, why = ?4, last_version = COALESCE((SELECT "
+        "r.version FROM trust_role r WHERE r.repository_id = ?1 AND r.role = ?2), last_version) "
+        "WHERE repository_id = ?1 AND role = ?2 AND until_us = 0",
+    [SQL_ROLE_TARGET_CLOSE_ALL] =
+        "UPDATE role_target SET until_us = ?2, why = ?3, last_version = COALESCE((SELECT "
+        "r.version FROM trust_role r WHERE r.repository_id = ?1 AND r.role = role_target.role), "
+        "last_version) WHERE repository_id = ?1 AND until_us = 0",
+    [SQL_ROLE_TARGET_HISTORY] = "SELECT " TARGET_COLUMNS " FROM role_target x WHERE "
+                                "x.repository_id = ?1 AND x.role = ?2 AND x.tag = ?3 "
+                                "ORDER BY x.id DESC",
+    [SQL_ROLE_TARGET_LISTED] = "SELECT " TARGET_COLUMNS " FROM role_target x WHERE "
+                               "x.repository_id = ?1 AND x.role = ?2 AND x.until_us = 0 "
+                               "ORDER BY x.tag",
+    [SQL_ROLE_TARGET_ENDED_SINCE] =
+        "SELECT " TARGET_COLUMNS " FROM role_target x WHERE x.repository_id = ?1 "
+        "AND x.until_us > 0 AND x.until_us >= ?2 ORDER BY x.until_us",
+    [SQL_ROLE_TARGET_NAMES_SHA256] =
+        "SELECT 1 FROM role_target WHERE repository_id = ?1 AND sha256 = ?2 LIMIT 1",
+    [SQL_ROLE_TARGET_NAMES_SHA512] =
+        "SELECT 1 FROM role_target WHERE repository_id = ?1 AND sha512 = ?2 LIMIT 1",
+
+    /* tombstone: by (repository, incarnation) */
+    [SQL_TOMBSTONE_INSERT] =
+        "INSERT INTO tombstone (repository_id, incarnation, wiped_us, wiped_by, reason, "
+        "pin_kept, versions, roots) SELECT ?1, COALESCE(MAX(t.incarnation), 0) + 1, ?2, ?3, ?4, "
+        "?5, ?6, ?7 FROM tombstone t WHERE t.repository_id = ?1 RETURNING incarnation",
+    [SQL_TOMBSTONE_GET] =
+        "SELECT incarnation, wiped_us, wiped_by, reason, pin_kept, versions, roots FROM tombstone "
+        "WHERE repository_id = ?1 ORDER BY incarnation DESC LIMIT 1",
+
+    /* change_record: by id, by (gun, id) */
+    [SQL_CHANGE_RECORD_INSERT] = "INSERT INTO change_record (created_us, gun, category, version, "
+                                 "sha256) VALUES (?1, ?2, ?3, ?4, ?5)",
+    [SQL_CHANGE_RECORD_FORWARD] = "SELECT " CHANGE_COLUMNS " FROM change_record WHERE id > ?1 "
+                                  "ORDER BY id LIMIT ?2",
+    [SQL_CHANGE_RECORD_FORWARD_GUN] = "SELECT " CHANGE_COLUMNS " FROM change_record WHERE "
+                                      "id > ?1 AND gun = ?3 ORDER BY id LIMIT ?2",
+    [SQL_CHANGE_RECORD_BACKWARD] = "SELECT " CHANGE_COLUMNS " FROM change_record WHERE id < ?1 "
+                                   "ORDER BY id DESC LIMIT ?2",
+    [SQL_CHANGE_RECORD_BACKWARD_GUN] = "SELECT " CHANGE_COLUMNS " FROM change_record WHERE "
+                                       "id < ?1 AND gun = ?3 ORDER BY id DESC LIMIT ?2",
+
+    /* trust_key: by (repository, role, key id), the pending one */
+    [SQL_TRUST_KEY_INSERT] =
+        "INSERT INTO trust_key (repository_id, role, key_id, state, created_us, public_der, "
+        "sealed) VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6)",
+    [SQL_TRUST_KEY_PENDING] = "SELECT " KEY_COLUMNS " FROM trust_key WHERE repository_id = ?1 "
+                              "AND role = ?2 AND state = 1",
+    [SQL_TRUST_KEY_GET] = "SELECT " KEY_COLUMNS " FROM trust_key WHERE repository_id = ?1 "
+                          "AND role = ?2 AND key_id = ?3",
+    [SQL_TRUST_KEY_SET_STATE] = "UPDATE trust_key SET state = ?2 WHERE id = ?1",
+    [SQL_TRUST_KEY_LIST] = "SELECT " KEY_COLUMNS " FROM trust_key WHERE repository_id = ?1 "
+                           "ORDER BY id DESC",
+
+    /* pins: primary keys (repository, spki), (namespace, spki), (spki) */
+    [SQL_TRUST_PIN_LIST] = "SELECT spki, added_us, added_by, '' FROM trust_pin "
+                           "WHERE repository_id = ?1 ORDER BY spki",
+    [SQL_TRUST_PIN_INSERT] =
+        "INSERT INTO trust_pin (repository_id, spki, added_us, added_by) VALUES (?1, ?2, ?3, ?4) "
+        "ON CONFLICT (repository_id, spki) DO NOTHING",
+    [SQL_TRUST_PIN_CLEAR] = "DELETE FROM trust_pin WHERE repository_id = ?1",
+    [SQL_NAMESPACE_ROOT_LIST] = "SELECT spki, added_us, added_by, '' FROM namespace_root "
+                                "WHERE namespace_id = ?1 ORDER BY added_us, spki",
+    [SQL_NAMESPACE_ROOT_INSERT] =
+        "INSERT INTO namespace_root (namespace_id, spki, added_us, added_by) "
+        "VALUES (?1, ?2, ?3, ?4) ON CONFLICT (namespace_id, spki) DO NOTHING",
+    [SQL_NAMESPACE_ROOT_DELETE] =
+        "DELETE FROM namespace_root WHERE namespace_id = ?1 AND spki = ?2",
+    [SQL_NAMESPACE_ROOT_CLEAR] = "DELETE FROM namespace_root WHERE namespace_id = ?1",
+    [SQL_REVOKED_KEY_LIST] = "SELECT spki, revoked_us, revoked_by, reason FROM revoked_key "
+                             "ORDER BY revoked_us, spki",
+    [SQL_REVOKED_KEY_INSERT] =
+        "INSERT INTO revoked_key (spki, revoked_us, revoked_by, reason) VALUES (?1, ?2, ?3, ?4) "
+        "ON CONFLICT (spki) DO NOTHING",
+
+    /* policy: by scope, by (namespace, pattern) */
+    [SQL_POLICY_GET] = "SELECT " POLICY_COLUMNS " FROM policy WHERE scope = ?1",
+    [SQL_POLICY_PATTERNS] = "SELECT p.scope FROM namespace n JOIN policy p ON p.namespace_id = n.id "
+                            "WHERE n.name = ?1 AND p.pattern = 1",
+    [SQL_POLICY_NEXT_GENERATION] = "UPDATE instance SET policy_changes = policy_changes + 1 "
+                                   "WHERE id = 1 RETURNING policy_changes",
+    [SQL_POLICY_PUT] =
+        "INSERT INTO policy (scope, namespace_id, pattern, generation, updated_us, updated_by, "
+        "json) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (scope) DO UPDATE SET "
+        "generation = excluded.generation, updated_us = excluded.updated_us, "
+        "updated_by = excluded.updated_by, json = excluded.json",
+    [SQL_POLICY_DELETE] = "DELETE FROM policy WHERE scope = ?1",
+    [SQL_POLICY_LIST] = "SELECT " POLICY_COLUMNS " FROM policy WHERE scope > ?1 "
+                        "ORDER BY scope LIMIT ?2",
+
+    /* account: by id, by name, by (namespace, kind, name) */
+    [SQL_ACCOUNT_INSERT] =
+        "INSERT INTO account (kind, name, administrator, namespace_id, actions, password_hash, "
+        "created_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id",
+    [SQL_ACCOUNT_GET] = "SELECT " ACCOUNT_COLUMNS " FROM account WHERE id = ?1",
+    [SQL_ACCOUNT_GET_BY_NAME] = "SELECT " ACCOUNT_COLUMNS " FROM account WHERE name = ?1",
+    [SQL_ACCOUNT_SET_PASSWORD] =
+        "UPDATE account SET password_hash = ?2, password_version = password_version + 1 "
+        "WHERE id = ?1",
+    [SQL_ACCOUNT_SET_DISABLED] = "UPDATE account SET disabled = ?2 WHERE id = ?1",
+    [SQL_ACCOUNT_SET_ADMINISTRATOR] = "UPDATE account SET administrator = ?2 WHERE id = ?1",
+    [SQL_ACCOUNT_DELETE] = "DELETE FROM account WHERE id = ?1",
+    [SQL_ACCOUNT_LIST_USERS] = "SELECT " ACCOUNT_COLUMNS " FROM account WHERE kind = 1 "
+                               "AND name > ?1 ORDER BY name LIMIT ?2",
+    [SQL_ACCOUNT_LIST_NAMESPACE] =
+        "SELECT " ACCOUNT_COLUMNS " FROM account WHERE namespace_id = ?1 AND kind = ?2 "
+        "AND name > ?3 ORDER BY name LIMIT ?4",
+
+    /* credential, session: by hash, by id, by account */
+    [SQL_CREDENTIAL_INSERT] = "INSERT INTO credential (account_id, kind, sha256, created_us) "
+                              "VALUES (?1, ?2, ?3, ?4) RETURNING id",
+    [SQL_CREDENTIAL_FIND] = "SELECT " CREDENTIAL_COLUMNS " FROM credential WHERE sha256 = ?1",
+    [SQL_CREDENTIAL_GET] = "SELECT " CREDENTIAL_COLUMNS " FROM credential WHERE id = ?1",
+    [SQL_CREDENTIAL_TOUCH] = "UPDATE credential SET last_used_us = ?2 WHERE id = ?1",
+    [SQL_CREDENTIAL_REVOKE_ACCOUNT] =
+        "UPDATE credential SET revoked_us = ?2 WHERE account_id = ?1 AND revoked_us = 0",
+    [SQL_SESSION_INSERT] =
+        "INSERT INTO session (account_id, sha256, created_us, last_used_us, idle_us, absolute_us, "
+        "dead_us, client_id, user_agent, address, amr) "
+        "VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING id",
+    [SQL_SESSION_FIND] = "SELECT " SESSION_COLUMNS " FROM session WHERE sha256 = ?1",
+    [SQL_SESSION_GET] = "SELECT " SESSION_COLUMNS " FROM session WHERE id = ?1",
+    [SQL_SESSION_TOUCH] =
+        "UPDATE session SET last_used_us = ?2, address = ?3, dead_us = CASE WHEN ?2 + idle_us < "
+        "created_us + absolute_us THEN ?2 + idle_us ELSE created_us + absolute_us END "
+        "WHERE id = ?1 AND revoked_us = 0",
+    [SQL_SESSION_REVOKE] = "UPDATE session SET revoked_us = ?2, revoked_why = ?3, dead_us = ?2 "
+                           "WHERE id = ?1 AND revoked_us = 0",
+    [SQL_SESSION_REVOKE_ACCOUNT] =
+        "UPDATE session SET revoked_us = ?2, revoked_why = ?3, dead_us = ?2 "
+        "WHERE account_id = ?1 AND revoked_us = 0",
+    [SQL_SESSION_PURGE] = "DELETE FROM session WHERE id IN (SELECT id FROM session "
+                          "WHERE dead_us < ?1 ORDER BY dead_us LIMIT ?2)",
+    [SQL_SESSION_LIST] = "SELECT " SESSION_COLUMNS " FROM session WHERE account_id = ?1 "
+                         "ORDER BY id DESC LIMIT ?2",
+
+    /* audit: by id, by (namespace, id) */
+    [SQL_AUDIT_HEAD] = "SELECT audit_head FROM instance WHERE id = 1",
+    [SQL_AUDIT_SET_HEAD] = "UPDATE instance SET audit_head = ?1 WHERE id = 1",
+    [SQL_AUDIT_INSERT] =
+        "INSERT INTO audit (created_us, namespace_id, account_id, actor, address, proof, action, "
+        "object, outcome, state_before, state_after, prev, sha256) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    [SQL_AUDIT_LIST] = "SELECT " AUDIT_COLUMNS " FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [SQL_AUDIT_LIST_NAMESPACE] = "SELECT " AUDIT_COLUMNS " FROM audit WHERE namespace_id = ?3 "
+                                 "AND id > ?1 ORDER BY id LIMIT ?2",
+
+    /* check: a page of everything by its key, with what should be */
+    [SQL_CHECK_NAMESPACES] =
+        "SELECT id, name, used_bytes FROM namespace WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [SQL_CHECK_USED] =
+        "SELECT COALESCE((SELECT SUM(b.size) FROM repository r CROSS JOIN repository_blob k "
+        "CROSS JOIN blob b WHERE r.namespace_id = ?1 AND k.repository_id = r.id AND "
+        "b.digest = k.digest), 0) + COALESCE((SELECT SUM(m.size) FROM repository r CROSS JOIN "
+        "manifest m WHERE r.namespace_id = ?1 AND m.repository_id = r.id), 0)",
+    [SQL_CHECK_REPOSITORIES] =
+        "SELECT r.id, r.name, r.manifest_count, (SELECT COUNT(*) FROM manifest m WHERE "
+        "m.repository_id = r.id) FROM repository r WHERE r.id > ?1 ORDER BY r.id LIMIT ?2",
+    [SQL_CHECK_MEMBERSHIPS] =
+        "SELECT k.digest, "
+        FLAG("EXISTS (SELECT 1 FROM edge e WHERE e.repository_id = k.repository_id AND "
+             "e.child = k.digest AND e.kind IN (1, 2, 5)) OR EXISTS (SELECT 1 FROM condemned c "
+             "WHERE c.kind = 1 AND c.repository_id = k.repository_id AND c.digest = k.digest)")
+        " FROM repository_blob k WHERE k.repository_id = ?1 AND k.digest > ?2 "
+        "ORDER BY k.digest LIMIT ?3",
+    [SQL_CHECK_MANIFESTS] =
+        "SELECT id, repository_id, digest, content FROM manifest WHERE id > ?1 "
+        "ORDER BY id LIMIT ?2",
+    [SQL_CHECK_TRUST_DOCS] =
+        "SELECT id, repository_id, role, version, sha256, content FROM trust_doc WHERE id > ?1 "
+        "ORDER BY id LIMIT ?2",
+};

@@ -1,0 +1,119 @@
+/* Trust documents (Notary v1 role files) of a repository: bytes as received, every version, and the lives of its roles.
+ * Owns: the tables trust_doc and trust_role. Refuses to know: what a document says (trust/verify).
+ * Invariants
+ *   1. Documents are never changed and never deleted; of a role's present life at most one is current (not superseded).
+ *   2. A role's life (gate.md 11.3) starts with its first document and ends by trust_role_end or trust_doc_wipe; the next
+ *      document begins a new one, with incarnation + 1, whose versions may start anew.
+ *   3. In one life versions only rise; `seen` is the highest.
+ *   4. Documents of ended lives are found by checksum only. */
+#ifndef STORAGE_TRUST_DOC_H
+#define STORAGE_TRUST_DOC_H
+
+#include "base/db.h"
+#include "storage/actor.h"
+
+#define TRUST_ROLE_NAME_MAX 255
+
+struct trust_doc {
+    char role[TRUST_ROLE_NAME_MAX + 1];
+    int64_t version;
+    int64_t incarnation;       /* of the role */
+    uint8_t sha256[32];        /* of the bytes */
+    uint8_t signed_sha256[32]; /* of the canonical `signed` */
+    int64_t accepted_us;
+    int64_t superseded_us; /* 0 = current */
+    struct slice bytes;    /* owned by the list or by trust_doc_dispose */
+};
+void trust_doc_dispose(struct trust_doc *doc);
+static inline void cleanup_trust_doc(struct trust_doc *doc)
+{
+    trust_doc_dispose(doc);
+}
+#define auto_trust_doc __attribute__((cleanup(cleanup_trust_doc)))
+
+struct trust_doc_list {
+    struct trust_doc *items;
+    size_t count;
+};
+void trust_doc_list_dispose(struct trust_doc_list *list);
+static inline void cleanup_trust_doc_list(struct trust_doc_list *list)
+{
+    trust_doc_list_dispose(list);
+}
+#define auto_trust_doc_list __attribute__((cleanup(cleanup_trust_doc_list)))
+
+struct trust_doc_new {
+    struct slice role;
+    int64_t version;
+    uint8_t sha256[32];
+    uint8_t signed_sha256[32];
+    struct slice bytes;
+};
+/* Stores a document and makes it the role's current one; begins a life when the role has none.
+ * Expected errors: ERR_TRUST_VERSION (the life has this version or a newer one). Writer. */
+bool trust_doc_put(struct db_tx *tx, int64_t repository_id, const struct trust_doc_new *doc, int64_t now_us,
+                   struct err *err) MUST_USE;
+
+/* All current documents, root included, by role name. Empty when there are none. Any tx. */
+bool trust_doc_current(struct db_tx *tx, int64_t repository_id, struct trust_doc_list *out, struct err *err) MUST_USE;
+/* Every root version of the present life, ascending. Any tx. */
+bool trust_doc_roots(struct db_tx *tx, int64_t repository_id, struct trust_doc_list *out, struct err *err) MUST_USE;
+/* One document. Expected errors: ERR_TRUST_NOT_FOUND. Any tx. */
+bool trust_doc_current_role(struct db_tx *tx, int64_t repository_id, struct slice role, struct trust_doc *out,
+                            struct err *err) MUST_USE;
+bool trust_doc_by_version(struct db_tx *tx, int64_t repository_id, struct slice role, int64_t version,
+                          struct trust_doc *out, struct err *err) MUST_USE;
+/* Of any life: the name is the hash. */
+bool trust_doc_by_sha256(struct db_tx *tx, int64_t repository_id, struct slice role, const uint8_t sha256[32],
+                         struct trust_doc *out, struct err *err) MUST_USE;
+/* A past document of any life (gate.md 6 b: would it still verify?). Expected errors: ERR_TRUST_NOT_FOUND. */
+bool trust_doc_by_life(struct db_tx *tx, int64_t repository_id, struct slice role, int64_t incarnation, int64_t version,
+                       struct trust_doc *out, struct err *err) MUST_USE;
+/* Whether the repository has trust data now. */
+bool trust_doc_any(struct db_tx *tx, int64_t repository_id, bool *out, struct err *err) MUST_USE;
+
+struct trust_role_life {
+    char role[TRUST_ROLE_NAME_MAX + 1];
+    int64_t incarnation;
+    int64_t version; /* the highest accepted in this life */
+    uint8_t signed_sha256[32];
+    bool ended;
+};
+struct trust_role_life_list {
+    struct trust_role_life *items;
+    size_t count;
+};
+/* The newest life of every role, by name, ended ones included. Any tx. */
+bool trust_role_lives(struct db_tx *tx, int64_t repository_id, struct trust_role_life_list *out,
+                      struct err *err) MUST_USE;
+void trust_role_life_list_dispose(struct trust_role_life_list *list);
+static inline void cleanup_trust_role_life_list(struct trust_role_life_list *list)
+{
+    trust_role_life_list_dispose(list);
+}
+#define auto_trust_role_life_list __attribute__((cleanup(cleanup_trust_role_life_list)))
+
+/* Ends the present life of a role: its documents are no longer current, its listed targets end (role_target.h, why
+ * ROLE_TARGET_ROLE_ENDED). Nothing to end is no error. Writer. */
+bool trust_role_end(struct db_tx *tx, int64_t repository_id, struct slice role, int64_t now_us,
+                    struct err *err) MUST_USE;
+/* Ends the life of every role (why ROLE_TARGET_WIPED). The rest of a wipe: tombstone.h, trust_pin.h, change_record.h.
+ *   had_out   there was something; may be NULL
+ * Writer. */
+bool trust_doc_wipe(struct db_tx *tx, int64_t repository_id, int64_t now_us, bool *had_out, struct err *err) MUST_USE;
+
+struct trust_due {
+    int64_t repository_id;
+    int64_t accepted_us; /* of the current document */
+};
+struct trust_due_list {
+    struct trust_due *items;
+    size_t count;
+};
+/* Repositories whose current document of `role` was accepted before `before_us`, oldest first: candidates for renewal.
+ * Any tx. */
+bool trust_doc_accepted_before(struct db_tx *tx, struct slice role, int64_t before_us, int max,
+                               struct trust_due_list *out, struct err *err) MUST_USE;
+void trust_due_list_dispose(struct trust_due_list *list);
+
+#endif

@@ -1,0 +1,217 @@
+"""The unmodified notary client: init, add, publish, list, verify, delegations, rotations, delete."""
+import concurrent.futures
+import hashlib
+
+import pytest
+
+from support.notary import Notary
+from support.process import run
+
+
+@pytest.fixture
+def files(tmp_path):
+    made = []
+    for i in range(3):
+        path = tmp_path / f"payload-{i}"
+        path.write_text(f"payload {i}\n")
+        made.append(path)
+    return made
+
+
+def hex_of(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def key_pair(folder, name, *kind):
+    key, cert = folder / f"{name}.key", folder / f"{name}.crt"
+    run(["openssl", "req", "-x509", *(kind or ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")), "-nodes", "-sha256", "-days", "400",
+         "-subj", f"/CN={name}", "-keyout", key, "-out", cert])
+    return key, cert
+
+
+def test_init_add_publish_list_lookup_verify(registry, notary, repo, files):
+    owner, other = notary("owner"), notary("reader")
+    gun = registry.gun(repo)
+    owner("init", "-p", gun)
+    owner("add", gun, "v1", files[0])
+    assert "v1" in owner("status", gun)
+    owner("publish", gun)
+    assert other.list(repo) == {"v1": (hex_of(files[0]), files[0].stat().st_size, "targets")}
+    assert hex_of(files[0]) in other("lookup", gun, "v1")
+    other("verify", gun, "v1", "-i", files[0], "-o", "/dev/null")
+    other("verify", gun, "v1", "-i", files[1], "-o", "/dev/null", code="fail")
+    other("lookup", gun, "nope", code="fail")
+
+
+def test_an_unknown_collection_has_no_trust_data(registry, notary, repo):
+    assert "does not have trust data" in notary("reader")("list", registry.gun(repo), code="fail")
+
+
+def test_a_publish_without_changes(registry, notary, repo, files):
+    owner = notary("owner")
+    owner.init(repo)
+    owner("add", "-p", registry.gun(repo), "v1", files[0])
+    assert "Successfully published" in owner("publish", registry.gun(repo))
+    assert "v1" in notary("reader").list(repo)
+
+
+def test_the_snapshot_key_moves_to_the_server_and_back(registry, notary, repo, files):
+    owner, gun = notary("owner"), registry.gun(repo)
+    owner("init", "-p", gun)
+    owner("key", "rotate", gun, "snapshot", "-r")
+    owner("add", "-p", gun, "v1", files[0])
+    owner("key", "rotate", gun, "snapshot")
+    owner("add", "-p", gun, "v2", files[1])
+    assert set(notary("reader").list(repo)) == {"v1", "v2"}
+
+
+def test_targets_timestamp_and_root_keys_are_rotated(registry, notary, repo, files):
+    owner, gun = notary("owner"), registry.gun(repo)
+    stale = notary("reader", folder="stale")
+    owner.init(repo)
+    owner("add", "-p", gun, "v1", files[0])
+    stale.list(repo)
+    client = registry.client(owner.account)
+
+    def timestamp_keys():
+        return {s["keyid"] for s in client("GET", f"/v2/{gun}/_trust/tuf/timestamp.json").json["signatures"]}
+    before = timestamp_keys()
+    owner("key", "rotate", gun, "timestamp", "-r")
+    assert timestamp_keys() != before
+    owner("key", "rotate", gun, "targets")
+    for _ in range(2):
+        owner("key", "rotate", gun, "root", stdin="yes\n")
+    owner("add", "-p", gun, "v2", files[1])
+    assert set(stale.list(repo)) == {"v1", "v2"}  # several roots behind
+    assert set(notary("reader", folder="fresh").list(repo)) == {"v1", "v2"}
+    newest = client("GET", f"/v2/{gun}/_trust/tuf/root.json").json["signed"]["version"]
+    for n in range(1, newest + 1):
+        assert client("GET", f"/v2/{gun}/_trust/tuf/{n}.root.json").expect(200).json["signed"]["version"] == n
+
+
+@pytest.mark.parametrize("kind", ["ec", "rsa"])
+def test_a_delegate_signs_and_is_removed(registry, notary, repo, files, tmp_path, kind):
+    owner, gun = notary("owner"), registry.gun(repo)
+    key, cert = key_pair(tmp_path, "delegate", *(("-newkey", "rsa:2048") if kind == "rsa" else ()))
+    owner.init(repo)
+    owner("delegation", "add", "-p", gun, "targets/releases", cert, "--all-paths")
+    delegate = notary("signer")
+    delegate("key", "import", key, "--role", "user")
+    delegate("add", "-p", gun, "r1", files[0], "--roles", "targets/releases")
+    reader = notary("reader")
+    assert reader.list(repo)["r1"][2] == "targets/releases"
+    assert "targets/releases" in reader("delegation", "list", gun)
+    owner("delegation", "remove", "-y", "-p", gun, "targets/releases")
+    assert "r1" not in reader.list(repo)
+    assert "r1" not in notary("reader", folder="fresh").list(repo)
+    delegate("add", "-p", gun, "r2", files[1], "--roles", "targets/releases", code="fail")
+
+
+def test_a_nested_delegation_keeps_to_its_paths(registry, notary, repo, files, tmp_path):
+    owner, gun = notary("owner"), registry.gun(repo)
+    owner.init(repo)
+    key, cert = key_pair(tmp_path, "top")
+    owner("delegation", "add", "-p", gun, "targets/releases", cert, "--all-paths")
+    top = notary("maintainer")
+    top("key", "import", key, "--role", "user")
+    top("add", "-p", gun, "r1", files[0], "--roles", "targets/releases")
+    below_key, below_cert = key_pair(tmp_path, "below")
+    top("delegation", "add", "-p", gun, "targets/releases/qa", below_cert, "--paths", "qa-")
+    below = notary("signer")
+    below("key", "import", below_key, "--role", "user")
+    below("add", "-p", gun, "qa-1", files[1], "--roles", "targets/releases/qa")
+    assert notary("reader").list(repo)["qa-1"][2] == "targets/releases/qa"
+
+
+def test_a_foreign_key_signs_nothing(registry, notary, repo, files, tmp_path):
+    owner, gun = notary("owner"), registry.gun(repo)
+    owner.init(repo)
+    _, cert = key_pair(tmp_path, "right")
+    owner("delegation", "add", "-p", gun, "targets/releases", cert, "--all-paths")
+    key, _ = key_pair(tmp_path, "wrong")
+    stranger = notary("signer")
+    stranger("key", "import", key, "--role", "user", code=None)
+    stranger("add", "-p", gun, "evil", files[0], "--roles", "targets/releases", code="fail")
+    assert "evil" not in notary("reader").list(repo)
+
+
+def test_a_developer_who_is_no_signer_publishes_nothing(registry, notary, keeper, repo, files):
+    keeper.init(repo)
+    developer = notary("developer")
+    shown = developer("init", "-p", registry.gun(f"{repo}-new"), code="fail")
+    assert "401" in shown.text or "authorized" in shown.text
+
+
+def test_a_signer_may_sign_but_not_change_the_delegations(registry, house, notary, repo, files, tmp_path):
+    owner, gun = notary("owner"), registry.gun(repo)
+    owner.init(repo)
+    signer = notary("signer", folder="notary-owner-copy")  # the signer's account with the owner's keys: the account decides
+    import_keys(owner, signer)
+    signer("add", "-p", gun, "v1", files[0])
+    assert "v1" in notary("reader").list(repo)
+    _, cert = key_pair(tmp_path, "extra")
+    refused = signer("delegation", "add", "-p", gun, "targets/extra", cert, "--all-paths", code="fail")
+    assert "401" in refused.text or "authorized" in refused.text
+    assert "targets/extra" not in notary("reader")("delegation", "list", gun).out
+
+
+def import_keys(source, target):
+    run(["cp", "-r", source.folder, target.folder])
+
+
+def test_odd_target_names_survive(registry, notary, repo, files):
+    owner = notary("owner")
+    owner.init(repo)
+    name = 'we<i>rd & "q" \\ name é 中'
+    owner("addhash", "-p", registry.gun(repo), name, 5, "--sha256", hex_of(files[0]))
+    assert hex_of(files[0]) in notary("reader")("lookup", registry.gun(repo), name)
+
+
+def test_a_very_long_name_of_a_collection(registry, house, notary, files):
+    repo = f"{house.ns}/a-rather-long-component-of-a-name/and-another-long-component/and-the-last-one-which-is-long-too"
+    owner = notary("owner")
+    owner("init", "-p", registry.gun(repo))
+    owner("add", "-p", registry.gun(repo), "x", files[0])
+    assert "x" in notary("reader").list(repo)
+
+
+def test_two_clients_publish_at_once_and_nothing_acknowledged_is_lost(registry, notary, repo, tmp_path):
+    owner, gun = notary("owner"), registry.gun(repo)
+    owner.init(repo)
+    copies = []
+    for i in range(4):
+        run(["cp", "-r", owner.folder, tmp_path / f"copy-{i}"])
+        copies.append(Notary(registry, owner.account, tmp_path / f"copy-{i}"))
+        copies[i]("addhash", gun, f"c{i}", 1, "--sha256", hashlib.sha256(b"%d" % i).hexdigest())
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda c: c("publish", gun, code=None).code, copies))
+    listed = notary("reader").list(repo)
+    assert 0 in results and all(f"c{i}" in listed for i, code in enumerate(results) if code == 0), (results, listed)
+    for i, code in enumerate(results):
+        if code != 0:
+            copies[i]("publish", gun)
+    assert set(notary("reader").list(repo)) == {f"c{i}" for i in range(4)}
+
+
+def test_delete_and_a_new_beginning(registry, notary, repo, files, tmp_path):
+    owner, gun = notary("owner"), registry.gun(repo)
+    owner.init(repo)
+    pinned = notary("reader", folder="pinned")
+    pinned("list", gun)
+    owner("delete", gun, "--remote")
+    notary("reader", folder="fresh")("list", gun, code="fail")
+    again = notary("owner", folder="again")
+    again.init(repo)
+    again("add", "-p", gun, "again", files[0])
+    assert "again" in notary("reader", folder="fresh2").list(repo)
+    pinned("list", gun, code="fail")
+    owner("delete", registry.gun(f"{repo}-never"), "--remote")
+
+
+def test_somebody_without_an_account_reads_and_writes_nothing(registry, house, notary, keeper, repo, tmp_path):
+    keeper.init(repo)
+    nobody = Notary(registry, None, tmp_path / "nobody")
+    nobody("list", registry.gun(repo), code="fail", stdin="")
+    stranger = Notary(registry, house.stranger, tmp_path / "stranger")
+    stranger("list", registry.gun(repo), code="fail")
+    stranger("init", "-p", registry.gun(f"{repo}-x"), code="fail")

@@ -1,0 +1,132 @@
+"""Policies: the gate's level per repository, pattern, namespace and for all (gate 8)."""
+import json
+
+import pytest
+
+from support.images import image
+from test_gate import refused
+
+
+@pytest.fixture(scope="module")
+def place(registry):
+    """Namespace `rules` with an unsigned image in two repositories, a deployer, a developer and an owner."""
+    registry.make_namespace("rules")
+    deployer = registry.make_deployer("rules", "k8s")
+    owner = registry.make_member("rules", "owner@rules.example", "owner")
+    developer = registry.make_member("rules", "developer@rules.example", "developer")
+    for repo in ("rules/app", "rules/api"):
+        registry.client(developer).push(repo, image(repo), "v1")
+    return {"deployer": registry.client(deployer), "owner": owner, "developer": developer, "server": registry}
+
+
+@pytest.fixture(autouse=True)
+def back_to_deploy(registry, place):
+    yield
+    registry.bond("policy", "set", "rules", "--level", "deploy")
+
+
+def api(place, method, scope, body=None, who="owner"):
+    session = place["server"].session(place[who])
+    return place["server"].wire.request(method, f"/api/v1/policy?scope={scope}",
+                                        {"Authorization": f"Bearer {session}", "Content-Type": "application/json"},
+                                        json.dumps(body).encode() if body is not None else None)
+
+
+def test_the_global_policy_is_deploy_from_the_first_start(own_server):
+    session = own_server.session(own_server.admin)
+    answer = own_server.wire.request("GET", "/api/v1/policy?scope=*", {"Authorization": f"Bearer {session}"}).expect(200).json
+    assert answer["effective_scope"] == "*" and answer["policy"]["level"] == "deploy" and answer["policy"]["sources"] == "tuf"
+    assert answer["policy"]["on_mismatch"] == "refuse" and answer["policy"]["fallback"] == "not_after_revoke"
+
+
+def test_off_serves_unsigned_images_and_deploy_refuses_again_at_once(registry, place):
+    refused(place["deployer"].get("rules/app", "v1"), "unsigned")
+    registry.bond("policy", "set", "rules", "--level", "off")
+    place["deployer"].get("rules/app", "v1").expect(200)
+    registry.bond("policy", "set", "rules", "--level", "deploy")
+    refused(place["deployer"].get("rules/app", "v1"), "unsigned")
+
+
+def test_warn_serves_with_a_warning(registry, place):
+    registry.bond("policy", "set", "rules", "--level", "warn")
+    for method in ("GET", "HEAD"):
+        answer = place["deployer"].get("rules/app", "v1", method).expect(200)
+        assert "content trust" in answer.header("Warning")
+    assert registry.counter("bondstore_gate_decisions_total", reason="would_deny") >= 1
+
+
+def test_one_repository_and_a_pattern_may_differ(registry, place):
+    registry.bond("policy", "set", "rules/app", "--level", "off")
+    place["deployer"].get("rules/app", "v1").expect(200)
+    refused(place["deployer"].get("rules/api", "v1"), "unsigned")
+    registry.bond("policy", "set", "rules/ap*", "--level", "off")
+    place["deployer"].get("rules/api", "v1").expect(200)
+    registry.bond("policy", "set", "rules/app", "--level", "deploy")
+    refused(place["deployer"].get("rules/app", "v1"), "unsigned")  # the exact repository wins
+    registry.bond("policy", "set", "rules/ap*", "--level", "deploy")
+
+
+def test_all_gates_everybody_but_those_who_push(registry, place):
+    reader = registry.make_member("rules", "reader@rules.example", "reader")
+    registry.client(reader).get("rules/app", "v1").expect(200)
+    registry.bond("policy", "set", "rules", "--level", "all")
+    refused(registry.client(reader).get("rules/app", "v1"), "unsigned")
+    registry.client(place["developer"]).get("rules/app", "v1").expect(200)
+
+
+def test_a_whole_policy_is_set_from_a_file_and_read_back(registry, place):
+    policy = {"level": "deploy", "on_mismatch": "refuse", "grace": "7d", "signers": {"threshold": 1, "of": ["alice"]}, "tags": ["prod-*"]}
+    registry.bond("policy", "set", "rules", "--file", "-", stdin=json.dumps(policy))
+    read = api(place, "GET", "rules").expect(200).json
+    assert read["effective_scope"] == "rules"
+    for name in ("level", "grace", "signers", "tags"):
+        assert read["policy"][name] == policy[name], name
+    assert read["policy"]["fallback"] == "not_after_revoke"  # absent members have their defaults
+    assert place["deployer"].get("rules/app", "v1").expect(403).error["detail"]["reason"] == "not_covered"
+
+
+BAD = [{"level": "maybe"}, {"level": 1}, {}, [], "deploy", None, {"level": "deploy", "no_such_member": 1}, {"level": "deploy", "grace": "soon"},
+       {"level": "deploy", "signers": {"threshold": -1, "of": []}}, {"level": "deploy", "signers": {"threshold": 3, "of": ["alice"]}},
+       {"level": "deploy", "tags": "v*"}, {"level": "deploy", "tags": [1]}, {"level": "deploy", "on_mismatch": "shrug"},
+       {"level": "deploy", "fallback": True}, {"level": "deploy", "tags": ["x" * 5000]}]
+
+
+@pytest.mark.parametrize("policy", BAD, ids=lambda p: json.dumps(p)[:60])
+def test_a_bad_policy_is_refused_with_the_member_and_nothing_changes(place, policy):
+    before = api(place, "GET", "rules").expect(200).json
+    answer = api(place, "PUT", "rules", policy)
+    if policy == {}:
+        answer.expect((200, 204, 400))  # all members absent: the defaults
+        return
+    assert answer.expect(400).message
+    if isinstance(policy, dict) and len(policy) == 2:
+        member = next(m for m in policy if m != "level")
+        assert member in answer.message or any(m in answer.message for m in ("threshold", "pattern")), answer.message
+    assert api(place, "GET", "rules").expect(200).json == before
+
+
+@pytest.mark.parametrize("scope", ["no-such-namespace", "UPPER", "rules/../x", "", "**", "rules/app:v1"])
+def test_a_scope_that_is_none_is_refused(registry, scope):
+    session = registry.session(registry.admin)
+    answer = registry.wire.request("PUT", f"/api/v1/policy?scope={scope}", {"Authorization": f"Bearer {session}", "Content-Type": "application/json"},
+                                   b'{"level":"off"}')
+    assert answer.expect((400, 404)).message
+
+
+@pytest.mark.parametrize("scope", ["*", "house"])
+def test_an_owner_sets_policies_of_his_namespace_only(place, scope):
+    api(place, "PUT", "rules", {"level": "deploy"}).expect((200, 204))
+    api(place, "PUT", scope, {"level": "off"}).expect((401, 403, 404))
+    api(place, "PUT", "rules", {"level": "off"}, who="developer").expect((401, 403))
+    refused(place["deployer"].get("rules/app", "v1"), "unsigned")
+
+
+def test_bond_refuses_a_level_that_is_none_with_2_or_1(registry):
+    result = registry.bond("policy", "set", "rules", "--level", "maybe", code="fail")
+    assert result.err.strip()
+
+
+def test_policies_are_listed(registry, place):
+    session = registry.session(registry.admin)
+    scopes = [p["scope"] for p in registry.wire.request("GET", "/api/v1/policies", {"Authorization": f"Bearer {session}"}).expect(200).json["policies"]]
+    assert "*" in scopes and "rules" in scopes

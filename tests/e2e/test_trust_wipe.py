@@ -1,0 +1,133 @@
+"""A lost root key: wipe, until then refusals that say so, then a fresh signature with a new root key (gate 11.3)."""
+import shutil
+import zlib
+
+import pytest
+
+from support.images import image
+from support.notary import Notary
+from test_gate import refused
+
+
+@pytest.fixture
+def lost(registry, request, tmp_path):
+    """A namespace of two signed repositories whose root key is lost."""
+    ns = f"lost-{zlib.crc32(request.node.name.encode()):08x}"
+    registry.make_namespace(ns)
+    owner = registry.make_member(ns, f"owner@{ns}.example", "owner")
+    maintainer = registry.make_member(ns, f"maintainer@{ns}.example", "maintainer")
+    deployer = registry.client(registry.make_deployer(ns, "k8s"))
+    made = {}
+    old = Notary(registry, owner, tmp_path / "old")
+    for name in ("app", "api"):
+        made[name] = image(f"{ns} {name}")
+        registry.client(owner).push(f"{ns}/{name}", made[name], "v1")
+        old.init(f"{ns}/{name}")
+        old.sign(f"{ns}/{name}", "v1", made[name])
+        deployer.get(f"{ns}/{name}", "v1").expect(200)
+    return ns, owner, maintainer, deployer, made, old
+
+
+def sign_afresh(registry, account, folder, repo, made):
+    fresh = Notary(registry, account, folder)
+    fresh.init(repo)
+    fresh.sign(repo, "v1", made)
+    return fresh
+
+
+def test_the_whole_namespace_is_wiped_refused_with_a_sentence_and_signed_afresh_with_a_new_root(registry, lost, tmp_path):
+    ns, owner, _, deployer, made, old = lost
+    stolen = Notary(registry, owner, tmp_path / "attempt")
+    stolen("init", "-p", registry.gun(f"{ns}/app"), code="fail")  # a new root over the old one is refused as long as nothing was wiped
+    deployer.get(f"{ns}/app", "v1").expect(200)
+    result = registry.bond("trust", "wipe", ns, "--confirm", ns)
+    assert f"{ns}/app" in result.text and f"{ns}/api" in result.text and "trust" in result.text
+    for name in ("app", "api"):
+        for method in ("GET", "HEAD"):
+            deployer.get(f"{ns}/{name}", "v1", method).expect(403)
+        told = refused(deployer.get(f"{ns}/{name}", "v1"), "unsigned").message
+        assert "wiped" in told, told
+        old.server.client(owner)("GET", f"/v2/{registry.gun(f'{ns}/{name}')}/_trust/tuf/root.json").expect(404)
+    registry.bond("deploy", "check", f"{ns}/app:v1", code=6)
+    for name in ("app", "api"):
+        fresh = sign_afresh(registry, owner, tmp_path / "fresh", f"{ns}/{name}", made[name])
+        deployer.get(f"{ns}/{name}", "v1").expect(200)
+        assert fresh.list(f"{ns}/{name}")["v1"][0] == made[name].hex
+    old("list", registry.gun(f"{ns}/app"), code="fail")  # a client that pinned the lost root keeps refusing
+
+
+def test_one_repository_is_wiped_and_the_other_stays(registry, lost):
+    ns, _, _, deployer, _, _ = lost
+    registry.bond("trust", "wipe", f"{ns}/app", "--confirm", f"{ns}/app")
+    refused(deployer.get(f"{ns}/app", "v1"), "unsigned")
+    deployer.get(f"{ns}/api", "v1").expect(200)
+
+
+def test_documents_of_the_wiped_life_are_gone_and_versions_start_anew(registry, lost, tmp_path):
+    ns, owner, _, _, made, _ = lost
+    gun = registry.gun(f"{ns}/app")
+    client = registry.client(owner)
+    assert client("GET", f"/v2/{gun}/_trust/tuf/1.root.json").status == 200
+    registry.bond("trust", "wipe", f"{ns}/app", "--confirm", f"{ns}/app")
+    for name in ("root.json", "1.root.json", "timestamp.json", "targets.json"):
+        client("GET", f"/v2/{gun}/_trust/tuf/{name}").expect(404, "METADATA_NOT_FOUND")
+    sign_afresh(registry, owner, tmp_path / "fresh", f"{ns}/app", made["app"])
+    assert client("GET", f"/v2/{gun}/_trust/tuf/1.root.json").expect(200).json["signed"]["version"] == 1
+
+
+def test_keep_pin_takes_only_a_root_of_the_same_key(registry, lost, tmp_path):
+    ns, owner, _, deployer, made, old = lost
+    repo = f"{ns}/app"
+    registry.bond("trust", "wipe", repo, "--confirm", repo, "--keep-pin")
+    other = Notary(registry, owner, tmp_path / "other")
+    other("init", "-p", registry.gun(repo), code="fail")
+    refused(deployer.get(repo, "v1"), "unsigned")
+    (tmp_path / "same").mkdir()
+    shutil.copytree(old.folder / "private", tmp_path / "same" / "private")
+    sign_afresh(registry, owner, tmp_path / "same", repo, made["app"])
+    deployer.get(repo, "v1").expect(200)
+
+
+def test_after_a_wipe_of_one_repository_a_maintainers_foreign_root_is_refused(registry, lost, tmp_path):
+    ns, _, maintainer, _, _, _ = lost
+    repo = f"{ns}/app"
+    registry.bond("trust", "wipe", repo, "--confirm", repo)
+    foreign = Notary(registry, maintainer, tmp_path / "foreign")
+    result = foreign("init", "-p", registry.gun(repo), code="fail")
+    assert "root" in result.text
+
+
+def test_the_confirmation_must_repeat_the_name(registry, lost):
+    ns, _, _, deployer, _, _ = lost
+    for args in (["--confirm", "other"], ["--confirm", ""], [], ["--confirm", f"{ns}/app"]):
+        registry.bond("trust", "wipe", ns, *args, code="fail")
+    deployer.get(f"{ns}/app", "v1").expect(200)
+
+
+def test_a_wipe_of_what_is_not_there_is_told(registry):
+    registry.bond("trust", "wipe", "no-such-namespace", "--confirm", "no-such-namespace", code=3)
+
+
+def test_only_owners_and_administrators_wipe(registry, lost):
+    ns, owner, maintainer, deployer, _, _ = lost
+    repo = f"{ns}/app"
+    registry.bond_remote("trust", "wipe", repo, "--confirm", repo, token=registry.session(maintainer), code=5)
+    deployer.get(repo, "v1").expect(200)
+    registry.bond_remote("trust", "wipe", repo, "--confirm", repo, token=registry.session(owner))
+    deployer.get(repo, "v1").expect(403)
+
+
+def test_the_notary_clients_own_delete_is_a_wipe(registry, lost, tmp_path):
+    ns, owner, maintainer, deployer, made, old = lost
+    gun = registry.gun(f"{ns}/app")
+    Notary(registry, maintainer, tmp_path / "m")("delete", gun, "--remote", code="fail")
+    deployer.get(f"{ns}/app", "v1").expect(200)
+    old("delete", gun, "--remote")
+    assert "wiped" in refused(deployer.get(f"{ns}/app", "v1"), "unsigned").message
+    sign_afresh(registry, owner, tmp_path / "fresh", f"{ns}/app", made["app"])
+    deployer.get(f"{ns}/app", "v1").expect(200)
+
+
+def test_trust_status_tells_what_is_signed(registry, lost):
+    ns, *_ = lost
+    assert registry.gun(f"{ns}/app") in registry.bond("trust", "status", ns).text or f"{ns}/app" in registry.bond("trust", "status", ns).text

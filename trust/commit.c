@@ -1,0 +1,151 @@
+#include "trust/commit.h"
+
+#include "base/json.h"
+#include "storage/audit.h"
+#include "storage/change_record.h"
+#include "storage/role_target.h"
+
+/* Compares the lives of all roles with what was loaded: any publish, renewal, role end or wipe in between shows here. */
+static bool still_as_loaded(struct db_tx *tx, const struct trust_commit *c, struct err *err)
+{
+    struct trust_role_life_list now = {0};
+    if (!trust_role_lives(tx, c->repo->id, &now, err)) {
+        return false;
+    }
+    bool same = now.count == c->loaded->lives.count;
+    for (size_t i = 0; same && i < now.count; i++) {
+        const struct trust_role_life *a = &now.items[i], *b = &c->loaded->lives.items[i];
+        same = strcmp(a->role, b->role) == 0 && a->incarnation == b->incarnation && a->version == b->version &&
+               a->ended == b->ended;
+    }
+    trust_role_life_list_dispose(&now);
+    return same || err_set(err, ERR_CONFLICT, "the trust data of %s changed meanwhile; publish again", c->repo->name.text);
+}
+
+static struct digest hash_digest(bool has, enum digest_algorithm algorithm, const uint8_t *bytes)
+{
+    struct digest d = {0};
+    if (has) {
+        (void)digest_from_hash(algorithm, bytes, digest_size(algorithm), &d);
+    }
+    return d;
+}
+
+/* What a document of targets or a delegation lists becomes history. */
+static bool put_listing(struct db_tx *tx, const struct trust_commit *c, const struct tuf_doc *doc, struct err *err)
+{
+    const struct trust_role *role = trust_state_role(c->state, slice_str(doc->role));
+    auto_free struct role_target_entry *entries = xcalloc(doc->target_count + 1, sizeof *entries);
+    uint8_t signers[TARGET_SIGNERS_MAX][32];
+    int signer_count = 0;
+    for (size_t i = 0; i < doc->target_count; i++) {
+        const struct tuf_target *t = &doc->target_list[i];
+        entries[i] = (struct role_target_entry){.tag = {t->name, t->name_n},
+                                                .sha256 = hash_digest(t->file.has_sha256, DIGEST_SHA256, t->file.sha256),
+                                                .sha512 = hash_digest(t->file.has_sha512, DIGEST_SHA512, t->file.sha512),
+                                                .length = t->file.length};
+    }
+    for (int i = 0; role && i < role->signatures.signer_count && signer_count < TARGET_SIGNERS_MAX; i++) {
+        memcpy(signers[signer_count++], role->signatures.signers[i].sha256, 32);
+    }
+    return role_target_update(tx, c->repo->id, slice_str(doc->role), doc->version, entries, doc->target_count,
+                              (const uint8_t(*)[32])signers, signer_count, c->now_us, err);
+}
+
+static bool put_document(struct db_tx *tx, const struct trust_commit *c, const struct tuf_doc *doc, struct err *err)
+{
+    struct trust_doc_new row = {.role = slice_str(doc->role), .version = doc->version, .bytes = doc->bytes};
+    memcpy(row.sha256, doc->sha256, sizeof row.sha256);
+    memcpy(row.signed_sha256, doc->signed_sha256, sizeof row.signed_sha256);
+    if (!trust_doc_put(tx, c->repo->id, &row, c->now_us, err)) {
+        return false;
+    }
+    bool lists = doc->kind == ROLE_TARGETS || doc->kind == ROLE_DELEGATION;
+    return !lists || put_listing(tx, c, doc, err);
+}
+
+static bool listed(const struct tuf_role_keys *keys, const char *key_id)
+{
+    for (size_t i = 0; i < keys->key_count; i++) {
+        if (strcmp(keys->key_ids[i], key_id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A key that the root in force names is active from now on; one that it named before is retired. */
+static bool put_key_states(struct db_tx *tx, const struct trust_commit *c, struct err *err)
+{
+    for (size_t i = 0; i < c->loaded->keys.count; i++) {
+        const struct trust_key *key = &c->loaded->keys.items[i];
+        bool timestamp = strcmp(key->role, "timestamp") == 0;
+        bool in_use = listed(timestamp ? &c->root->timestamp : &c->root->snapshot, key->key_id);
+        enum trust_key_state state = key->state;
+        if (in_use) {
+            state = TRUST_KEY_ACTIVE;
+        } else if (key->state == TRUST_KEY_ACTIVE) {
+            state = TRUST_KEY_RETIRED;
+        }
+        if (state != key->state && !trust_key_set_state(tx, key->id, state, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool put_pins(struct db_tx *tx, const struct trust_commit *c, struct err *err)
+{
+    /* struct spki is its hash and nothing else, so the array is one of hashes. */
+    if (c->pin && !trust_pin_set(tx, c->repo->id, (const uint8_t(*)[32])c->pin, c->pin_count, c->actor, c->now_us, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < c->accept_count; i++) {
+        if (!namespace_root_add(tx, c->repo->namespace_id, c->accept[i].sha256, c->actor, c->now_us, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+_Static_assert(sizeof(struct spki) == 32, "an array of spki is an array of hashes");
+
+static bool put_audit(struct db_tx *tx, const struct trust_commit *c, struct err *err)
+{
+    if (!c->audit_action) {
+        return true;
+    }
+    auto_json json_t *versions = json_object();
+    auto_buf struct buf after = {0};
+    for (size_t i = 0; i < c->doc_count; i++) {
+        json_object_set_new(versions, c->docs[i]->role, json_integer((json_int_t)c->docs[i]->version));
+    }
+    json_write(&after, versions);
+    struct audit_entry entry = {.action = c->audit_action,
+                                .namespace_id = c->repo->namespace_id,
+                                .object = repo_name_slice(&c->repo->name),
+                                .outcome = AUDIT_OK,
+                                .after = buf_slice_of(&after)};
+    return audit_append(tx, c->actor, &entry, c->now_us, err);
+}
+
+bool trust_commit_write(struct db_tx *tx, void *arg, struct err *err)
+{
+    const struct trust_commit *c = arg;
+    if (!still_as_loaded(tx, c, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < c->ended_count; i++) {
+        if (!trust_role_end(tx, c->repo->id, slice_str(c->ended_roles[i]), c->now_us, err)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < c->doc_count; i++) {
+        if (!put_document(tx, c, c->docs[i], err)) {
+            return false;
+        }
+    }
+    return put_key_states(tx, c, err) && put_pins(tx, c, err) &&
+           change_record_put(tx, c->loaded->set.gun, CHANGE_UPDATE, c->timestamp->version, c->timestamp->sha256, c->now_us,
+                             err) &&
+           put_audit(tx, c, err) && repository_gate_bump(tx, c->repo->id, err);
+}

@@ -1,0 +1,269 @@
+/* Which digests are roots of reachability (gate.md 6 a, b), and the history that says so. */
+#include "trust/gate_internal.h"
+
+#include "base/hex.h"
+
+/* --- released ------------------------------------------------------------------------------------------------------ */
+
+struct root_walk {
+    const struct gate_facts *f;
+    gate_root_fn emit;
+    void *arg;
+};
+
+static bool name_counts(const struct gate_facts *f, struct slice name)
+{
+    struct tag_name tag;
+    return tag_name_parse(name, &tag, NULL) && policy_list_matches(&f->policy->tags, name) &&
+           policy_list_matches(&f->policy->digest_tags, name);
+}
+
+static void emit_released(const struct root_walk *w, struct slice name)
+{
+    struct gate_entry entry;
+    struct decision unused = {0};
+    if (!name_counts(w->f, name)) {
+        return;
+    }
+    gate_lookup(w->f, name, &entry);
+    if (entry.kind != ENTRY_FOUND || !digest_is_set(&entry.digest) ||
+        (!entry.target->file.has_sha256 && !w->f->policy->accept_sha512_only) ||
+        !gate_signers(w->f, name, &entry, &unused)) {
+        return;
+    }
+    struct gate_root root = {.digest = entry.digest,
+                             .length = entry.target->file.length,
+                             .tag = entry.target->name,
+                             .valid_until_us = entry.valid_until_us};
+    w->emit(w->arg, &root);
+}
+
+static void walk_released(const struct root_walk *w)
+{
+    const struct trust_role *releases = trust_state_role(w->f->trust, SLICE_LIT(ROLE_RELEASES));
+    const struct trust_role *listing[2] = {releases, &w->f->trust->roles[0]};
+    for (int r = 0; r < 2; r++) {
+        const struct tuf_doc *doc = listing[r] && listing[r]->state == ROLE_STATE_OK ? listing[r]->doc : NULL;
+        for (size_t i = 0; doc && i < doc->target_count; i++) {
+            struct slice name = {doc->target_list[i].name, doc->target_list[i].name_n};
+            if (r == 1 && gate_role_lists(releases, name)) {
+                continue; /* emitted with releases, which decides */
+            }
+            emit_released(w, name);
+        }
+    }
+}
+
+/* --- superseded within grace (gate.md 6 b) ------------------------------------------------------------------------ */
+
+/* Whether the signers of a past document still reach the threshold of the keys that the parent lists now. */
+static bool signers_still_hold(const struct gate_facts *f, const struct gate_listing *l)
+{
+    const struct tuf_doc *lister = f->trust->root;
+    const struct tuf_role_keys *keys = lister ? &lister->targets : NULL;
+    if (strcmp(l->role, "targets") != 0) {
+        const struct trust_role *role = trust_state_role(f->trust, slice_str(l->role));
+        const struct trust_role *parent = trust_state_role(f->trust, role_parent(slice_str(l->role)));
+        keys = role && role->delegation ? &role->delegation->keys : NULL;
+        lister = parent ? parent->doc : NULL;
+    }
+    if (!keys || !lister || keys->threshold < 1) {
+        return false;
+    }
+    int64_t held = 0;
+    for (int s = 0; s < l->signer_count; s++) {
+        for (size_t k = 0; k < keys->key_count; k++) {
+            const struct tuf_key *key = tuf_doc_key(lister, slice_str(keys->key_ids[k]));
+            struct spki spki = key ? tuf_key_spki(key) : (struct spki){{0}};
+            if (key && tuf_key_usable(key, NULL) && spki_equal(&spki, &l->signers[s])) {
+                held++;
+                break;
+            }
+        }
+    }
+    return held >= keys->threshold;
+}
+
+/* When a listing in `targets` stopped to decide because targets/releases began to list the tag: that moment, 0 when it
+ * never did; -1 when it never decided at all. `same` tells that the content stayed the same. */
+static int64_t shadowed_at(const struct gate_facts *f, size_t index, bool *same)
+{
+    const struct gate_listing *l = &f->history[index];
+    size_t first = index;
+    int64_t at = 0;
+    while (first > 0 && strcmp(f->history[first - 1].tag, l->tag) == 0) {
+        first--;
+    }
+    for (size_t i = first; i < f->history_count && strcmp(f->history[i].tag, l->tag) == 0; i++) {
+        const struct gate_listing *q = &f->history[i];
+        if (strcmp(q->role, ROLE_RELEASES) != 0) {
+            continue;
+        }
+        if (q->since_us <= l->since_us && (q->end == LISTING_OPEN || q->until_us > l->since_us)) {
+            return -1;
+        }
+        bool overlaps = q->since_us > l->since_us && (l->end == LISTING_OPEN || q->since_us < l->until_us);
+        if (overlaps && (at == 0 || q->since_us < at)) {
+            at = q->since_us;
+            *same = digest_equal(&q->digest, &l->digest);
+        }
+    }
+    return at;
+}
+
+/* The moment at which what this listing released was replaced; 0 when it was not, or was withdrawn. */
+static int64_t replaced_at(const struct gate_facts *f, size_t index)
+{
+    const struct gate_listing *l = &f->history[index];
+    if (strcmp(l->role, ROLE_RELEASES) == 0) {
+        return l->end == LISTING_REPLACED ? l->until_us : 0;
+    }
+    if (strcmp(l->role, "targets") != 0 || l->end == LISTING_WIPED) {
+        return 0;
+    }
+    bool same = false;
+    int64_t at = shadowed_at(f, index, &same);
+    if (at > 0) {
+        return same ? 0 : at;
+    }
+    return at == 0 && l->end == LISTING_REPLACED ? l->until_us : 0;
+}
+
+static void walk_superseded(const struct root_walk *w)
+{
+    const struct gate_facts *f = w->f;
+    int64_t grace = f->policy->grace_us;
+    for (size_t i = 0; grace > 0 && i < f->history_count; i++) {
+        const struct gate_listing *l = &f->history[i];
+        int64_t at = replaced_at(f, i);
+        int64_t end = grace == POLICY_FOREVER ? POLICY_FOREVER : at + grace;
+        if (at == 0 || f->now_us >= end || !digest_is_set(&l->digest) || !name_counts(f, slice_str(l->tag)) ||
+            !signers_still_hold(f, l)) {
+            continue;
+        }
+        struct gate_root root = {.digest = l->digest,
+                                 .length = l->length,
+                                 .tag = l->tag,
+                                 .superseded = true,
+                                 .valid_until_us = end < f->trust->valid_until_us ? end : f->trust->valid_until_us};
+        w->emit(w->arg, &root);
+    }
+}
+
+void gate_roots(const struct gate_facts *f, gate_root_fn emit, void *arg)
+{
+    struct root_walk w = {.f = f, .emit = emit, .arg = arg};
+    if (!f->trust || f->trust->status != TRUST_OK || f->trust->role_count == 0) {
+        return;
+    }
+    walk_released(&w);
+    walk_superseded(&w);
+}
+
+/* --- history from two sets of documents --------------------------------------------------------------------------- */
+
+struct history_walk {
+    struct gate_listing *items;
+    size_t count;
+};
+
+static struct digest listed_digest(const struct tuf_hashes *file)
+{
+    struct digest d = {0};
+    if (file->has_sha256) {
+        (void)digest_from_hash(DIGEST_SHA256, file->sha256, sizeof file->sha256, &d);
+    } else if (file->has_sha512) {
+        (void)digest_from_hash(DIGEST_SHA512, file->sha512, sizeof file->sha512, &d);
+    }
+    return d;
+}
+
+static struct gate_listing *history_add(struct history_walk *w, const char *role, const struct trust_role *by,
+                                        const struct tuf_target *target, int64_t since_us)
+{
+    struct gate_listing *l = &w->items[w->count++];
+    *l = (struct gate_listing){.role = role,
+                               .tag = target->name,
+                               .digest = listed_digest(&target->file),
+                               .length = target->file.length,
+                               .since_us = since_us,
+                               .signers = by->signatures.signers,
+                               .signer_count = by->signatures.signer_count};
+    return l;
+}
+
+static void history_role(struct history_walk *w, const char *role, const struct trust_role *before, int64_t before_us,
+                         const struct trust_role *after, int64_t after_us)
+{
+    const struct tuf_doc *old = before ? before->doc : NULL, *new = after ? after->doc : NULL;
+    for (size_t i = 0; old && i < old->target_count; i++) {
+        const struct tuf_target *t = &old->target_list[i];
+        const struct tuf_target *kept = new ? tuf_doc_target(new, (struct slice){t->name, t->name_n}) : NULL;
+        struct gate_listing *l = history_add(w, role, before, t, before_us);
+        if (!kept || !gate_same_content(&kept->file, &t->file)) {
+            l->until_us = after_us;
+            l->end = kept ? LISTING_REPLACED : LISTING_WITHDRAWN;
+            l->end_version = new ? new->version : 0;
+        }
+    }
+    for (size_t i = 0; new && i < new->target_count; i++) {
+        const struct tuf_target *t = &new->target_list[i];
+        const struct tuf_target *had = old ? tuf_doc_target(old, (struct slice){t->name, t->name_n}) : NULL;
+        if (!had || !gate_same_content(&had->file, &t->file)) {
+            (void)history_add(w, role, after, t, after_us);
+        }
+    }
+}
+
+static int compare_listings(const void *a, const void *b)
+{
+    const struct gate_listing *x = a, *y = b;
+    int by_tag = strcmp(x->tag, y->tag);
+    if (by_tag != 0) {
+        return by_tag;
+    }
+    return x->since_us < y->since_us ? -1 : x->since_us > y->since_us;
+}
+
+static size_t listed_count(const struct trust_state *state, const char *role)
+{
+    const struct trust_role *r = state ? trust_state_role(state, slice_str(role)) : NULL;
+    return r && r->doc ? r->doc->target_count : 0;
+}
+
+struct gate_listing *gate_history(const struct trust_state *before, int64_t before_us, const struct trust_state *after,
+                                  int64_t after_us, size_t *count_out)
+{
+    static const char *const roles[] = {"targets", ROLE_RELEASES};
+    size_t most = 1;
+    for (int i = 0; i < 2; i++) {
+        most += listed_count(before, roles[i]) + listed_count(after, roles[i]);
+    }
+    struct history_walk w = {.items = xcalloc(most, sizeof *w.items)};
+    for (int i = 0; i < 2; i++) {
+        history_role(&w, roles[i], before ? trust_state_role(before, slice_str(roles[i])) : NULL, before_us,
+                     after ? trust_state_role(after, slice_str(roles[i])) : NULL, after_us);
+    }
+    qsort(w.items, w.count, sizeof *w.items, compare_listings);
+    *count_out = w.count;
+    return w.items;
+}
+
+/* --- artifact tags ------------------------------------------------------------------------------------------------ */
+
+bool gate_artifact_tag(struct slice tag, struct digest *subject_out)
+{
+    static const char *const suffixes[] = {".sig", ".att", ".sbom"};
+    uint8_t raw[32];
+    if (!slice_starts(tag, "sha256-")) {
+        return false;
+    }
+    struct slice hex = slice_from(tag, 7);
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        if (slice_ends(hex, suffixes[i])) {
+            hex.n -= strlen(suffixes[i]);
+            break;
+        }
+    }
+    return hex_decode(hex, raw, sizeof raw) && digest_from_hash(DIGEST_SHA256, raw, sizeof raw, subject_out);
+}

@@ -1,0 +1,138 @@
+#include "trust/load.h"
+
+#include "base/hash.h"
+
+#define KEYS_MAX 16
+
+static bool load_rows(struct db_tx *tx, int64_t repository_id, struct trust_loaded *out, struct err *err)
+{
+    return trust_doc_roots(tx, repository_id, &out->roots, err) && trust_doc_current(tx, repository_id, &out->current, err) &&
+           trust_role_lives(tx, repository_id, &out->lives, err) && trust_key_list(tx, repository_id, &out->keys, err) &&
+           trust_pin_get(tx, repository_id, &out->pin_rows, err) && revoked_key_list(tx, &out->revoked_rows, err);
+}
+
+static struct spki *copy_pins(const struct pin_list *rows)
+{
+    struct spki *keys = xcalloc(rows->count + 1, sizeof *keys);
+    for (size_t i = 0; i < rows->count; i++) {
+        memcpy(keys[i].sha256, rows->items[i].spki, sizeof keys[i].sha256);
+    }
+    return keys;
+}
+
+static struct trust_file file_of(const struct trust_doc *doc)
+{
+    return (struct trust_file){.role = doc->role, .bytes = doc->bytes, .accepted_us = doc->accepted_us};
+}
+
+static void index_rows(struct trust_loaded *l)
+{
+    l->root_files = xcalloc(l->roots.count + 1, sizeof *l->root_files);
+    for (size_t i = 0; i < l->roots.count; i++) {
+        l->root_files[i] = file_of(&l->roots.items[i]);
+    }
+    l->files = xcalloc(l->current.count + 1, sizeof *l->files);
+    for (size_t i = 0; i < l->current.count; i++) {
+        if (strcmp(l->current.items[i].role, "root") != 0) {
+            l->files[l->set.file_count++] = file_of(&l->current.items[i]);
+        }
+    }
+    l->seen = xcalloc(l->lives.count + 1, sizeof *l->seen);
+    for (size_t i = 0; i < l->lives.count; i++) {
+        const struct trust_role_life *life = &l->lives.items[i];
+        if (!life->ended) {
+            struct trust_seen *seen = &l->seen[l->set.seen_count++];
+            *seen = (struct trust_seen){.role = life->role, .version = life->version, .has_signed = true};
+            memcpy(seen->signed_sha256, life->signed_sha256, sizeof seen->signed_sha256);
+        }
+    }
+}
+
+bool trust_load(const struct trust *trust, struct db_tx *tx, const struct repository *repo, struct trust_loaded *out,
+                struct err *err)
+{
+    *out = (struct trust_loaded){0};
+    if (!load_rows(tx, repo->id, out, err)) {
+        return false;
+    }
+    trust_gun_write(trust, &repo->name, &out->gun);
+    index_rows(out);
+    out->pin = copy_pins(&out->pin_rows);
+    out->revoked = copy_pins(&out->revoked_rows);
+    out->set.gun = buf_slice_of(&out->gun);
+    out->set.roots = out->root_files;
+    out->set.root_count = out->roots.count;
+    out->set.files = out->files;
+    out->set.seen = out->seen;
+    out->set.pin = out->pin;
+    out->set.pin_count = out->pin_rows.count;
+    out->set.revoked = out->revoked;
+    out->set.revoked_count = out->revoked_rows.count;
+    return true;
+}
+
+void trust_loaded_dispose(struct trust_loaded *l)
+{
+    trust_doc_list_dispose(&l->roots);
+    trust_doc_list_dispose(&l->current);
+    trust_role_life_list_dispose(&l->lives);
+    trust_key_list_dispose(&l->keys);
+    pin_list_dispose(&l->pin_rows);
+    pin_list_dispose(&l->revoked_rows);
+    free(l->root_files);
+    free(l->files);
+    free(l->seen);
+    free(l->pin);
+    free(l->revoked);
+    buf_dispose(&l->gun);
+    *l = (struct trust_loaded){0};
+}
+
+const struct trust_key *trust_loaded_key(const struct trust_loaded *loaded, enum role_kind role, const char *key_id,
+                                         const struct spki *spki)
+{
+    const char *name = role == ROLE_TIMESTAMP ? "timestamp" : "snapshot";
+    for (size_t i = 0; i < loaded->keys.count; i++) {
+        const struct trust_key *key = &loaded->keys.items[i];
+        struct spki own;
+        if (strcmp(key->role, name) != 0 || strcmp(key->key_id, key_id) != 0) {
+            continue;
+        }
+        hash_sha256(buf_slice_of(&key->public_der), own.sha256);
+        return !spki || spki_equal(spki, &own) ? key : NULL;
+    }
+    return NULL;
+}
+
+size_t trust_loaded_keys(const struct trust_loaded *loaded, const struct tuf_role_keys *keys, enum role_kind role,
+                         const struct trust_key **out, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < keys->key_count && n < max; i++) {
+        const struct trust_key *key = trust_loaded_key(loaded, role, keys->key_ids[i], NULL);
+        if (key) {
+            out[n++] = key;
+        }
+    }
+    return n;
+}
+
+bool trust_loaded_holds(const struct trust_loaded *loaded, const struct tuf_role_keys *keys, enum role_kind role)
+{
+    const struct trust_key *held[KEYS_MAX];
+    return keys->threshold >= 1 && (int64_t)trust_loaded_keys(loaded, keys, role, held, KEYS_MAX) >= keys->threshold;
+}
+
+void trust_loaded_options(const struct trust_loaded *loaded, int64_t now_us, struct trust_options *out)
+{
+    struct tuf_doc *root = NULL;
+    *out = (struct trust_options){.now_us = now_us};
+    if (loaded->roots.count == 0) {
+        return;
+    }
+    if (tuf_doc_read(SLICE_LIT("root"), loaded->roots.items[loaded->roots.count - 1].bytes, &root, NULL) == DOC_OK) {
+        out->renewable_timestamp = trust_loaded_holds(loaded, &root->timestamp, ROLE_TIMESTAMP);
+        out->renewable_snapshot = trust_loaded_holds(loaded, &root->snapshot, ROLE_SNAPSHOT);
+    }
+    tuf_doc_free(root);
+}

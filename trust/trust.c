@@ -1,0 +1,117 @@
+#include "trust/trust_internal.h"
+
+#include "base/clock.h"
+#include "base/fsx.h"
+
+#include <fcntl.h>
+#include <sodium.h>
+
+#define DEFAULT_VIEW_BYTES ((size_t)64 * 1024 * 1024)
+#define DEFAULT_VIEW_COUNT 4096
+
+bool trust_sealing_key_create(int at, const char *path, struct err *err)
+{
+    uint8_t key[SEALING_KEY_SIZE];
+    if (faccessat(at, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        return err_set(err, ERR_CONFLICT, "%s exists already", path);
+    }
+    randombytes_buf(key, sizeof key);
+    bool ok = fsx_replace(at, path, slice_of_bytes(key, sizeof key), 0600, err);
+    sodium_memzero(key, sizeof key);
+    return ok;
+}
+
+static char **copy_texts(const char *const *texts)
+{
+    size_t n = 0;
+    while (texts && texts[n]) {
+        n++;
+    }
+    char **copy = xcalloc(n + 1, sizeof *copy);
+    for (size_t i = 0; i < n; i++) {
+        copy[i] = xstrdup(texts[i]);
+    }
+    return copy;
+}
+
+bool trust_open(const struct trust_settings *settings, struct trust **out, struct err *err)
+{
+    struct sealing *sealing = NULL;
+    *out = NULL;
+    if (!sealing_read(settings->sealing_key_path, &sealing, err)) {
+        return false;
+    }
+    struct trust *trust = xcalloc(1, sizeof *trust);
+    trust->db = settings->db;
+    trust->host = xstrdup(settings->host);
+    trust->aliases = copy_texts(settings->aliases);
+    trust->sealing = sealing;
+    trust->views = gate_views_new(settings->view_bytes ? settings->view_bytes : DEFAULT_VIEW_BYTES,
+                                  settings->view_count ? settings->view_count : DEFAULT_VIEW_COUNT);
+    trust->timestamp_life_us = settings->timestamp_life_us ? settings->timestamp_life_us : 14 * US_PER_DAY;
+    trust->snapshot_life_us = settings->snapshot_life_us ? settings->snapshot_life_us : 1095 * US_PER_DAY;
+    for (int i = 0; i < PUBLISH_LOCKS; i++) {
+        pthread_mutex_init(&trust->publish_locks[i], NULL);
+    }
+    *out = trust;
+    return true;
+}
+
+void trust_close(struct trust *trust)
+{
+    if (!trust) {
+        return;
+    }
+    for (int i = 0; i < PUBLISH_LOCKS; i++) {
+        pthread_mutex_destroy(&trust->publish_locks[i]);
+    }
+    for (char **alias = trust->aliases; *alias; alias++) {
+        free(*alias);
+    }
+    gate_views_free(trust->views);
+    sealing_free(trust->sealing);
+    free(trust->aliases);
+    free(trust->host);
+    free(trust);
+}
+
+pthread_mutex_t *trust_publish_lock(struct trust *trust, int64_t repository_id)
+{
+    pthread_mutex_t *lock = &trust->publish_locks[(uint64_t)repository_id % PUBLISH_LOCKS];
+    pthread_mutex_lock(lock);
+    return lock;
+}
+
+const char *trust_host(const struct trust *trust)
+{
+    return trust->host;
+}
+
+/* What follows "host/"; false when the GUN is not under this host. */
+static bool under_host(struct slice gun, const char *host, struct slice *rest)
+{
+    size_t n = strlen(host);
+    if (!slice_starts(gun, host) || gun.n <= n + 1 || gun.p[n] != '/') {
+        return false;
+    }
+    *rest = slice_from(gun, n + 1);
+    return true;
+}
+
+bool trust_gun_parse(const struct trust *trust, struct slice gun, struct repo_name *repo_out, bool *canonical_out)
+{
+    struct slice rest = {0};
+    bool canonical = under_host(gun, trust->host, &rest), known = canonical;
+    for (char **alias = trust->aliases; !known && *alias; alias++) {
+        known = under_host(gun, *alias, &rest);
+    }
+    if (canonical_out) {
+        *canonical_out = canonical;
+    }
+    return known && repo_name_parse(rest, repo_out, NULL);
+}
+
+void trust_gun_write(const struct trust *trust, const struct repo_name *repo, struct buf *out)
+{
+    buf_printf(out, "%s/%s", trust->host, repo->text);
+}

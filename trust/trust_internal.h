@@ -1,0 +1,33 @@
+/* What the files of trust/ share. Not for others. */
+#ifndef TRUST_TRUST_INTERNAL_H
+#define TRUST_TRUST_INTERNAL_H
+
+#include "trust/keys.h"
+#include "trust/view.h"
+
+#include <pthread.h>
+
+#define PUBLISH_LOCKS 64
+
+struct trust {
+    struct db *db;
+    char *host;
+    char **aliases; /* NULL-terminated */
+    struct sealing *sealing;
+    struct gate_views *views;
+    int64_t timestamp_life_us, snapshot_life_us;
+    /* One publish, renewal or wipe of a repository at a time; striped by repository id. Taken before db_write, never by
+     * the writer. What they protect is checked again inside the write. */
+    pthread_mutex_t publish_locks[PUBLISH_LOCKS];
+};
+
+pthread_mutex_t *trust_publish_lock(struct trust *trust, int64_t repository_id);
+static inline void cleanup_unlock(pthread_mutex_t **lock)
+{
+    if (*lock) {
+        pthread_mutex_unlock(*lock);
+    }
+}
+#define auto_unlock __attribute__((cleanup(cleanup_unlock)))
+
+#endif

@@ -1,0 +1,188 @@
+#include "trust/verify/canon.h"
+
+#define INTEGER_MAX INT64_C(9007199254740992) /* 2^53: the reference decodes numbers as doubles */
+
+struct writer {
+    struct buf *out;
+    bool wire; /* escape what Go's encoder escapes on the wire */
+};
+
+/* UTF-8 of U+2028 and U+2029: e2 80 a8, e2 80 a9. */
+static const char *line_separator(struct slice rest)
+{
+    if (rest.n < 3 || memcmp(rest.p, "\xe2\x80", 2) != 0) {
+        return NULL;
+    }
+    switch ((unsigned char)rest.p[2]) {
+    case 0xa8:
+        return "\\u2028";
+    case 0xa9:
+        return "\\u2029";
+    default:
+        return NULL;
+    }
+}
+
+static const char *wire_escape(char c)
+{
+    switch (c) {
+    case '<':
+        return "\\u003c";
+    case '>':
+        return "\\u003e";
+    case '&':
+        return "\\u0026";
+    default:
+        return NULL;
+    }
+}
+
+static void put_string(struct writer *w, struct slice s)
+{
+    buf_char(w->out, '"');
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        const char *escape = w->wire ? wire_escape(c) : NULL;
+        const char *separator = w->wire ? line_separator(slice_from(s, i)) : NULL;
+        if (escape) {
+            buf_str(w->out, escape);
+        } else if (separator) {
+            buf_str(w->out, separator);
+            i += 2;
+        } else if (c == '"' || c == '\\') {
+            buf_char(w->out, '\\');
+            buf_char(w->out, c);
+        } else {
+            buf_char(w->out, c);
+        }
+    }
+    buf_char(w->out, '"');
+}
+
+static bool put_integer(struct writer *w, int64_t n, struct err *err)
+{
+    if (n > INTEGER_MAX || n < -INTEGER_MAX) {
+        return err_set(err, ERR_INVALID, "an integer lies beyond 2^53");
+    }
+    buf_printf(w->out, "%lld", (long long)n);
+    return true;
+}
+
+/* 1.0 and 1e3 are integers to the reference. */
+static bool put_real(struct writer *w, double n, struct err *err)
+{
+    if (!(n >= -(double)INTEGER_MAX && n <= (double)INTEGER_MAX)) {
+        return err_set(err, ERR_INVALID, "a number lies beyond 2^53");
+    }
+    if ((double)(int64_t)n != n) {
+        return err_set(err, ERR_INVALID, "a fraction has no canonical form");
+    }
+    return put_integer(w, (int64_t)n, err);
+}
+
+static bool put_value(struct writer *w, const json_t *value, struct err *err);
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool put_members(struct writer *w, const json_t *object, const char **names, size_t count,
+                        struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) {
+            buf_char(w->out, ',');
+        }
+        put_string(w, slice_str(names[i]));
+        buf_char(w->out, ':');
+        if (!put_value(w, json_object_get(object, names[i]), err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool put_object(struct writer *w, const json_t *object, struct err *err)
+{
+    size_t count = json_object_size(object);
+    auto_free const char **names = xcalloc(count + 1, sizeof(*names));
+    size_t i = 0;
+    const char *name;
+    json_t *value;
+
+    json_object_foreach ((json_t *)object, name, value) {
+        names[i++] = name;
+    }
+    qsort(names, count, sizeof(*names), by_name);
+    buf_char(w->out, '{');
+    if (!put_members(w, object, names, count, err)) {
+        return false;
+    }
+    buf_char(w->out, '}');
+    return true;
+}
+
+static bool put_array(struct writer *w, const json_t *array, struct err *err)
+{
+    size_t count = json_array_size(array);
+
+    buf_char(w->out, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) {
+            buf_char(w->out, ',');
+        }
+        if (!put_value(w, json_array_get(array, i), err)) {
+            return false;
+        }
+    }
+    buf_char(w->out, ']');
+    return true;
+}
+
+static bool put_value(struct writer *w, const json_t *value, struct err *err)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        return put_object(w, value, err);
+    case JSON_ARRAY:
+        return put_array(w, value, err);
+    case JSON_STRING:
+        put_string(w, slice_of_bytes(json_string_value(value), json_string_length(value)));
+        return true;
+    case JSON_INTEGER:
+        return put_integer(w, json_integer_value(value), err);
+    case JSON_REAL:
+        return put_real(w, json_real_value(value), err);
+    case JSON_TRUE:
+        buf_str(w->out, "true");
+        return true;
+    case JSON_FALSE:
+        buf_str(w->out, "false");
+        return true;
+    case JSON_NULL:
+        buf_str(w->out, "null");
+        return true;
+    }
+    BUG("a JSON value of no known type");
+}
+
+static bool encode(const json_t *value, bool wire, struct buf *out, struct err *err)
+{
+    struct writer w = {out, wire};
+
+    if (!put_value(&w, value, err)) {
+        return false;
+    }
+    return !out->failed || err_set(err, ERR_INVALID, "the canonical form is too long");
+}
+
+bool canon_encode(const json_t *value, struct buf *out, struct err *err)
+{
+    return encode(value, false, out, err);
+}
+
+bool canon_encode_wire(const json_t *value, struct buf *out, struct err *err)
+{
+    return encode(value, true, out, err);
+}

@@ -1,0 +1,101 @@
+/* Counting the valid signatures of a document (gate.md 4, "Counting signatures"). */
+#include "trust/verify/doc.h"
+
+#include "base/clock.h"
+
+/* A certificate may begin this much in the future: clocks of signers differ. */
+#define NOT_BEFORE_SLACK_US US_PER_DAY
+
+static bool root_key_counts(const struct tuf_key *key, const struct root_rules *rules)
+{
+    const struct tuf_cert *cert = tuf_key_cert(key);
+
+    if (!cert || !cert->well_formed || !tuf_cert_names(cert, rules->gun)) {
+        return false;
+    }
+    if (!rules->check_dates) {
+        return true;
+    }
+    return cert->not_before_us <= rules->now_us + NOT_BEFORE_SLACK_US &&
+           rules->now_us <= cert->not_after_us && rules->now_us <= cert->chain_not_after_us;
+}
+
+static bool is_role_key(const struct tuf_role_keys *keys, struct slice key_id)
+{
+    for (size_t i = 0; i < keys->key_count; i++) {
+        if (slice_is(key_id, keys->key_ids[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_repeated(const struct tuf_doc *doc, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (slice_equal(doc->signatures[i].key_id, doc->signatures[at].key_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_signed(const struct sig_count *count, const struct spki *spki)
+{
+    for (int i = 0; i < count->signer_count; i++) {
+        if (spki_equal(&count->signers[i], spki)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int64_t not_after_of(const struct tuf_key *key)
+{
+    const struct tuf_cert *cert = tuf_key_cert(key);
+
+    if (!cert) {
+        return INT64_MAX;
+    }
+    return cert->not_after_us < cert->chain_not_after_us ? cert->not_after_us
+                                                         : cert->chain_not_after_us;
+}
+
+/* The key of one entry, or NULL when the entry cannot count. */
+static const struct tuf_key *key_that_may_count(const struct tuf_doc *doc, size_t at,
+                                                const struct tuf_doc *lister,
+                                                const struct tuf_role_keys *keys,
+                                                const struct root_rules *rules)
+{
+    struct slice key_id = doc->signatures[at].key_id;
+
+    if (is_repeated(doc, at) || !is_role_key(keys, key_id)) {
+        return NULL;
+    }
+    const struct tuf_key *key = tuf_doc_key(lister, key_id);
+    if (!key || !tuf_key_usable(key, NULL)) {
+        return NULL;
+    }
+    return !rules || root_key_counts(key, rules) ? key : NULL;
+}
+
+void tuf_count_signatures(const struct tuf_doc *doc, const struct tuf_doc *lister,
+                          const struct tuf_role_keys *keys, const struct root_rules *root_rules,
+                          struct sig_count *out)
+{
+    *out = (struct sig_count){.threshold = keys->threshold};
+    for (size_t i = 0; i < doc->signature_count && out->signer_count < SIG_SIGNERS_MAX; i++) {
+        const struct tuf_signature *s = &doc->signatures[i];
+        const struct tuf_key *key = key_that_may_count(doc, i, lister, keys, root_rules);
+        struct spki spki = key ? tuf_key_spki(key) : (struct spki){{0}};
+        if (!key || has_signed(out, &spki)) {
+            continue;
+        }
+        out->checks++;
+        if (tuf_key_verify(key, s->method, s->sig, doc->canonical) == SIG_ACCEPT) {
+            out->not_after_us[out->signer_count] = not_after_of(key);
+            out->signers[out->signer_count++] = spki;
+            out->valid = out->signer_count;
+        }
+    }
+}

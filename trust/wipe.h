@@ -1,0 +1,26 @@
+/* Wiping trust data after a lost root key (gate.md 11.3): current documents end, history and a tombstone stay, the
+ * incarnation moves on. */
+#ifndef TRUST_WIPE_H
+#define TRUST_WIPE_H
+
+#include "base/json.h"
+#include "storage/actor.h"
+#include "trust/trust.h"
+
+struct wipe_request {
+    struct namespace_name namespace_;
+    bool whole_namespace;  /* every repository of it, and its set of accepted root keys */
+    struct repo_name repo; /* otherwise */
+    bool keep_pin;         /* only the same root keys may begin again */
+    const char *reason;    /* may be "" */
+    const struct actor *actor;
+    int64_t now_us;
+};
+
+/* One transaction. A scope that has nothing is fine (empty result).
+ *   result_out   {"wiped":[{"gun","repository","incarnation","root_version","keep_pin"}],"commands":[text…]}: the
+ *                commands clear the clients' caches; new reference
+ * Expected errors: ERR_NAMESPACE_UNKNOWN. Worker threads; durable. */
+bool trust_wipe(struct trust *trust, const struct wipe_request *request, json_t **result_out, struct err *err) MUST_USE;
+
+#endif
