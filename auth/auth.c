@@ -52,7 +52,8 @@ bool auth_new(const struct auth_options *options, struct auth **out, struct err 
     struct password_cost cost = password_cost_default();
     cost.opslimit = options->hash_opslimit ? options->hash_opslimit : cost.opslimit;
     cost.memlimit = options->hash_memlimit ? options->hash_memlimit : cost.memlimit;
-    a->hasher = hasher_new(&(struct hasher_options){.slots = options->hash_slots, .cost = cost});
+    a->hasher = hasher_new(
+        &(struct hasher_options){.slots = options->hash_slots, .queue = options->hash_queue, .cost = cost});
     a->cache = cache_new(CACHE_ENTRIES);
     a->throttle = throttle_new(0);
     a->right = recent_new(RIGHT_ENTRIES, RIGHT_LIFE_S * US_PER_SECOND);

@@ -26,6 +26,8 @@ struct auth_options {
     size_t alias_count;
     int64_t token_lifetime_s;   /* 0 = 3600; never below 300 */
     unsigned hash_slots;        /* passwords hashed at once; 0 = max(1, cores / 2) */
+    unsigned hash_queue;        /* callers that may wait for a slot; 0 = 32. Each holds its worker thread meanwhile, so
+                                   less than there are workers, or strangers could stop the pushes of everybody */
     unsigned hash_opslimit;     /* Argon2id passes; 0 = 3 */
     size_t hash_memlimit;       /* bytes; 0 = 64 MiB */
 };

@@ -1,6 +1,7 @@
 #include "auth/cache.h"
 
 #include <pthread.h>
+#include <sodium.h>
 
 #define WAYS 8
 
@@ -58,7 +59,7 @@ static struct slot *find(struct cache *c, const uint8_t key[32])
 {
     struct slot *row = row_of(c, key);
     for (int i = 0; i < WAYS; i++) {
-        if (row[i].entry != NULL && memcmp(row[i].key, key, 32) == 0) { /* of hashes, made by us from the whole text */
+        if (row[i].entry != NULL && sodium_memcmp(row[i].key, key, 32) == 0) {
             return &row[i];
         }
     }

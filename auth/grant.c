@@ -179,7 +179,7 @@ unsigned grant_bits(const struct grant_set *set, enum scope_kind kind, const str
 {
     for (size_t i = 0; i < set->n; i++) {
         const struct grant *g = &set->items[i];
-        if (g->kind == kind && g->n == repo->n && memcmp(g->name, repo->text, g->n) == 0) {
+        if (g->kind == kind && slice_equal((struct slice){g->name, g->n}, repo_name_slice(repo))) {
             return g->actions & SCOPE_ALL ? g->actions | every_action[kind] : g->actions;
         }
     }

@@ -1,6 +1,7 @@
 #include "auth/member.h"
 
 #include "auth/auth_internal.h"
+#include "auth/user.h"
 #include "storage/account.h"
 #include "storage/audit.h"
 
@@ -8,7 +9,7 @@ struct member_write {
     const struct identity *who;
     const struct actor *actor;
     const struct namespace_name *name;
-    struct slice user;
+    struct email user;
     struct membership wanted; /* MEMBER_NONE: take it away */
     int64_t now_us;
     /* found by the write */
@@ -25,7 +26,7 @@ static bool load(struct db_tx *tx, struct member_write *m, struct err *err)
         return false;
     }
     m->facts = answer.facts;
-    if (!account_get_by_name(tx, m->user, &m->account, err)) {
+    if (!account_get_by_name(tx, slice_str(m->user.text), &m->account, err)) {
         return false;
     }
     if (m->account.kind != ACCOUNT_USER) {
@@ -87,8 +88,11 @@ static bool write_member(struct db_tx *tx, void *arg, struct err *err)
     return audit_append(tx, m->actor, &entry, m->now_us, err);
 }
 
-static bool run(struct auth *a, struct member_write *m, struct err *err)
+static bool run(struct auth *a, struct member_write *m, struct slice user, struct err *err)
 {
+    if (!email_parse(user, &m->user, NULL)) {
+        return err_set(err, ERR_ACCOUNT_UNKNOWN, "");
+    }
     if (!db_write(a->db, write_member, m, err)) {
         return false;
     }
@@ -100,13 +104,13 @@ bool member_set(struct auth *a, const struct identity *who, const struct actor *
                 struct slice user, const struct membership *membership, int64_t now_us, struct err *err)
 {
     struct member_write write = {
-        .who = who, .actor = actor, .name = name, .user = user, .wanted = *membership, .now_us = now_us};
-    return run(a, &write, err);
+        .who = who, .actor = actor, .name = name, .wanted = *membership, .now_us = now_us};
+    return run(a, &write, user, err);
 }
 
 bool member_remove(struct auth *a, const struct identity *who, const struct actor *actor, const struct namespace_name *name,
                    struct slice user, int64_t now_us, struct err *err)
 {
-    struct member_write write = {.who = who, .actor = actor, .name = name, .user = user, .now_us = now_us};
-    return run(a, &write, err);
+    struct member_write write = {.who = who, .actor = actor, .name = name, .now_us = now_us};
+    return run(a, &write, user, err);
 }

@@ -30,11 +30,15 @@ static bool write_space(struct db_tx *tx, void *arg, struct err *err)
     return audit_append(tx, s->actor, &entry, s->now_us, err);
 }
 
-/* Image `HOST/ns/app` of a namespace named HOST could not be told from the trust scope of `ns/app`. */
+/* Image `HOST/ns/app` of a namespace named HOST could not be told from the trust scope of `ns/app`; people would not tell
+ * it apart without the port either. */
 static bool is_own_host(const struct auth *a, const struct namespace_name *name)
 {
     for (size_t i = 0; i < a->hosts.n; i++) {
-        if (slice_is(namespace_name_slice(name), a->hosts.names[i])) {
+        struct slice host = slice_str(a->hosts.names[i]);
+        ptrdiff_t port = slice_rindex(host, ':');
+        host = port > 0 ? slice_first(host, (size_t)port) : host;
+        if (slice_equal(namespace_name_slice(name), host)) {
             return true;
         }
     }

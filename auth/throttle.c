@@ -83,7 +83,7 @@ const char *throttle_prefix(const char *address, char out[THROTTLE_PREFIX_MAX])
         (void)snprintf(out, THROTTLE_PREFIX_MAX, "%s", address);
         return out;
     }
-    if (memcmp(bytes, mapped, sizeof(mapped)) == 0) {
+    if (slice_equal(slice_of_bytes(bytes, sizeof(mapped)), slice_of_bytes(mapped, sizeof(mapped)))) {
         return prefix_of_ipv4(bytes + sizeof(mapped), out);
     }
     (void)snprintf(out, THROTTLE_PREFIX_MAX, "%x:%x:%x:%x::/56", bytes[0] << 8 | bytes[1], bytes[2] << 8 | bytes[3],
@@ -117,7 +117,7 @@ static struct counter *find(struct throttle *t, const uint8_t key[16])
 {
     struct counter *row = row_of(t, key);
     for (int i = 0; i < WAYS; i++) {
-        if (row[i].used && memcmp(row[i].key, key, 16) == 0) {
+        if (row[i].used && sodium_memcmp(row[i].key, key, 16) == 0) {
             return &row[i];
         }
     }

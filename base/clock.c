@@ -212,7 +212,8 @@ bool time_parse(struct slice text, int64_t *out)
         m.hour > 23 || m.minute > 59 || m.second > 59) {
         return false;
     }
-    int64_t seconds = days_of(m.date) * 86400 + m.hour * 3600 + m.minute * 60 + m.second - offset;
+    int64_t seconds = days_of(m.date) * 86400 + m.hour * INT64_C(3600) + m.minute * INT64_C(60) +
+                      m.second - offset;
     *out = seconds * US_PER_SECOND + m.us;
     return true;
 }

@@ -143,13 +143,15 @@ bool check_image(const struct call *call, const char *text, struct buf *out)
     if (image.tag.p && !tag_name_parse(image.tag, &tag, &err)) {
         return image_fail(text, err.msg);
     }
+    if (!image.tag.p && !image.digest.n) {
+        image.tag = SLICE_LIT("latest");
+    }
     buf_printf(out, "%.*s%s%s", SLICE_FMT(image.host), image.host.n ? "/" : "", repo.text);
+    if (image.tag.p) {
+        buf_printf(out, ":%.*s", SLICE_FMT(image.tag));
+    }
     if (image.digest.n) {
-        buf_printf(out, "@%.*s",
-                   SLICE_FMT(image.digest)); /* a digest decides; a tag beside it is a remark */
-    } else {
-        buf_printf(out, ":%.*s", image.tag.n ? (int)image.tag.n : (int)strlen("latest"),
-                   image.tag.n ? image.tag.p : "latest");
+        buf_printf(out, "@%.*s", SLICE_FMT(image.digest));
     }
     return true;
 }

@@ -135,14 +135,21 @@ static bool ca_pick(struct client *c, const struct call *call)
     return true;
 }
 
-/* BOND_TOKEN: NAME:SECRET (robots, deployers) goes as Basic, anything else as Bearer. */
+/* BOND_TOKEN: the secret of a robot or deployer, with or without "NAME:" before it, goes as Basic;
+ * a session or an access token as Bearer. */
 static void credential_set(struct client *c, const char *token)
 {
     struct slice s = slice_str(token);
+    auto_secret struct buf pair = {0};
 
     if (slice_index(s, ':') > 0) {
+        buf_slice(&pair, s);
+    } else if (slice_starts(s, "bst_") && !slice_starts(s, "bst_ses_")) {
+        buf_printf(&pair, "token:%s", token);
+    }
+    if (pair.n) {
         buf_str(&c->authorization, "Authorization: Basic ");
-        base64_encode(&c->authorization, s);
+        base64_encode(&c->authorization, buf_slice_of(&pair));
     } else {
         buf_printf(&c->authorization, "Authorization: Bearer %s", token);
     }

@@ -2,7 +2,7 @@
 
 #include "auth/access.h"
 #include "auth/auth.h"
-#include "server/http_server.h"
+#include "server/registry.h"
 #include "storage/audit.h"
 #include "storage/namespace.h"
 #include "trust/trust.h"
@@ -294,7 +294,8 @@ bool admit_caller(struct http_exchange *ex)
         /* clients take their challenge from here, anonymous pulls or not (auth.md 1); a token is proof enough */
         return ex->identity.proof != PROOF_NONE || challenge(ex, NULL, NULL);
     case ACCESS_CATALOG:
-        return access_may_catalog(&ex->identity) || challenge(ex, scope, is_anonymous(ex) ? NULL : "the token does not grant the catalog");
+        return access_may_catalog(&ex->identity) ||
+               challenge(ex, scope, is_anonymous(ex) ? NULL : "the token does not grant the catalog");
     case ACCESS_SIGNED_IN:
         return !is_anonymous(ex) || challenge(ex, NULL, NULL);
     case ACCESS_ADMIN:
@@ -357,16 +358,12 @@ bool admit_namespace(struct http_exchange *ex, struct err *err)
     if (!ex->creates_namespace) {
         return true;
     }
-    const struct identity *who = &ex->identity;
-    struct create c = {.owner = who->account_id, .now_us = ex->rq.now_us};
+    struct create c = {.owner = ex->identity.account_id, .now_us = ex->rq.now_us};
     repo_name_namespace(&ex->rq.repo, &c.name);
     if (is_own_host(ex->rq.app->config, c.name.text)) {
         return err_set(err, ERR_NAME_INVALID, "a namespace may not be named like this server's host");
     }
-    c.actor.account_id = who->account_id;
-    (void)snprintf(c.actor.name, sizeof(c.actor.name), "%s", who->name);
-    (void)snprintf(c.actor.address, sizeof(c.actor.address), "%s", ex->rq.address);
-    (void)snprintf(c.actor.proof, sizeof(c.actor.proof), "%s", who->proof == PROOF_BEARER ? "bearer" : "basic");
+    registry_actor(&ex->rq, &c.actor);
     if (!db_write(ex->rq.app->db, create_in, &c, err)) {
         return false;
     }

@@ -2,6 +2,7 @@
 #ifndef SERVER_APP_H
 #define SERVER_APP_H
 
+#include "base/err.h"
 #include "server/config.h"
 
 #include <stdatomic.h>
@@ -19,7 +20,14 @@ struct app {
     struct trust *trust;     /* trust/trust.h: gate views, publish locks, sealed keys */
     struct auth *auth;       /* auth/auth.h: token keys, verified-token cache, throttle, hashing pool */
     struct metrics *metrics; /* server/metrics.h */
-    atomic_bool *stopping;   /* set at SIGTERM: not ready any more, connections end after their answer */
+    atomic_bool stopping;    /* set at SIGTERM: not ready any more */
 };
+
+/* Opens everything below the HTTP core.
+ *   config   borrowed, must outlive
+ * Expected errors: one sentence that a person can act on (folder in use, newer database, unreadable secret, disk full). */
+bool app_open(const struct config *config, struct app **out, struct err *err) MUST_USE;
+/* No thread may use it any more. Accepts NULL. */
+void app_close(struct app *app);
 
 #endif

@@ -129,6 +129,9 @@ static char *keep(struct config *c, const char *text, size_t n)
 static char *keep_path(struct config *c, const char *path)
 {
     auto_buf struct buf b = {0};
+    if (strcmp(path, ".") == 0) {
+        return keep(c, c->folder, strlen(c->folder));
+    }
     if (path[0] != '/') {
         buf_printf(&b, "%s/", c->folder);
     }

@@ -25,6 +25,8 @@ void listener_quiesce(struct listener *l);
 /* Ends the daemon: no connection may be suspended any more. Then frees. Accepts NULL. */
 void listener_stop(struct listener *l);
 
+/* Whom the connections are served by. */
+struct http_server *listener_server(const struct listener *l);
 bool listener_is_tls(const struct listener *l);
 bool listener_is_control(const struct listener *l);
 /* The server is stopping: connections end after their answer. */

@@ -91,7 +91,7 @@ void metrics_add(struct metrics *m, enum metric which, int64_t by)
     add(&m->values[which], by);
 }
 
-int64_t metrics_get(const struct metrics *m, enum metric which)
+int64_t metrics_value(const struct metrics *m, enum metric which)
 {
     return get(&m->values[which]);
 }

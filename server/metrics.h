@@ -41,7 +41,7 @@ enum metric {
 };
 
 void metrics_add(struct metrics *m, enum metric which, int64_t by);
-int64_t metrics_get(const struct metrics *m, enum metric which);
+int64_t metrics_value(const struct metrics *m, enum metric which);
 
 /* Appends everything as text. */
 void metrics_write(struct metrics *m, struct buf *out);

@@ -58,4 +58,4 @@ ROUTE(METHOD_GET, "/api/v1/trust/status", ACCESS_SIGNED_IN, BODY_NONE, WORKER, t
 /* operation */
 ROUTE(METHOD_GET_HEAD, "/readyz", ACCESS_OPEN, BODY_NONE, INLINE, ready_get)
 ROUTE(METHOD_GET_HEAD, "/healthz", ACCESS_OPEN, BODY_NONE, INLINE, health_get)
-ROUTE(METHOD_GET, "/metrics", ACCESS_OPEN, BODY_NONE, INLINE, metrics_get)
+ROUTE(METHOD_GET, "/metrics", ACCESS_OPEN, BODY_NONE, INLINE, metrics_get_route)

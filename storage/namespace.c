@@ -100,7 +100,9 @@ bool namespace_create(struct db_tx *tx, const struct namespace_name *name,
         if (why.code == ERR_CONFLICT) {
             return err_set(err, ERR_CONFLICT, "the namespace %s exists already", name->text);
         }
-        *err = why;
+        if (err) {
+            *err = why;
+        }
         return false;
     }
     if (owner_account_id != 0 &&

@@ -73,7 +73,7 @@ struct gate_listing {
     int64_t length;
     int64_t since_us, until_us; /* until 0 = still listed */
     enum listing_end end;
-    int64_t end_version;  /* of the role's document that ended it; 0 unknown */
+    int64_t end_version;  /* of the last document of the role that listed it; 0 unknown */
     const struct spki *signers; /* whose valid signatures were on the document that listed it */
     int signer_count;
 };

@@ -203,7 +203,7 @@ static void history_role(struct history_walk *w, const char *role, const struct 
         if (!kept || !gate_same_content(&kept->file, &t->file)) {
             l->until_us = after_us;
             l->end = kept ? LISTING_REPLACED : LISTING_WITHDRAWN;
-            l->end_version = new ? new->version : 0;
+            l->end_version = old->version;
         }
     }
     for (size_t i = 0; new && i < new->target_count; i++) {

@@ -221,7 +221,7 @@ void gate_say_revoked(const struct gate_facts *f, const struct gate_listing *wit
     char when[TIME_STR_MAX], version[48] = "", brief[120];
     put_cut(d->role, sizeof d->role, withdrawal->role);
     if (withdrawal->end_version > 0) {
-        (void)snprintf(version, sizeof version, " in version %lld", (long long)withdrawal->end_version);
+        (void)snprintf(version, sizeof version, " after version %lld", (long long)withdrawal->end_version);
     }
     (void)snprintf(brief, sizeof brief, "withdrawn from %s on %.10s", withdrawal->role,
                    time_format(withdrawal->until_us, when));

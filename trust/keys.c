@@ -345,13 +345,13 @@ static bool answer_key(struct trust *trust, const struct repo_name *repo, enum r
     return found || make_pending(trust, repo, role, now_us, json_out, err);
 }
 
-bool trust_key_current(struct trust *trust, const struct repo_name *repo, enum role_kind role, int64_t now_us,
+bool server_key_current(struct trust *trust, const struct repo_name *repo, enum role_kind role, int64_t now_us,
                        struct buf *json_out, struct err *err)
 {
     return answer_key(trust, repo, role, false, now_us, json_out, err);
 }
 
-bool trust_key_rotate(struct trust *trust, const struct repo_name *repo, enum role_kind role, int64_t now_us,
+bool server_key_rotate(struct trust *trust, const struct repo_name *repo, enum role_kind role, int64_t now_us,
                       struct buf *json_out, struct err *err)
 {
     return answer_key(trust, repo, role, true, now_us, json_out, err);

@@ -36,9 +36,9 @@ bool trust_sign_document(const struct sealing *sealing, const json_t *signed_par
  *   json_out   {"keytype","keyval":{"public","private":null}}
  * Makes the repository's row when needed. Expected errors: ERR_NAMESPACE_UNKNOWN. Worker threads; durable when it
  * creates. */
-bool trust_key_current(struct trust *trust, const struct repo_name *repo, enum role_kind role, int64_t now_us,
+bool server_key_current(struct trust *trust, const struct repo_name *repo, enum role_kind role, int64_t now_us,
                        struct buf *json_out, struct err *err) MUST_USE;
-bool trust_key_rotate(struct trust *trust, const struct repo_name *repo, enum role_kind role, int64_t now_us,
+bool server_key_rotate(struct trust *trust, const struct repo_name *repo, enum role_kind role, int64_t now_us,
                       struct buf *json_out, struct err *err) MUST_USE;
 
 #endif

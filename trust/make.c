@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/hex.h"
+#include "base/json.h"
 #include "trust/trust_internal.h"
 
 #define KEYS_MAX 16
@@ -52,6 +53,21 @@ bool make_snapshot(const struct trust *trust, const struct trust_loaded *loaded,
         json_object_set_new(meta, docs[i]->role, meta_of(docs[i]));
     }
     auto_json json_t *part = signed_part("Snapshot", meta, version, now_us + trust->snapshot_life_us);
+    return sign_and_read(trust, loaded, &root->snapshot, ROLE_SNAPSHOT, part, out, err);
+}
+
+bool make_snapshot_again(const struct trust *trust, const struct trust_loaded *loaded, const struct tuf_doc *root,
+                         const struct tuf_doc *old, int64_t now_us, struct tuf_doc **out, struct err *err)
+{
+    auto_json json_t *whole = NULL;
+    if (!json_read(old->bytes, JSON_DEPTH_DEFAULT, &whole, err)) {
+        return false;
+    }
+    json_t *meta = json_get_object(json_get_object(whole, "signed"), "meta");
+    if (!meta) {
+        return err_internal(err, "a verified snapshot has no meta");
+    }
+    auto_json json_t *part = signed_part("Snapshot", json_incref(meta), old->version + 1, now_us + trust->snapshot_life_us);
     return sign_and_read(trust, loaded, &root->snapshot, ROLE_SNAPSHOT, part, out, err);
 }
 

@@ -12,6 +12,9 @@
 bool make_snapshot(const struct trust *trust, const struct trust_loaded *loaded, const struct tuf_doc *root,
                    const struct tuf_doc *const *docs, size_t doc_count, int64_t version, int64_t now_us,
                    struct tuf_doc **out, struct err *err) MUST_USE;
+/* A snapshot with the same entries as `old` (renewal, notary-api 10). */
+bool make_snapshot_again(const struct trust *trust, const struct trust_loaded *loaded, const struct tuf_doc *root,
+                         const struct tuf_doc *old, int64_t now_us, struct tuf_doc **out, struct err *err) MUST_USE;
 bool make_timestamp(const struct trust *trust, const struct trust_loaded *loaded, const struct tuf_doc *root,
                     const struct tuf_doc *snapshot, int64_t version, int64_t now_us, struct tuf_doc **out,
                     struct err *err) MUST_USE;

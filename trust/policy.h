@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "base/name.h"
 
-#define POLICY_SCOPE_SIZE 257 /* bytes of a scope text, with its NUL (storage/policy.h: its grammar) */
+#define POLICY_SCOPE_SIZE 260 /* bytes of a scope text, with its NUL (storage/policy.h: its grammar) */
 #define POLICY_LIST_MAX 64    /* entries of any list in a policy */
 #define POLICY_TEXT_MAX (64 * 1024) /* bytes of a policy's JSON text */
 #define POLICY_FOREVER INT64_MAX

@@ -19,15 +19,18 @@ void gate_views_free(struct gate_views *views);
 /* The view of a repository, built when missing or stale.
  *   out   a reference: gate_view_unref
  * Expected errors: ERR_INTERNAL. Any thread; the lock is not held while building. */
-bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repository *repo, const struct repo_name *name,
-                   int64_t now_us, struct gate_view **out, struct err *err) MUST_USE;
+bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repository *repo, int64_t now_us, struct gate_view **out,
+                   struct err *err) MUST_USE;
 void gate_view_unref(struct gate_view *view); /* accepts NULL */
 /* Fills the facts of the view (borrowed from it); `enforced` is left false. */
 void gate_view_facts(const struct gate_view *view, int64_t now_us, struct gate_facts *out);
 /* Point lookup in the reachable set. */
 void gate_view_reached(const struct gate_view *view, const struct digest *digest, struct gate_reached *out);
-/* True when `digest` is, or is below, a release of this tag (now or in grace). */
-bool gate_view_of_tag(const struct gate_view *view, struct slice tag, const struct digest *digest);
+/* Verified but for an expired timestamp or snapshot that the server can renew: do that before deciding (resign.h). */
+bool gate_view_needs_renewal(const struct gate_view *view);
+/* True in *out when `digest` is, or is below, a release of this tag (now or in grace). */
+bool gate_view_of_tag(const struct gate_view *view, struct db_tx *tx, int64_t now_us, struct slice tag, const struct digest *digest,
+                      bool *out, struct err *err) MUST_USE;
 
 static inline void cleanup_gate_view(struct gate_view **view)
 {

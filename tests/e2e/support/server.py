@@ -75,6 +75,7 @@ class Server:
         self.url = f"https://{self.host}"
         self.admin = Account(ADMIN, PASSWORD)
         self.process = None
+        self.trusted_ca = None
         self._clients = {}
 
     # --- life ---------------------------------------------------------------------------------------------------
@@ -166,7 +167,7 @@ class Server:
     # --- doors --------------------------------------------------------------------------------------------------
     @property
     def ca(self):
-        return self.data / "tls" / "ca.crt"
+        return self.trusted_ca or self.data / "tls" / "ca.crt"
 
     @property
     def socket_path(self):

@@ -105,7 +105,7 @@ static const struct state_case cases[] = {
     RECORDED("a-client-snapshot"),
     RECORDED("b-server-snapshot"),
     /* the client had rotated before; what it read first is not there */
-    {"notary/repo/f-rsa", NULL, recorded, TRUST_ROOT_CHANGED, ROLE_STATE_BAD, false, "root"},
+    {"notary/repo/f-rsa", NULL, "localhost:5000/ns/rsa", TRUST_ROOT_CHANGED, ROLE_STATE_BAD, false, "root"},
 };
 
 static struct trust_state *state_of(const char *path, const char *prev_path, const char *gun,

@@ -1,0 +1,35 @@
+#include "server/api.h"
+#include "server/app.h"
+#include "server/metrics.h"
+
+/* GET /readyz: this server takes requests. 503 from the first signal to stop on, so that a balancer turns away. */
+void ready_get(struct request *rq, struct reply *reply)
+{
+    struct db_tx *tx = NULL;
+    struct err err = {0};
+    if (atomic_load_explicit(&rq->app->stopping, memory_order_relaxed)) {
+        (void)err_set(&err, ERR_BUSY, "the server is stopping");
+        return reply_error(reply, &err);
+    }
+    if (!db_snapshot(rq->app->db, &tx, &err)) {
+        err.code = ERR_BUSY;
+        return reply_error(reply, &err);
+    }
+    db_snapshot_end(tx);
+    reply_bytes(reply, 200, "application/json; charset=utf-8", SLICE_LIT("{}\n"));
+}
+
+/* GET /healthz: the process answers. */
+void health_get(struct request *rq, struct reply *reply)
+{
+    (void)rq;
+    reply_bytes(reply, 200, "application/json; charset=utf-8", SLICE_LIT("{}\n"));
+}
+
+/* GET /metrics */
+void metrics_get_route(struct request *rq, struct reply *reply)
+{
+    auto_buf struct buf text = {0};
+    metrics_write(rq->app->metrics, &text);
+    reply_buf(reply, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
+}

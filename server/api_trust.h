@@ -1,0 +1,12 @@
+/* What the files of the Notary API share. */
+#ifndef SERVER_API_TRUST_H
+#define SERVER_API_TRUST_H
+
+#include "server/http.h"
+
+/* 404 METADATA_NOT_FOUND with the empty detail of a missing document. */
+void reply_trust_missing(struct reply *reply);
+/* What storage does not have is that 404, whatever noun is missing; everything else as it is. */
+void reply_trust_error(struct reply *reply, const struct err *err);
+
+#endif

@@ -1,0 +1,179 @@
+/* The Notary v1 API (notary-api 7, 10): reading metadata, current, by version and by checksum. */
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "server/api.h"
+#include "server/api_trust.h"
+#include "server/app.h"
+#include "server/trust_file.h"
+#include "storage/repository.h"
+#include "storage/tombstone.h"
+#include "storage/trust_doc.h"
+#include "trust/resign.h"
+#include "trust/verify/doc.h"
+
+#define DOCUMENT_TYPE "application/json"
+
+void reply_trust_missing(struct reply *reply)
+{
+    struct err err = {0};
+    (void)err_set(&err, ERR_TRUST_NOT_FOUND, "");
+    reply_error_detail(reply, &err, json_object());
+}
+
+/* What storage does not have is 404 here, whatever noun is missing. */
+void reply_trust_error(struct reply *reply, const struct err *err)
+{
+    if (err->code == ERR_TRUST_NOT_FOUND || err->code == ERR_NAME_UNKNOWN ||
+        err->code == ERR_NAMESPACE_UNKNOWN) {
+        reply_trust_missing(reply);
+    } else {
+        reply_error(reply, err);
+    }
+}
+
+/* --- reading ---------------------------------------------------------------------------------------------------------- */
+
+static bool is_expired(const struct trust_doc *doc, int64_t now_us)
+{
+    struct tuf_doc *parsed = NULL;
+    bool expired = false;
+    if (tuf_doc_read(slice_str(doc->role), doc->bytes, &parsed, NULL) == DOC_OK) {
+        expired = parsed->expires_us <= now_us;
+    }
+    tuf_doc_free(parsed);
+    return expired;
+}
+
+/* A document of a life before a wipe is not told of any more (attacks P-28). */
+static bool is_wiped(struct db_tx *tx, int64_t repository_id, const struct trust_doc *doc)
+{
+    auto_tombstone struct tombstone stone = {0};
+    struct err why = {0};
+    if (tombstone_get(tx, repository_id, &stone, &why)) {
+        return doc->accepted_us <= stone.wiped_us;
+    }
+    return why.code != ERR_NOT_FOUND;
+}
+
+static bool read_by_checksum(struct db_tx *tx, int64_t repository_id, const struct trust_file *file,
+                             struct trust_doc *out, struct err *err)
+{
+    uint8_t sha256[32];
+    char lower[65];
+    if (file->hex.n != 64) {
+        return err_set(err, ERR_TRUST_NOT_FOUND, ""); /* only sha256 finds anything */
+    }
+    for (size_t i = 0; i < 64; i++) {
+        char c = file->hex.p[i];
+        lower[i] = c >= 'A' && c <= 'F' ? (char)(c - 'A' + 'a') : c;
+    }
+    if (!hex_decode((struct slice){lower, 64}, sha256, sizeof sha256)) {
+        return err_set(err, ERR_TRUST_NOT_FOUND, "");
+    }
+    if (!trust_doc_by_sha256(tx, repository_id, file->role, sha256, out, err)) {
+        return false;
+    }
+    return !is_wiped(tx, repository_id, out) || err_set(err, ERR_TRUST_NOT_FOUND, "");
+}
+
+static bool read_document(struct db_tx *tx, int64_t repository_id, const struct trust_file *file,
+                          struct trust_doc *out, struct err *err)
+{
+    switch (file->kind) {
+    case TRUST_FILE_CURRENT:
+        return trust_doc_current_role(tx, repository_id, file->role, out, err);
+    case TRUST_FILE_VERSION:
+        return trust_doc_by_version(tx, repository_id, file->role, file->version, out, err);
+    case TRUST_FILE_CHECKSUM:
+        return read_by_checksum(tx, repository_id, file, out, err);
+    }
+    return err_set(err, ERR_TRUST_NOT_FOUND, "");
+}
+
+/* notary-api 10: an expired timestamp, or one over an expired snapshot, is renewed before it is handed out. */
+static bool needs_renewal(struct db_tx *tx, int64_t repository_id, const struct trust_file *file,
+                          const struct trust_doc *doc, int64_t now_us)
+{
+    auto_trust_doc struct trust_doc snapshot = {0};
+    struct err why = {0};
+    bool timestamp = slice_is(file->role, "timestamp");
+    if (file->kind != TRUST_FILE_CURRENT || (!timestamp && !slice_is(file->role, "snapshot"))) {
+        return false;
+    }
+    if (is_expired(doc, now_us)) {
+        return true;
+    }
+    return timestamp &&
+           trust_doc_current_role(tx, repository_id, SLICE_LIT("snapshot"), &snapshot, &why) &&
+           is_expired(&snapshot, now_us);
+}
+
+/*   renewal_out   the document should be renewed first; may be NULL */
+static bool open_document(const struct request *rq, const struct trust_file *file,
+                          struct repository *repo, struct trust_doc *out, bool *renewal_out,
+                          struct err *err)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    if (!db_snapshot(rq->app->db, &tx, err) || !repository_get(tx, &rq->repo, repo, err) ||
+        !read_document(tx, repo->id, file, out, err)) {
+        return false;
+    }
+    if (renewal_out) {
+        *renewal_out = needs_renewal(tx, repo->id, file, out, rq->now_us);
+    }
+    return true;
+}
+
+static void put_caching(struct reply *reply, const struct trust_file *file, enum visibility visibility)
+{
+    bool open = visibility == VISIBILITY_PUBLIC;
+    if (file->kind == TRUST_FILE_CHECKSUM || (open && file->kind == TRUST_FILE_VERSION)) {
+        reply_header(reply, "Cache-Control", "public, max-age=2592000, s-maxage=2592000");
+    } else if (open) {
+        reply_header(reply, "Cache-Control", "public, max-age=300, s-maxage=300, must-revalidate");
+    } else {
+        reply_header(reply, "Cache-Control", "private, no-cache");
+    }
+}
+
+static void renew_then_read(const struct request *rq, const struct trust_file *file,
+                            struct repository *repo, struct trust_doc *doc)
+{
+    auto_trust_doc struct trust_doc fresh = {0};
+    struct err why = {0};
+    if (trust_resign(rq->app->trust, repo->id, false, rq->now_us, &why) == RESIGN_FAILED) {
+        log_err(LOG_ERROR, "trust_renewal", &why); /* what there is can still be handed out */
+        return;
+    }
+    if (open_document(rq, file, repo, &fresh, NULL, &why)) {
+        struct trust_doc old = *doc;
+        *doc = fresh;
+        fresh = old;
+    }
+}
+
+/* GET /v2/GUN/_trust/tuf/FILE */
+void trust_get(struct request *rq, struct reply *reply)
+{
+    auto_trust_doc struct trust_doc doc = {0};
+    struct trust_file file;
+    struct repository repo;
+    struct err err = {0};
+    bool renewal = false;
+    char modified[TIME_STR_MAX];
+    if (!trust_file_parse(rq->params[0], &file) || role_parse(file.role) == ROLE_NONE) {
+        reply_trust_missing(reply);
+        return;
+    }
+    if (!open_document(rq, &file, &repo, &doc, &renewal, &err)) {
+        reply_trust_error(reply, &err);
+        return;
+    }
+    if (renewal) {
+        renew_then_read(rq, &file, &repo, &doc);
+    }
+    reply_bytes(reply, 200, DOCUMENT_TYPE, doc.bytes);
+    reply_header(reply, "Last-Modified", "%s", time_format_http(doc.accepted_us, modified));
+    put_caching(reply, &file, repo.visibility);
+}

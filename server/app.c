@@ -1,0 +1,81 @@
+#include "server/app.h"
+
+#include "auth/auth.h"
+#include "base/clock.h"
+#include "server/metrics.h"
+#include "server/route.h"
+#include "storage/store.h"
+#include "trust/trust.h"
+
+static bool open_store(struct app *app, struct err *err)
+{
+    const struct config *c = app->config;
+    if (!store_open(c->data_dir, &app->store, err)) {
+        return false;
+    }
+    const struct store_limits limits = {.uploads_per_account = (int)c->limits_uploads_per_account,
+                                        .upload_idle_us = c->limits_upload_idle,
+                                        .condemned_us = c->limits_unreferenced};
+    store_set_limits(app->store, &limits);
+    app->db = store_db(app->store);
+    return true;
+}
+
+static bool open_trust(struct app *app, struct err *err)
+{
+    const struct config *c = app->config;
+    auto_buf struct buf key = {0};
+    buf_printf(&key, "%s/secrets/sealing.key", c->data_dir);
+    const struct trust_settings settings = {.db = app->db,
+                                            .host = c->canonical_host,
+                                            .aliases = c->aliases,
+                                            .sealing_key_path = key.p,
+                                            .view_bytes = (size_t)c->trust_view_memory,
+                                            .timestamp_life_us = c->trust_timestamp_life,
+                                            .snapshot_life_us = c->trust_snapshot_life};
+    return trust_open(&settings, &app->trust, err);
+}
+
+static bool open_auth(struct app *app, struct err *err)
+{
+    const struct config *c = app->config;
+    auto_buf struct buf secrets = {0};
+    buf_printf(&secrets, "%s/secrets", c->data_dir);
+    const struct auth_options options = {.db = app->db,
+                                         .secrets_dir = secrets.p,
+                                         .public_url = c->public_url,
+                                         .service = c->service,
+                                         .canonical_host = c->canonical_host,
+                                         .aliases = c->aliases,
+                                         .alias_count = c->alias_count,
+                                         .token_lifetime_s = c->tokens_lifetime / US_PER_SECOND,
+                                         .hash_slots = (unsigned)c->passwords_at_once,
+                                         .hash_opslimit = (unsigned)c->passwords_passes,
+                                         .hash_memlimit = (size_t)c->passwords_memory};
+    return auth_new(&options, &app->auth, err);
+}
+
+bool app_open(const struct config *config, struct app **out, struct err *err)
+{
+    struct app *app = xcalloc(1, sizeof(*app));
+    app->config = config;
+    app->metrics = metrics_new(route_labels(), route_count());
+    if (!open_store(app, err) || !open_trust(app, err) || !open_auth(app, err)) {
+        app_close(app);
+        return false;
+    }
+    *out = app;
+    return true;
+}
+
+void app_close(struct app *app)
+{
+    if (app == NULL) {
+        return;
+    }
+    auth_free(app->auth);
+    trust_close(app->trust);
+    store_close(app->store);
+    metrics_free(app->metrics);
+    free(app);
+}

@@ -1,0 +1,62 @@
+#include "server/cmd.h"
+
+#include "base/log.h"
+
+#include <argp.h>
+#include <stdio.h>
+
+int cmd_fail(const struct err *err)
+{
+    (void)fprintf(stderr, "bondstore: %s\n", err->msg[0] != '\0' ? err->msg : err_info(err->code)->sentence);
+    if (err->detail[0] != '\0') {
+        (void)fprintf(stderr, "bondstore: (%s)\n", err->detail);
+    }
+    return 1;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    const char **file = state->input;
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0) {
+            argp_error(state, "one configuration file is enough");
+        }
+        *file = arg;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which configuration file? (DIR/bondstore.yaml)");
+        return EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static enum log_level level_of(const char *word)
+{
+    static const struct {
+        const char *word;
+        enum log_level level;
+    } levels[] = {{"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warn", LOG_WARN}, {"error", LOG_ERROR}};
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+        if (strcmp(levels[i].word, word) == 0) {
+            return levels[i].level;
+        }
+    }
+    return LOG_INFO;
+}
+
+int cmd_config(int argc, char **argv, const char *doc, struct config **out)
+{
+    const char *file = NULL;
+    const struct argp argp = {.parser = parse, .args_doc = "DIR/bondstore.yaml", .doc = doc};
+    struct err err = {0};
+    if (argp_parse(&argp, argc, argv, 0, NULL, &file) != 0 || file == NULL) {
+        return EXIT_USAGE;
+    }
+    if (!config_load(file, out, &err)) {
+        return cmd_fail(&err);
+    }
+    log_set_level(level_of((*out)->log_level));
+    return -1;
+}

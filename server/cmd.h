@@ -1,0 +1,23 @@
+/* The verbs of `bondstore`, one file each. Each takes its own arguments (argv[0] is the verb), writes data on stdout and
+ * one sentence about a failure on stderr, and returns the exit status: 0, 1 failure, 2 usage. */
+#ifndef SERVER_CMD_H
+#define SERVER_CMD_H
+
+#include "base/err.h"
+#include "server/config.h"
+
+#define EXIT_USAGE 2
+
+int cmd_init(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
+int cmd_fsck(int argc, char **argv);
+int cmd_gc(int argc, char **argv);
+int cmd_settings(int argc, char **argv);
+
+/* "bondstore: SENTENCE" on stderr; returns 1. */
+int cmd_fail(const struct err *err);
+/* For verbs whose only argument is the configuration file: parses argv and reads it. -1: *out is filled; otherwise the
+ * exit status. */
+int cmd_config(int argc, char **argv, const char *doc, struct config **out);
+
+#endif

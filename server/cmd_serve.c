@@ -1,0 +1,194 @@
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/app.h"
+#include "server/cmd.h"
+#include "server/defer.h"
+#include "server/http_server.h"
+#include "server/listener.h"
+#include "server/maintenance.h"
+#include "server/route.h"
+#include "server/router.h"
+#include "server/sweeper.h"
+#include "server/tls.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+
+#define DRAIN_US (8 * US_PER_SECOND) /* of the ten seconds that a stop may take */
+
+/* Everything that serves, in the order in which it was made. */
+struct serving {
+    struct config *config;
+    struct app *app;
+    struct http_server server;
+    struct tls *tls[LISTEN_MAX]; /* by listener; NULL for plain ones */
+    struct listener *listeners[LISTEN_MAX + 1];
+    size_t listener_count;
+    struct maintenance *maintenance;
+};
+
+static size_t worker_count(const struct config *c)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    long twice = cores > 2 ? 2 * cores : 4;
+    return c->limits_workers > 0 ? (size_t)c->limits_workers : (size_t)twice;
+}
+
+static void make_core(struct serving *s)
+{
+    const struct config *c = s->config;
+    const struct sweeper_limits limits = {.slow_after_us = c->limits_slow_after,
+                                          .slow_rate = c->limits_slow_rate,
+                                          .connections = (size_t)c->limits_connections};
+    s->server.app = s->app;
+    s->server.routes = route_table();
+    s->server.router = router_new(route_table(), route_count());
+    s->server.sweeper = sweeper_new(&limits, s->app->metrics);
+    s->server.defer = defer_new(worker_count(c), (size_t)c->limits_queue,
+                                (size_t)c->limits_connections * c->listen_count + 64, s->app->metrics);
+}
+
+/* All sockets are bound before one is served, so that a port that is taken is said before anything happens. */
+static bool bind_all(struct serving *s, struct err *err)
+{
+    const struct config *c = s->config;
+    for (size_t i = 0; i < c->listen_count; i++) {
+        const struct config_listen *where = &c->listen[i];
+        if (where->certificate != NULL && !tls_new(where->certificate, where->key, &s->tls[i], err)) {
+            return false;
+        }
+        if (!listener_bind_tcp(&s->server, where, s->tls[i], &s->listeners[s->listener_count], err)) {
+            return false;
+        }
+        s->listener_count++;
+    }
+    if (!listener_bind_control(&s->server, c->data_dir, &s->listeners[s->listener_count], err)) {
+        return false;
+    }
+    s->listener_count++;
+    return true;
+}
+
+static bool start_all(struct serving *s, struct err *err)
+{
+    for (size_t i = 0; i < s->listener_count; i++) {
+        if (!listener_start(s->listeners[i], err)) {
+            return false;
+        }
+        log_event(LOG_INFO, "listening", "address=\"%s\"", listener_text(s->listeners[i]));
+    }
+    return true;
+}
+
+static bool start(struct serving *s, struct err *err)
+{
+    if (!app_open(s->config, &s->app, err)) {
+        return false;
+    }
+    make_core(s);
+    if (!bind_all(s, err)) {
+        return false;
+    }
+    s->maintenance = maintenance_new(s->app);
+    return start_all(s, err);
+}
+
+/* Requests under way may end, for a while. */
+static void drain(struct serving *s)
+{
+    int64_t until = clock_mono_us() + DRAIN_US;
+    while (atomic_load(&s->server.active) > 0 && clock_mono_us() < until) {
+        const struct timespec pause = {.tv_nsec = 10000000};
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+/* The library aborts when it is stopped with a suspended connection: first nobody new, then the requests under way, then
+ * the workers (after which nothing is suspended), then the library. */
+static void stop(struct serving *s)
+{
+    if (s->app != NULL) {
+        atomic_store(&s->app->stopping, true);
+    }
+    atomic_store(&s->server.stopping, true);
+    for (size_t i = 0; i < s->listener_count; i++) {
+        listener_quiesce(s->listeners[i]);
+    }
+    drain(s);
+    maintenance_free(s->maintenance);
+    if (s->server.defer != NULL) {
+        defer_stop(s->server.defer);
+    }
+    for (size_t i = 0; i < s->listener_count; i++) {
+        listener_stop(s->listeners[i]);
+    }
+    sweeper_free(s->server.sweeper);
+    defer_free(s->server.defer);
+    router_free(s->server.router);
+    for (size_t i = 0; i < LISTEN_MAX; i++) {
+        tls_free(s->tls[i]);
+    }
+    app_close(s->app);
+    config_free(s->config);
+}
+
+static void reload(struct serving *s)
+{
+    for (size_t i = 0; i < LISTEN_MAX; i++) {
+        struct err err = {0};
+        if (s->tls[i] == NULL) {
+            continue;
+        }
+        if (tls_reload(s->tls[i], &err)) {
+            log_event(LOG_INFO, "certificate_reloaded", "file=\"%s\"", s->config->listen[i].certificate);
+        } else {
+            log_err(LOG_ERROR, "certificate_not_reloaded", &err);
+        }
+    }
+}
+
+/* Signals are taken by this thread alone; threads made later inherit the mask. */
+static void block_signals(sigset_t *set)
+{
+    (void)sigemptyset(set);
+    (void)sigaddset(set, SIGTERM);
+    (void)sigaddset(set, SIGINT);
+    (void)sigaddset(set, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
+static void wait_for_stop(struct serving *s, const sigset_t *set)
+{
+    int signal_number = 0;
+    while (sigwait(set, &signal_number) == 0) {
+        if (signal_number != SIGHUP) {
+            log_event(LOG_INFO, "stopping", "signal=%d", signal_number);
+            return;
+        }
+        reload(s);
+    }
+}
+
+int cmd_serve(int argc, char **argv)
+{
+    struct serving s = {0};
+    struct err err = {0};
+    sigset_t set;
+    int status = cmd_config(argc, argv, "Serves a data folder in the foreground until SIGTERM. SIGHUP reads the "
+                                        "certificates again.",
+                            &s.config);
+    if (status >= 0) {
+        return status;
+    }
+    block_signals(&set);
+    status = 0;
+    if (start(&s, &err)) {
+        log_event(LOG_INFO, "ready", "url=\"%s\" version=%s", s.config->public_url, BONDSTORE_VERSION);
+        wait_for_stop(&s, &set);
+    } else {
+        status = cmd_fail(&err);
+    }
+    stop(&s);
+    return status;
+}

@@ -1,0 +1,17 @@
+/* The maintenance thread: renewal of timestamps, end of idle uploads, collection of unreferenced blobs, purge of dead
+ * sessions, checkpoint of the database. Small steps, one after the other; a failed step is logged, counted and tried again
+ * in the next round.
+ * Owns: the schedule. Refuses to know: what the steps do. */
+#ifndef SERVER_MAINTENANCE_H
+#define SERVER_MAINTENANCE_H
+
+#include "server/app.h"
+
+struct maintenance;
+
+/*   app   borrowed, must outlive. Starts the thread; the first round begins at once. */
+struct maintenance *maintenance_new(struct app *app);
+/* Waits for the step under way, ends the thread. Accepts NULL. */
+void maintenance_free(struct maintenance *m);
+
+#endif

@@ -1,0 +1,243 @@
+#include "storage/gc.h"
+
+#include "base/fsx.h"
+#include "storage/blob.h"
+#include "storage/row.h"
+#include "storage/statements.h"
+#include "storage/store_private.h"
+
+#include <sys/stat.h>
+
+struct entry {
+    enum condemned_kind kind;
+    int64_t repository_id;
+    struct digest digest;
+};
+
+static void bind_key(struct db_stmt *q, enum condemned_kind kind, int64_t repository_id,
+                     const struct digest *digest)
+{
+    db_bind_int(q, 1, kind);
+    db_bind_int(q, 2, repository_id);
+    db_bind_digest(q, 3, digest);
+}
+
+bool gc_condemn(struct db_tx *tx, enum condemned_kind kind, int64_t repository_id,
+                const struct digest *digest, int64_t not_before_us, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_CONDEMN);
+    bind_key(q, kind, repository_id, digest);
+    db_bind_int(q, 4, not_before_us);
+    return db_run(q, err);
+}
+
+bool gc_spare(struct db_tx *tx, enum condemned_kind kind, int64_t repository_id,
+              const struct digest *digest, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_SPARE);
+    bind_key(q, kind, repository_id, digest);
+    return db_run(q, err);
+}
+
+/* --- one step --------------------------------------------------------------------------------------------------- */
+
+static bool read_due(struct db *db, int64_t now_us, int max, struct entry *entries, int *count_out,
+                     struct err *err)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    if (!db_snapshot(db, &tx, err)) {
+        return false;
+    }
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_CONDEMNED_DUE);
+    db_bind_int(q, 1, now_us);
+    db_bind_int(q, 2, max);
+
+    int n = 0;
+    enum db_result result = DB_DONE;
+    while (n < max && (result = db_step(q, err)) == DB_ROW) {
+        struct entry *e = &entries[n++];
+        e->kind = (enum condemned_kind)db_col_int(q, 0);
+        e->repository_id = db_col_int(q, 1);
+        (void)db_col_digest(q, 2, &e->digest);
+    }
+    *count_out = n;
+    return result != DB_FAILED;
+}
+
+static bool still_due(struct db_tx *tx, const struct entry *e, int64_t now_us, bool *out,
+                      struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_CONDEMNED_IS_DUE);
+    bind_key(q, e->kind, e->repository_id, &e->digest);
+    db_bind_int(q, 4, now_us);
+    return row_exists(q, out, err);
+}
+
+struct memberships_step {
+    const struct entry *entries;
+    int count;
+    int64_t now_us;
+    int removed; /* out */
+};
+
+static bool is_named(struct db_tx *tx, const struct entry *e, bool *out, struct err *err)
+{
+    int64_t named = 0;
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_BLOB_NAMED);
+    db_bind_int(q, 1, e->repository_id);
+    db_bind_digest(q, 2, &e->digest);
+    bool done = row_int(q, &named, err);
+    *out = named != 0;
+    return done;
+}
+
+static bool remove_membership(struct db_tx *tx, const struct entry *e, int64_t now_us,
+                              bool *removed_out, struct err *err)
+{
+    bool due = false;
+    bool named = false;
+    struct blob blob;
+    struct err why = {0};
+
+    *removed_out = false;
+    if (!still_due(tx, e, now_us, &due, err) || !is_named(tx, e, &named, err)) {
+        return false;
+    }
+    if (!due) {
+        return true;
+    }
+    if (named || (!blob_get(tx, e->repository_id, &e->digest, &blob, &why) &&
+                  why.code == ERR_BLOB_UNKNOWN)) {
+        return gc_spare(tx, e->kind, e->repository_id, &e->digest, err);
+    }
+    *removed_out = blob_unlink(tx, e->repository_id, &e->digest, now_us, err);
+    return *removed_out;
+}
+
+static bool remove_memberships(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct memberships_step *step = arg;
+    step->removed = 0;
+    for (int i = 0; i < step->count; i++) {
+        bool removed = false;
+        if (step->entries[i].kind == CONDEMNED_MEMBERSHIP &&
+            !remove_membership(tx, &step->entries[i], step->now_us, &removed, err)) {
+            return false;
+        }
+        step->removed += removed;
+    }
+    return true;
+}
+
+struct blob_step {
+    const struct entry *entry;
+    int64_t now_us;
+    bool gone; /* out: no row holds the file any more */
+};
+
+/* The row goes, the entry stays until the file is gone too: a crash between leaves the entry to finish the work. */
+static bool remove_blob_row(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct blob_step *step = arg;
+    const struct entry *e = step->entry;
+    bool due = false;
+    bool held = false;
+
+    step->gone = false;
+    if (!still_due(tx, e, step->now_us, &due, err)) {
+        return false;
+    }
+    if (!due) {
+        return true;
+    }
+    auto_stmt struct db_stmt *row = db_stmt(tx, SQL_BLOB_DELETE);
+    db_bind_digest(row, 1, &e->digest);
+    if (!db_run(row, err)) {
+        return false;
+    }
+    auto_stmt struct db_stmt *left = db_stmt(tx, SQL_BLOB_SIZE);
+    db_bind_digest(left, 1, &e->digest);
+    if (!row_exists(left, &held, err)) {
+        return false;
+    }
+    step->gone = !held;
+    return !held || gc_spare(tx, e->kind, e->repository_id, &e->digest, err);
+}
+
+static bool forget_blobs(struct db_tx *tx, void *arg, struct err *err)
+{
+    const struct memberships_step *step = arg;
+    for (int i = 0; i < step->count; i++) {
+        if (step->entries[i].kind != CONDEMNED_BLOB) {
+            continue;
+        }
+        auto_stmt struct db_stmt *q = db_stmt(tx, SQL_CONDEMNED_FORGET_BLOB);
+        db_bind_digest(q, 1, &step->entries[i].digest);
+        if (!db_run(q, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool remove_blob_file(struct store *store, const struct digest *digest,
+                             struct gc_result *out, struct err *err)
+{
+    char path[BLOB_PATH_MAX];
+    struct stat st;
+    blob_path(digest, path);
+    int64_t size = fstatat(store->blobs_fd, path, &st, 0) == 0 ? st.st_size : -1;
+    if (!fsx_unlink(store->blobs_fd, path, err)) {
+        return false;
+    }
+    out->blobs += size >= 0;
+    out->bytes += size > 0 ? size : 0;
+    return true;
+}
+
+static bool remove_blob(struct store *store, const struct entry *e, int64_t now_us,
+                        struct gc_result *out, struct err *err)
+{
+    struct blob_step step = {.entry = e, .now_us = now_us};
+    store_digest_lock(store, &e->digest);
+    bool done = db_write(store->db, remove_blob_row, &step, err) &&
+                (!step.gone || remove_blob_file(store, &e->digest, out, err));
+    store_digest_unlock(store, &e->digest);
+    return done;
+}
+
+static bool remove_blobs(struct store *store, const struct memberships_step *step,
+                         struct gc_result *out, struct err *err)
+{
+    bool any = false;
+    for (int i = 0; i < step->count; i++) {
+        if (step->entries[i].kind != CONDEMNED_BLOB) {
+            continue;
+        }
+        any = true;
+        if (!remove_blob(store, &step->entries[i], step->now_us, out, err)) {
+            return false;
+        }
+    }
+    return !any || db_write(store->db, forget_blobs, (void *)step, err);
+}
+
+bool gc_run(struct store *store, int64_t now_us, int max, struct gc_result *out, struct err *err)
+{
+    *out = (struct gc_result){0};
+    auto_free struct entry *entries = xcalloc((size_t)max, sizeof(*entries));
+    struct memberships_step step = {.entries = entries, .now_us = now_us};
+
+    if (!read_due(store->db, now_us, max, entries, &step.count, err)) {
+        return false;
+    }
+    out->examined = step.count;
+    if (step.count == 0) {
+        return true;
+    }
+    if (!db_write(store->db, remove_memberships, &step, err)) {
+        return false;
+    }
+    out->memberships = step.removed;
+    return remove_blobs(store, &step, out, err);
+}

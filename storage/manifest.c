@@ -1,0 +1,390 @@
+#include "storage/manifest.h"
+
+#include "storage/gc.h"
+#include "storage/repository.h"
+#include "storage/role_target.h"
+#include "storage/row.h"
+#include "storage/statements.h"
+
+#define CONTENT_COLUMN 7
+
+void manifest_free(struct manifest *m)
+{
+    if (m) {
+        free(m->content);
+        free(m);
+    }
+}
+
+void edge_list_dispose(struct edge_list *list)
+{
+    free(list->items);
+    *list = (struct edge_list){0};
+}
+
+/* --- reading ---------------------------------------------------------------------------------------------------- */
+
+/* MANIFEST_COLUMNS */
+static void read_info(struct db_stmt *q, struct manifest_info *out)
+{
+    *out = (struct manifest_info){0};
+    (void)db_col_digest(q, 0, &out->digest);
+    out->size = db_col_int(q, 1);
+    row_text(q, 2, out->media_type, sizeof(out->media_type));
+    row_text(q, 3, out->artifact_type, sizeof(out->artifact_type));
+    (void)db_col_digest(q, 4, &out->subject);
+    out->pushed_us = db_col_int(q, 5);
+    out->pushed_by = db_col_int(q, 6);
+}
+
+static bool unknown_digest(const struct digest *digest, struct err *err)
+{
+    char text[DIGEST_STR_MAX];
+    return err_set(err, ERR_MANIFEST_UNKNOWN, "there is no manifest %s here",
+                   digest_format(digest, text));
+}
+
+static bool unknown_tag(const struct tag_name *tag, struct err *err)
+{
+    return err_set(err, ERR_TAG_UNKNOWN, "there is no tag %s here", tag->text);
+}
+
+static struct db_stmt *by_digest(struct db_tx *tx, enum sql statement, int64_t repository_id,
+                                 const struct digest *digest)
+{
+    struct db_stmt *q = db_stmt(tx, (int)statement);
+    db_bind_int(q, 1, repository_id);
+    db_bind_digest(q, 2, digest);
+    return q;
+}
+
+static struct db_stmt *by_tag(struct db_tx *tx, enum sql statement, int64_t repository_id,
+                              const struct tag_name *tag)
+{
+    struct db_stmt *q = db_stmt(tx, (int)statement);
+    db_bind_int(q, 1, repository_id);
+    db_bind_text(q, 2, tag_name_slice(tag));
+    return q;
+}
+
+static struct manifest *read_manifest(struct db_stmt *q)
+{
+    struct manifest *m = xcalloc(1, sizeof(*m));
+    read_info(q, &m->info);
+    m->content = row_dup(q, CONTENT_COLUMN);
+    return m;
+}
+
+bool manifest_get(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                  struct manifest **out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = by_digest(tx, SQL_MANIFEST_GET, repository_id, digest);
+    *out = NULL;
+    switch (db_step(q, err)) {
+    case DB_ROW:
+        *out = read_manifest(q);
+        return true;
+    case DB_DONE:
+        return unknown_digest(digest, err);
+    case DB_FAILED:
+        return false;
+    }
+    BUG("db_step has no fourth answer");
+}
+
+bool manifest_get_by_tag(struct db_tx *tx, int64_t repository_id, const struct tag_name *tag,
+                         struct manifest **out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = by_tag(tx, SQL_MANIFEST_GET_BY_TAG, repository_id, tag);
+    *out = NULL;
+    switch (db_step(q, err)) {
+    case DB_ROW:
+        *out = read_manifest(q);
+        return true;
+    case DB_DONE:
+        return unknown_tag(tag, err);
+    case DB_FAILED:
+        return false;
+    }
+    BUG("db_step has no fourth answer");
+}
+
+bool manifest_stat(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                   struct manifest_info *out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = by_digest(tx, SQL_MANIFEST_STAT, repository_id, digest);
+    switch (db_step(q, err)) {
+    case DB_ROW:
+        read_info(q, out);
+        return true;
+    case DB_DONE:
+        return unknown_digest(digest, err);
+    case DB_FAILED:
+        return false;
+    }
+    BUG("db_step has no fourth answer");
+}
+
+bool manifest_stat_by_tag(struct db_tx *tx, int64_t repository_id, const struct tag_name *tag,
+                          struct manifest_info *out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = by_tag(tx, SQL_MANIFEST_STAT_BY_TAG, repository_id, tag);
+    switch (db_step(q, err)) {
+    case DB_ROW:
+        read_info(q, out);
+        return true;
+    case DB_DONE:
+        return unknown_tag(tag, err);
+    case DB_FAILED:
+        return false;
+    }
+    BUG("db_step has no fourth answer");
+}
+
+bool manifest_exists(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                     bool *out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = by_digest(tx, SQL_MANIFEST_EXISTS, repository_id, digest);
+    return row_exists(q, out, err);
+}
+
+/* Rows of (kind, digest). */
+static bool read_edges(struct db_stmt *q, struct edge_list *out, struct err *err)
+{
+    *out = (struct edge_list){0};
+    enum db_result result;
+    while ((result = db_step(q, err)) == DB_ROW) {
+        out->items = list_room(out->items, out->count, sizeof(*out->items));
+        struct edge *edge = &out->items[out->count++];
+        edge->kind = (enum edge_kind)db_col_int(q, 0);
+        (void)db_col_digest(q, 1, &edge->digest);
+    }
+    if (result == DB_FAILED) {
+        edge_list_dispose(out);
+        return false;
+    }
+    return true;
+}
+
+bool manifest_edges(struct db_tx *tx, int64_t repository_id, const struct digest *parent,
+                    struct edge_list *out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = by_digest(tx, SQL_EDGE_LIST, repository_id, parent);
+    return read_edges(q, out, err);
+}
+
+bool manifest_parents(struct db_tx *tx, int64_t repository_id, const struct digest *child, int max,
+                      struct edge_list *out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = by_digest(tx, SQL_EDGE_PARENTS, repository_id, child);
+    db_bind_int(q, 3, max);
+    return read_edges(q, out, err);
+}
+
+/* --- storing ---------------------------------------------------------------------------------------------------- */
+
+static bool has_blob(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                     bool *out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = by_digest(tx, SQL_BLOB_GET_MEMBER, repository_id, digest);
+    return row_exists(q, out, err);
+}
+
+static bool must_exist(const struct manifest_edge *edge)
+{
+    switch (edge->kind) {
+    case EDGE_CONFIG:
+    case EDGE_LAYER:
+    case EDGE_CHILD:
+        return !edge->foreign;
+    case EDGE_SUBJECT: /* may come later, or never */
+    case EDGE_BLOB:    /* of a type we do not know: it may not even be here */
+        return false;
+    }
+    BUG("edge kinds are five");
+}
+
+static bool check_edge(struct db_tx *tx, int64_t repository_id, const struct manifest_edge *edge,
+                       struct err *err)
+{
+    bool here = true;
+    if (!must_exist(edge)) {
+        return true;
+    }
+    bool asked = edge->kind == EDGE_CHILD
+                     ? manifest_exists(tx, repository_id, &edge->digest, &here, err)
+                     : has_blob(tx, repository_id, &edge->digest, &here, err);
+    if (!asked || here) {
+        return asked;
+    }
+    char text[DIGEST_STR_MAX];
+    return err_set(err, ERR_MANIFEST_BLOB_UNKNOWN, "the manifest names %s, which is not here",
+                   digest_format(&edge->digest, text));
+}
+
+static bool insert_edge(struct db_tx *tx, int64_t repository_id, const struct digest *parent,
+                        const struct manifest_edge *edge, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_EDGE_INSERT);
+    db_bind_int(q, 1, repository_id);
+    db_bind_digest(q, 2, parent);
+    db_bind_int(q, 3, edge->kind);
+    db_bind_digest(q, 4, &edge->digest);
+    return db_run(q, err);
+}
+
+static bool insert_edges(struct db_tx *tx, int64_t repository_id, const struct manifest_put *put,
+                         struct err *err)
+{
+    for (size_t i = 0; i < put->doc->edge_count; i++) {
+        const struct manifest_edge *edge = &put->doc->edges[i];
+        if (!put->sparse && !check_edge(tx, repository_id, edge, err)) {
+            return false;
+        }
+        if (!insert_edge(tx, repository_id, &put->digest, edge, err) ||
+            !gc_spare(tx, CONDEMNED_MEMBERSHIP, repository_id, &edge->digest, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool insert_manifest(struct db_tx *tx, int64_t repository_id,
+                            const struct manifest_put *put, const struct actor *actor,
+                            int64_t now_us, struct err *err)
+{
+    const struct manifest_doc *doc = put->doc;
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_MANIFEST_INSERT);
+    db_bind_int(q, 1, repository_id);
+    db_bind_digest(q, 2, &put->digest);
+    db_bind_str(q, 3, doc->media_type);
+    db_bind_str(q, 4, doc->artifact_type);
+    db_bind_digest(q, 5, &doc->subject);
+    db_bind_digest(q, 6, &doc->config);
+    db_bind_int(q, 7, (int64_t)put->bytes.n);
+    db_bind_int(q, 8, now_us);
+    db_bind_int(q, 9, actor->account_id);
+    db_bind_str(q, 10, doc->annotations);
+    db_bind_blob(q, 11, put->bytes);
+    return db_run(q, err);
+}
+
+static bool count_manifest(struct db_tx *tx, int64_t repository_id, int64_t change,
+                           struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_REPOSITORY_COUNT_MANIFEST);
+    db_bind_int(q, 1, repository_id);
+    db_bind_int(q, 2, change);
+    return db_run(q, err);
+}
+
+/* A child or subject that comes after what names it changes what a gate view reaches. */
+static bool is_named(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                     bool *out, struct err *err)
+{
+    int64_t named = 0;
+    auto_stmt struct db_stmt *q = by_digest(tx, SQL_MANIFEST_NAMED, repository_id, digest);
+    bool done = row_int(q, &named, err);
+    *out = named != 0;
+    return done;
+}
+
+static bool bump_when_named(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                            struct err *err)
+{
+    bool named = false;
+    if (!is_named(tx, repository_id, digest, &named, err)) {
+        return false;
+    }
+    if (!named && !role_target_names(tx, repository_id, digest, &named, err)) {
+        return false;
+    }
+    return !named || repository_gate_bump(tx, repository_id, err);
+}
+
+bool manifest_put(struct db_tx *tx, int64_t repository_id, const struct manifest_put *put,
+                  const struct actor *actor, int64_t now_us, bool *created_out, struct err *err)
+{
+    bool exists = false;
+    if (!manifest_exists(tx, repository_id, &put->digest, &exists, err)) {
+        return false;
+    }
+    if (created_out) {
+        *created_out = !exists;
+    }
+    if (exists) {
+        return true;
+    }
+    return insert_manifest(tx, repository_id, put, actor, now_us, err) &&
+           insert_edges(tx, repository_id, put, err) &&
+           repository_charge(tx, repository_id, (int64_t)put->bytes.n, err) &&
+           count_manifest(tx, repository_id, 1, err) &&
+           bump_when_named(tx, repository_id, &put->digest, err);
+}
+
+/* --- deleting --------------------------------------------------------------------------------------------------- */
+
+static bool remove_tags(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                        const struct actor *actor, int64_t now_us, struct err *err)
+{
+    auto_stmt struct db_stmt *history =
+        by_digest(tx, SQL_TAG_HISTORY_OF_MANIFEST, repository_id, digest);
+    db_bind_int(history, 3, now_us);
+    db_bind_int(history, 4, actor->account_id);
+    db_bind_str(history, 5, actor->name);
+    if (!db_run(history, err)) {
+        return false;
+    }
+    auto_stmt struct db_stmt *tags =
+        by_digest(tx, SQL_TAG_DELETE_OF_MANIFEST, repository_id, digest);
+    return db_run(tags, err);
+}
+
+/* After the edges of the manifest are gone: what no other manifest of the repository names. */
+static bool condemn_unnamed(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                            int64_t now_us, struct err *err)
+{
+    bool here = false;
+    int64_t named = 0;
+    auto_stmt struct db_stmt *q = by_digest(tx, SQL_BLOB_NAMED, repository_id, digest);
+    if (!row_int(q, &named, err) || !has_blob(tx, repository_id, digest, &here, err)) {
+        return false;
+    }
+    if (named != 0 || !here) {
+        return true;
+    }
+    return gc_condemn(tx, CONDEMNED_MEMBERSHIP, repository_id, digest, now_us + GC_KEEP_US, err);
+}
+
+static bool remove_rows(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                        struct err *err)
+{
+    auto_stmt struct db_stmt *edges =
+        by_digest(tx, SQL_EDGE_DELETE_OF_PARENT, repository_id, digest);
+    if (!db_run(edges, err)) {
+        return false;
+    }
+    auto_stmt struct db_stmt *row = by_digest(tx, SQL_MANIFEST_DELETE, repository_id, digest);
+    return db_run(row, err);
+}
+
+bool manifest_delete(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                     const struct actor *actor, int64_t now_us, struct err *err)
+{
+    struct manifest_info info;
+    auto_edge_list struct edge_list edges = {0};
+    if (!manifest_stat(tx, repository_id, digest, &info, err) ||
+        !manifest_edges(tx, repository_id, digest, &edges, err) ||
+        !remove_tags(tx, repository_id, digest, actor, now_us, err) ||
+        !remove_rows(tx, repository_id, digest, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < edges.count; i++) {
+        if (!condemn_unnamed(tx, repository_id, &edges.items[i].digest, now_us, err)) {
+            return false;
+        }
+    }
+    return repository_charge(tx, repository_id, -info.size, err) &&
+           count_manifest(tx, repository_id, -1, err) &&
+           repository_gate_bump(tx, repository_id, err);
+}

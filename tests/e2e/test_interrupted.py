@@ -1,0 +1,177 @@
+"""Uploads that are cut, servers that stop in the middle: nothing half is visible, what was received goes on."""
+import os
+import socket
+import threading
+import time
+
+import pytest
+
+from support.images import image, sha256
+from support.notary import Notary
+from support.process import environment, run
+from support.server import at, eventually, sanitizer_environment
+
+
+def begin(client, repo):
+    return client("POST", f"/v2/{repo}/blobs/uploads/").expect(202).header("Location")
+
+
+def received(client, place):
+    """Bytes that the session holds."""
+    text = client("GET", place).expect(204).header("Range")
+    return int(text.split("-")[1]) + 1
+
+
+def cut(registry, account, repo, method, target, declared, sent, reset=False):
+    """Declares `declared` bytes, sends `sent` and hangs up."""
+    token = registry.token(account, f"repository:{repo}:pull,push")
+    sock = registry.wire.connect()
+    sock.sendall(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/octet-stream\r\n"
+                 f"Content-Length: {declared}\r\n\r\n".encode() + sent)
+    if reset:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    sock.close()
+
+
+def invisible(client, repo, *contents):
+    for content in contents:
+        client("HEAD", f"/v2/{repo}/blobs/{sha256(content)}").expect(404)
+    assert repo not in client("GET", "/v2/_catalog?n=1000").expect(200).json["repositories"]
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_cut_patch_leaves_nothing_visible_and_goes_on_where_it_stopped(registry, house, repo, reset):
+    client = registry.client(house.developer)
+    content = os.urandom(1500000)
+    place = begin(client, repo)
+    cut(registry, house.developer, repo, "PATCH", at(place), len(content), content[:900000], reset)
+    time.sleep(0.3)
+    invisible(client, repo, content, content[:900000])
+    status = client("GET", place)
+    if status.status == 204:
+        have = received(client, place)
+        assert have <= 900000
+        have = 0 if have <= 1 else have
+    else:
+        status.expect(404, "BLOB_UPLOAD_UNKNOWN")
+        place, have = begin(client, repo), 0
+    client("PATCH", place, {"Content-Range": f"{have}-{len(content) - 1}"}, content[have:]).expect(202)
+    client("PUT", at(place, digest=sha256(content)), {}, b"").expect(201)
+    assert client("GET", f"/v2/{repo}/blobs/{sha256(content)}").expect(200).body == content
+
+
+def test_a_cut_put_publishes_nothing(registry, house, repo):
+    client = registry.client(house.developer)
+    content = os.urandom(400000)
+    place = begin(client, repo)
+    cut(registry, house.developer, repo, "PUT", at(place, digest=sha256(content)), len(content), content[:200000])
+    cut(registry, house.developer, repo, "POST", f"/v2/{repo}/blobs/uploads/?digest={sha256(content)}", len(content), content[:200000])
+    time.sleep(0.3)
+    invisible(client, repo, content, content[:200000])
+    client.push_blob(repo, content, sha256(content))
+
+
+def test_a_cut_manifest_is_not_stored(registry, house, repo):
+    client = registry.client(house.developer)
+    made = image("cut")
+    client.push(repo, made)
+    cut(registry, house.developer, repo, "PUT", f"/v2/{repo}/manifests/cut", len(made.manifest), made.manifest[:100])
+    time.sleep(0.2)
+    client.get(repo, "cut", "HEAD").expect(404)
+
+
+def test_a_restart_in_the_middle_of_an_upload_goes_on_where_it_was(own_server):
+    own_server.make_namespace("ns")
+    account = own_server.make_member("ns", "dev@ns.example", "developer")
+    client = own_server.client(account)
+    content = os.urandom(900000)
+    place = begin(client, "ns/app")
+    client("PATCH", place, {"Content-Range": "0-299999"}, content[:300000]).expect(202)
+    own_server.restart()
+    assert received(client, place) == 300000
+    client("PATCH", place, {"Content-Range": "300000-599999"}, content[300000:600000]).expect(202)
+    own_server.kill()
+    own_server.start()
+    assert received(client, place) == 600000
+    client("PATCH", place, {"Content-Range": "0-9"}, content[:10]).expect(416)
+    client("PUT", at(place, digest=sha256(content)), {"Content-Range": "600000-899999"}, content[600000:]).expect(201)
+    assert client("GET", f"/v2/ns/app/blobs/{sha256(content)}").expect(200).body == content
+
+
+def test_sigterm_while_uploads_and_downloads_run_ends_within_ten_seconds_and_loses_nothing_acknowledged(own_server):
+    own_server.make_namespace("ns")
+    account = own_server.make_member("ns", "dev@ns.example", "developer")
+    client = own_server.client(account)
+    kept = os.urandom(3000000)
+    client.push_blob("ns/app", kept, sha256(kept))
+    token = own_server.token(account, "repository:ns/app:pull,push")
+    place = begin(client, "ns/app")
+    stalled = own_server.wire.connect()  # an upload whose client has fallen silent
+    stalled.sendall(f"PATCH {at(place)} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Length: 5000000\r\n\r\n".encode() + b"x" * 100000)
+    slow = own_server.wire.connect()  # a download that nobody reads
+    slow.sendall(f"GET /v2/ns/app/blobs/{sha256(kept)} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+    acknowledged, stop = [], threading.Event()
+
+    def pusher():
+        while not stop.is_set():
+            content = os.urandom(50000)
+            try:
+                if own_server.wire.request("POST", f"/v2/ns/app/blobs/uploads/?digest={sha256(content)}", {"Authorization": f"Bearer {token}"}, content).status == 201:
+                    acknowledged.append(content)
+            except OSError:
+                return
+            except Exception:  # the answer was cut: not acknowledged
+                return
+    threads = [threading.Thread(target=pusher) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.7)
+    own_server.stop()
+    stop.set()
+    for thread in threads:
+        thread.join(30)
+    stalled.close()
+    slow.close()
+    own_server.start()
+    assert acknowledged
+    for content in [kept, *acknowledged]:
+        assert client("GET", f"/v2/ns/app/blobs/{sha256(content)}").expect(200).body == content
+
+
+def test_readyz_turns_503_or_refuses_while_the_server_drains(own_server):
+    own_server.process.terminate()
+
+    def gone():
+        try:
+            return own_server.wire.request("GET", "/readyz").status == 503
+        except OSError:
+            return True
+    eventually(gone, 10)
+
+
+def test_after_a_kill_the_trust_data_is_whole(own_server, tmp_path):
+    own_server.make_namespace("ns")
+    owner = own_server.make_member("ns", "owner@ns.example", "owner")
+    made = image("killed")
+    own_server.client(owner).push("ns/app", made, "v1")
+    keeper = Notary(own_server, owner, tmp_path / "keeper")
+    keeper.init("ns/app")
+    for n in range(3):
+        keeper.sign("ns/app", f"v{n}", made)
+        own_server.kill()
+        own_server.start()
+        assert set(keeper.list("ns/app")) == {f"v{i}" for i in range(n + 1)}
+
+
+def test_fsck_is_clean_after_pushes_deletes_and_a_kill(own_server):
+    own_server.make_namespace("ns")
+    owner = own_server.client(own_server.make_member("ns", "owner@ns.example", "owner"))
+    for n in range(4):
+        owner.push("ns/app", image(f"n {n}"), f"v{n}")
+    owner("DELETE", "/v2/ns/app/manifests/v1").expect(202)
+    owner("DELETE", f"/v2/ns/app/manifests/{image('n 2').digest}").expect(202)
+    begin(owner, "ns/app")
+    own_server.kill()
+    run([own_server.bondstore, "fsck", own_server.config], env=environment(**sanitizer_environment()))
+    own_server.start()
+    owner.get("ns/app", "v3").expect(200)

@@ -1,0 +1,292 @@
+#include "trust/door.h"
+
+#include "base/hash.h"
+#include "storage/blob.h"
+#include "storage/manifest.h"
+#include "storage/repository.h"
+#include "storage/tag.h"
+#include "trust/artifact.h"
+#include "trust/gate_internal.h"
+#include "trust/resign.h"
+#include "trust/view.h"
+
+#include <stdio.h>
+
+/* One request at the door: the snapshot, and the facts made from it. */
+struct door {
+    struct trust *trust;
+    struct db_tx *tx;
+    const struct repository *repo;
+    struct gate_view *view;
+    struct gate_facts facts;
+};
+
+/* What could not be decided: the zero decision with words. */
+static void undecided(struct decision *out, const struct repo_name *name, const struct gate_caller *caller)
+{
+    *out = (struct decision){.signed_length = -1, .registry_length = -1, .enforced = caller->gated};
+    (void)snprintf(out->repo, sizeof out->repo, "%s", name->text);
+    gate_say(out, "could not decide", "could not decide about %s, try again", name->text);
+}
+
+/* An expired timestamp that the server can renew is renewed first (gate.md 4.1). Failing to is no verdict. */
+static void renew_if_due(struct door *door, int64_t now_us)
+{
+    struct err why = {0};
+    if (!door->facts.enforced || !gate_view_needs_renewal(door->view)) {
+        return;
+    }
+    switch (trust_resign(door->trust, door->repo->id, false, now_us, &why)) {
+    case RESIGN_DONE:
+    case RESIGN_NOT_DUE:
+        return; /* what was verified holds, with a fresh timestamp over it */
+    case RESIGN_FAILED:
+    case RESIGN_NOT_POSSIBLE:
+        door->facts.trust = NULL;
+        return;
+    }
+}
+
+static bool door_open(struct door *door, struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
+                      const struct repository *repo, int64_t now_us, struct decision *out)
+{
+    struct err why = {0};
+    *door = (struct door){.trust = trust, .tx = tx, .repo = repo};
+    if (!gate_view_get(trust, tx, repo, now_us, &door->view, &why)) {
+        undecided(out, &repo->name, caller);
+        return false;
+    }
+    gate_view_facts(door->view, now_us, &door->facts);
+    door->facts.enforced = gate_enforced(door->facts.policy->level, caller->gated, caller->may_push_or_sign);
+    renew_if_due(door, now_us);
+    return true;
+}
+
+static void door_close(struct door *door)
+{
+    gate_view_unref(door->view);
+}
+#define auto_door __attribute__((cleanup(door_close)))
+
+/* --- by tag -------------------------------------------------------------------------------------------------------------- */
+
+/* The further hash of the tag's manifest that the target lists: hashed when asked for, few targets have one. */
+static bool add_other_hash(const struct door *door, const struct tuf_hashes *file, struct gate_registry_tag *registry)
+{
+    bool wants512 = file->has_sha512 && registry->digest.algorithm == DIGEST_SHA256;
+    bool wants256 = file->has_sha256 && registry->digest.algorithm == DIGEST_SHA512;
+    auto_manifest struct manifest *m = NULL;
+    struct err why = {0};
+    if (!registry->exists || (!wants512 && !wants256)) {
+        return true;
+    }
+    if (!manifest_get(door->tx, door->repo->id, &registry->digest, &m, &why)) {
+        return why.code == ERR_MANIFEST_UNKNOWN;
+    }
+    hash_bytes(wants512 ? DIGEST_SHA512 : DIGEST_SHA256, manifest_content(m), wants512 ? &registry->sha512 : &registry->sha256);
+    return true;
+}
+
+static bool tag_was(const struct door *door, const struct tag_name *tag, const struct digest *digest, bool *out)
+{
+    auto_tag_list struct tag_list history = {0};
+    struct err why = {0};
+    if (!tag_history(door->tx, door->repo->id, tag, 1000, &history, &why)) {
+        return false;
+    }
+    for (size_t i = 0; i < history.count && !*out; i++) {
+        *out = digest_equal(&history.items[i].tag.digest, digest);
+    }
+    return true;
+}
+
+/* Whether the signed manifest is in the repository, and what the policy needs to know about it. */
+static bool add_signed_manifest(const struct door *door, const struct tag_name *tag, const struct digest *signed_digest,
+                                struct gate_registry_tag *registry)
+{
+    struct manifest_info info;
+    struct err why = {0};
+    if (!digest_is_set(signed_digest)) {
+        return true;
+    }
+    if (!manifest_stat(door->tx, door->repo->id, signed_digest, &info, &why)) {
+        return why.code == ERR_MANIFEST_UNKNOWN;
+    }
+    registry->signed_present = true;
+    registry->signed_size = info.size;
+    return door->facts.policy->on_mismatch != MISMATCH_HOLD || tag_was(door, tag, signed_digest, &registry->signed_was_here);
+}
+
+static void registry_from_tag(const struct tag *current, int64_t size, struct gate_registry_tag *out)
+{
+    *out = (struct gate_registry_tag){.exists = current != NULL};
+    if (current) {
+        out->digest = current->digest;
+        out->size = size >= 0 ? size : current->size;
+        out->pushed_us = current->updated_us;
+        out->pushed_by = current->updated_by_name;
+    }
+}
+
+static bool add_signed_facts(const struct door *door, const struct tag_name *tag, struct gate_registry_tag *registry)
+{
+    struct gate_entry entry;
+    if (!door->facts.enforced || !door->facts.trust || door->facts.trust->status != TRUST_OK) {
+        return true;
+    }
+    gate_lookup(&door->facts, tag_name_slice(tag), &entry);
+    if (entry.kind != ENTRY_FOUND) {
+        return true;
+    }
+    return add_other_hash(door, &entry.target->file, registry) && add_signed_manifest(door, tag, &entry.digest, registry);
+}
+
+static void decide_digest(const struct door *door, const struct digest *digest, struct decision *out);
+
+void gate_decide_tag(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller, const struct repository *repo,
+                     const struct repo_name *name, const struct tag_name *tag, const struct tag *current, int64_t size,
+                     int64_t now_us, struct decision *out)
+{
+    auto_door struct door door = {0};
+    struct gate_registry_tag registry;
+    struct digest subject;
+    if (!door_open(&door, trust, tx, caller, repo, now_us, out)) {
+        return;
+    }
+    registry_from_tag(current, size, &registry);
+    if (door.facts.enforced && current && gate_artifact_tag(tag_name_slice(tag), &subject)) {
+        decide_digest(&door, &current->digest, out); /* gate.md 5, step 2 */
+        (void)snprintf(out->tag, sizeof out->tag, "%s", tag->text);
+        return;
+    }
+    if (!add_signed_facts(&door, tag, &registry)) {
+        undecided(out, name, caller);
+        return;
+    }
+    *out = gate_tag(&door.facts, tag, &registry);
+}
+
+/* --- by digest ------------------------------------------------------------------------------------------------------------- */
+
+static void decide_digest(const struct door *door, const struct digest *digest, struct decision *out)
+{
+    struct gate_held held = {0};
+    struct gate_reached reached = {0};
+    struct gate_facts facts = door->facts;
+    struct err why = {0};
+    bool ok = manifest_exists(door->tx, door->repo->id, digest, &held.manifest, &why);
+    if (ok && facts.enforced && held.manifest) {
+        gate_view_reached(door->view, digest, &reached);
+        if (reached.kind == REACH_NONE && facts.trust && facts.trust->status == TRUST_OK) {
+            ok = artifact_allowed(door->tx, door->repo->id, door->view, digest, &held.artifact_allowed, &why);
+        }
+    }
+    if (!ok) {
+        facts.trust = NULL;
+        facts.enforced = true; /* what could not be read is refused, whoever asks */
+    }
+    *out = gate_digest(&facts, digest, &reached, &held);
+}
+
+void gate_decide_digest(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller, const struct repository *repo,
+                        const struct repo_name *name, const struct digest *digest, int64_t now_us, struct decision *out)
+{
+    auto_door struct door door = {0};
+    (void)name;
+    if (door_open(&door, trust, tx, caller, repo, now_us, out)) {
+        decide_digest(&door, digest, out);
+    }
+}
+
+void gate_decide_tag_and_digest(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
+                                const struct repository *repo, const struct repo_name *name, const struct tag_name *tag,
+                                const struct digest *digest, int64_t now_us, struct decision *out)
+{
+    auto_door struct door door = {0};
+    struct err why = {0};
+    bool of_tag = false;
+    if (!door_open(&door, trust, tx, caller, repo, now_us, out)) {
+        return;
+    }
+    decide_digest(&door, digest, out);
+    if (!gate_view_of_tag(door.view, tx, now_us, tag_name_slice(tag), digest, &of_tag, &why)) {
+        undecided(out, name, caller);
+        return;
+    }
+    *out = gate_tag_and_digest(&door.facts, tag, digest, *out, of_tag);
+}
+
+/* --- blobs ------------------------------------------------------------------------------------------------------------------- */
+
+static bool hold_blob(const struct door *door, const struct digest *digest, struct gate_held *held)
+{
+    struct blob blob;
+    struct err why = {0};
+    held->blob = blob_get(door->tx, door->repo->id, digest, &blob, &why);
+    if (!held->blob && why.code != ERR_BLOB_UNKNOWN) {
+        return false;
+    }
+    return !door->facts.enforced || manifest_exists(door->tx, door->repo->id, digest, &held->manifest, &why);
+}
+
+void gate_decide_blob(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller, const struct repository *repo,
+                      const struct repo_name *name, const struct digest *digest, int64_t now_us, struct decision *out)
+{
+    auto_door struct door door = {0};
+    struct gate_held held = {0};
+    struct gate_reached reached = {0};
+    struct err why = {0};
+    if (!door_open(&door, trust, tx, caller, repo, now_us, out)) {
+        return;
+    }
+    bool ok = hold_blob(&door, digest, &held);
+    if (ok && door.facts.enforced && held.blob && !held.manifest) {
+        gate_view_reached(door.view, digest, &reached);
+        if (reached.kind == REACH_NONE && door.facts.trust && door.facts.trust->status == TRUST_OK) {
+            ok = artifact_blob_allowed(tx, repo->id, door.view, digest, &held.artifact_allowed, &why);
+        }
+    }
+    if (!ok) {
+        undecided(out, name, caller);
+        return;
+    }
+    *out = gate_blob(&door.facts, digest, &reached, &held);
+}
+
+/* --- lists, explanations --------------------------------------------------------------------------------------------------------- */
+
+bool gate_lists_filtered(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller, const struct repository *repo,
+                         const struct repo_name *name, int64_t now_us)
+{
+    auto_door struct door door = {0};
+    struct decision unused;
+    (void)name;
+    if (!door_open(&door, trust, tx, caller, repo, now_us, &unused)) {
+        return true;
+    }
+    bool enforcing = door.facts.enforced && door.facts.policy->level != LEVEL_OFF && door.facts.policy->level != LEVEL_WARN;
+    return enforcing && door.facts.policy->tags_list == TAGS_LIST_RELEASED;
+}
+
+json_t *gate_explain_for(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller, const struct repository *repo,
+                         const struct repo_name *name, const struct decision *d, int64_t now_us)
+{
+    auto_door struct door door = {0};
+    struct gate_registry_tag registry = {0};
+    struct tag_name tag;
+    struct tag current;
+    struct decision unused;
+    struct err why = {0};
+    (void)name;
+    if (!door_open(&door, trust, tx, caller, repo, now_us, &unused)) {
+        return json_array();
+    }
+    if (d->tag[0] && tag_name_parse(slice_str(d->tag), &tag, NULL)) {
+        bool exists = tag_get(tx, repo->id, &tag, &current, &why);
+        registry_from_tag(exists ? &current : NULL, -1, &registry);
+        if (!add_signed_facts(&door, &tag, &registry)) {
+            return json_array();
+        }
+    }
+    return gate_explain(&door.facts, d, &registry);
+}

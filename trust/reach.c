@@ -1,0 +1,157 @@
+#include "trust/reach.h"
+
+#include "storage/manifest.h"
+
+struct reach_entry {
+    struct digest digest; /* DIGEST_NONE: free slot */
+    struct digest root;
+    int64_t valid_until_us;
+    int depth; /* of the shortest way found, for manifests */
+    enum reach_kind kind;
+    bool is_manifest, in_grace;
+};
+
+static size_t slot_of(const struct reach *reach, const struct digest *digest)
+{
+    uint64_t hash;
+    memcpy(&hash, digest->bytes, sizeof hash); /* a digest is its own hash */
+    size_t i = (size_t)hash & (reach->capacity - 1);
+    while (digest_is_set(&reach->slots[i].digest) && !digest_equal(&reach->slots[i].digest, digest)) {
+        i = (i + 1) & (reach->capacity - 1);
+    }
+    return i;
+}
+
+static void grow(struct reach *reach)
+{
+    struct reach old = *reach;
+    reach->capacity = old.capacity ? old.capacity * 2 : 64;
+    reach->slots = xcalloc(reach->capacity, sizeof *reach->slots);
+    for (size_t i = 0; i < old.capacity; i++) {
+        if (digest_is_set(&old.slots[i].digest)) {
+            reach->slots[slot_of(reach, &old.slots[i].digest)] = old.slots[i];
+        }
+    }
+    free(old.slots);
+}
+
+/* The entry of a digest, made when missing (*made). Valid until the next call. */
+static struct reach_entry *entry_of(struct reach *reach, const struct digest *digest, bool *made)
+{
+    if (reach->count * 2 >= reach->capacity) {
+        grow(reach);
+    }
+    struct reach_entry *e = &reach->slots[slot_of(reach, digest)];
+    *made = !digest_is_set(&e->digest);
+    if (*made) {
+        e->digest = *digest;
+        reach->count++;
+    }
+    return e;
+}
+
+static void fill(struct reach_entry *e, const struct gate_root *root, int depth, bool is_manifest)
+{
+    e->root = root->digest;
+    e->valid_until_us = root->valid_until_us;
+    e->depth = depth;
+    e->is_manifest = is_manifest;
+    e->in_grace = root->superseded;
+    e->kind = REACH_CHILD;
+    if (depth == 0) {
+        e->kind = root->superseded ? REACH_SUPERSEDED : REACH_RELEASED;
+    }
+}
+
+static bool walk(struct reach *reach, struct db_tx *tx, int64_t repository_id, const struct gate_root *root,
+                 const struct digest *digest, int depth, struct err *err)
+{
+    auto_edge_list struct edge_list edges = {0};
+    bool made = false;
+    struct reach_entry *e = entry_of(reach, digest, &made);
+    if (!made && e->is_manifest && e->depth <= depth) {
+        return true; /* seen on a way that is no longer */
+    }
+    if (made || !e->is_manifest) {
+        fill(e, root, depth, true);
+    }
+    e->depth = depth;
+    if (!manifest_edges(tx, repository_id, digest, &edges, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < edges.count; i++) {
+        const struct edge *edge = &edges.items[i];
+        if (edge->kind == EDGE_SUBJECT || (edge->kind == EDGE_CHILD && depth >= REACH_DEPTH)) {
+            continue;
+        }
+        if (edge->kind == EDGE_CHILD) {
+            if (!walk(reach, tx, repository_id, root, &edge->digest, depth + 1, err)) {
+                return false;
+            }
+            continue;
+        }
+        struct reach_entry *blob = entry_of(reach, &edge->digest, &made);
+        if (made) {
+            fill(blob, root, depth + 1, false);
+        }
+    }
+    return true;
+}
+
+bool reach_add(struct reach *reach, struct db_tx *tx, int64_t repository_id, const struct gate_root *root, struct err *err)
+{
+    return walk(reach, tx, repository_id, root, &root->digest, 0, err);
+}
+
+void reach_get(const struct reach *reach, const struct digest *digest, struct gate_reached *out)
+{
+    *out = (struct gate_reached){.kind = REACH_NONE};
+    if (reach->capacity == 0 || !digest_is_set(digest)) {
+        return;
+    }
+    const struct reach_entry *e = &reach->slots[slot_of(reach, digest)];
+    if (digest_is_set(&e->digest)) {
+        *out = (struct gate_reached){.kind = e->kind,
+                                     .is_manifest = e->is_manifest,
+                                     .in_grace = e->in_grace,
+                                     .root = e->root,
+                                     .valid_until_us = e->valid_until_us};
+    }
+}
+
+size_t reach_bytes(const struct reach *reach)
+{
+    return reach->capacity * sizeof *reach->slots;
+}
+
+void reach_dispose(struct reach *reach)
+{
+    free(reach->slots);
+    *reach = (struct reach){0};
+}
+
+static bool below(struct db_tx *tx, int64_t repository_id, const struct digest *at, const struct digest *digest, int depth,
+                  bool *out, struct err *err)
+{
+    auto_edge_list struct edge_list edges = {0};
+    *out = digest_equal(at, digest);
+    if (*out || depth >= REACH_DEPTH) {
+        return true;
+    }
+    if (!manifest_edges(tx, repository_id, at, &edges, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < edges.count && !*out; i++) {
+        if (edges.items[i].kind == EDGE_CHILD &&
+            !below(tx, repository_id, &edges.items[i].digest, digest, depth + 1, out, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool reach_is_below(struct db_tx *tx, int64_t repository_id, const struct digest *root, const struct digest *digest, bool *out,
+                    struct err *err)
+{
+    return below(tx, repository_id, root, digest, 0, out, err);
+}

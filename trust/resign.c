@@ -1,0 +1,144 @@
+#include "trust/resign.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "trust/commit.h"
+#include "trust/make.h"
+#include "trust/trust_internal.h"
+
+#define CANDIDATES_MAX 1000
+
+struct renewal {
+    struct trust *trust;
+    int64_t repository_id;
+    bool early;
+    int64_t now_us;
+    enum resign_result result;
+    struct trust_loaded loaded;
+    struct trust_state *state;
+    struct tuf_doc *snapshot, *timestamp; /* made */
+};
+
+static void renewal_reset(struct renewal *r)
+{
+    trust_loaded_dispose(&r->loaded);
+    trust_state_free(r->state);
+    tuf_doc_free(r->snapshot);
+    tuf_doc_free(r->timestamp);
+    r->state = NULL;
+    r->snapshot = r->timestamp = NULL;
+    r->result = RESIGN_FAILED;
+}
+
+static int64_t accepted_at(const struct trust_loaded *loaded, const char *role)
+{
+    for (size_t i = 0; i < loaded->set.file_count; i++) {
+        if (strcmp(loaded->files[i].role, role) == 0) {
+            return loaded->files[i].accepted_us;
+        }
+    }
+    return 0;
+}
+
+static bool is_due(const struct renewal *r, const struct tuf_doc *doc)
+{
+    int64_t accepted = accepted_at(&r->loaded, doc->role);
+    int64_t due = r->early ? accepted + (doc->expires_us - accepted) / 2 : doc->expires_us;
+    return r->now_us >= due;
+}
+
+static bool write_renewed(struct db_tx *tx, struct renewal *r, const struct repository *repo, struct err *err)
+{
+    const struct tuf_doc *docs[2];
+    struct actor server = {.name = "server"};
+    size_t n = 0;
+    if (r->snapshot) {
+        docs[n++] = r->snapshot;
+    }
+    docs[n++] = r->timestamp;
+    struct trust_commit c = {.repo = repo,
+                             .loaded = &r->loaded,
+                             .docs = docs,
+                             .doc_count = n,
+                             .state = r->state,
+                             .root = r->state->root,
+                             .timestamp = r->timestamp,
+                             .actor = &server,
+                             .now_us = r->now_us};
+    r->result = RESIGN_DONE;
+    return trust_commit_write(tx, &c, err);
+}
+
+/* Everything happens in the writer's transaction: what is renewed is what is stored now. About a millisecond. */
+static bool renew(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct renewal *r = arg;
+    struct repository repo;
+    struct trust_options options;
+    renewal_reset(r);
+    if (!repository_get_by_id(tx, r->repository_id, &repo, err) || !trust_load(r->trust, tx, &repo, &r->loaded, err)) {
+        return false;
+    }
+    trust_loaded_options(&r->loaded, r->now_us, &options);
+    trust_state_build(&r->loaded.set, &options, &r->state);
+    const struct trust_state *s = r->state;
+    if (s->status != TRUST_OK || !options.renewable_timestamp) {
+        r->result = RESIGN_NOT_POSSIBLE;
+        return true;
+    }
+    bool snapshot_due = options.renewable_snapshot && is_due(r, s->snapshot);
+    if (!snapshot_due && !is_due(r, s->timestamp)) {
+        r->result = RESIGN_NOT_DUE;
+        return true;
+    }
+    if (snapshot_due && !make_snapshot_again(r->trust, &r->loaded, s->root, s->snapshot, r->now_us, &r->snapshot, err)) {
+        return false;
+    }
+    return make_timestamp(r->trust, &r->loaded, s->root, r->snapshot ? r->snapshot : s->snapshot, s->timestamp->version + 1,
+                          r->now_us, &r->timestamp, err) &&
+           write_renewed(tx, r, &repo, err);
+}
+
+enum resign_result trust_resign(struct trust *trust, int64_t repository_id, bool early, int64_t now_us, struct err *err)
+{
+    struct renewal r = {.trust = trust, .repository_id = repository_id, .early = early, .now_us = now_us};
+    auto_unlock pthread_mutex_t *lock = trust_publish_lock(trust, repository_id);
+    bool ok = db_write(trust->db, renew, &r, err);
+    enum resign_result result = ok ? r.result : RESIGN_FAILED;
+    renewal_reset(&r);
+    (void)lock;
+    return result;
+}
+
+static bool due_candidates(struct trust *trust, int64_t now_us, struct trust_due_list *out, struct err *err)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    return db_snapshot(trust->db, &tx, err) &&
+           trust_doc_accepted_before(tx, SLICE_LIT("timestamp"), now_us - trust->timestamp_life_us / 2, CANDIDATES_MAX, out, err);
+}
+
+int trust_renew_due(struct trust *trust, int64_t now_us, int max)
+{
+    struct trust_due_list due = {0};
+    struct err err = {0};
+    int renewed = 0;
+    if (!due_candidates(trust, now_us, &due, &err)) {
+        log_err(LOG_ERROR, "trust_renewal", &err);
+    }
+    for (size_t i = 0; i < due.count && renewed < max; i++) {
+        struct err why = {0};
+        switch (trust_resign(trust, due.items[i].repository_id, true, now_us, &why)) {
+        case RESIGN_DONE:
+            renewed++;
+            break;
+        case RESIGN_FAILED:
+            log_err(LOG_ERROR, "trust_renewal", &why);
+            break;
+        case RESIGN_NOT_DUE:
+        case RESIGN_NOT_POSSIBLE:
+            break;
+        }
+    }
+    trust_due_list_dispose(&due);
+    return renewed;
+}

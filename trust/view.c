@@ -1,0 +1,409 @@
+#include "trust/view.h"
+
+#include "base/clock.h"
+#include "storage/manifest.h"
+#include "storage/repository.h"
+#include "storage/role_target.h"
+#include "storage/tombstone.h"
+#include "trust/load.h"
+#include "trust/reach.h"
+#include "trust/trust_internal.h"
+#include "trust/view_internal.h"
+
+#include <stdatomic.h>
+
+/* --- one view ----------------------------------------------------------------------------------------------------------- */
+
+static void free_listings(struct gate_view *v)
+{
+    for (size_t i = 0; i < v->listing_count; i++) {
+        free(v->listings[i].owned);
+    }
+    free(v->listings);
+    free(v->history);
+}
+
+static void view_free(struct gate_view *v)
+{
+    policy_dispose(&v->policy);
+    trust_state_free(v->state);
+    free_listings(v);
+    tombstone_dispose(&v->tombstone_row);
+    reach_dispose(&v->reach);
+    free(v);
+}
+
+void gate_view_unref(struct gate_view *view)
+{
+    if (view && atomic_fetch_sub(&view->references, 1) == 1) {
+        view_free(view);
+    }
+}
+
+void gate_view_facts(const struct gate_view *view, int64_t now_us, struct gate_facts *out)
+{
+    *out = (struct gate_facts){.host = view->host,
+                               .repo = &view->name,
+                               .now_us = now_us,
+                               .policy = &view->policy,
+                               .policy_scope = view->scope,
+                               .trust = view->state,
+                               .history = view->history,
+                               .history_count = view->listing_count,
+                               .tombstone = view->tombstone.who ? &view->tombstone : NULL};
+}
+
+void gate_view_reached(const struct gate_view *view, const struct digest *digest, struct gate_reached *out)
+{
+    reach_get(&view->reach, digest, out);
+}
+
+bool gate_view_needs_renewal(const struct gate_view *view)
+{
+    return view->state->status == TRUST_OK && (view->state->timestamp_expired || view->state->snapshot_expired);
+}
+
+/* --- building: history ---------------------------------------------------------------------------------------------------- */
+
+static enum listing_end end_of(enum role_target_why why)
+{
+    switch (why) {
+    case ROLE_TARGET_LISTED:
+        return LISTING_OPEN;
+    case ROLE_TARGET_REPLACED:
+        return LISTING_REPLACED;
+    case ROLE_TARGET_WITHDRAWN:
+    case ROLE_TARGET_ROLE_ENDED:
+        return LISTING_WITHDRAWN;
+    case ROLE_TARGET_WIPED:
+        return LISTING_WIPED;
+    }
+    return LISTING_WITHDRAWN;
+}
+
+/* One allocation per row: the tag, then the signers. */
+static void add_listing(struct gate_view *v, const struct role_target *row)
+{
+    size_t tag_n = strlen(row->tag) + 1, signers_n = (size_t)row->signer_count * sizeof(struct spki);
+    char *owned = xmalloc(signers_n + tag_n);
+    memcpy(owned, row->signers, signers_n);
+    memcpy(owned + signers_n, row->tag, tag_n);
+    if (v->listing_count == v->listing_capacity) {
+        v->listing_capacity = v->listing_capacity ? v->listing_capacity * 2 : 16;
+        v->listings = xrealloc(v->listings, v->listing_capacity * sizeof *v->listings);
+    }
+    v->bytes += signers_n + tag_n + sizeof *v->listings + sizeof *v->history;
+    v->listings[v->listing_count++] = (struct view_listing){
+        .owned = owned,
+        .listing = {.role = strcmp(row->role, "targets") == 0 ? "targets" : ROLE_RELEASES,
+                    .tag = owned + signers_n,
+                    .digest = digest_is_set(&row->sha256) ? row->sha256 : row->sha512,
+                    .length = row->length,
+                    .since_us = row->since_us,
+                    .until_us = row->until_us,
+                    .end = end_of(row->why),
+                    .end_version = row->last_version,
+                    .signers = (const struct spki *)owned,
+                    .signer_count = row->signer_count}};
+}
+
+struct names { /* tags whose history matters; texts borrowed */
+    struct slice *items;
+    size_t count, capacity;
+};
+
+static void names_add(struct names *n, struct slice name)
+{
+    if (n->count == n->capacity) {
+        n->capacity = n->capacity ? n->capacity * 2 : 32;
+        n->items = xrealloc(n->items, n->capacity * sizeof *n->items);
+    }
+    n->items[n->count++] = name;
+}
+
+static int compare_slices(const void *a, const void *b)
+{
+    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+static bool add_tag_history(struct gate_view *v, struct db_tx *tx, int64_t repository_id, struct slice tag, struct err *err)
+{
+    static const char *const roles[] = {"targets", ROLE_RELEASES};
+    for (int r = 0; r < 2; r++) {
+        auto_role_target_list struct role_target_list rows = {0};
+        if (!role_target_history(tx, repository_id, slice_str(roles[r]), tag, &rows, err)) {
+            return false;
+        }
+        for (size_t i = 0; i < rows.count; i++) {
+            add_listing(v, &rows.items[i]);
+        }
+    }
+    return true;
+}
+
+static bool releases_ever_lived(const struct trust_loaded *loaded)
+{
+    for (size_t i = 0; i < loaded->lives.count; i++) {
+        if (strcmp(loaded->lives.items[i].role, ROLE_RELEASES) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void names_of_doc(const struct trust_state *state, const char *role, struct names *names)
+{
+    const struct trust_role *r = trust_state_role(state, slice_str(role));
+    for (size_t i = 0; r && r->doc && i < r->doc->target_count; i++) {
+        names_add(names, (struct slice){r->doc->target_list[i].name, r->doc->target_list[i].name_n});
+    }
+}
+
+static int compare_history(const void *a, const void *b)
+{
+    const struct gate_listing *x = &((const struct view_listing *)a)->listing, *y = &((const struct view_listing *)b)->listing;
+    int by_tag = strcmp(x->tag, y->tag);
+    if (by_tag != 0) {
+        return by_tag;
+    }
+    return x->since_us < y->since_us ? -1 : x->since_us > y->since_us;
+}
+
+static void finish_history(struct gate_view *v)
+{
+    qsort(v->listings, v->listing_count, sizeof *v->listings, compare_history);
+    v->history = xcalloc(v->listing_count + 1, sizeof *v->history);
+    for (size_t i = 0; i < v->listing_count; i++) {
+        v->history[i] = v->listings[i].listing;
+    }
+}
+
+/* Which tags' pasts can matter: those that ended within grace, and, where targets/releases ever lived, those that
+ * `targets` lists (withdrawn or shadowed?) and that a defective targets/releases lists. */
+static bool load_history(struct gate_view *v, struct db_tx *tx, const struct repository *repo, const struct trust_loaded *loaded,
+                         int64_t now_us, struct err *err)
+{
+    auto_role_target_list struct role_target_list ended = {0};
+    struct names names = {0};
+    int64_t since = v->policy.grace_us == POLICY_FOREVER ? 0 : now_us - v->policy.grace_us;
+    bool ok = true;
+    if (v->policy.grace_us > 0 && !role_target_ended_since(tx, repo->id, since, &ended, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < ended.count; i++) {
+        const char *role = ended.items[i].role;
+        if (strcmp(role, "targets") == 0 || strcmp(role, ROLE_RELEASES) == 0) {
+            names_add(&names, slice_str(ended.items[i].tag));
+        }
+    }
+    if (releases_ever_lived(loaded)) {
+        const struct trust_role *releases = trust_state_role(v->state, SLICE_LIT(ROLE_RELEASES));
+        names_of_doc(v->state, "targets", &names);
+        if (releases && releases->state != ROLE_STATE_OK) {
+            names_of_doc(v->state, ROLE_RELEASES, &names);
+        }
+    }
+    qsort(names.items, names.count, sizeof *names.items, compare_slices);
+    for (size_t i = 0; ok && i < names.count; i++) {
+        if (i == 0 || !slice_equal(names.items[i], names.items[i - 1])) {
+            ok = add_tag_history(v, tx, repo->id, names.items[i], err);
+        }
+    }
+    free(names.items);
+    finish_history(v);
+    return ok;
+}
+
+/* --- building: reach ------------------------------------------------------------------------------------------------------- */
+
+struct root_list {
+    struct gate_root *items;
+    size_t count, capacity;
+};
+
+static void collect_root(void *arg, const struct gate_root *root)
+{
+    struct root_list *list = arg;
+    if (list->count == list->capacity) {
+        list->capacity = list->capacity ? list->capacity * 2 : 16;
+        list->items = xrealloc(list->items, list->capacity * sizeof *list->items);
+    }
+    list->items[list->count++] = *root;
+}
+
+/* Released before superseded, long-lived before short-lived: the first visit of a digest is then the best one. */
+static int compare_roots(const void *a, const void *b)
+{
+    const struct gate_root *x = a, *y = b;
+    if (x->superseded != y->superseded) {
+        return x->superseded ? 1 : -1;
+    }
+    return x->valid_until_us > y->valid_until_us ? -1 : x->valid_until_us < y->valid_until_us;
+}
+
+/* gate.md 6 a: the size must agree. A root that is not here yet reaches nothing; its PUT moves the generation. */
+static bool root_is_here(struct db_tx *tx, int64_t repository_id, const struct gate_root *root, bool *here, struct err *err)
+{
+    struct manifest_info info;
+    struct err why = {0};
+    *here = false;
+    if (manifest_stat(tx, repository_id, &root->digest, &info, &why)) {
+        *here = info.size == root->length;
+        return true;
+    }
+    if (why.code == ERR_MANIFEST_UNKNOWN) {
+        return true;
+    }
+    *err = why;
+    return false;
+}
+
+static bool build_reach(struct gate_view *v, struct db_tx *tx, const struct repository *repo, int64_t now_us, struct err *err)
+{
+    struct gate_facts facts;
+    struct root_list roots = {0};
+    bool ok = true;
+    gate_view_facts(v, now_us, &facts);
+    gate_roots(&facts, collect_root, &roots);
+    qsort(roots.items, roots.count, sizeof *roots.items, compare_roots);
+    for (size_t i = 0; ok && i < roots.count; i++) {
+        bool here = false;
+        ok = root_is_here(tx, repo->id, &roots.items[i], &here, err) &&
+             (!here || reach_add(&v->reach, tx, repo->id, &roots.items[i], err));
+    }
+    free(roots.items);
+    v->bytes += reach_bytes(&v->reach);
+    return ok;
+}
+
+struct tag_question {
+    struct db_tx *tx;
+    int64_t repository_id;
+    struct slice tag;
+    const struct digest *digest;
+    bool found, failed;
+    struct err *err;
+};
+
+static void ask_root(void *arg, const struct gate_root *root)
+{
+    struct tag_question *q = arg;
+    if (q->found || q->failed || !slice_is(q->tag, root->tag)) {
+        return;
+    }
+    bool here = false;
+    if (!root_is_here(q->tx, q->repository_id, root, &here, q->err)) {
+        q->failed = true;
+    } else if (here && !reach_is_below(q->tx, q->repository_id, &root->digest, q->digest, &q->found, q->err)) {
+        q->failed = true;
+    }
+}
+
+bool gate_view_of_tag(const struct gate_view *view, struct db_tx *tx, int64_t now_us, struct slice tag, const struct digest *digest,
+                      bool *out, struct err *err)
+{
+    struct gate_facts facts;
+    struct tag_question q = {.tx = tx, .repository_id = view->repository_id, .tag = tag, .digest = digest, .err = err};
+    gate_view_facts(view, now_us, &facts);
+    gate_roots(&facts, ask_root, &q);
+    *out = q.found;
+    return !q.failed;
+}
+
+/* --- building --------------------------------------------------------------------------------------------------------------- */
+
+static void note_end(struct gate_view *v, int64_t at, int64_t now_us)
+{
+    if (at > now_us && at < v->valid_until_us) {
+        v->valid_until_us = at;
+    }
+}
+
+/* The next moment at which the answer may change by itself. What has passed already cannot change again. */
+static void find_end(struct gate_view *v, int64_t now_us)
+{
+    const struct trust_state *s = v->state;
+    v->valid_until_us = INT64_MAX;
+    note_end(v, s->valid_until_us, now_us);
+    if (s->root) {
+        note_end(v, s->root->expires_us, now_us);
+    }
+    if (s->timestamp) {
+        note_end(v, s->timestamp->expires_us, now_us);
+    }
+    if (s->snapshot) {
+        note_end(v, s->snapshot->expires_us, now_us);
+    }
+    for (size_t i = 0; i < s->role_count; i++) {
+        if (s->roles[i].doc) {
+            note_end(v, s->roles[i].doc->expires_us, now_us);
+        }
+    }
+    for (size_t i = 0; v->policy.grace_us > 0 && v->policy.grace_us != POLICY_FOREVER && i < v->listing_count; i++) {
+        if (v->history[i].until_us > 0) {
+            note_end(v, v->history[i].until_us + v->policy.grace_us, now_us);
+        }
+        note_end(v, v->history[i].since_us + v->policy.grace_us, now_us); /* of what this listing shadowed */
+    }
+}
+
+static bool load_tombstone(struct gate_view *v, struct db_tx *tx, const struct repository *repo, struct err *err)
+{
+    struct err why = {0};
+    if (v->state->status != TRUST_NOT_INITIALISED) {
+        return true;
+    }
+    if (tombstone_get(tx, repo->id, &v->tombstone_row, &why)) {
+        v->tombstone = (struct gate_tombstone){.who = v->tombstone_row.wiped_by,
+                                               .when_us = v->tombstone_row.wiped_us / US_PER_SECOND * US_PER_SECOND,
+                                               .reason = v->tombstone_row.reason};
+        return true;
+    }
+    if (why.code == ERR_NOT_FOUND) {
+        return true;
+    }
+    *err = why;
+    return false;
+}
+
+static bool view_build(const struct trust *trust, struct db_tx *tx, const struct repository *repo, int64_t now_us,
+                       struct gate_view *v, struct err *err)
+{
+    auto_trust_loaded struct trust_loaded loaded = {0};
+    struct trust_options options;
+    v->repository_id = repo->id;
+    v->generation = repo->gate_generation;
+    v->name = repo->name;
+    v->host = trust->host;
+    v->bytes = sizeof *v;
+    if (!policy_for(tx, &repo->name, v->scope, &v->policy, err) || !trust_load(trust, tx, repo, &loaded, err)) {
+        return false;
+    }
+    trust_loaded_options(&loaded, now_us, &options);
+    trust_state_build(&loaded.set, &options, &v->state);
+    v->bytes += trust_state_bytes(v->state);
+    if (!load_tombstone(v, tx, repo, err) || !load_history(v, tx, repo, &loaded, now_us, err) ||
+        !build_reach(v, tx, repo, now_us, err)) {
+        return false;
+    }
+    find_end(v, now_us);
+    return true;
+}
+
+bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repository *repo, int64_t now_us, struct gate_view **out,
+                   struct err *err)
+{
+    *out = gate_views_find(trust->views, repo->id, repo->gate_generation, now_us);
+    if (*out) {
+        return true;
+    }
+    struct gate_view *v = xcalloc(1, sizeof *v);
+    atomic_init(&v->references, 1);
+    if (!view_build(trust, tx, repo, now_us, v, err)) {
+        gate_view_unref(v);
+        return false;
+    }
+    gate_views_keep(trust->views, v);
+    *out = v;
+    return true;
+}

@@ -1,0 +1,41 @@
+/* A gate view's parts, shared by view.c (building) and views.c (keeping). Not for others. */
+#ifndef TRUST_VIEW_INTERNAL_H
+#define TRUST_VIEW_INTERNAL_H
+
+#include "storage/tombstone.h"
+#include "trust/reach.h"
+#include "trust/view.h"
+
+#include <stdatomic.h>
+
+struct view_listing {
+    char *owned; /* signers, then the tag */
+    struct gate_listing listing;
+};
+
+struct gate_view {
+    atomic_int references;
+    int64_t repository_id, generation;
+    int64_t valid_until_us;
+    size_t bytes; /* heap, roughly */
+    struct repo_name name;
+    const char *host; /* borrowed from struct trust, which outlives */
+    char scope[POLICY_SCOPE_SIZE];
+    struct policy policy;
+    struct trust_state *state;
+    struct view_listing *listings;
+    size_t listing_count, listing_capacity;
+    struct gate_listing *history; /* the listings as the gate wants them */
+    struct tombstone tombstone_row;
+    struct gate_tombstone tombstone; /* who NULL: none */
+    struct reach reach;
+
+    struct gate_view *next_in_bucket, *older, *newer; /* of the views that keep it; under their lock */
+};
+
+/* A reference to the kept view of this very generation that is still valid, or NULL. */
+struct gate_view *gate_views_find(struct gate_views *views, int64_t repository_id, int64_t generation, int64_t now_us);
+/* Keeps a view (takes a reference of its own), in place of an older one of the repository. */
+void gate_views_keep(struct gate_views *views, struct gate_view *view);
+
+#endif
