@@ -22,7 +22,8 @@ static const struct action_row {
     [ACTION_PUSH] = {"push", MEMBER_DEVELOPER, ROBOT_PUSH, SCOPE_PUSH, true, true},
     [ACTION_OVERWRITE] = {"moving a tag", MEMBER_DEVELOPER, ROBOT_PUSH, SCOPE_PUSH, true, false},
     [ACTION_DELETE] = {"delete", MEMBER_MAINTAINER, ROBOT_DELETE, SCOPE_DELETE, true, false},
-    [ACTION_DELETE_REPOSITORY] = {"deleting a repository", MEMBER_MAINTAINER, 0, SCOPE_DELETE, true, false},
+    [ACTION_DELETE_REPOSITORY] = {"deleting a repository", MEMBER_MAINTAINER, 0, SCOPE_DELETE, true,
+                                  false},
     [ACTION_SIGN] = {"signing", MEMBER_MAINTAINER, ROBOT_SIGN, SCOPE_PUSH, true, true},
     [ACTION_TRUST_ADMIN] = {"trust administration", MEMBER_MAINTAINER, 0, SCOPE_PUSH, true, true},
     [ACTION_ROTATE_KEYS] = {"rotating server keys", MEMBER_MAINTAINER, 0, SCOPE_ADMIN, true, false},
@@ -56,7 +57,8 @@ static unsigned permitted_by_list(unsigned robot_actions)
     return permitted;
 }
 
-/* Reading without a role: a public namespace for everybody, an internal one for every person signed in. */
+/* Reading without a role: a public namespace for everybody, an internal one for every person signed
+ * in. */
 static bool reads_by_visibility(const struct identity *who, const struct access_facts *facts)
 {
     switch (facts->visibility) {
@@ -101,7 +103,8 @@ unsigned access_permitted(const struct identity *who, const struct access_facts 
 }
 
 /* What of it is left when the proof is a token or a client's session. */
-static bool proof_reaches(const struct identity *who, const struct repo_name *repo, enum access_action action, bool trust_scope)
+static bool proof_reaches(const struct identity *who, const struct repo_name *repo,
+                          enum access_action action, bool trust_scope)
 {
     unsigned scope = actions[action].scope;
     if (scope == 0) {
@@ -110,11 +113,13 @@ static bool proof_reaches(const struct identity *who, const struct repo_name *re
     if (who->grants == NULL) {
         return true;
     }
-    return repo != NULL && (grant_bits(who->grants, trust_scope ? SCOPE_TRUST : SCOPE_IMAGE, repo) & scope) != 0;
+    return repo != NULL &&
+           (grant_bits(who->grants, trust_scope ? SCOPE_TRUST : SCOPE_IMAGE, repo) & scope) != 0;
 }
 
-enum access_result access_decide(const struct identity *who, const struct access_facts *facts, const struct repo_name *repo,
-                                 enum access_action action, bool trust_scope)
+enum access_result access_decide(const struct identity *who, const struct access_facts *facts,
+                                 const struct repo_name *repo, enum access_action action,
+                                 bool trust_scope)
 {
     enum access_result result = ACCESS_INVISIBLE;
     unsigned permitted = access_permitted(who, facts);
@@ -136,8 +141,13 @@ unsigned access_scope_bits(unsigned permitted, enum scope_kind kind)
     static const struct {
         enum access_action action;
         unsigned bit;
-    } image[] = {{ACTION_PULL, SCOPE_PULL}, {ACTION_PUSH, SCOPE_PUSH}, {ACTION_DELETE, SCOPE_DELETE}},
-      trust[] = {{ACTION_PULL, SCOPE_PULL}, {ACTION_SIGN, SCOPE_PUSH}, {ACTION_ROTATE_KEYS, SCOPE_ADMIN}, {ACTION_WIPE, SCOPE_ALL}};
+    } image[] = {{ACTION_PULL, SCOPE_PULL},
+                 {ACTION_PUSH, SCOPE_PUSH},
+                 {ACTION_DELETE, SCOPE_DELETE}},
+      trust[] = {{ACTION_PULL, SCOPE_PULL},
+                 {ACTION_SIGN, SCOPE_PUSH},
+                 {ACTION_ROTATE_KEYS, SCOPE_ADMIN},
+                 {ACTION_WIPE, SCOPE_ALL}};
     const size_t image_n = sizeof(image) / sizeof(image[0]);
     const size_t trust_n = sizeof(trust) / sizeof(trust[0]);
 
@@ -152,8 +162,8 @@ unsigned access_scope_bits(unsigned permitted, enum scope_kind kind)
     return kind == SCOPE_IMAGE && bits == every_image_right ? bits | SCOPE_ALL : bits;
 }
 
-bool access_facts_load(struct db_tx *tx, const struct identity *who, const struct namespace_name *name, struct access_facts *out,
-                       struct err *err)
+bool access_facts_load(struct db_tx *tx, const struct identity *who,
+                       const struct namespace_name *name, struct access_facts *out, struct err *err)
 {
     *out = (struct access_facts){0};
     struct namespace ns;
@@ -166,7 +176,8 @@ bool access_facts_load(struct db_tx *tx, const struct identity *who, const struc
         return false;
     }
     struct membership membership = {MEMBER_NONE, false};
-    if (who->kind == IDENTITY_USER && !membership_get(tx, ns.id, who->account_id, &membership, err)) {
+    if (who->kind == IDENTITY_USER &&
+        !membership_get(tx, ns.id, who->account_id, &membership, err)) {
         return false;
     }
     *out = (struct access_facts){
@@ -182,7 +193,8 @@ bool access_facts_load(struct db_tx *tx, const struct identity *who, const struc
 
 static void say(struct access_answer *answer, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Header texts quote it: printable ASCII without quotation mark and backslash (RFC 6750 section 3). */
+/* Header texts quote it: printable ASCII without quotation mark and backslash (RFC 6750 section 3).
+ */
 static void say(struct access_answer *answer, const char *fmt, ...)
 {
     va_list args;
@@ -196,7 +208,8 @@ static void say(struct access_answer *answer, const char *fmt, ...)
     }
 }
 
-static void say_invisible(struct access_answer *answer, const struct identity *who, const char *what)
+static void say_invisible(struct access_answer *answer, const struct identity *who,
+                          const char *what)
 {
     if (who->kind == IDENTITY_ANONYMOUS) {
         say(answer, "sign in first: %s does not exist or is not public", what);
@@ -212,11 +225,14 @@ static void say_proof_short(struct access_answer *answer, const struct action_ro
         say(answer, "this token was not granted %s here", row->verb);
         return;
     }
-    say(answer, "%s needs a sign-in with bond login: what docker and other clients were given reaches images and signatures only",
+    say(answer,
+        "%s needs a sign-in with bond login: what docker and other clients were given reaches "
+        "images and signatures only",
         row->verb);
 }
 
-static void say_insufficient(struct access_answer *answer, const struct identity *who, const char *ns, enum access_action action)
+static void say_insufficient(struct access_answer *answer, const struct identity *who,
+                             const char *ns, enum access_action action)
 {
     const struct action_row *row = &actions[action];
     if (answer->permitted & ACTION_BIT(action)) {
@@ -225,7 +241,8 @@ static void say_insufficient(struct access_answer *answer, const struct identity
     }
     switch (who->kind) {
     case IDENTITY_ANONYMOUS:
-        say(answer, "sign in first: %s needs a %s of %s", row->verb, member_role_name(row->needs), ns);
+        say(answer, "sign in first: %s needs a %s of %s", row->verb, member_role_name(row->needs),
+            ns);
         return;
     case IDENTITY_ROBOT:
     case IDENTITY_DEPLOYER:
@@ -235,17 +252,21 @@ static void say_insufficient(struct access_answer *answer, const struct identity
     case IDENTITY_CONTROL:
         break;
     }
-    const char *or_signer = action == ACTION_SIGN && answer->facts.role == MEMBER_DEVELOPER ? " or the signer flag" : "";
+    const char *or_signer = action == ACTION_SIGN && answer->facts.role == MEMBER_DEVELOPER
+                                ? " or the signer flag"
+                                : "";
     if (answer->facts.role == MEMBER_NONE) {
-        say(answer, "%s has no role in %s; %s needs %s", who->name, ns, row->verb, member_role_name(row->needs));
+        say(answer, "%s has no role in %s; %s needs %s", who->name, ns, row->verb,
+            member_role_name(row->needs));
         return;
     }
-    say(answer, "%s is %s in %s; %s needs %s%s", who->name, member_role_name(answer->facts.role), ns, row->verb,
-        member_role_name(row->needs), or_signer);
+    say(answer, "%s is %s in %s; %s needs %s%s", who->name, member_role_name(answer->facts.role),
+        ns, row->verb, member_role_name(row->needs), or_signer);
 }
 
-static void decide(const struct identity *who, const char *what, const char *ns, const struct repo_name *repo,
-                   enum access_action action, bool trust_scope, struct access_answer *out)
+static void decide(const struct identity *who, const char *what, const char *ns,
+                   const struct repo_name *repo, enum access_action action, bool trust_scope,
+                   struct access_answer *out)
 {
     out->permitted = access_permitted(who, &out->facts);
     out->result = access_decide(who, &out->facts, repo, action, trust_scope);
@@ -265,8 +286,9 @@ static void decide(const struct identity *who, const char *what, const char *ns,
     }
 }
 
-bool access_check(struct db_tx *tx, const struct identity *who, const struct repo_name *repo, enum access_action action,
-                  bool trust_scope, struct access_answer *out, struct err *err)
+bool access_check(struct db_tx *tx, const struct identity *who, const struct repo_name *repo,
+                  enum access_action action, bool trust_scope, struct access_answer *out,
+                  struct err *err)
 {
     *out = (struct access_answer){0};
     struct namespace_name ns;
@@ -278,8 +300,9 @@ bool access_check(struct db_tx *tx, const struct identity *who, const struct rep
     return true;
 }
 
-bool access_check_namespace(struct db_tx *tx, const struct identity *who, const struct namespace_name *name,
-                            enum access_action action, struct access_answer *out, struct err *err)
+bool access_check_namespace(struct db_tx *tx, const struct identity *who,
+                            const struct namespace_name *name, enum access_action action,
+                            struct access_answer *out, struct err *err)
 {
     *out = (struct access_answer){0};
     if (!access_facts_load(tx, who, name, &out->facts, err)) {
@@ -310,10 +333,12 @@ bool access_is_admin(const struct identity *who)
 
 bool access_may_catalog(const struct identity *who)
 {
-    return who->kind != IDENTITY_ANONYMOUS && (who->grants == NULL || grant_has_catalog(who->grants));
+    return who->kind != IDENTITY_ANONYMOUS &&
+           (who->grants == NULL || grant_has_catalog(who->grants));
 }
 
-bool access_may_set_role(const struct identity *who, const struct access_facts *facts, enum member_role from, enum member_role to)
+bool access_may_set_role(const struct identity *who, const struct access_facts *facts,
+                         enum member_role from, enum member_role to)
 {
     if (access_is_admin(who) || facts->role == MEMBER_OWNER) {
         return true;

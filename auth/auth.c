@@ -1,5 +1,4 @@
 #include "auth/auth_internal.h"
-
 #include "auth/basic.h"
 #include "auth/live.h"
 #include "auth/secret.h"
@@ -52,8 +51,8 @@ bool auth_new(const struct auth_options *options, struct auth **out, struct err 
     struct password_cost cost = password_cost_default();
     cost.opslimit = options->hash_opslimit ? options->hash_opslimit : cost.opslimit;
     cost.memlimit = options->hash_memlimit ? options->hash_memlimit : cost.memlimit;
-    a->hasher = hasher_new(
-        &(struct hasher_options){.slots = options->hash_slots, .queue = options->hash_queue, .cost = cost});
+    a->hasher = hasher_new(&(struct hasher_options){
+        .slots = options->hash_slots, .queue = options->hash_queue, .cost = cost});
     a->cache = cache_new(CACHE_ENTRIES);
     a->throttle = throttle_new(0);
     a->right = recent_new(RIGHT_ENTRIES, RIGHT_LIFE_S * US_PER_SECOND);
@@ -118,10 +117,12 @@ void identity_control(struct identity *out)
 void identity_actor(const struct identity *who, const char *address, struct actor *out)
 {
     static const char *const proofs[] = {
-        [PROOF_NONE] = "none", [PROOF_BEARER] = "bearer", [PROOF_BASIC] = "basic", [PROOF_PASSWORD] = "password", [PROOF_PEER] = "peer",
+        [PROOF_NONE] = "none",         [PROOF_BEARER] = "bearer", [PROOF_BASIC] = "basic",
+        [PROOF_PASSWORD] = "password", [PROOF_PEER] = "peer",
     };
     *out = (struct actor){.account_id = who->account_id};
-    (void)snprintf(out->name, sizeof(out->name), "%s", who->kind == IDENTITY_ANONYMOUS ? "anonymous" : who->name);
+    (void)snprintf(out->name, sizeof(out->name), "%s",
+                   who->kind == IDENTITY_ANONYMOUS ? "anonymous" : who->name);
     (void)snprintf(out->address, sizeof(out->address), "%s", address ? address : "");
     (void)snprintf(out->proof, sizeof(out->proof), "%s", proofs[who->proof]);
 }
@@ -132,7 +133,8 @@ struct inquiry {
     const struct auth_context *context;
     struct db_tx *tx;    /* the caller's, or NULL */
     struct db_tx *own;   /* opened here */
-    uint64_t generation; /* read before the snapshot was opened: facts read in it are at least this new */
+    uint64_t generation; /* read before the snapshot was opened: facts read in it are at least this
+                            new */
 };
 
 static struct db_tx *inquiry_tx(struct inquiry *q, struct err *err)
@@ -172,7 +174,8 @@ static enum auth_result of_live(enum live_result live, enum auth_result when_end
     return AUTH_FAILED;
 }
 
-/* Reads anew what the token hangs on. The token's limits stay: its grants, and that it reaches images and trust only. */
+/* Reads anew what the token hangs on. The token's limits stay: its grants, and that it reaches
+ * images and trust only. */
 static enum auth_result refresh_token(struct inquiry *q, struct cache_entry *entry, struct err *err)
 {
     if (entry->anchor == ANCHOR_NONE) {
@@ -185,7 +188,8 @@ static enum auth_result refresh_token(struct inquiry *q, struct cache_entry *ent
     }
     const struct live_anchor anchor = {entry->who.account_id, entry->anchor, entry->anchor_id};
     struct identity who;
-    enum live_result live = live_load(tx, &anchor, q->context->now_us, &who, &entry->live_until_us, err);
+    enum live_result live =
+        live_load(tx, &anchor, q->context->now_us, &who, &entry->live_until_us, err);
     if (live == LIVE_YES) {
         who.grants = entry->who.grants; /* the reference moves over */
         who.proof = PROOF_BEARER;
@@ -197,7 +201,8 @@ static enum auth_result refresh_token(struct inquiry *q, struct cache_entry *ent
 }
 
 /* Fills an entry from a token that was not seen before. */
-static bool entry_of_new_token(struct inquiry *q, struct slice token, struct cache_entry *entry, struct err *err)
+static bool entry_of_new_token(struct inquiry *q, struct slice token, struct cache_entry *entry,
+                               struct err *err)
 {
     struct token_claims claims;
     int64_t now_s = q->context->now_us / US_PER_SECOND;
@@ -219,11 +224,13 @@ static bool entry_of_new_token(struct inquiry *q, struct slice token, struct cac
     return true;
 }
 
-static enum auth_result identify_token(struct inquiry *q, struct slice token, struct identity *out, struct err *err)
+static enum auth_result identify_token(struct inquiry *q, struct slice token, struct identity *out,
+                                       struct err *err)
 {
     uint8_t key[32];
     struct cache_entry entry;
-    if (token.n > TOKEN_MAX || secret_kind_of(token) != SECRET_NONE) { /* kinds never mix: a secret is no token */
+    if (token.n > TOKEN_MAX ||
+        secret_kind_of(token) != SECRET_NONE) { /* kinds never mix: a secret is no token */
         (void)err_set(err, ERR_UNAUTHORIZED, "%s", token_verdict_sentence(TOKEN_MALFORMED));
         return AUTH_INVALID_TOKEN;
     }
@@ -251,7 +258,8 @@ static enum auth_result identify_token(struct inquiry *q, struct slice token, st
 }
 
 /* A robot's, deployer's or session's secret: found by its SHA-256, never hashed slowly. */
-static enum auth_result identify_secret(struct inquiry *q, struct slice secret, enum identity_proof proof, struct identity *out,
+static enum auth_result identify_secret(struct inquiry *q, struct slice secret,
+                                        enum identity_proof proof, struct identity *out,
                                         struct err *err)
 {
     uint8_t key[32];
@@ -267,8 +275,8 @@ static enum auth_result identify_secret(struct inquiry *q, struct slice secret, 
         return AUTH_FAILED;
     }
     struct live_anchor anchor;
-    enum live_result live =
-        live_find_secret(tx, secret, q->context->now_us, &anchor, &entry.who, &entry.live_until_us, err);
+    enum live_result live = live_find_secret(tx, secret, q->context->now_us, &anchor, &entry.who,
+                                             &entry.live_until_us, err);
     if (live == LIVE_YES) {
         entry.anchor = anchor.anchor;
         entry.anchor_id = anchor.anchor_id;
@@ -283,10 +291,12 @@ static enum auth_result identify_secret(struct inquiry *q, struct slice secret, 
 
 bool auth_name_fits(struct slice user, const struct identity *who)
 {
-    return user.n == 0 || slice_is(user, "<token>") || slice_is(user, "token") || slice_is_nocase(user, who->name);
+    return user.n == 0 || slice_is(user, "<token>") || slice_is(user, "token") ||
+           slice_is_nocase(user, who->name);
 }
 
-static enum auth_result identify_basic(struct inquiry *q, struct slice header, struct identity *out, struct err *err)
+static enum auth_result identify_basic(struct inquiry *q, struct slice header, struct identity *out,
+                                       struct err *err)
 {
     auto_basic struct basic basic = {0};
     if (!basic_parse(header, &basic, err)) {
@@ -294,7 +304,8 @@ static enum auth_result identify_basic(struct inquiry *q, struct slice header, s
     }
     if (secret_kind_of(basic.secret) == SECRET_NONE) {
         (void)err_set(err, ERR_UNAUTHORIZED,
-                      "a password is not accepted here: sign in with docker login or bond login, or use the secret of a robot");
+                      "a password is not accepted here: sign in with docker login or bond login, "
+                      "or use the secret of a robot");
         return AUTH_BAD_CREDENTIALS;
     }
     enum auth_result result = identify_secret(q, basic.secret, PROOF_BASIC, out, err);
@@ -306,23 +317,28 @@ static enum auth_result identify_basic(struct inquiry *q, struct slice header, s
     return result;
 }
 
-enum auth_result auth_identify(struct auth *a, struct db_tx *tx, const char *header, const struct auth_context *context,
-                               struct identity *out, struct err *err)
+enum auth_result auth_identify(struct auth *a, struct db_tx *tx, const char *header,
+                               const struct auth_context *context, struct identity *out,
+                               struct err *err)
 {
     *out = (struct identity){0};
     if (header == NULL) {
         return AUTH_ANONYMOUS;
     }
-    struct inquiry q = {.a = a, .context = context, .tx = tx, .generation = atomic_load(&a->generation)};
+    struct inquiry q = {
+        .a = a, .context = context, .tx = tx, .generation = atomic_load(&a->generation)};
     struct slice value;
     enum auth_result result = AUTH_BAD_CREDENTIALS;
     if (basic_scheme_is(slice_str(header), "Bearer", &value)) {
         bool session = context->api && secret_kind_of(value) == SECRET_SESSION;
-        result = session ? identify_secret(&q, value, PROOF_BEARER, out, err) : identify_token(&q, value, out, err);
+        result = session ? identify_secret(&q, value, PROOF_BEARER, out, err)
+                         : identify_token(&q, value, out, err);
     } else if (basic_scheme_is(slice_str(header), "Basic", &value)) {
         result = identify_basic(&q, slice_str(header), out, err);
     } else {
-        (void)err_set(err, ERR_UNAUTHORIZED, "this registry takes Bearer tokens, and Basic with the secret of a robot or session");
+        (void)err_set(
+            err, ERR_UNAUTHORIZED,
+            "this registry takes Bearer tokens, and Basic with the secret of a robot or session");
     }
     db_snapshot_end(q.own);
     if (result != AUTH_OK) {

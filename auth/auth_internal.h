@@ -24,12 +24,14 @@ struct auth {
     struct cache *cache;
     struct hasher *hasher;
     struct throttle *throttle;
-    struct recent *right, *wrong; /* passwords verified and refused lately */
+    struct recent *right, *wrong;        /* passwords verified and refused lately */
     uint8_t mac_key[AUTH_MAC_KEY_BYTES]; /* random per process */
-    atomic_uint_fast64_t generation; /* of accounts, secrets, sessions: one more after each committed change */
+    atomic_uint_fast64_t
+        generation; /* of accounts, secrets, sessions: one more after each committed change */
 };
 
-/* The name beside a secret fits: it is the account's own, or a placeholder that clients send with a token. */
+/* The name beside a secret fits: it is the account's own, or a placeholder that clients send with a
+ * token. */
 bool auth_name_fits(struct slice user, const struct identity *who);
 
 #endif

@@ -7,7 +7,7 @@
 
 struct slot {
     uint8_t key[32];
-    uint64_t used; /* tick of the last use */
+    uint64_t used;             /* tick of the last use */
     struct cache_entry *entry; /* NULL = empty */
 };
 

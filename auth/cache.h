@@ -1,6 +1,7 @@
-/* The verified-token cache: what an access token or a secret, known by the SHA-256 of its text, was found to be. One
- * signature check per token instead of one per request, and the live facts of its account while nothing changed.
- * Owns: the entries and the lock. Refuses to know: what makes an entry stale (auth). Any thread. */
+/* The verified-token cache: what an access token or a secret, known by the SHA-256 of its text, was
+ * found to be. One signature check per token instead of one per request, and the live facts of its
+ * account while nothing changed. Owns: the entries and the lock. Refuses to know: what makes an
+ * entry stale (auth). Any thread. */
 #ifndef AUTH_CACHE_H
 #define AUTH_CACHE_H
 
@@ -10,7 +11,7 @@
 struct cache;
 
 struct cache_entry {
-    struct identity who;  /* holds a reference to its grants */
+    struct identity who; /* holds a reference to its grants */
     enum token_anchor anchor;
     int64_t anchor_id;
     int64_t expires_us;    /* of the token; INT64_MAX for secrets */

@@ -103,7 +103,8 @@ static bool claim_entry(const json_t *entry, const struct scope_hosts *hosts, st
     return scope_parse(buf_slice_of(&text), hosts, out);
 }
 
-bool grant_from_claim(const json_t *access, const struct scope_hosts *hosts, struct grant_set **out, struct err *err)
+bool grant_from_claim(const json_t *access, const struct scope_hosts *hosts, struct grant_set **out,
+                      struct err *err)
 {
     *out = NULL;
     size_t n = json_array_size(access);
@@ -113,7 +114,8 @@ bool grant_from_claim(const json_t *access, const struct scope_hosts *hosts, str
     auto_free struct scope *scopes = xcalloc(n + 1, sizeof(*scopes));
     for (size_t i = 0; i < n; i++) {
         if (!claim_entry(json_array_get(access, i), hosts, &scopes[i])) {
-            return err_set(err, ERR_UNAUTHORIZED, "the access token grants nothing that can be read");
+            return err_set(err, ERR_UNAUTHORIZED,
+                           "the access token grants nothing that can be read");
         }
     }
     *out = set_of(scopes, n);
@@ -205,7 +207,8 @@ const struct grant_set *grant_ref(const struct grant_set *set)
 {
     if (set != NULL) {
         /* the count is the only part that changes; the set itself stays const to everybody */
-        atomic_fetch_add_explicit(&((struct grant_set *)(uintptr_t)set)->refs, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&((struct grant_set *)(uintptr_t)set)->refs, 1,
+                                  memory_order_relaxed);
     }
     return set;
 }

@@ -93,7 +93,8 @@ static void dummy_hash(struct hasher *h, char out[PASSWORD_PHC_MAX])
     pthread_mutex_lock(&h->lock);
     memcpy(out, h->dummy, PASSWORD_PHC_MAX);
     pthread_mutex_unlock(&h->lock);
-    if (out[0] != '\0' || !password_hash(SLICE_LIT("a password that nobody has"), h->cost, out, NULL)) {
+    if (out[0] != '\0' ||
+        !password_hash(SLICE_LIT("a password that nobody has"), h->cost, out, NULL)) {
         return;
     }
     pthread_mutex_lock(&h->lock);
@@ -112,16 +113,19 @@ enum hasher_result hasher_verify(struct hasher *h, const char *hash, struct slic
     } else {
         char dummy[PASSWORD_PHC_MAX] = "";
         dummy_hash(h, dummy);
-        (void)(password_verify(dummy, password) == PASSWORD_RIGHT); /* only its duration is wanted */
+        (void)(password_verify(dummy, password) ==
+               PASSWORD_RIGHT); /* only its duration is wanted */
     }
     slot_give(h);
     return result;
 }
 
-bool hasher_hash(struct hasher *h, struct slice password, char out[PASSWORD_PHC_MAX], struct err *err)
+bool hasher_hash(struct hasher *h, struct slice password, char out[PASSWORD_PHC_MAX],
+                 struct err *err)
 {
     if (!slot_take(h)) {
-        return err_set(err, ERR_TOO_MANY_REQUESTS, "many people are signing in at this moment, try again in a few seconds");
+        return err_set(err, ERR_TOO_MANY_REQUESTS,
+                       "many people are signing in at this moment, try again in a few seconds");
     }
     bool ok = password_hash(password, h->cost, out, err);
     slot_give(h);

@@ -22,7 +22,8 @@ static enum live_result ended(struct err *err, const char *sentence)
     return LIVE_ENDED;
 }
 
-static enum live_result missing_or_failed(struct err *err, const struct err *cause, const char *sentence)
+static enum live_result missing_or_failed(struct err *err, const struct err *cause,
+                                          const char *sentence)
 {
     if (is_missing(cause)) {
         return ended(err, sentence);
@@ -56,8 +57,9 @@ static int64_t session_end_us(const struct session *s)
     return idle < absolute ? idle : absolute;
 }
 
-static enum live_result check_session(struct db_tx *tx, const struct live_anchor *anchor, int64_t now_us, struct identity *out,
-                                      int64_t *live_until_out, struct err *err)
+static enum live_result check_session(struct db_tx *tx, const struct live_anchor *anchor,
+                                      int64_t now_us, struct identity *out, int64_t *live_until_out,
+                                      struct err *err)
 {
     struct session session;
     struct err cause = {0};
@@ -74,7 +76,8 @@ static enum live_result check_session(struct db_tx *tx, const struct live_anchor
     return LIVE_YES;
 }
 
-static enum live_result check_credential(struct db_tx *tx, const struct live_anchor *anchor, struct identity *out, struct err *err)
+static enum live_result check_credential(struct db_tx *tx, const struct live_anchor *anchor,
+                                         struct identity *out, struct err *err)
 {
     struct credential credential;
     struct err cause = {0};
@@ -88,8 +91,8 @@ static enum live_result check_credential(struct db_tx *tx, const struct live_anc
     return LIVE_YES;
 }
 
-enum live_result live_load(struct db_tx *tx, const struct live_anchor *anchor, int64_t now_us, struct identity *out,
-                           int64_t *live_until_out, struct err *err)
+enum live_result live_load(struct db_tx *tx, const struct live_anchor *anchor, int64_t now_us,
+                           struct identity *out, int64_t *live_until_out, struct err *err)
 {
     struct account account;
     struct err cause = {0};
@@ -118,7 +121,8 @@ enum live_result live_load(struct db_tx *tx, const struct live_anchor *anchor, i
     return ended(err, "the access token hangs on nothing");
 }
 
-static enum live_result find_session(struct db_tx *tx, const uint8_t sha256[32], struct live_anchor *out, struct err *err)
+static enum live_result find_session(struct db_tx *tx, const uint8_t sha256[32],
+                                     struct live_anchor *out, struct err *err)
 {
     struct session session;
     struct err cause = {0};
@@ -129,7 +133,8 @@ static enum live_result find_session(struct db_tx *tx, const uint8_t sha256[32],
     return LIVE_YES;
 }
 
-static enum live_result find_credential(struct db_tx *tx, const uint8_t sha256[32], struct live_anchor *out, struct err *err)
+static enum live_result find_credential(struct db_tx *tx, const uint8_t sha256[32],
+                                        struct live_anchor *out, struct err *err)
 {
     struct credential credential;
     struct err cause = {0};
@@ -140,8 +145,9 @@ static enum live_result find_credential(struct db_tx *tx, const uint8_t sha256[3
     return LIVE_YES;
 }
 
-enum live_result live_find_secret(struct db_tx *tx, struct slice secret, int64_t now_us, struct live_anchor *anchor_out,
-                                  struct identity *out, int64_t *live_until_out, struct err *err)
+enum live_result live_find_secret(struct db_tx *tx, struct slice secret, int64_t now_us,
+                                  struct live_anchor *anchor_out, struct identity *out,
+                                  int64_t *live_until_out, struct err *err)
 {
     uint8_t sha256[32];
     enum live_result found = LIVE_ENDED;

@@ -1,5 +1,5 @@
-/* Does what a token or secret hangs on still live? Reads the account and its session, secret or password version and
- * makes the identity from them. */
+/* Does what a token or secret hangs on still live? Reads the account and its session, secret or
+ * password version and makes the identity from them. */
 #ifndef AUTH_LIVE_H
 #define AUTH_LIVE_H
 
@@ -7,7 +7,11 @@
 #include "auth/token.h"
 #include "base/db.h"
 
-enum live_result { LIVE_FAILED = 0 /* err: could not be read */, LIVE_ENDED /* err: the sentence */, LIVE_YES };
+enum live_result {
+    LIVE_FAILED = 0 /* err: could not be read */,
+    LIVE_ENDED /* err: the sentence */,
+    LIVE_YES
+};
 
 /* What the facts are asked about. */
 struct live_anchor {
@@ -17,11 +21,13 @@ struct live_anchor {
 };
 
 /*   out            filled on LIVE_YES; proof and grants are left to the caller
- *   live_until_out when it ends by itself (idle or absolute limit of a session), INT64_MAX otherwise */
-enum live_result live_load(struct db_tx *tx, const struct live_anchor *anchor, int64_t now_us, struct identity *out,
-                           int64_t *live_until_out, struct err *err) MUST_USE;
+ *   live_until_out when it ends by itself (idle or absolute limit of a session), INT64_MAX
+ * otherwise */
+enum live_result live_load(struct db_tx *tx, const struct live_anchor *anchor, int64_t now_us,
+                           struct identity *out, int64_t *live_until_out, struct err *err) MUST_USE;
 /* Finds what a secret (robot, deployer or session) is; LIVE_ENDED for an unknown one. */
-enum live_result live_find_secret(struct db_tx *tx, struct slice secret, int64_t now_us, struct live_anchor *anchor_out,
-                                  struct identity *out, int64_t *live_until_out, struct err *err) MUST_USE;
+enum live_result live_find_secret(struct db_tx *tx, struct slice secret, int64_t now_us,
+                                  struct live_anchor *anchor_out, struct identity *out,
+                                  int64_t *live_until_out, struct err *err) MUST_USE;
 
 #endif

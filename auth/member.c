@@ -30,8 +30,10 @@ static bool load(struct db_tx *tx, struct member_write *m, struct err *err)
         return false;
     }
     if (m->account.kind != ACCOUNT_USER) {
-        return err_set(err, ERR_INVALID, "%s is no person: robots and deployers have their rights from their own list",
-                       m->account.name);
+        return err_set(
+            err, ERR_INVALID,
+            "%s is no person: robots and deployers have their rights from their own list",
+            m->account.name);
     }
     return membership_get(tx, m->facts.namespace_id, m->account.id, &m->had, err);
 }
@@ -46,13 +48,15 @@ static bool keeps_an_owner(struct db_tx *tx, const struct member_write *m, struc
     if (!membership_owners(tx, m->facts.namespace_id, &owners, err)) {
         return false;
     }
-    return owners > 1 || err_set(err, ERR_CONFLICT, "%s is the last owner of %s: name another one first", m->account.name,
-                                 m->name->text);
+    return owners > 1 ||
+           err_set(err, ERR_CONFLICT, "%s is the last owner of %s: name another one first",
+                   m->account.name, m->name->text);
 }
 
 static void write_json(struct buf *b, const struct membership *membership)
 {
-    buf_printf(b, "{\"role\":\"%s\",\"signer\":%s}", member_role_name(membership->role), membership->signer ? "true" : "false");
+    buf_printf(b, "{\"role\":\"%s\",\"signer\":%s}", member_role_name(membership->role),
+               membership->signer ? "true" : "false");
 }
 
 static bool write_member(struct db_tx *tx, void *arg, struct err *err)
@@ -64,14 +68,17 @@ static bool write_member(struct db_tx *tx, void *arg, struct err *err)
         return false;
     }
     if (!access_may_set_role(m->who, &m->facts, m->had.role, m->wanted.role)) {
-        return err_set(err, ERR_DENIED, "a maintainer gives and takes the roles reader and developer; the others need an owner");
+        return err_set(err, ERR_DENIED,
+                       "a maintainer gives and takes the roles reader and developer; the others "
+                       "need an owner");
     }
     if (!keeps_an_owner(tx, m, err)) {
         return false;
     }
     bool removing = m->wanted.role == MEMBER_NONE;
     bool done = removing ? membership_delete(tx, m->facts.namespace_id, m->account.id, err)
-                         : membership_put(tx, m->facts.namespace_id, m->account.id, &m->wanted, m->now_us, err);
+                         : membership_put(tx, m->facts.namespace_id, m->account.id, &m->wanted,
+                                          m->now_us, err);
     if (!done) {
         return false;
     }
@@ -100,16 +107,18 @@ static bool run(struct auth *a, struct member_write *m, struct slice user, struc
     return true;
 }
 
-bool member_set(struct auth *a, const struct identity *who, const struct actor *actor, const struct namespace_name *name,
-                struct slice user, const struct membership *membership, int64_t now_us, struct err *err)
+bool member_set(struct auth *a, const struct identity *who, const struct actor *actor,
+                const struct namespace_name *name, struct slice user,
+                const struct membership *membership, int64_t now_us, struct err *err)
 {
     struct member_write write = {
         .who = who, .actor = actor, .name = name, .wanted = *membership, .now_us = now_us};
     return run(a, &write, user, err);
 }
 
-bool member_remove(struct auth *a, const struct identity *who, const struct actor *actor, const struct namespace_name *name,
-                   struct slice user, int64_t now_us, struct err *err)
+bool member_remove(struct auth *a, const struct identity *who, const struct actor *actor,
+                   const struct namespace_name *name, struct slice user, int64_t now_us,
+                   struct err *err)
 {
     struct member_write write = {.who = who, .actor = actor, .name = name, .now_us = now_us};
     return run(a, &write, user, err);

@@ -9,13 +9,17 @@ struct password_cost password_cost_default(void)
     return (struct password_cost){.opslimit = 3, .memlimit = (size_t)64 << 20};
 }
 
-bool password_hash(struct slice password, struct password_cost cost, char out[PASSWORD_PHC_MAX], struct err *err)
+bool password_hash(struct slice password, struct password_cost cost, char out[PASSWORD_PHC_MAX],
+                   struct err *err)
 {
-    _Static_assert(PASSWORD_PHC_MAX >= crypto_pwhash_argon2id_STRBYTES, "libsodium writes this many");
+    _Static_assert(PASSWORD_PHC_MAX >= crypto_pwhash_argon2id_STRBYTES,
+                   "libsodium writes this many");
     if (password.n > PASSWORD_BYTES_MAX) {
-        return err_set(err, ERR_INVALID, "the password is longer than %d bytes", PASSWORD_BYTES_MAX);
+        return err_set(err, ERR_INVALID, "the password is longer than %d bytes",
+                       PASSWORD_BYTES_MAX);
     }
-    if (crypto_pwhash_argon2id_str(out, password.p ? password.p : "", password.n, cost.opslimit, cost.memlimit) != 0) {
+    if (crypto_pwhash_argon2id_str(out, password.p ? password.p : "", password.n, cost.opslimit,
+                                   cost.memlimit) != 0) {
         return err_internal(err, "argon2id: no memory for %zu bytes", cost.memlimit);
     }
     return true;
@@ -36,12 +40,43 @@ bool password_needs_rehash(const char *hash, struct password_cost cost)
     return crypto_pwhash_argon2id_str_needs_rehash(hash, cost.opslimit, cost.memlimit) != 0;
 }
 
-/* What people reach fifteen characters with: a password of nothing but these is among the first that are guessed. */
+/* What people reach fifteen characters with: a password of nothing but these is among the first
+ * that are guessed. */
 static const char *const common_words[] = {
-    "password", "passwort", "passphrase", "qwertyuiop", "qwerty", "asdfghjkl", "zxcvbnm", "letmein", "welcome",
-    "administrator", "admin", "secret", "changeme", "iloveyou", "monkey", "dragon", "sunshine", "princess", "football",
-    "registry", "docker", "default", "abcdefghijklmnopqrstuvwxyz", "abcdef", "login", "master", "1234567890", "12345678", "123456",
-    "1234", "2024", "2025", "2026", PRODUCT_NAME,
+    "password",
+    "passwort",
+    "passphrase",
+    "qwertyuiop",
+    "qwerty",
+    "asdfghjkl",
+    "zxcvbnm",
+    "letmein",
+    "welcome",
+    "administrator",
+    "admin",
+    "secret",
+    "changeme",
+    "iloveyou",
+    "monkey",
+    "dragon",
+    "sunshine",
+    "princess",
+    "football",
+    "registry",
+    "docker",
+    "default",
+    "abcdefghijklmnopqrstuvwxyz",
+    "abcdef",
+    "login",
+    "master",
+    "1234567890",
+    "12345678",
+    "123456",
+    "1234",
+    "2024",
+    "2025",
+    "2026",
+    PRODUCT_NAME,
 };
 
 static size_t code_points(struct slice text)
@@ -133,17 +168,20 @@ static bool is_common(struct slice password, const char *email)
 bool password_acceptable(struct slice password, const char *email, struct err *err)
 {
     if (password.n > PASSWORD_BYTES_MAX) {
-        return err_set(err, ERR_INVALID, "the password is longer than %d bytes", PASSWORD_BYTES_MAX);
+        return err_set(err, ERR_INVALID, "the password is longer than %d bytes",
+                       PASSWORD_BYTES_MAX);
     }
     if (!slice_is_utf8(password) || has_control(password)) {
         return err_set(err, ERR_INVALID, "a password is made of printable UTF-8 characters");
     }
     if (code_points(password) < PASSWORD_MIN_CHARS) {
-        return err_set(err, ERR_INVALID, "a password needs at least %d characters", PASSWORD_MIN_CHARS);
+        return err_set(err, ERR_INVALID, "a password needs at least %d characters",
+                       PASSWORD_MIN_CHARS);
     }
     if (is_common(password, email)) {
         return err_set(err, ERR_INVALID,
-                       "this password is too easy to guess: it is made of common words, the account's own name or one "
+                       "this password is too easy to guess: it is made of common words, the "
+                       "account's own name or one "
                        "repeated pattern");
     }
     return true;

@@ -1,6 +1,7 @@
-/* Keys seen lately: a bounded set whose members vanish after a while. Remembers verified (and refused) passwords by a
- * keyed hash, so that a client that sends one with every request costs one Argon2id and not thirty.
- * Owns: the set and its lock. Refuses to know: what a key stands for. Time is given, monotonic. Any thread. */
+/* Keys seen lately: a bounded set whose members vanish after a while. Remembers verified (and
+ * refused) passwords by a keyed hash, so that a client that sends one with every request costs one
+ * Argon2id and not thirty. Owns: the set and its lock. Refuses to know: what a key stands for. Time
+ * is given, monotonic. Any thread. */
 #ifndef AUTH_RECENT_H
 #define AUTH_RECENT_H
 

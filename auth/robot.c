@@ -46,8 +46,10 @@ bool robot_name_parse(struct slice text, struct robot_name *out, struct err *err
         shaped = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
     }
     if (!shaped) {
-        return err_set(err, ERR_INVALID, "a robot or deployer is named by 1 to %d of a-z, 0-9 and -, not beginning with -",
-                       ROBOT_NAME_CHARS);
+        return err_set(
+            err, ERR_INVALID,
+            "a robot or deployer is named by 1 to %d of a-z, 0-9 and -, not beginning with -",
+            ROBOT_NAME_CHARS);
     }
     memcpy(out->text, text.p, text.n);
     out->text[text.n] = '\0';
@@ -60,16 +62,18 @@ static const char *kind_word(enum account_kind kind)
 }
 
 /* A namespace has at most 128 bytes, so the whole always fits. */
-static void join_name(const struct namespace_name *ns, const struct robot_name *name, char out[ACTOR_NAME_MAX + 1])
+static void join_name(const struct namespace_name *ns, const struct robot_name *name,
+                      char out[ACTOR_NAME_MAX + 1])
 {
     (void)snprintf(out, ACTOR_NAME_MAX + 1, "%.128s.%.63s", ns->text, name->text);
 }
 
-static bool may_manage(struct db_tx *tx, const struct identity *who, const struct namespace_name *ns, int64_t *namespace_id_out,
-                       struct err *err)
+static bool may_manage(struct db_tx *tx, const struct identity *who,
+                       const struct namespace_name *ns, int64_t *namespace_id_out, struct err *err)
 {
     struct access_answer answer;
-    if (!access_check_namespace(tx, who, ns, ACTION_ROBOTS, &answer, err) || !access_require(who, &answer, err)) {
+    if (!access_check_namespace(tx, who, ns, ACTION_ROBOTS, &answer, err) ||
+        !access_require(who, &answer, err)) {
         return false;
     }
     *namespace_id_out = answer.facts.namespace_id;
@@ -87,7 +91,8 @@ struct robot_write {
     int64_t now_us;
 };
 
-static bool append_audit(struct db_tx *tx, const struct robot_write *r, const char *verb, int64_t namespace_id, struct err *err)
+static bool append_audit(struct db_tx *tx, const struct robot_write *r, const char *verb,
+                         int64_t namespace_id, struct err *err)
 {
     char action[32];
     auto_buf struct buf after = {0};
@@ -120,22 +125,30 @@ static bool write_create(struct db_tx *tx, void *arg, struct err *err)
     if (!may_manage(tx, r->who, r->namespace, &namespace_id, err)) {
         return false;
     }
-    const struct account_new account = {
-        .kind = r->kind, .name = slice_str(r->account_name), .namespace_id = namespace_id, .actions = r->actions};
-    const enum credential_kind kind = r->kind == ACCOUNT_DEPLOYER ? CREDENTIAL_DEPLOYER : CREDENTIAL_ROBOT;
+    const struct account_new account = {.kind = r->kind,
+                                        .name = slice_str(r->account_name),
+                                        .namespace_id = namespace_id,
+                                        .actions = r->actions};
+    const enum credential_kind kind =
+        r->kind == ACCOUNT_DEPLOYER ? CREDENTIAL_DEPLOYER : CREDENTIAL_ROBOT;
     if (!account_create(tx, &account, r->now_us, &account_id, err)) {
-        return err->code == ERR_CONFLICT ? err_set(err, ERR_CONFLICT, "there is an account named %s already", r->account_name)
-                                         : false;
+        return err->code == ERR_CONFLICT
+                   ? err_set(err, ERR_CONFLICT, "there is an account named %s already",
+                             r->account_name)
+                   : false;
     }
     return credential_create(tx, account_id, kind, r->sha256, r->now_us, &credential_id, err) &&
            append_audit(tx, r, "create", namespace_id, err);
 }
 
-bool robot_create(struct auth *a, const struct identity *who, const struct actor *actor, const struct robot_new *robot,
-                  int64_t now_us, char account_name_out[ACTOR_NAME_MAX + 1], struct secret_text *secret_out, struct err *err)
+bool robot_create(struct auth *a, const struct identity *who, const struct actor *actor,
+                  const struct robot_new *robot, int64_t now_us,
+                  char account_name_out[ACTOR_NAME_MAX + 1], struct secret_text *secret_out,
+                  struct err *err)
 {
     if (robot->kind == ACCOUNT_ROBOT && robot->actions == 0) {
-        return err_set(err, ERR_INVALID, "a robot needs at least one action of pull, push, delete, sign");
+        return err_set(err, ERR_INVALID,
+                       "a robot needs at least one action of pull, push, delete, sign");
     }
     join_name(&robot->namespace, &robot->name, account_name_out);
     secret_make(robot->kind == ACCOUNT_DEPLOYER ? SECRET_DEPLOYER : SECRET_ROBOT, secret_out);
@@ -171,19 +184,26 @@ static bool write_remove(struct db_tx *tx, void *arg, struct err *err)
     return account_delete(tx, account.id, err) && append_audit(tx, r, "remove", namespace_id, err);
 }
 
-bool robot_remove(struct auth *a, const struct identity *who, const struct actor *actor, enum account_kind kind,
-                  const struct namespace_name *namespace, struct slice name, int64_t now_us, struct err *err)
+bool robot_remove(struct auth *a, const struct identity *who, const struct actor *actor,
+                  enum account_kind kind, const struct namespace_name *namespace, struct slice name,
+                  int64_t now_us, struct err *err)
 {
     char account_name[ACTOR_NAME_MAX + 1];
     struct robot_name short_name;
     /* both the short name and "ns.name" are understood */
-    bool whole = slice_starts(name, namespace->text) && name.n > namespace->n && name.p[namespace->n] == '.';
-    if (!robot_name_parse(whole ? slice_from(name, (size_t)namespace->n + 1) : name, &short_name, NULL)) {
+    bool whole =
+        slice_starts(name, namespace->text) && name.n > namespace->n && name.p[namespace->n] == '.';
+    if (!robot_name_parse(whole ? slice_from(name, (size_t) namespace->n + 1) : name, &short_name,
+                          NULL)) {
         return err_set(err, ERR_ACCOUNT_UNKNOWN, "");
     }
     join_name(namespace, &short_name, account_name);
-    struct robot_write write = {
-        .who = who, .actor = actor, .kind = kind, .namespace = namespace, .account_name = account_name, .now_us = now_us};
+    struct robot_write write = {.who = who,
+                                .actor = actor,
+                                .kind = kind,
+                                .namespace = namespace,
+                                .account_name = account_name,
+                                .now_us = now_us};
     if (!db_write(a->db, write_remove, &write, err)) {
         return false;
     }

@@ -4,7 +4,8 @@ static const struct {
     const char *name;
     unsigned bit;
 } action_names[] = {
-    {"pull", SCOPE_PULL}, {"push", SCOPE_PUSH}, {"delete", SCOPE_DELETE}, {"admin", SCOPE_ADMIN}, {"*", SCOPE_ALL},
+    {"pull", SCOPE_PULL},   {"push", SCOPE_PUSH}, {"delete", SCOPE_DELETE},
+    {"admin", SCOPE_ADMIN}, {"*", SCOPE_ALL},
 };
 #define ACTION_NAME_COUNT (sizeof(action_names) / sizeof(action_names[0]))
 
@@ -63,7 +64,8 @@ static unsigned actions_parse(struct slice text)
     return actions;
 }
 
-static bool repository_scope(struct slice name, unsigned actions, const struct scope_hosts *hosts, struct scope *out)
+static bool repository_scope(struct slice name, unsigned actions, const struct scope_hosts *hosts,
+                             struct scope *out)
 {
     struct slice rest = name;
     out->kind = scope_strip_host(name, hosts, &rest) ? SCOPE_TRUST : SCOPE_IMAGE;
@@ -77,7 +79,8 @@ static bool repository_scope(struct slice name, unsigned actions, const struct s
 bool scope_parse(struct slice text, const struct scope_hosts *hosts, struct scope *out)
 {
     *out = (struct scope){0};
-    /* The name may hold one ':' before a port: the type ends at the first colon, the actions begin after the last. */
+    /* The name may hold one ':' before a port: the type ends at the first colon, the actions begin
+     * after the last. */
     ptrdiff_t first = slice_index(text, ':');
     ptrdiff_t last = slice_rindex(text, ':');
     if (first < 0 || first == last) {

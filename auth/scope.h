@@ -1,6 +1,7 @@
-/* What a client asks of the token service: the scope grammar of auth.md 4 (Docker token authentication, "scope").
- * Owns: parsing scope text into typed wishes. Refuses to know: who may have them (grant, access).
- * Image scopes name `ns/app`; trust scopes name `HOST/ns/app` with HOST one of our own hosts: separate rights. */
+/* What a client asks of the token service: the scope grammar of auth.md 4 (Docker token
+ * authentication, "scope"). Owns: parsing scope text into typed wishes. Refuses to know: who may
+ * have them (grant, access). Image scopes name `ns/app`; trust scopes name `HOST/ns/app` with HOST
+ * one of our own hosts: separate rights. */
 #ifndef AUTH_SCOPE_H
 #define AUTH_SCOPE_H
 
@@ -24,7 +25,7 @@ enum scope_kind {
 
 struct scope {
     enum scope_kind kind;
-    unsigned actions; /* scope_bits */
+    unsigned actions;      /* scope_bits */
     struct repo_name repo; /* SCOPE_IMAGE, SCOPE_TRUST */
 };
 
@@ -41,14 +42,15 @@ struct scope_hosts {
     size_t n;
 };
 
-/* Reads one scope value: any number of resource scopes separated by blanks, and merges them into `list` (the same
- * kind and repository twice becomes one entry with both sets of actions).
- *   text   as sent after form decoding; any bytes
- * What is not understood (unknown type, malformed name, foreign host, unknown action) is left out, never an error. */
+/* Reads one scope value: any number of resource scopes separated by blanks, and merges them into
+ * `list` (the same kind and repository twice becomes one entry with both sets of actions). text as
+ * sent after form decoding; any bytes What is not understood (unknown type, malformed name, foreign
+ * host, unknown action) is left out, never an error. */
 void scope_list_add(struct scope_list *list, struct slice text, const struct scope_hosts *hosts);
 /* One resource scope; false when it asks for nothing that exists here. */
 bool scope_parse(struct slice text, const struct scope_hosts *hosts, struct scope *out);
-/* Cuts one of our hosts and the '/' off the front of a GUN; false when it does not begin with one. */
+/* Cuts one of our hosts and the '/' off the front of a GUN; false when it does not begin with one.
+ */
 bool scope_strip_host(struct slice gun, const struct scope_hosts *hosts, struct slice *rest_out);
 /* "pull", "push", …, "*": known action names only, 0 otherwise. */
 unsigned scope_action_bit(struct slice name);

@@ -11,7 +11,7 @@
 static const char base62[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 static const char *const prefixes[] = {
-    [SECRET_NONE] = NULL,         [SECRET_ROBOT] = "bst_rob_", [SECRET_DEPLOYER] = "bst_dep_",
+    [SECRET_NONE] = NULL,          [SECRET_ROBOT] = "bst_rob_", [SECRET_DEPLOYER] = "bst_dep_",
     [SECRET_SESSION] = "bst_ses_", [SECRET_PAT] = "bst_pat_",
 };
 #define KIND_COUNT ((int)(sizeof(prefixes) / sizeof(prefixes[0])))
@@ -73,7 +73,8 @@ static bool is_base62(struct slice text)
 
 enum secret_kind secret_kind_of(struct slice text)
 {
-    if (text.n != PREFIX_CHARS + BODY_CHARS + CHECK_CHARS || !is_base62(slice_from(text, PREFIX_CHARS))) {
+    if (text.n != PREFIX_CHARS + BODY_CHARS + CHECK_CHARS ||
+        !is_base62(slice_from(text, PREFIX_CHARS))) {
         return SECRET_NONE;
     }
     char check[CHECK_CHARS];

@@ -1,6 +1,7 @@
-/* Random secrets that programs carry: `bst_<kind>_` + 30 base62 characters (178 bits) + 6 base62 digits of the CRC32 of
- * those 30, zero padded. Regular expression for secret scanners: bst_(pat|rob|ses|dep)_[0-9A-Za-z]{36}.
- * Owns: their form. Only the SHA-256 of the whole text is ever stored (no key stretching: they are not guessable). */
+/* Random secrets that programs carry: `bst_<kind>_` + 30 base62 characters (178 bits) + 6 base62
+ * digits of the CRC32 of those 30, zero padded. Regular expression for secret scanners:
+ * bst_(pat|rob|ses|dep)_[0-9A-Za-z]{36}. Owns: their form. Only the SHA-256 of the whole text is
+ * ever stored (no key stretching: they are not guessable). */
 #ifndef AUTH_SECRET_H
 #define AUTH_SECRET_H
 

@@ -15,9 +15,11 @@ struct session_start {
     int64_t now_us;
 };
 
-static bool append_audit(struct db_tx *tx, const struct actor *actor, const char *action, int64_t now_us, struct err *err)
+static bool append_audit(struct db_tx *tx, const struct actor *actor, const char *action,
+                         int64_t now_us, struct err *err)
 {
-    const struct audit_entry entry = {.action = action, .object = slice_str(actor->name), .outcome = AUDIT_OK};
+    const struct audit_entry entry = {
+        .action = action, .object = slice_str(actor->name), .outcome = AUDIT_OK};
     return audit_append(tx, actor, &entry, now_us, err);
 }
 
@@ -39,8 +41,9 @@ static void copy_words(struct slice words, char *out, size_t n)
     out[used] = '\0';
 }
 
-bool auth_session_start(struct auth *a, const struct login *login, enum session_purpose purpose, struct slice client_id,
-                        const struct auth_context *context, struct secret_text *token_out, int64_t *expires_us_out, struct err *err)
+bool auth_session_start(struct auth *a, const struct login *login, enum session_purpose purpose,
+                        struct slice client_id, const struct auth_context *context,
+                        struct secret_text *token_out, int64_t *expires_us_out, struct err *err)
 {
     struct session_start s = {.now_us = context->now_us};
     s.session.account_id = login->who.account_id;
@@ -75,13 +78,16 @@ struct session_end {
 static bool write_end(struct db_tx *tx, void *arg, struct err *err)
 {
     const struct session_end *s = arg;
-    return session_revoke(tx, s->id, "signed out", s->now_us, err) && append_audit(tx, &s->actor, "session.end", s->now_us, err);
+    return session_revoke(tx, s->id, "signed out", s->now_us, err) &&
+           append_audit(tx, &s->actor, "session.end", s->now_us, err);
 }
 
-bool auth_session_end(struct auth *a, const struct identity *who, const struct auth_context *context, struct err *err)
+bool auth_session_end(struct auth *a, const struct identity *who,
+                      const struct auth_context *context, struct err *err)
 {
     if (!who->by_session) {
-        return err_set(err, ERR_INVALID, "this request did not come with a session, so there is none to end");
+        return err_set(err, ERR_INVALID,
+                       "this request did not come with a session, so there is none to end");
     }
     struct session_end s = {.id = who->session_id, .now_us = context->now_us};
     identity_actor(who, context->address, &s.actor);

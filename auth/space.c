@@ -16,7 +16,8 @@ static bool write_space(struct db_tx *tx, void *arg, struct err *err)
 {
     struct space_new *s = arg;
     auto_buf struct buf after = {0};
-    if (!namespace_create(tx, s->name, s->visibility, s->actor->account_id, s->now_us, &s->ns, err)) {
+    if (!namespace_create(tx, s->name, s->visibility, s->actor->account_id, s->now_us, &s->ns,
+                          err)) {
         return false;
     }
     buf_printf(&after, "{\"visibility\":\"%s\"}", visibility_name(s->visibility));
@@ -30,8 +31,8 @@ static bool write_space(struct db_tx *tx, void *arg, struct err *err)
     return audit_append(tx, s->actor, &entry, s->now_us, err);
 }
 
-/* Image `HOST/ns/app` of a namespace named HOST could not be told from the trust scope of `ns/app`; people would not tell
- * it apart without the port either. */
+/* Image `HOST/ns/app` of a namespace named HOST could not be told from the trust scope of `ns/app`;
+ * people would not tell it apart without the port either. */
 static bool is_own_host(const struct auth *a, const struct namespace_name *name)
 {
     for (size_t i = 0; i < a->hosts.n; i++) {
@@ -45,14 +46,16 @@ static bool is_own_host(const struct auth *a, const struct namespace_name *name)
     return false;
 }
 
-bool space_create(struct auth *a, const struct identity *who, const struct actor *actor, const struct namespace_name *name,
-                  enum visibility visibility, int64_t now_us, struct namespace *out, struct err *err)
+bool space_create(struct auth *a, const struct identity *who, const struct actor *actor,
+                  const struct namespace_name *name, enum visibility visibility, int64_t now_us,
+                  struct namespace *out, struct err *err)
 {
     if (!access_is_admin(who)) {
         return err_set(err, ERR_DENIED, "making a namespace needs an instance administrator");
     }
     if (is_own_host(a, name)) {
-        return err_set(err, ERR_INVALID, "a namespace may not be named like this registry's own host %s", name->text);
+        return err_set(err, ERR_INVALID,
+                       "a namespace may not be named like this registry's own host %s", name->text);
     }
     struct space_new s = {.name = name, .visibility = visibility, .actor = actor, .now_us = now_us};
     if (!db_write(a->db, write_space, &s, err)) {
@@ -73,9 +76,11 @@ bool space_create_by_push(struct auth *a, const struct identity *who, const stru
         return err_set(err, ERR_DENIED, "making a namespace needs an instance administrator");
     }
     if (is_own_host(a, name)) {
-        return err_set(err, ERR_NAME_INVALID, "a namespace may not be named like this registry's own host %s", name->text);
+        return err_set(err, ERR_NAME_INVALID,
+                       "a namespace may not be named like this registry's own host %s", name->text);
     }
-    struct space_new s = {.name = name, .visibility = VISIBILITY_PRIVATE, .actor = actor, .now_us = now_us};
+    struct space_new s = {
+        .name = name, .visibility = VISIBILITY_PRIVATE, .actor = actor, .now_us = now_us};
     struct err failed = {0};
     if (!db_write(a->db, write_space, &s, &failed) && failed.code != ERR_CONFLICT) {
         *err = failed;

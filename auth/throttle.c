@@ -12,7 +12,7 @@
 /* The rules of security.md "Throttling without lock-out DoS" in one place. */
 enum {
     DEFAULT_CAPACITY = 65536,
-    FREE_FAILURES = 3,     /* of an account and prefix, before the first delay */
+    FREE_FAILURES = 3, /* of an account and prefix, before the first delay */
     DELAY_MAX_S = 60,
     BUCKET_SIZE = 20,      /* failures of a prefix */
     BUCKET_REFILL_S = 2,   /* one failure is forgiven every … */
@@ -20,21 +20,22 @@ enum {
     ACCOUNT_WINDOW_S = 600,
     STRANGER_DELAY_S = 30, /* for prefixes that never signed in to an account under attack */
     REPEAT_WINDOW_S = 60,  /* the same wrong secret counts once */
-    FORGET_S = 3600,       /* failures of an account and prefix that lie this far back do not count */
+    FORGET_S = 3600, /* failures of an account and prefix that lie this far back do not count */
 };
 
 enum counter_kind { COUNT_PAIR = 1, COUNT_PREFIX, COUNT_ACCOUNT, COUNT_REPEAT };
 
 struct counter {
-    uint8_t key[16]; /* keyed hash of kind and names: attackers cannot aim at a slot */
-    int64_t last_us; /* of the last failure or try */
+    uint8_t key[16];  /* keyed hash of kind and names: attackers cannot aim at a slot */
+    int64_t last_us;  /* of the last failure or try */
     int64_t since_us; /* COUNT_ACCOUNT: begin of the window */
     unsigned failures;
     bool used;
     bool known; /* COUNT_PAIR: signed in from here before */
 };
 
-/* A set-associative table: a key has one row of WAYS counters, the least recently used of the row goes first. */
+/* A set-associative table: a key has one row of WAYS counters, the least recently used of the row
+ * goes first. */
 #define WAYS 8
 
 struct throttle {
@@ -73,7 +74,8 @@ static const char *prefix_of_ipv4(const uint8_t *bytes, char out[THROTTLE_PREFIX
 
 const char *throttle_prefix(const char *address, char out[THROTTLE_PREFIX_MAX])
 {
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF}; /* ::ffff:a.b.c.d */
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0,    0,
+                                       0, 0, 0, 0, 0xFF, 0xFF}; /* ::ffff:a.b.c.d */
     uint8_t bytes[16];
     address = address ? address : "";
     if (inet_pton(AF_INET, address, bytes) == 1) {
@@ -83,16 +85,17 @@ const char *throttle_prefix(const char *address, char out[THROTTLE_PREFIX_MAX])
         (void)snprintf(out, THROTTLE_PREFIX_MAX, "%s", address);
         return out;
     }
-    if (slice_equal(slice_of_bytes(bytes, sizeof(mapped)), slice_of_bytes(mapped, sizeof(mapped)))) {
+    if (slice_equal(slice_of_bytes(bytes, sizeof(mapped)),
+                    slice_of_bytes(mapped, sizeof(mapped)))) {
         return prefix_of_ipv4(bytes + sizeof(mapped), out);
     }
-    (void)snprintf(out, THROTTLE_PREFIX_MAX, "%x:%x:%x:%x::/56", bytes[0] << 8 | bytes[1], bytes[2] << 8 | bytes[3],
-                   bytes[4] << 8 | bytes[5], bytes[6] << 8);
+    (void)snprintf(out, THROTTLE_PREFIX_MAX, "%x:%x:%x:%x::/56", bytes[0] << 8 | bytes[1],
+                   bytes[2] << 8 | bytes[3], bytes[4] << 8 | bytes[5], bytes[6] << 8);
     return out;
 }
 
-static void key_of(const struct throttle *t, enum counter_kind kind, const char *prefix, const char *account,
-                   const uint8_t *mac, uint8_t out[16])
+static void key_of(const struct throttle *t, enum counter_kind kind, const char *prefix,
+                   const char *account, const uint8_t *mac, uint8_t out[16])
 {
     crypto_generichash_state state;
     uint8_t kind_byte = (uint8_t)kind;
@@ -154,7 +157,8 @@ static int missing_s(int64_t from, int64_t delay_s, int64_t now)
 
 static int pair_wait(const struct counter *pair, int64_t now)
 {
-    if (pair == NULL || pair->failures <= FREE_FAILURES || missing_s(pair->last_us, FORGET_S, now) == 0) {
+    if (pair == NULL || pair->failures <= FREE_FAILURES ||
+        missing_s(pair->last_us, FORGET_S, now) == 0) {
         return 0;
     }
     unsigned doublings = pair->failures - FREE_FAILURES - 1;
@@ -162,7 +166,8 @@ static int pair_wait(const struct counter *pair, int64_t now)
     return missing_s(pair->last_us, delay, now);
 }
 
-/* Failures of a prefix that are not forgiven yet; its last_us is when forgiving was last settled. */
+/* Failures of a prefix that are not forgiven yet; its last_us is when forgiving was last settled.
+ */
 static unsigned bucket_level(const struct counter *prefix, int64_t now)
 {
     int64_t forgiven = (now - prefix->last_us) / (BUCKET_REFILL_S * US_PER_SECOND);
@@ -172,7 +177,8 @@ static unsigned bucket_level(const struct counter *prefix, int64_t now)
 static void count_prefix(struct counter *prefix, int64_t now)
 {
     unsigned level = bucket_level(prefix, now);
-    int64_t settled = prefix->last_us + (int64_t)(prefix->failures - level) * BUCKET_REFILL_S * US_PER_SECOND;
+    int64_t settled =
+        prefix->last_us + (int64_t)(prefix->failures - level) * BUCKET_REFILL_S * US_PER_SECOND;
     prefix->last_us = level == 0 ? now : settled;
     prefix->failures = level + 1;
 }
@@ -187,7 +193,8 @@ static int prefix_wait(const struct counter *prefix, int64_t now)
 
 static bool under_attack(const struct counter *account, int64_t now)
 {
-    return account != NULL && account->failures >= ACCOUNT_FAILURES && missing_s(account->since_us, ACCOUNT_WINDOW_S, now) > 0;
+    return account != NULL && account->failures >= ACCOUNT_FAILURES &&
+           missing_s(account->since_us, ACCOUNT_WINDOW_S, now) > 0;
 }
 
 static int longer(int a, int b)
@@ -210,7 +217,8 @@ int throttle_wait_s(struct throttle *t, const char *address, const char *account
     const struct counter *pair = find(t, pair_key);
     int wait = longer(pair_wait(pair, mono_us), prefix_wait(find(t, prefix_key), mono_us));
     bool stranger = pair == NULL || !pair->known;
-    if (stranger && pair != NULL && pair->failures > 0 && under_attack(find(t, account_key), mono_us)) {
+    if (stranger && pair != NULL && pair->failures > 0 &&
+        under_attack(find(t, account_key), mono_us)) {
         wait = longer(wait, missing_s(pair->last_us, STRANGER_DELAY_S, mono_us));
     }
     pthread_mutex_unlock(&t->lock);
@@ -248,7 +256,8 @@ static void count_pair(struct counter *pair, int64_t now)
     pair->last_us = now;
 }
 
-void throttle_failed(struct throttle *t, const char *address, const char *account, const uint8_t mac[16], int64_t mono_us)
+void throttle_failed(struct throttle *t, const char *address, const char *account,
+                     const uint8_t mac[16], int64_t mono_us)
 {
     char prefix[THROTTLE_PREFIX_MAX];
     uint8_t key[16];
@@ -268,7 +277,8 @@ void throttle_failed(struct throttle *t, const char *address, const char *accoun
     pthread_mutex_unlock(&t->lock);
 }
 
-void throttle_succeeded(struct throttle *t, const char *address, const char *account, int64_t mono_us)
+void throttle_succeeded(struct throttle *t, const char *address, const char *account,
+                        int64_t mono_us)
 {
     char prefix[THROTTLE_PREFIX_MAX];
     uint8_t key[16];

@@ -8,7 +8,8 @@
 struct permit {
     struct db_tx *tx;
     const struct identity *who;
-    struct namespace_name name; /* of the facts below: pushes ask for several repositories of one namespace */
+    struct namespace_name
+        name; /* of the facts below: pushes ask for several repositories of one namespace */
     struct access_facts facts;
     struct err *err;
     bool failed;
@@ -41,8 +42,8 @@ static unsigned permit_wish(void *arg, const struct scope *wish)
     return access_scope_bits(access_permitted(p->who, &p->facts), wish->kind);
 }
 
-bool ticket_issue(struct auth *a, const struct login *login, const struct scope_list *wishes, int64_t now_us, struct ticket *out,
-                  struct err *err)
+bool ticket_issue(struct auth *a, const struct login *login, const struct scope_list *wishes,
+                  int64_t now_us, struct ticket *out, struct err *err)
 {
     static const struct identity nobody = {0};
     auto_snapshot struct db_tx *tx = NULL;

@@ -1,5 +1,5 @@
-/* The token service without its HTTP: an authenticated (or anonymous) caller and the wished scopes become an access token.
- * Owns: requested ∩ permitted, lifetime, what is in the answer. */
+/* The token service without its HTTP: an authenticated (or anonymous) caller and the wished scopes
+ * become an access token. Owns: requested ∩ permitted, lifetime, what is in the answer. */
 #ifndef AUTH_TICKET_H
 #define AUTH_TICKET_H
 
@@ -13,8 +13,8 @@ struct ticket {
 
 /*   login    NULL: anonymous
  * Never a refusal: too much wished is an answer with less. Expected errors: ERR_INTERNAL. */
-bool ticket_issue(struct auth *a, const struct login *login, const struct scope_list *wishes, int64_t now_us,
-                  struct ticket *out, struct err *err) MUST_USE;
+bool ticket_issue(struct auth *a, const struct login *login, const struct scope_list *wishes,
+                  int64_t now_us, struct ticket *out, struct err *err) MUST_USE;
 void ticket_dispose(struct ticket *t);
 static inline void cleanup_ticket(struct ticket *t)
 {

@@ -30,7 +30,8 @@ struct token_keys *token_keys_from_seed(const uint8_t seed[32])
     if (sodium_init() < 0) {
         BUG("libsodium does not start");
     }
-    struct token_keys *keys = sodium_malloc(sizeof(*keys)); /* guarded and locked: it holds the signing key */
+    struct token_keys *keys =
+        sodium_malloc(sizeof(*keys)); /* guarded and locked: it holds the signing key */
     if (keys == NULL) {
         BUG("no memory for the token key");
     }
@@ -73,8 +74,10 @@ static bool is_private(int dir, const char *secrets_dir, struct err *err)
         return err_sys(err, errno, "stat %s/%s", secrets_dir, TOKEN_KEY_FILE);
     }
     if (!S_ISREG(st.st_mode) || (st.st_mode & 077) != 0) {
-        return err_set(err, ERR_INTERNAL, "%s/%s can be read by others: chmod 600 it, or remove it to have a new key made",
-                       secrets_dir, TOKEN_KEY_FILE);
+        return err_set(
+            err, ERR_INTERNAL,
+            "%s/%s can be read by others: chmod 600 it, or remove it to have a new key made",
+            secrets_dir, TOKEN_KEY_FILE);
     }
     return true;
 }
@@ -93,14 +96,16 @@ bool token_keys_load(const char *secrets_dir, bool create, struct token_keys **o
     struct err missing = {0};
     bool read = fsx_read(dir, TOKEN_KEY_FILE, SEED_BYTES + 1, &seed, &missing);
     if (!read && missing.code == ERR_NOT_FOUND && create) {
-        read = make_key_file(dir, &missing) && fsx_read(dir, TOKEN_KEY_FILE, SEED_BYTES + 1, &seed, &missing);
+        read = make_key_file(dir, &missing) &&
+               fsx_read(dir, TOKEN_KEY_FILE, SEED_BYTES + 1, &seed, &missing);
     }
     bool ok = false;
     if (!read) {
         *err = missing;
         (void)err_prefix(err, "%s/%s", secrets_dir, TOKEN_KEY_FILE);
     } else if (seed.n != SEED_BYTES) {
-        (void)err_set(err, ERR_INTERNAL, "%s/%s is damaged: it must hold %d bytes", secrets_dir, TOKEN_KEY_FILE, SEED_BYTES);
+        (void)err_set(err, ERR_INTERNAL, "%s/%s is damaged: it must hold %d bytes", secrets_dir,
+                      TOKEN_KEY_FILE, SEED_BYTES);
     } else if (is_private(dir, secrets_dir, err)) {
         *out = token_keys_from_seed((const uint8_t *)seed.p);
         ok = true;
@@ -109,7 +114,8 @@ bool token_keys_load(const char *secrets_dir, bool create, struct token_keys **o
     return ok;
 }
 
-static const char anchor_letters[] = {[ANCHOR_ACCOUNT] = 'p', [ANCHOR_SESSION] = 's', [ANCHOR_CREDENTIAL] = 'c'};
+static const char anchor_letters[] = {
+    [ANCHOR_ACCOUNT] = 'p', [ANCHOR_SESSION] = 's', [ANCHOR_CREDENTIAL] = 'c'};
 #define ANCHOR_COUNT ((int)sizeof(anchor_letters))
 
 static void write_subject(struct buf *b, const struct token_claims *claims)
@@ -118,11 +124,12 @@ static void write_subject(struct buf *b, const struct token_claims *claims)
         buf_str(b, ",\"sub\":\"\",\"sid\":\"\"");
         return;
     }
-    buf_printf(b, ",\"sub\":\"%" PRId64 "\",\"sid\":\"%c%" PRId64 "\"", claims->account_id, anchor_letters[claims->anchor],
-               claims->anchor_id);
+    buf_printf(b, ",\"sub\":\"%" PRId64 "\",\"sid\":\"%c%" PRId64 "\"", claims->account_id,
+               anchor_letters[claims->anchor], claims->anchor_id);
 }
 
-static void write_claims(struct buf *b, const struct token_issuer *issuer, const struct token_claims *claims)
+static void write_claims(struct buf *b, const struct token_issuer *issuer,
+                         const struct token_claims *claims)
 {
     uint8_t random[16];
     char jti[2 * sizeof(random) + 1];
@@ -132,14 +139,17 @@ static void write_claims(struct buf *b, const struct token_issuer *issuer, const
     buf_str(b, ",\"aud\":");
     buf_json_string(b, slice_str(issuer->aud));
     write_subject(b, claims);
-    buf_printf(b, ",\"iat\":%" PRId64 ",\"nbf\":%" PRId64 ",\"exp\":%" PRId64 ",\"jti\":\"%s\",\"access\":", claims->issued_s,
-               claims->issued_s - NBF_BEFORE_S, claims->expires_s, hex_encode(random, sizeof(random), jti));
+    buf_printf(b,
+               ",\"iat\":%" PRId64 ",\"nbf\":%" PRId64 ",\"exp\":%" PRId64
+               ",\"jti\":\"%s\",\"access\":",
+               claims->issued_s, claims->issued_s - NBF_BEFORE_S, claims->expires_s,
+               hex_encode(random, sizeof(random), jti));
     grant_write_claim(claims->grants, issuer->host, b);
     buf_char(b, '}');
 }
 
-bool token_sign(const struct token_keys *keys, const struct token_issuer *issuer, const struct token_claims *claims,
-                struct buf *out, struct err *err)
+bool token_sign(const struct token_keys *keys, const struct token_issuer *issuer,
+                const struct token_claims *claims, struct buf *out, struct err *err)
 {
     auto_buf struct buf header = {0};
     auto_buf struct buf body = {0};
@@ -152,7 +162,8 @@ bool token_sign(const struct token_keys *keys, const struct token_issuer *issuer
     base64url_encode(out, buf_slice_of(&body));
 
     uint8_t signature[crypto_sign_BYTES];
-    crypto_sign_detached(signature, NULL, (const uint8_t *)out->p + start, out->n - start, keys->secret);
+    crypto_sign_detached(signature, NULL, (const uint8_t *)out->p + start, out->n - start,
+                         keys->secret);
     buf_char(out, '.');
     base64url_encode(out, slice_of_bytes(signature, sizeof(signature)));
     if (out->failed || out->n - start > TOKEN_MAX) {
@@ -161,30 +172,34 @@ bool token_sign(const struct token_keys *keys, const struct token_issuer *issuer
     return true;
 }
 
-/* The header names our algorithm and key and nothing else: a key or an address in it is not even looked at. */
+/* The header names our algorithm and key and nothing else: a key or an address in it is not even
+ * looked at. */
 static enum token_verdict check_header(const struct token_keys *keys, struct slice part)
 {
     static const char *const known[] = {"typ", "alg", "kid", NULL};
     auto_buf struct buf text = {0};
     auto_json json_t *header = NULL;
-    if (part.n > HEADER_MAX || !base64url_decode(part, &text) || !json_read(buf_slice_of(&text), 1, &header, NULL) ||
-        !json_is_object(header)) {
+    if (part.n > HEADER_MAX || !base64url_decode(part, &text) ||
+        !json_read(buf_slice_of(&text), 1, &header, NULL) || !json_is_object(header)) {
         return TOKEN_MALFORMED;
     }
-    bool ours = json_only_members(header, known, NULL) && slice_is(json_get_slice(header, "typ"), "JWT") &&
-                slice_is(json_get_slice(header, "alg"), "EdDSA") && slice_is(json_get_slice(header, "kid"), keys->kid);
+    bool ours = json_only_members(header, known, NULL) &&
+                slice_is(json_get_slice(header, "typ"), "JWT") &&
+                slice_is(json_get_slice(header, "alg"), "EdDSA") &&
+                slice_is(json_get_slice(header, "kid"), keys->kid);
     return ours ? TOKEN_GOOD : TOKEN_FOREIGN;
 }
 
-static enum token_verdict check_signature(const struct token_keys *keys, struct slice signed_part, struct slice part)
+static enum token_verdict check_signature(const struct token_keys *keys, struct slice signed_part,
+                                          struct slice part)
 {
     enum token_verdict verdict = TOKEN_FORGED;
     auto_buf struct buf signature = {0};
     if (!base64url_decode(part, &signature) || signature.n != crypto_sign_BYTES) {
         return TOKEN_MALFORMED;
     }
-    if (crypto_sign_verify_detached((const uint8_t *)signature.p, (const uint8_t *)signed_part.p, signed_part.n,
-                                    keys->public) == 0) {
+    if (crypto_sign_verify_detached((const uint8_t *)signature.p, (const uint8_t *)signed_part.p,
+                                    signed_part.n, keys->public) == 0) {
         verdict = TOKEN_GOOD;
     }
     return verdict;
@@ -210,19 +225,22 @@ static bool read_subject(const json_t *claims, struct token_claims *out)
            slice_to_int64(slice_str(sub), &out->account_id) && out->account_id > 0;
 }
 
-static enum token_verdict read_claims(const struct token_issuer *issuer, struct slice part, int64_t now_s,
-                                      struct token_claims *out)
+static enum token_verdict read_claims(const struct token_issuer *issuer, struct slice part,
+                                      int64_t now_s, struct token_claims *out)
 {
     enum { CLAIMS_DEPTH = 4 };
     auto_buf struct buf text = {0};
     auto_json json_t *claims = NULL;
     int64_t not_before = 0;
-    if (!base64url_decode(part, &text) || !json_read(buf_slice_of(&text), CLAIMS_DEPTH, &claims, NULL) ||
-        !json_get_int(claims, "exp", &out->expires_s) || !json_get_int(claims, "nbf", &not_before) ||
-        !json_get_int(claims, "iat", &out->issued_s) || !read_subject(claims, out)) {
+    if (!base64url_decode(part, &text) ||
+        !json_read(buf_slice_of(&text), CLAIMS_DEPTH, &claims, NULL) ||
+        !json_get_int(claims, "exp", &out->expires_s) ||
+        !json_get_int(claims, "nbf", &not_before) || !json_get_int(claims, "iat", &out->issued_s) ||
+        !read_subject(claims, out)) {
         return TOKEN_MALFORMED;
     }
-    if (!slice_is(json_get_slice(claims, "iss"), issuer->iss) || !slice_is(json_get_slice(claims, "aud"), issuer->aud)) {
+    if (!slice_is(json_get_slice(claims, "iss"), issuer->iss) ||
+        !slice_is(json_get_slice(claims, "aud"), issuer->aud)) {
         return TOKEN_MISDIRECTED;
     }
     if (now_s - TOKEN_LEEWAY_S >= out->expires_s) {
@@ -239,8 +257,8 @@ static enum token_verdict read_claims(const struct token_issuer *issuer, struct 
     return TOKEN_GOOD;
 }
 
-enum token_verdict token_verify(const struct token_keys *keys, const struct token_issuer *issuer, struct slice token, int64_t now_s,
-                                struct token_claims *out)
+enum token_verdict token_verify(const struct token_keys *keys, const struct token_issuer *issuer,
+                                struct slice token, int64_t now_s, struct token_claims *out)
 {
     *out = (struct token_claims){0};
     ptrdiff_t first = slice_index(token, '.');
@@ -255,7 +273,8 @@ enum token_verdict token_verify(const struct token_keys *keys, const struct toke
     }
     enum token_verdict verdict = check_header(keys, header);
     if (verdict == TOKEN_GOOD) {
-        verdict = check_signature(keys, slice_first(token, (size_t)last), slice_from(token, (size_t)last + 1));
+        verdict = check_signature(keys, slice_first(token, (size_t)last),
+                                  slice_from(token, (size_t)last + 1));
     }
     struct token_claims claims = {0};
     if (verdict == TOKEN_GOOD) {

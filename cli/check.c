@@ -46,12 +46,14 @@ bool check_policy_scope(const char *text)
                  *p == '*' ? 'x' : *p); /* a pattern is a name in which '*' stands for characters */
     }
     const char *slash = strchr(text, '/');
-    if (!slash || memchr(text, '*', (size_t)(slash - text))) {
+    struct repo_name name;
+    if (!slash || memchr(text, '*', (size_t)(slash - text)) ||
+        !repo_name_parse(buf_slice_of(&plain), &name, NULL)) {
         say("%s is no policy scope; it is NS, NS/REPO, NS/PATTERN, or * for the whole server",
             text);
         return false;
     }
-    return check_scope(plain.p);
+    return true;
 }
 
 bool check_repository(const struct call *call, const char *text, struct buf *out)

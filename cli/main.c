@@ -6,22 +6,6 @@
 #include <locale.h>
 #include <sodium.h>
 
-const struct command *const command_lists[] = {
-    session_commands,
-    namespaces_commands,
-    members_commands,
-    users_commands,
-    robots_commands,
-    deployers_commands,
-    policy_commands,
-    deploy_commands,
-    trust_commands,
-    images_commands,
-    status_commands,
-    completion_commands,
-    NULL,
-};
-
 int main(int argc, char **argv)
 {
     (void)setlocale(LC_CTYPE, "");

@@ -3,12 +3,14 @@
 #include "base/clock.h"
 #include "server/app.h"
 
-bool administration_body(const struct request *rq, const char *const known[], json_t **out, struct err *err)
+bool administration_body(const struct request *rq, const char *const known[], json_t **out,
+                         struct err *err)
 {
     return request_json(rq, out, err) && json_only_members(*out, known, err);
 }
 
-bool administration_text(const json_t *body, const char *member, const char *otherwise, struct slice *out, struct err *err)
+bool administration_text(const json_t *body, const char *member, const char *otherwise,
+                         struct slice *out, struct err *err)
 {
     const json_t *value = json_object_get(body, member);
     if (value == NULL && otherwise != NULL) {
@@ -34,15 +36,17 @@ bool administration_flag(const json_t *body, const char *member, bool *out, stru
 
 bool administration_namespace(const struct request *rq, struct namespace_name *out, struct err *err)
 {
-    return namespace_name_parse(rq->params[0], out, NULL) || err_set(err, ERR_NAMESPACE_UNKNOWN, "");
+    return namespace_name_parse(rq->params[0], out, NULL) ||
+           err_set(err, ERR_NAMESPACE_UNKNOWN, "");
 }
 
-bool administration_open(const struct request *rq, enum access_action action, struct db_tx **tx_out, struct access_answer *out,
-                         struct err *err)
+bool administration_open(const struct request *rq, enum access_action action, struct db_tx **tx_out,
+                         struct access_answer *out, struct err *err)
 {
     struct namespace_name name;
     return administration_namespace(rq, &name, err) && db_snapshot(rq->app->db, tx_out, err) &&
-           access_check_namespace(*tx_out, rq->identity, &name, action, out, err) && access_require(rq->identity, out, err);
+           access_check_namespace(*tx_out, rq->identity, &name, action, out, err) &&
+           access_require(rq->identity, out, err);
 }
 
 void administration_actor(const struct request *rq, struct actor *out)
@@ -66,7 +70,8 @@ json_t *administration_time(int64_t us)
     return json_string(time_format(us - us % US_PER_SECOND, text));
 }
 
-void administration_reply_list(struct reply *reply, bool ok, const char *member, json_t *list, const struct err *err)
+void administration_reply_list(struct reply *reply, bool ok, const char *member, json_t *list,
+                               const struct err *err)
 {
     if (!ok) {
         json_decref(list);

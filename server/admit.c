@@ -19,8 +19,8 @@ static bool refuse(struct http_exchange *ex, enum err_code code, const char *sen
     return false;
 }
 
-/* Foreign hosts do not exist here, and that is said before anybody is asked who he is (notary-api 4). A publisher gets
- * the detail that his client prints. */
+/* Foreign hosts do not exist here, and that is said before anybody is asked who he is (notary-api
+ * 4). A publisher gets the detail that his client prints. */
 static bool refuse_gun(struct http_exchange *ex)
 {
     if (ex->route->access != ACCESS_TRUST_WRITE || ex->line.method != METHOD_POST) {
@@ -31,8 +31,9 @@ static bool refuse_gun(struct http_exchange *ex)
     char sentence[400];
     (void)snprintf(sentence, sizeof(sentence), "this server signs for %s/NAMESPACE/NAME only",
                    trust_host(ex->rq.app->trust));
-    reply_error_detail(&ex->reply, &err,
-                       json_pack("{s:s, s:{s:s}}", "Name", "ErrValidation", "Error", "Msg", sentence));
+    reply_error_detail(
+        &ex->reply, &err,
+        json_pack("{s:s, s:{s:s}}", "Name", "ErrValidation", "Error", "Msg", sentence));
     return false;
 }
 
@@ -153,7 +154,8 @@ static const struct question *question_of(enum route_access access)
     return NULL;
 }
 
-static const char *scope_text(const struct http_exchange *ex, const struct question *q, struct buf *out)
+static const char *scope_text(const struct http_exchange *ex, const struct question *q,
+                              struct buf *out)
 {
     if (q == NULL) {
         return ex->route->access == ACCESS_CATALOG || ex->match.trust ? "registry:catalog:*" : NULL;
@@ -178,7 +180,8 @@ static bool identify(struct http_exchange *ex, const char *scope)
                                          .user_agent = request_header(rq, "User-Agent"),
                                          .now_us = rq->now_us,
                                          .api = slice_starts(rq->path, "/api/")};
-    switch (auth_identify(rq->app->auth, NULL, request_header(rq, "Authorization"), &context, &ex->identity, &err)) {
+    switch (auth_identify(rq->app->auth, NULL, request_header(rq, "Authorization"), &context,
+                          &ex->identity, &err)) {
     case AUTH_OK:
     case AUTH_ANONYMOUS:
         return true;
@@ -194,8 +197,10 @@ static bool identify(struct http_exchange *ex, const char *scope)
 
 /* ---- rights ---- */
 
-/* A gated identity may not write (gate.md 10.2); the trust API has no 403 that its clients understand. */
-static bool refuse_write(struct http_exchange *ex, const struct question *q, const char *scope, const char *sentence)
+/* A gated identity may not write (gate.md 10.2); the trust API has no 403 that its clients
+ * understand. */
+static bool refuse_write(struct http_exchange *ex, const struct question *q, const char *scope,
+                         const char *sentence)
 {
     if (q->trust) {
         return challenge(ex, scope, sentence);
@@ -207,28 +212,33 @@ static bool refuse_write(struct http_exchange *ex, const struct question *q, con
     return false;
 }
 
-/* Whoever may not read gets one answer for all that he cannot see. The administrator is told the truth. */
-static bool refuse_invisible(struct http_exchange *ex, const struct question *q, const struct access_answer *answer,
-                             const char *scope)
+/* Whoever may not read gets one answer for all that he cannot see. The administrator is told the
+ * truth. */
+static bool refuse_invisible(struct http_exchange *ex, const struct question *q,
+                             const struct access_answer *answer, const char *scope)
 {
     if (!access_is_admin(&ex->identity) || answer->facts.found) {
-        bool anonymous = ex->identity.kind == IDENTITY_ANONYMOUS && ex->identity.proof == PROOF_NONE;
+        bool anonymous =
+            ex->identity.kind == IDENTITY_ANONYMOUS && ex->identity.proof == PROOF_NONE;
         return challenge(ex, scope, anonymous ? NULL : "no such repository, or no right to it");
     }
     if (q->action == ACTION_PULL) {
         return true; /* the handler says that there is none */
     }
     char sentence[400];
-    (void)snprintf(sentence, sizeof(sentence), "namespace %.*s does not exist; make it with bond namespaces create",
+    (void)snprintf(sentence, sizeof(sentence),
+                   "namespace %.*s does not exist; make it with bond namespaces create",
                    (int)ex->rq.repo.namespace_n, ex->rq.repo.text);
     return refuse(ex, q->trust ? ERR_TRUST_NOT_FOUND : ERR_NAME_UNKNOWN, sentence);
 }
 
-/* Which requests count as a push that may make a namespace: the first upload, manifest, trust key request or publish. */
+/* Which requests count as a push that may make a namespace: the first upload, manifest, trust key
+ * request or publish. */
 static bool makes_namespace(const struct http_exchange *ex)
 {
     return ex->route->thread == WORKER &&
-           (ex->route->access == ACCESS_TRUST_WRITE || ex->rq.method == METHOD_POST || ex->rq.method == METHOD_PUT);
+           (ex->route->access == ACCESS_TRUST_WRITE || ex->rq.method == METHOD_POST ||
+            ex->rq.method == METHOD_PUT);
 }
 
 static bool may_create(const struct http_exchange *ex)
@@ -291,11 +301,13 @@ bool admit_caller(struct http_exchange *ex)
     case ACCESS_OPEN:
         return true;
     case ACCESS_PING:
-        /* clients take their challenge from here, anonymous pulls or not (auth.md 1); a token is proof enough */
+        /* clients take their challenge from here, anonymous pulls or not (auth.md 1); a token is
+         * proof enough */
         return ex->identity.proof != PROOF_NONE || challenge(ex, NULL, NULL);
     case ACCESS_CATALOG:
         return access_may_catalog(&ex->identity) ||
-               challenge(ex, scope, is_anonymous(ex) ? NULL : "the token does not grant the catalog");
+               challenge(ex, scope,
+                         is_anonymous(ex) ? NULL : "the token does not grant the catalog");
     case ACCESS_SIGNED_IN:
         return !is_anonymous(ex) || challenge(ex, NULL, NULL);
     case ACCESS_ADMIN:
@@ -361,7 +373,8 @@ bool admit_namespace(struct http_exchange *ex, struct err *err)
     struct create c = {.owner = ex->identity.account_id, .now_us = ex->rq.now_us};
     repo_name_namespace(&ex->rq.repo, &c.name);
     if (is_own_host(ex->rq.app->config, c.name.text)) {
-        return err_set(err, ERR_NAME_INVALID, "a namespace may not be named like this server's host");
+        return err_set(err, ERR_NAME_INVALID,
+                       "a namespace may not be named like this server's host");
     }
     registry_actor(&ex->rq, &c.actor);
     if (!db_write(ex->rq.app->db, create_in, &c, err)) {

@@ -7,9 +7,11 @@
 
 #define TAGS_COUNTED 1000 /* more than that is told as this many */
 
-static json_t *image_json(struct db_tx *tx, const struct request *rq, const struct repository *repo, struct err *err)
+static json_t *image_json(struct db_tx *tx, const struct request *rq, const struct repository *repo,
+                          struct err *err)
 {
-    json_t *out = json_pack("{s:s, s:o, s:I}", "name", repo->name.text, "created", administration_time(repo->created_us), "manifests",
+    json_t *out = json_pack("{s:s, s:o, s:I}", "name", repo->name.text, "created",
+                            administration_time(repo->created_us), "manifests",
                             (json_int_t)repo->manifest_count);
     if (rq->identity->gated) {
         return out; /* how much of it is released is not told here */
@@ -23,8 +25,8 @@ static json_t *image_json(struct db_tx *tx, const struct request *rq, const stru
     return out;
 }
 
-static bool find_repositories(struct db_tx *tx, const struct request *rq, struct slice ns, struct slice last,
-                              struct repository_list *out, struct err *err)
+static bool find_repositories(struct db_tx *tx, const struct request *rq, struct slice ns,
+                              struct slice last, struct repository_list *out, struct err *err)
 {
     if (ns.n == 0) {
         struct reader reader;
@@ -38,8 +40,10 @@ static bool find_repositories(struct db_tx *tx, const struct request *rq, struct
     }
     struct identity who = *rq->identity;
     who.grants = NULL; /* names, not content: the grants of a token are about content */
-    return access_check_namespace(tx, &who, &name, ACTION_PULL, &answer, err) && access_require(&who, &answer, err) &&
-           repository_list_namespace(tx, answer.facts.namespace_id, false, last, PAGE_MAX, out, err);
+    return access_check_namespace(tx, &who, &name, ACTION_PULL, &answer, err) &&
+           access_require(&who, &answer, err) &&
+           repository_list_namespace(tx, answer.facts.namespace_id, false, last, PAGE_MAX, out,
+                                     err);
 }
 
 static bool list(const struct request *rq, json_t *out, struct err *err)
@@ -76,17 +80,19 @@ void api_images_list(struct request *rq, struct reply *reply)
 static json_t *tag_json(const struct tag_item *item)
 {
     char digest[DIGEST_STR_MAX];
-    return json_pack("{s:s, s:s, s:I, s:o, s:s}", "name", item->name.text, "digest", digest_format(&item->tag.digest, digest), "size",
-                     (json_int_t)item->tag.size, "updated", administration_time(item->tag.updated_us), "by",
+    return json_pack("{s:s, s:s, s:I, s:o, s:s}", "name", item->name.text, "digest",
+                     digest_format(&item->tag.digest, digest), "size", (json_int_t)item->tag.size,
+                     "updated", administration_time(item->tag.updated_us), "by",
                      item->tag.updated_by_name);
 }
 
 /* A gated caller is told the released tags only, as by tags/list. */
-static bool is_told(const struct request *rq, struct db_tx *tx, const struct gate_caller *caller, const struct repository *repo,
-                    const struct tag_item *item)
+static bool is_told(const struct request *rq, struct db_tx *tx, const struct gate_caller *caller,
+                    const struct repository *repo, const struct tag_item *item)
 {
     struct decision d = {0};
-    gate_decide_tag(rq->app->trust, tx, caller, repo, &rq->repo, &item->name, &item->tag, item->tag.size, rq->now_us, &d);
+    gate_decide_tag(rq->app->trust, tx, caller, repo, &rq->repo, &item->name, &item->tag,
+                    item->tag.size, rq->now_us, &d);
     return d.effect == EFFECT_ALLOW;
 }
 

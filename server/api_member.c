@@ -15,8 +15,9 @@ static bool list(const struct request *rq, json_t *out, struct err *err)
     }
     for (size_t i = 0; i < found.count; i++) {
         const struct membership_item *item = &found.items[i];
-        (void)json_array_append_new(out, json_pack("{s:s, s:s, s:b}", "user", item->name, "role", member_role_name(item->m.role),
-                                                   "signer", (int)item->m.signer));
+        (void)json_array_append_new(out, json_pack("{s:s, s:s, s:b}", "user", item->name, "role",
+                                                   member_role_name(item->m.role), "signer",
+                                                   (int)item->m.signer));
     }
     return true;
 }
@@ -38,14 +39,16 @@ static bool set(const struct request *rq, struct membership *wanted, struct err 
     struct slice role;
     struct actor actor;
     if (!administration_namespace(rq, &name, err) || !administration_body(rq, known, &body, err) ||
-        !administration_text(body, "role", NULL, &role, err) || !administration_flag(body, "signer", &wanted->signer, err)) {
+        !administration_text(body, "role", NULL, &role, err) ||
+        !administration_flag(body, "signer", &wanted->signer, err)) {
         return false;
     }
     if (!member_role_parse(role, &wanted->role)) {
         return err_set(err, ERR_INVALID, "\"role\" must be reader, developer, maintainer or owner");
     }
     administration_actor(rq, &actor);
-    return member_set(rq->app->auth, rq->identity, &actor, &name, rq->params[1], wanted, rq->now_us, err);
+    return member_set(rq->app->auth, rq->identity, &actor, &name, rq->params[1], wanted, rq->now_us,
+                      err);
 }
 
 /* PUT /api/v1/namespaces/NS/members/EMAIL */
@@ -57,8 +60,9 @@ void api_members_set(struct request *rq, struct reply *reply)
         reply_error(reply, &err);
         return;
     }
-    reply_json(reply, 200, json_pack("{s:s%, s:s, s:b}", "user", rq->params[1].p, rq->params[1].n, "role",
-                                     member_role_name(wanted.role), "signer", (int)wanted.signer));
+    reply_json(reply, 200,
+               json_pack("{s:s%, s:s, s:b}", "user", rq->params[1].p, rq->params[1].n, "role",
+                         member_role_name(wanted.role), "signer", (int)wanted.signer));
 }
 
 static bool member_gone(const struct request *rq, struct err *err)
@@ -67,7 +71,8 @@ static bool member_gone(const struct request *rq, struct err *err)
     struct actor actor;
     administration_actor(rq, &actor);
     return administration_namespace(rq, &name, err) &&
-           member_remove(rq->app->auth, rq->identity, &actor, &name, rq->params[1], rq->now_us, err);
+           member_remove(rq->app->auth, rq->identity, &actor, &name, rq->params[1], rq->now_us,
+                         err);
 }
 
 /* DELETE /api/v1/namespaces/NS/members/EMAIL */

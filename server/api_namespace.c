@@ -6,14 +6,17 @@
 
 #define NAMESPACES_MAX 1000 /* of one answer */
 
-static json_t *namespace_json(const struct namespace *ns, enum member_role role, int64_t repositories)
+static json_t *namespace_json(const struct namespace *ns, enum member_role role,
+                              int64_t repositories)
 {
-    return json_pack("{s:s, s:s, s:o, s:s, s:I}", "name", ns->name.text, "visibility", visibility_name(ns->visibility), "created",
-                     administration_time(ns->created_us), "role", member_role_name(role), "repositories",
-                     (json_int_t)repositories);
+    return json_pack("{s:s, s:s, s:o, s:s, s:I}", "name", ns->name.text, "visibility",
+                     visibility_name(ns->visibility), "created",
+                     administration_time(ns->created_us), "role", member_role_name(role),
+                     "repositories", (json_int_t)repositories);
 }
 
-/* Administrators see all, everybody else those in which they have a role. `last` = name to go on after. */
+/* Administrators see all, everybody else those in which they have a role. `last` = name to go on
+ * after. */
 static bool list(const struct request *rq, json_t *out, struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
@@ -21,8 +24,8 @@ static bool list(const struct request *rq, json_t *out, struct err *err)
     auto_buf struct buf last = {0};
     (void)request_query(rq, "last", 0, &last);
     if (!db_snapshot(rq->app->db, &tx, err) ||
-        !namespace_list(tx, rq->identity->account_id, access_is_admin(rq->identity), buf_slice_of(&last), NAMESPACES_MAX, &found,
-                        err)) {
+        !namespace_list(tx, rq->identity->account_id, access_is_admin(rq->identity),
+                        buf_slice_of(&last), NAMESPACES_MAX, &found, err)) {
         return false;
     }
     for (size_t i = 0; i < found.count; i++) {
@@ -50,8 +53,10 @@ static bool create(const struct request *rq, struct namespace *out, struct err *
     struct namespace_name parsed;
     enum visibility wanted;
     struct actor actor;
-    if (!administration_body(rq, known, &body, err) || !administration_text(body, "name", NULL, &name, err) ||
-        !administration_text(body, "visibility", "private", &visibility, err) || !namespace_name_parse(name, &parsed, err)) {
+    if (!administration_body(rq, known, &body, err) ||
+        !administration_text(body, "name", NULL, &name, err) ||
+        !administration_text(body, "visibility", "private", &visibility, err) ||
+        !namespace_name_parse(name, &parsed, err)) {
         return false;
     }
     if (!visibility_parse(visibility, &wanted)) {
@@ -70,5 +75,6 @@ void api_namespaces_create(struct request *rq, struct reply *reply)
         reply_error(reply, &err);
         return;
     }
-    reply_json(reply, 201, namespace_json(&ns, rq->identity->account_id ? MEMBER_OWNER : MEMBER_NONE, 0));
+    reply_json(reply, 201,
+               namespace_json(&ns, rq->identity->account_id ? MEMBER_OWNER : MEMBER_NONE, 0));
 }

@@ -2,7 +2,8 @@
 #include "server/app.h"
 #include "server/metrics.h"
 
-/* GET /readyz: this server takes requests. 503 from the first signal to stop on, so that a balancer turns away. */
+/* GET /readyz: this server takes requests. 503 from the first signal to stop on, so that a balancer
+ * turns away. */
 void ready_get(struct request *rq, struct reply *reply)
 {
     struct db_tx *tx = NULL;

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-/* --- the detail (gate.md 10.1) ------------------------------------------------------------------------------------ */
+/* --- the detail (gate.md 10.1) ---------------------------------------------------------------- */
 
 static void put_text(json_t *object, const char *member, const char *text)
 {
@@ -54,7 +54,8 @@ static json_t *trust_versions(const struct decision *d)
 
 json_t *decision_detail(const struct decision *d)
 {
-    json_t *detail = json_pack("{s:s, s:s}", "reason", gate_reason_info(d->reason)->name, "repo", d->repo);
+    json_t *detail =
+        json_pack("{s:s, s:s}", "reason", gate_reason_info(d->reason)->name, "repo", d->repo);
     put_text(detail, "tag", d->tag);
     put_digest(detail, "digest", &d->requested);
     put_digest(detail, "signed_digest", &d->signed_digest);
@@ -80,7 +81,7 @@ json_t *decision_detail(const struct decision *d)
     return detail;
 }
 
-/* --- headers -------------------------------------------------------------------------------------------------------- */
+/* --- headers ---------------------------------------------------------------------------------- */
 
 /* Header text is ASCII: the ellipsis of messages becomes three dots, quotes are dropped. */
 static void put_warning(struct reply *reply, const char *text)
@@ -104,7 +105,8 @@ static void put_vary(struct reply *reply)
     reply_header(reply, "Vary", "Authorization, Accept");
 }
 
-/* What is simply not there is told in the registry's ordinary words, before any trust talk (gate.md 5.3). */
+/* What is simply not there is told in the registry's ordinary words, before any trust talk
+ * (gate.md 5.3). */
 static bool is_plain_unknown(const struct decision *d)
 {
     return d->reason == REASON_UNKNOWN || d->reason == REASON_BLOB_UNKNOWN;
@@ -120,7 +122,8 @@ void reply_refusal(struct request *rq, struct reply *reply, const struct decisio
         reply_error(reply, &err);
     } else {
         /* An allow that is refused by mistake still refuses. */
-        (void)err_set(&err, info->code == ERR_NONE ? ERR_INDETERMINATE : info->code, "%s", d->message);
+        (void)err_set(&err, info->code == ERR_NONE ? ERR_INDETERMINATE : info->code, "%s",
+                      d->message);
         reply_error_detail(reply, &err, decision_detail(d));
         (void)snprintf(reply->phrase, sizeof reply->phrase, "%s", d->phrase);
         put_warning(reply, d->message);

@@ -21,7 +21,8 @@ static json_t *actions_json(unsigned actions)
 
 static json_t *account_json(const struct account *account)
 {
-    json_t *out = json_pack("{s:s, s:o}", "user", account->name, "created", administration_time(account->created_us));
+    json_t *out = json_pack("{s:s, s:o}", "user", account->name, "created",
+                            administration_time(account->created_us));
     if (account->kind == ACCOUNT_ROBOT) {
         (void)json_object_set_new(out, "actions", actions_json(account->actions));
     }
@@ -36,7 +37,8 @@ static bool list(const struct request *rq, enum account_kind kind, json_t *out, 
     struct access_answer answer;
     (void)request_query(rq, "last", 0, &last);
     if (!administration_open(rq, ACTION_ROBOTS, &tx, &answer, err) ||
-        !account_list(tx, kind, answer.facts.namespace_id, buf_slice_of(&last), ROBOTS_MAX, &found, err)) {
+        !account_list(tx, kind, answer.facts.namespace_id, buf_slice_of(&last), ROBOTS_MAX, &found,
+                      err)) {
         return false;
     }
     for (size_t i = 0; i < found.count; i++) {
@@ -45,7 +47,8 @@ static bool list(const struct request *rq, enum account_kind kind, json_t *out, 
     return true;
 }
 
-static void reply_accounts(struct request *rq, struct reply *reply, enum account_kind kind, const char *member)
+static void reply_accounts(struct request *rq, struct reply *reply, enum account_kind kind,
+                           const char *member)
 {
     struct err err = {0};
     json_t *accounts = json_array();
@@ -73,11 +76,13 @@ static bool read_actions(const json_t *body, unsigned *out, struct err *err)
         const char *word = json_string_value(json_array_get(words, i));
         unsigned bits = robot_action_parse(slice_str(word ? word : ""));
         if (bits == 0) {
-            return err_set(err, ERR_INVALID, "an action of a robot is one of pull, push, delete, sign");
+            return err_set(err, ERR_INVALID,
+                           "an action of a robot is one of pull, push, delete, sign");
         }
         *out |= bits;
     }
-    return *out != 0 || err_set(err, ERR_INVALID, "\"actions\" must list at least one of pull, push, delete, sign");
+    return *out != 0 || err_set(err, ERR_INVALID,
+                                "\"actions\" must list at least one of pull, push, delete, sign");
 }
 
 struct created {
@@ -85,7 +90,8 @@ struct created {
     struct secret_text secret;
 };
 
-static bool create(const struct request *rq, enum account_kind kind, struct created *out, struct err *err)
+static bool create(const struct request *rq, enum account_kind kind, struct created *out,
+                   struct err *err)
 {
     static const char *const known_robot[] = {"name", "actions", NULL};
     static const char *const known_deployer[] = {"name", NULL};
@@ -94,15 +100,18 @@ static bool create(const struct request *rq, enum account_kind kind, struct crea
     struct slice name;
     struct actor actor;
     if (!administration_namespace(rq, &robot.namespace, err) ||
-        !administration_body(rq, kind == ACCOUNT_ROBOT ? known_robot : known_deployer, &body, err) ||
-        !administration_text(body, "name", NULL, &name, err) || !robot_name_parse(name, &robot.name, err)) {
+        !administration_body(rq, kind == ACCOUNT_ROBOT ? known_robot : known_deployer, &body,
+                             err) ||
+        !administration_text(body, "name", NULL, &name, err) ||
+        !robot_name_parse(name, &robot.name, err)) {
         return false;
     }
     if (kind == ACCOUNT_ROBOT && !read_actions(body, &robot.actions, err)) {
         return false;
     }
     administration_actor(rq, &actor);
-    return robot_create(rq->app->auth, rq->identity, &actor, &robot, rq->now_us, out->user, &out->secret, err);
+    return robot_create(rq->app->auth, rq->identity, &actor, &robot, rq->now_us, out->user,
+                        &out->secret, err);
 }
 
 static void reply_created(struct request *rq, struct reply *reply, enum account_kind kind)
@@ -110,7 +119,8 @@ static void reply_created(struct request *rq, struct reply *reply, enum account_
     struct created created = {0};
     struct err err = {0};
     if (create(rq, kind, &created, &err)) {
-        reply_json(reply, 201, json_pack("{s:s, s:s}", "user", created.user, "secret", created.secret.text));
+        reply_json(reply, 201,
+                   json_pack("{s:s, s:s}", "user", created.user, "secret", created.secret.text));
     } else {
         reply_error(reply, &err);
     }
@@ -137,7 +147,8 @@ static void reply_removed(struct request *rq, struct reply *reply, enum account_
     struct err err = {0};
     administration_actor(rq, &actor);
     bool ok = administration_namespace(rq, &name, &err) &&
-              robot_remove(rq->app->auth, rq->identity, &actor, kind, &name, rq->params[1], rq->now_us, &err);
+              robot_remove(rq->app->auth, rq->identity, &actor, kind, &name, rq->params[1],
+                           rq->now_us, &err);
     administration_reply_done(reply, ok, &err);
 }
 

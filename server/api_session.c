@@ -13,21 +13,24 @@ static const char *const kind_words[] = {
 };
 
 /* A session begins with a person's password and nothing less. */
-static bool sign_in(const struct request *rq, const struct auth_context *context, struct login *login, int *retry_after_s_out,
-                    struct err *err)
+static bool sign_in(const struct request *rq, const struct auth_context *context,
+                    struct login *login, int *retry_after_s_out, struct err *err)
 {
     static const char *const known[] = {"email", "password", NULL};
     auto_json json_t *body = NULL;
     struct slice email;
     struct slice password;
-    if (!administration_body(rq, known, &body, err) || !administration_text(body, "email", NULL, &email, err) ||
+    if (!administration_body(rq, known, &body, err) ||
+        !administration_text(body, "email", NULL, &email, err) ||
         !administration_text(body, "password", NULL, &password, err)) {
         return false;
     }
     if (!login_verify(rq->app->auth, email, password, context, login, retry_after_s_out, err)) {
         return false;
     }
-    return login_by_password(login) || err_set(err, ERR_UNAUTHORIZED, "a session begins with an e-mail address and its password");
+    return login_by_password(login) ||
+           err_set(err, ERR_UNAUTHORIZED,
+                   "a session begins with an e-mail address and its password");
 }
 
 /* POST /api/v1/sessions */
@@ -41,10 +44,12 @@ void api_sessions_create(struct request *rq, struct reply *reply)
     struct err err = {0};
     administration_context(rq, &context);
     bool ok = sign_in(rq, &context, &login, &retry_after_s, &err) &&
-              auth_session_start(rq->app->auth, &login, SESSION_FOR_API, (struct slice){0}, &context, &token, &expires_us, &err);
+              auth_session_start(rq->app->auth, &login, SESSION_FOR_API, (struct slice){0},
+                                 &context, &token, &expires_us, &err);
     if (ok) {
-        reply_json(reply, 201, json_pack("{s:s, s:s, s:o}", "user", login.who.name, "token", token.text, "expires",
-                                         administration_time(expires_us)));
+        reply_json(reply, 201,
+                   json_pack("{s:s, s:s, s:o}", "user", login.who.name, "token", token.text,
+                             "expires", administration_time(expires_us)));
     } else {
         reply_error(reply, &err);
     }
@@ -70,6 +75,7 @@ void api_sessions_end(struct request *rq, struct reply *reply)
 void api_whoami(struct request *rq, struct reply *reply)
 {
     const struct identity *who = rq->identity;
-    reply_json(reply, 200, json_pack("{s:s, s:s, s:b}", "user", who->name, "kind", kind_words[who->kind], "admin",
-                                     (int)access_is_admin(who)));
+    reply_json(reply, 200,
+               json_pack("{s:s, s:s, s:b}", "user", who->name, "kind", kind_words[who->kind],
+                         "admin", (int)access_is_admin(who)));
 }

@@ -55,7 +55,8 @@ static bool parameter_is(const struct token_request *t, const char *name, const 
     return slice_is(buf_slice_of(&text), value);
 }
 
-/* Repeated parameters and blanks inside of one mean the same (docker and skopeo each do one of it). */
+/* Repeated parameters and blanks inside of one mean the same (docker and skopeo each do one of it).
+ */
 static void read_wishes(struct token_request *t)
 {
     bool more = true;
@@ -73,7 +74,9 @@ static bool check_service(const struct token_request *t, struct err *err)
     if (ticket_service_is_ours(t->auth, buf_slice_of(&service))) {
         return true;
     }
-    return err_set(err, ERR_INVALID, "tokens for another service cannot be had here; this one is %s", t->rq->app->config->service);
+    return err_set(err, ERR_INVALID,
+                   "tokens for another service cannot be had here; this one is %s",
+                   t->rq->app->config->service);
 }
 
 static bool wants_session(const struct token_request *t)
@@ -87,11 +90,13 @@ static bool start_session(const struct token_request *t, struct secret_text *out
     auto_buf struct buf client_id = {0};
     int64_t expires_us = 0;
     parameter_get(t, "client_id", &client_id);
-    return auth_session_start(t->auth, &t->login, SESSION_FOR_CLIENT, buf_slice_of(&client_id), &t->context, out, &expires_us, err);
+    return auth_session_start(t->auth, &t->login, SESSION_FOR_CLIENT, buf_slice_of(&client_id),
+                              &t->context, out, &expires_us, err);
 }
 
 /* No issued_at: clients would measure expiry against it with their own clock (auth.md 2). */
-static void reply_ticket(struct reply *reply, const struct ticket *ticket, struct slice refresh_token)
+static void reply_ticket(struct reply *reply, const struct ticket *ticket,
+                         struct slice refresh_token)
 {
     struct buf body = {0};
     buf_str(&body, "{\"token\":");
@@ -108,13 +113,16 @@ static void reply_ticket(struct reply *reply, const struct ticket *ticket, struc
     reply_buf(reply, 200, "application/json", &body);
 }
 
-/* Somebody, or nobody, is established: makes the answer. `refresh_token` is repeated when one was used. */
-static bool answer(struct token_request *t, struct slice refresh_token, struct reply *reply, struct err *err)
+/* Somebody, or nobody, is established: makes the answer. `refresh_token` is repeated when one was
+ * used. */
+static bool answer(struct token_request *t, struct slice refresh_token, struct reply *reply,
+                   struct err *err)
 {
     auto_ticket struct ticket ticket = {0};
     struct secret_text session = {0};
     read_wishes(t);
-    if (!ticket_issue(t->auth, t->signed_in ? &t->login : NULL, &t->wishes, t->rq->now_us, &ticket, err)) {
+    if (!ticket_issue(t->auth, t->signed_in ? &t->login : NULL, &t->wishes, t->rq->now_us, &ticket,
+                      err)) {
         return false;
     }
     if (wants_session(t)) {
@@ -149,9 +157,11 @@ static void finish(struct token_request *t, bool ok, struct reply *reply, const 
     request_end(t);
 }
 
-static bool sign_in(struct token_request *t, struct slice user, struct slice secret, struct err *err)
+static bool sign_in(struct token_request *t, struct slice user, struct slice secret,
+                    struct err *err)
 {
-    t->signed_in = login_verify(t->auth, user, secret, &t->context, &t->login, &t->retry_after_s, err);
+    t->signed_in =
+        login_verify(t->auth, user, secret, &t->context, &t->login, &t->retry_after_s, err);
     return t->signed_in;
 }
 
@@ -177,7 +187,8 @@ void api_token_get(struct request *rq, struct reply *reply)
     struct token_request t;
     struct err err = {0};
     request_begin(&t, rq, request_query);
-    bool ok = check_service(&t, &err) && sign_in_by_header(&t, &err) && answer(&t, (struct slice){0}, reply, &err);
+    bool ok = check_service(&t, &err) && sign_in_by_header(&t, &err) &&
+              answer(&t, (struct slice){0}, reply, &err);
     finish(&t, ok, reply, &err);
 }
 
@@ -199,7 +210,8 @@ static bool grant_refresh(struct token_request *t, struct reply *reply, struct e
     parameter_get(t, "refresh_token", &secret);
     t->signed_in = login_by_secret(t->auth, buf_slice_of(&secret), &t->context, &t->login, err);
     bool is_session = t->signed_in && t->login.anchor == ANCHOR_SESSION;
-    bool ok = t->signed_in && answer(t, is_session ? buf_slice_of(&secret) : (struct slice){0}, reply, err);
+    bool ok = t->signed_in &&
+              answer(t, is_session ? buf_slice_of(&secret) : (struct slice){0}, reply, err);
     buf_wipe(&secret);
     return ok;
 }

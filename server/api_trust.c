@@ -1,10 +1,11 @@
-/* The Notary v1 API (notary-api 3 to 13): server keys, publishing, deletion, the changefeed. Reading metadata:
- * api_trust_read.c. */
+/* The Notary v1 API (notary-api 3 to 13): server keys, publishing, deletion, the changefeed.
+ * Reading metadata: api_trust_read.c. */
+#include "server/api_trust.h"
+
 #include "auth/access.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "server/api.h"
-#include "server/api_trust.h"
 #include "server/app.h"
 #include "server/multipart.h"
 #include "server/registry.h"
@@ -20,7 +21,7 @@
 #define RECORDS_DEFAULT 100
 #define RECORDS_MAX 1000
 
-/* --- errors ----------------------------------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 static json_t *publish_detail(const char *errname, const char *msg, const char *reason,
                               bool missing_snapshot)
@@ -36,7 +37,8 @@ static json_t *publish_detail(const char *errname, const char *msg, const char *
     return detail;
 }
 
-/* Every 400 of a publish has the detail that clients print (gate.md 9.1), and fits into what they read. */
+/* Every 400 of a publish has the detail that clients print (gate.md 9.1), and fits into what they
+ * read. */
 static void reply_publish_error(struct reply *reply, enum err_code code, const char *errname,
                                 const char *msg, const char *reason, bool missing_snapshot)
 {
@@ -54,7 +56,7 @@ static void reply_publish_error(struct reply *reply, enum err_code code, const c
     }
 }
 
-/* --- server keys -------------------------------------------------------------------------------------------------------- */
+/* --- server keys ------------------------------------------------------------------------------ */
 
 static void answer_key(struct request *rq, struct reply *reply, bool rotate)
 {
@@ -76,7 +78,7 @@ static void answer_key(struct request *rq, struct reply *reply, bool rotate)
 }
 
 /* GET /v2/GUN/_trust/tuf/(timestamp|snapshot).key */
-void trust_key_get(struct request *rq, struct reply *reply)
+void trust_key_read(struct request *rq, struct reply *reply)
 {
     answer_key(rq, reply, false);
 }
@@ -87,11 +89,12 @@ void trust_key_rotate(struct request *rq, struct reply *reply)
     answer_key(rq, reply, true);
 }
 
-/* --- publishing ---------------------------------------------------------------------------------------------------------- */
+/* --- publishing ------------------------------------------------------------------------------- */
 
 static struct upload_part part_of(const struct multipart_part *part)
 {
-    struct upload_part out = {.has_name = part->has_filename, .role = part->filename, .bytes = part->bytes};
+    struct upload_part out = {
+        .has_name = part->has_filename, .role = part->filename, .bytes = part->bytes};
     if (slice_ends(out.role, ".json")) {
         out.role.n -= strlen(".json");
     }
@@ -141,7 +144,8 @@ static void run_publish(struct request *rq, struct reply *reply, struct publish_
     publish_verdict_free(verdict);
 }
 
-/* Publishing under an alias would make documents whose certificates name another collection (gate.md 11.4). */
+/* Publishing under an alias would make documents whose certificates name another collection
+ * (gate.md 11.4). */
 static bool is_canonical(const struct request *rq, struct reply *reply)
 {
     struct repo_name repo;
@@ -192,8 +196,10 @@ void trust_delete(struct request *rq, struct reply *reply)
     auto_json json_t *result = NULL;
     struct err err = {0};
     struct actor actor;
-    struct wipe_request wipe = {
-        .repo = rq->repo, .reason = "DELETE by the Notary API", .actor = &actor, .now_us = rq->now_us};
+    struct wipe_request wipe = {.repo = rq->repo,
+                                .reason = "DELETE by the Notary API",
+                                .actor = &actor,
+                                .now_us = rq->now_us};
     registry_actor(rq, &actor);
     repo_name_namespace(&rq->repo, &wipe.namespace_);
     if (!trust_wipe(rq->app->trust, &wipe, &result, &err)) {
@@ -203,7 +209,7 @@ void trust_delete(struct request *rq, struct reply *reply)
     reply_empty(reply, 200);
 }
 
-/* --- changefeed ----------------------------------------------------------------------------------------------------------- */
+/* --- changefeed ------------------------------------------------------------------------------- */
 
 static json_t *record_json(const struct change_record *r)
 {
@@ -214,9 +220,9 @@ static json_t *record_json(const struct change_record *r)
     }
     (void)snprintf(id, sizeof id, "%lld", (long long)r->id);
     return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s}", "ID", id, "CreatedAt",
-                     time_format(r->created_us / US_PER_SECOND * US_PER_SECOND, when), "GUN", r->gun,
-                     "Version", (json_int_t)(update ? r->version : 0), "SHA256", hex, "Category",
-                     update ? "update" : "deletion");
+                     time_format(r->created_us / US_PER_SECOND * US_PER_SECOND, when), "GUN",
+                     r->gun, "Version", (json_int_t)(update ? r->version : 0), "SHA256", hex,
+                     "Category", update ? "update" : "deletion");
 }
 
 /* A signed decimal of at most 32 bits. */
@@ -245,11 +251,12 @@ static bool read_query(const struct request *rq, struct reply *reply, struct fee
     (void)err_set(&err, ERR_TRUST_INVALID_PARAMETERS, "");
     *out = (struct feed_query){0};
     if (!request_query(rq, "records", 0, &records) || !parse_number(&records, &out->records)) {
-        reply_error_detail(reply, &err, json_string("the parameter records is a number, and required"));
+        reply_error_detail(reply, &err,
+                           json_string("the parameter records is a number, and required"));
         return false;
     }
-    if (request_has_query(rq, "change_id") &&
-        (!request_query(rq, "change_id", 0, &change_id) || !parse_number(&change_id, &out->change_id))) {
+    if (request_has_query(rq, "change_id") && (!request_query(rq, "change_id", 0, &change_id) ||
+                                               !parse_number(&change_id, &out->change_id))) {
         reply_error_detail(reply, &err, json_object());
         return false;
     }
@@ -279,7 +286,8 @@ static void answer_feed(struct request *rq, struct reply *reply, struct slice gu
     for (size_t i = 0; i < list.count; i++) {
         json_array_append_new(records, record_json(&list.items[i]));
     }
-    reply_json(reply, 200, json_pack("{s:I, s:o}", "count", (json_int_t)list.count, "records", records));
+    reply_json(reply, 200,
+               json_pack("{s:I, s:o}", "count", (json_int_t)list.count, "records", records));
 }
 
 /* GET /v2/GUN/_trust/changefeed */
@@ -304,6 +312,7 @@ void trust_health(struct request *rq, struct reply *reply)
     if (db_snapshot(rq->app->db, &tx, &err)) {
         reply_json(reply, 200, json_object());
     } else {
-        reply_json(reply, 503, json_pack("{s:s}", "DB operational", "the database does not answer"));
+        reply_json(reply, 503,
+                   json_pack("{s:s}", "DB operational", "the database does not answer"));
     }
 }

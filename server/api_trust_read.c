@@ -32,7 +32,7 @@ void reply_trust_error(struct reply *reply, const struct err *err)
     }
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static bool is_expired(const struct trust_doc *doc, int64_t now_us)
 {
@@ -91,7 +91,8 @@ static bool read_document(struct db_tx *tx, int64_t repository_id, const struct 
     return err_set(err, ERR_TRUST_NOT_FOUND, "");
 }
 
-/* notary-api 10: an expired timestamp, or one over an expired snapshot, is renewed before it is handed out. */
+/* notary-api 10: an expired timestamp, or one over an expired snapshot, is renewed before it is
+ * handed out. */
 static bool needs_renewal(struct db_tx *tx, int64_t repository_id, const struct trust_file *file,
                           const struct trust_doc *doc, int64_t now_us)
 {
@@ -125,7 +126,8 @@ static bool open_document(const struct request *rq, const struct trust_file *fil
     return true;
 }
 
-static void put_caching(struct reply *reply, const struct trust_file *file, enum visibility visibility)
+static void put_caching(struct reply *reply, const struct trust_file *file,
+                        enum visibility visibility)
 {
     bool open = visibility == VISIBILITY_PUBLIC;
     if (file->kind == TRUST_FILE_CHECKSUM || (open && file->kind == TRUST_FILE_VERSION)) {

@@ -19,9 +19,10 @@ static bool list(const struct request *rq, json_t *out, struct err *err)
     }
     for (size_t i = 0; i < found.count; i++) {
         const struct account *account = &found.items[i];
-        (void)json_array_append_new(out, json_pack("{s:s, s:b, s:o, s:b}", "user", account->name, "admin", (int)account->administrator,
-                                                   "created", administration_time(account->created_us), "disabled",
-                                                   (int)account->disabled));
+        (void)json_array_append_new(out, json_pack("{s:s, s:b, s:o, s:b}", "user", account->name,
+                                                   "admin", (int)account->administrator, "created",
+                                                   administration_time(account->created_us),
+                                                   "disabled", (int)account->disabled));
     }
     return true;
 }
@@ -35,20 +36,24 @@ void api_users_list(struct request *rq, struct reply *reply)
     administration_reply_list(reply, ok, "users", users, &err);
 }
 
-static bool create(const struct request *rq, struct email *email_out, struct buf *secret_out, struct err *err)
+static bool create(const struct request *rq, struct email *email_out, struct buf *secret_out,
+                   struct err *err)
 {
     static const char *const known[] = {"email", "admin", "password", NULL};
     auto_json json_t *body = NULL;
     struct slice email;
     struct user_new user = {0};
     struct actor actor;
-    if (!administration_body(rq, known, &body, err) || !administration_text(body, "email", NULL, &email, err) ||
+    if (!administration_body(rq, known, &body, err) ||
+        !administration_text(body, "email", NULL, &email, err) ||
         !administration_text(body, "password", "", &user.password, err) ||
-        !administration_flag(body, "admin", &user.administrator, err) || !email_parse(email, &user.email, err)) {
+        !administration_flag(body, "admin", &user.administrator, err) ||
+        !email_parse(email, &user.email, err)) {
         return false;
     }
     if (json_object_get(body, "password") != NULL && user.password.n == 0) {
-        return err_set(err, ERR_INVALID, "\"password\" is empty; leave it out to have one generated");
+        return err_set(err, ERR_INVALID,
+                       "\"password\" is empty; leave it out to have one generated");
     }
     *email_out = user.email;
     administration_actor(rq, &actor);

@@ -1,4 +1,5 @@
-/* The parts of a running server, made once at start, constant afterwards. Handlers reach them through rq->app. */
+/* The parts of a running server, made once at start, constant afterwards. Handlers reach them
+ * through rq->app. */
 #ifndef SERVER_APP_H
 #define SERVER_APP_H
 
@@ -15,17 +16,18 @@ struct metrics;
 
 struct app {
     const struct config *config;
-    struct store *store;     /* storage/store.h: folders, database, uploads */
-    struct db *db;           /* store's database */
-    struct trust *trust;     /* trust/trust.h: gate views, publish locks, sealed keys */
-    struct auth *auth;       /* auth/auth.h: token keys, verified-token cache, throttle, hashing pool */
+    struct store *store; /* storage/store.h: folders, database, uploads */
+    struct db *db;       /* store's database */
+    struct trust *trust; /* trust/trust.h: gate views, publish locks, sealed keys */
+    struct auth *auth;   /* auth/auth.h: token keys, verified-token cache, throttle, hashing pool */
     struct metrics *metrics; /* server/metrics.h */
     atomic_bool stopping;    /* set at SIGTERM: not ready any more */
 };
 
 /* Opens everything below the HTTP core.
  *   config   borrowed, must outlive
- * Expected errors: one sentence that a person can act on (folder in use, newer database, unreadable secret, disk full). */
+ * Expected errors: one sentence that a person can act on (folder in use, newer database, unreadable
+ * secret, disk full). */
 bool app_open(const struct config *config, struct app **out, struct err *err) MUST_USE;
 /* No thread may use it any more. Accepts NULL. */
 void app_close(struct app *app);

@@ -1,4 +1,6 @@
-/* Makes the certificates of `bondstore init`: a CA of its own and a server certificate under it, ECDSA P-256 (OpenSSL).
+/* Makes the certificates of `bondstore init`: a CA of its own and a server certificate under it,
+ * ECDSA P-256 (OpenSSL).
+ *
  * Owns: their contents. Refuses to know: where they are used. */
 #ifndef SERVER_CERTIFICATE_H
 #define SERVER_CERTIFICATE_H
@@ -11,8 +13,10 @@ struct certificate_set {
 };
 
 /*   host   name or address; also named are localhost, 127.0.0.1 and ::1
- * The CA lives ten years, the server's certificate 825 days (what Apple's clients accept at most). */
-bool certificate_make(const char *host, int64_t now_us, struct certificate_set *out, struct err *err) MUST_USE;
+ * The CA lives ten years, the server's certificate 825 days (what Apple's clients accept at most).
+ */
+bool certificate_make(const char *host, int64_t now_us, struct certificate_set *out,
+                      struct err *err) MUST_USE;
 void certificate_set_dispose(struct certificate_set *set); /* wipes the keys */
 
 #endif

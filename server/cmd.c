@@ -7,7 +7,8 @@
 
 int cmd_fail(const struct err *err)
 {
-    (void)fprintf(stderr, "bondstore: %s\n", err->msg[0] != '\0' ? err->msg : err_info(err->code)->sentence);
+    (void)fprintf(stderr, "bondstore: %s\n",
+                  err->msg[0] != '\0' ? err->msg : err_info(err->code)->sentence);
     if (err->detail[0] != '\0') {
         (void)fprintf(stderr, "bondstore: (%s)\n", err->detail);
     }
@@ -37,7 +38,8 @@ static enum log_level level_of(const char *word)
     static const struct {
         const char *word;
         enum log_level level;
-    } levels[] = {{"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warn", LOG_WARN}, {"error", LOG_ERROR}};
+    } levels[] = {
+        {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warn", LOG_WARN}, {"error", LOG_ERROR}};
     for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
         if (strcmp(levels[i].word, word) == 0) {
             return levels[i].level;

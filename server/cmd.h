@@ -1,5 +1,6 @@
-/* The verbs of `bondstore`, one file each. Each takes its own arguments (argv[0] is the verb), writes data on stdout and
- * one sentence about a failure on stderr, and returns the exit status: 0, 1 failure, 2 usage. */
+/* The verbs of `bondstore`, one file each. Each takes its own arguments (argv[0] is the verb),
+ * writes data on stdout and one sentence about a failure on stderr, and returns the exit status:
+ * 0, 1 failure, 2 usage. */
 #ifndef SERVER_CMD_H
 #define SERVER_CMD_H
 
@@ -16,8 +17,8 @@ int cmd_settings(int argc, char **argv);
 
 /* "bondstore: SENTENCE" on stderr; returns 1. */
 int cmd_fail(const struct err *err);
-/* For verbs whose only argument is the configuration file: parses argv and reads it. -1: *out is filled; otherwise the
- * exit status. */
+/* For verbs whose only argument is the configuration file: parses argv and reads it. -1: *out is
+ * filled; otherwise the exit status. */
 int cmd_config(int argc, char **argv, const char *doc, struct config **out);
 
 #endif

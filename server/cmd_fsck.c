@@ -16,14 +16,16 @@ struct check {
     int64_t repositories, manifests, blobs, entries, problems;
 };
 
-static void problem(struct check *c, const struct repository *repo, const struct digest *digest, const char *what)
+static void problem(struct check *c, const struct repository *repo, const struct digest *digest,
+                    const char *what)
 {
     char text[DIGEST_STR_MAX];
     c->problems++;
     (void)printf("%s %s %s\n", repo->name.text, digest_format(digest, text), what);
 }
 
-static void check_file(struct check *c, const struct repository *repo, const struct digest *digest, int64_t size)
+static void check_file(struct check *c, const struct repository *repo, const struct digest *digest,
+                       int64_t size)
 {
     struct err err = {0};
     struct stat st;
@@ -40,8 +42,8 @@ static bool check_manifest(struct check *c, struct db_tx *tx, const struct repos
                            const struct digest *digest, struct err *err);
 
 /* What was never pushed (foreign layers, sparse manifests, subjects) is no fault. */
-static bool check_edge(struct check *c, struct db_tx *tx, const struct repository *repo, const struct edge *edge,
-                       struct err *err)
+static bool check_edge(struct check *c, struct db_tx *tx, const struct repository *repo,
+                       const struct edge *edge, struct err *err)
 {
     struct blob blob;
     struct err absent = {0};
@@ -87,7 +89,8 @@ static bool check_manifest(struct check *c, struct db_tx *tx, const struct repos
     return ok;
 }
 
-static bool check_repository(struct check *c, struct db_tx *tx, const struct repository *repo, struct err *err)
+static bool check_repository(struct check *c, struct db_tx *tx, const struct repository *repo,
+                             struct err *err)
 {
     auto_buf struct buf last = {0};
     bool more = true;
@@ -151,7 +154,8 @@ static bool check_audit(struct check *c, struct db_tx *tx, struct err *err)
 static bool check_all(struct check *c, struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
-    return db_snapshot(store_db(c->store), &tx, err) && check_repositories(c, tx, err) && check_audit(c, tx, err);
+    return db_snapshot(store_db(c->store), &tx, err) && check_repositories(c, tx, err) &&
+           check_audit(c, tx, err);
 }
 
 int cmd_fsck(int argc, char **argv)
@@ -159,10 +163,11 @@ int cmd_fsck(int argc, char **argv)
     struct config *config = NULL;
     struct check c = {0};
     struct err err = {0};
-    int status = cmd_config(argc, argv,
-                            "Checks that what tags reach is in the index and on disk, and that the audit log is whole. "
-                            "Needs the folder for itself. Exit status 1 when something is wrong.",
-                            &config);
+    int status = cmd_config(
+        argc, argv,
+        "Checks that what tags reach is in the index and on disk, and that the audit log is whole. "
+        "Needs the folder for itself. Exit status 1 when something is wrong.",
+        &config);
     if (status >= 0) {
         return status;
     }
@@ -172,7 +177,8 @@ int cmd_fsck(int argc, char **argv)
     if (!ok) {
         return cmd_fail(&err);
     }
-    (void)printf("repositories %lld\nmanifests %lld\nblobs %lld\nproblems %lld\n", (long long)c.repositories,
-                 (long long)c.manifests, (long long)c.blobs, (long long)c.problems);
+    (void)printf("repositories %lld\nmanifests %lld\nblobs %lld\nproblems %lld\n",
+                 (long long)c.repositories, (long long)c.manifests, (long long)c.blobs,
+                 (long long)c.problems);
     return c.problems == 0 ? 0 : 1;
 }

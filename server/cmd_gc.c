@@ -42,18 +42,19 @@ int cmd_gc(int argc, char **argv)
     struct gc_result result = {0};
     struct err err = {0};
     int uploads = 0;
-    int status = cmd_config(argc, argv,
-                            "Removes what is due for collection. A running server does the same by itself; this needs "
-                            "the folder for itself.",
-                            &config);
+    int status = cmd_config(
+        argc, argv,
+        "Removes what is due for collection. A running server does the same by itself; this needs "
+        "the folder for itself.",
+        &config);
     if (status >= 0) {
         return status;
     }
     bool ok = store_open(config->data_dir, &store, &err) && expire(store, &uploads, &err) &&
               collect(store, &result, &err);
     if (ok) {
-        (void)printf("blobs %d\nbytes %lld\nmemberships %d\nuploads %d\n", result.blobs, (long long)result.bytes,
-                     result.memberships, uploads);
+        (void)printf("blobs %d\nbytes %lld\nmemberships %d\nuploads %d\n", result.blobs,
+                     (long long)result.bytes, result.memberships, uploads);
     }
     store_close(store);
     config_free(config);

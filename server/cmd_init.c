@@ -22,10 +22,15 @@ struct options {
 };
 
 static const struct argp_option option_table[] = {
-    {.name = "public-url", .key = 'u', .arg = "URL", .doc = "https://HOST:PORT as clients will write it"},
+    {.name = "public-url",
+     .key = 'u',
+     .arg = "URL",
+     .doc = "https://HOST:PORT as clients will write it"},
     {.name = "admin", .key = 'a', .arg = "EMAIL", .doc = "The first administrator"},
-    {.name = "password-stdin", .key = 'p', .doc = "Take his password from standard input (at least 15 characters) "
-                                                  "instead of making one"},
+    {.name = "password-stdin",
+     .key = 'p',
+     .doc = "Take his password from standard input (at least 15 characters) "
+            "instead of making one"},
     {0},
 };
 
@@ -60,8 +65,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 /* ---- the folder ---- */
 
-static const char *const parts[] = {"bondstore.yaml", "index.db", "index.db-wal", "index.db-shm", "blobs",
-                                    "uploads",        "secrets",  "tls",          "run",          "lock"};
+static const char *const parts[] = {
+    "bondstore.yaml", "index.db", "index.db-wal", "index.db-shm", "blobs",
+    "uploads",        "secrets",  "tls",          "run",          "lock"};
 
 static bool is_free(const char *dir, struct err *err)
 {
@@ -86,7 +92,8 @@ static bool make_folders(const char *dir, struct err *err)
         buf_clear(&path);
         buf_put(&path, dir, at != NULL ? (size_t)(at - dir) : strlen(dir));
         if (mkdir(path.p, 0755) != 0 && errno != EEXIST) {
-            return err_set(err, ERR_INVALID, "the folder %s cannot be made: %s", path.p, strerror(errno));
+            return err_set(err, ERR_INVALID, "the folder %s cannot be made: %s", path.p,
+                           strerror(errno));
         }
         if (at == NULL) {
             return true;
@@ -159,11 +166,13 @@ static bool make_secrets(int dir, const char *path, struct err *err)
 {
     auto_buf struct buf secrets = {0};
     buf_printf(&secrets, "%s/secrets", path);
-    return fsx_mkdir(dir, "secrets", 0700, err) && trust_sealing_key_create(dir, "secrets/sealing.key", err) &&
+    return fsx_mkdir(dir, "secrets", 0700, err) &&
+           trust_sealing_key_create(dir, "secrets/sealing.key", err) &&
            auth_make_keys(secrets.p, err);
 }
 
-static bool make_administrator(const struct options *o, struct slice password, struct buf *secret, struct err *err)
+static bool make_administrator(const struct options *o, struct slice password, struct buf *secret,
+                               struct err *err)
 {
     struct store *store = NULL;
     bool ok = store_open(o->dir, &store, err) &&
@@ -173,8 +182,8 @@ static bool make_administrator(const struct options *o, struct slice password, s
 }
 
 /* The configuration comes last: a folder that has one is whole. */
-static bool fill(const struct options *o, const struct public_url *url, struct slice password, struct buf *secret,
-                 struct err *err)
+static bool fill(const struct options *o, const struct public_url *url, struct slice password,
+                 struct buf *secret, struct err *err)
 {
     auto_buf struct buf yaml = {0};
     auto_fd int dir = fsx_open_dir(AT_FDCWD, o->dir, false, 0755, err);
@@ -182,8 +191,8 @@ static bool fill(const struct options *o, const struct public_url *url, struct s
         return false;
     }
     config_text(url, &yaml);
-    return (!url->https || write_certificates(dir, url->host, err)) && make_secrets(dir, o->dir, err) &&
-           make_administrator(o, password, secret, err) &&
+    return (!url->https || write_certificates(dir, url->host, err)) &&
+           make_secrets(dir, o->dir, err) && make_administrator(o, password, secret, err) &&
            fsx_replace(dir, "bondstore.yaml", buf_slice_of(&yaml), 0644, err);
 }
 
@@ -218,8 +227,8 @@ static int init(const struct options *o, struct slice password)
         buf_wipe(&secret);
         return cmd_fail(&err);
     }
-    (void)fprintf(stderr, "made %s for %s; start it with: bondstore serve %s/bondstore.yaml\n", o->dir, url.text,
-                  o->dir);
+    (void)fprintf(stderr, "made %s for %s; start it with: bondstore serve %s/bondstore.yaml\n",
+                  o->dir, url.text, o->dir);
     if (secret.n > 0) {
         (void)fprintf(stderr, "the administrator and his password, shown this once:\n");
         (void)fflush(stderr);
@@ -234,12 +243,15 @@ int cmd_init(int argc, char **argv)
     struct options o = {0};
     struct buf password = {0};
     struct err err = {0};
-    const struct argp argp = {
-        .options = option_table, .parser = parse, .args_doc = "DIR", .doc = "Makes a data folder, ready to be served."};
+    const struct argp argp = {.options = option_table,
+                              .parser = parse,
+                              .args_doc = "DIR",
+                              .doc = "Makes a data folder, ready to be served."};
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) {
         return EXIT_USAGE;
     }
-    int status = read_password(&o, &password, &err) ? init(&o, buf_slice_of(&password)) : cmd_fail(&err);
+    int status =
+        read_password(&o, &password, &err) ? init(&o, buf_slice_of(&password)) : cmd_fail(&err);
     buf_wipe(&password);
     return status;
 }

@@ -45,20 +45,24 @@ static void make_core(struct serving *s)
     s->server.routes = route_table();
     s->server.router = router_new(route_table(), route_count());
     s->server.sweeper = sweeper_new(&limits, s->app->metrics);
-    s->server.defer = defer_new(worker_count(c), (size_t)c->limits_queue,
-                                (size_t)c->limits_connections * c->listen_count + 64, s->app->metrics);
+    s->server.defer =
+        defer_new(worker_count(c), (size_t)c->limits_queue,
+                  (size_t)c->limits_connections * c->listen_count + 64, s->app->metrics);
 }
 
-/* All sockets are bound before one is served, so that a port that is taken is said before anything happens. */
+/* All sockets are bound before one is served, so that a port that is taken is said before anything
+ * happens. */
 static bool bind_all(struct serving *s, struct err *err)
 {
     const struct config *c = s->config;
     for (size_t i = 0; i < c->listen_count; i++) {
         const struct config_listen *where = &c->listen[i];
-        if (where->certificate != NULL && !tls_new(where->certificate, where->key, &s->tls[i], err)) {
+        if (where->certificate != NULL &&
+            !tls_new(where->certificate, where->key, &s->tls[i], err)) {
             return false;
         }
-        if (!listener_bind_tcp(&s->server, where, s->tls[i], &s->listeners[s->listener_count], err)) {
+        if (!listener_bind_tcp(&s->server, where, s->tls[i], &s->listeners[s->listener_count],
+                               err)) {
             return false;
         }
         s->listener_count++;
@@ -104,8 +108,8 @@ static void drain(struct serving *s)
     }
 }
 
-/* The library aborts when it is stopped with a suspended connection: first nobody new, then the requests under way, then
- * the workers (after which nothing is suspended), then the library. */
+/* The library aborts when it is stopped with a suspended connection: first nobody new, then the
+ * requests under way, then the workers (after which nothing is suspended), then the library. */
 static void stop(struct serving *s)
 {
     if (s->app != NULL) {
@@ -141,7 +145,8 @@ static void reload(struct serving *s)
             continue;
         }
         if (tls_reload(s->tls[i], &err)) {
-            log_event(LOG_INFO, "certificate_reloaded", "file=\"%s\"", s->config->listen[i].certificate);
+            log_event(LOG_INFO, "certificate_reloaded", "file=\"%s\"",
+                      s->config->listen[i].certificate);
         } else {
             log_err(LOG_ERROR, "certificate_not_reloaded", &err);
         }
@@ -175,16 +180,19 @@ int cmd_serve(int argc, char **argv)
     struct serving s = {0};
     struct err err = {0};
     sigset_t set;
-    int status = cmd_config(argc, argv, "Serves a data folder in the foreground until SIGTERM. SIGHUP reads the "
-                                        "certificates again.",
-                            &s.config);
+    int status =
+        cmd_config(argc, argv,
+                   "Serves a data folder in the foreground until SIGTERM. SIGHUP reads the "
+                   "certificates again.",
+                   &s.config);
     if (status >= 0) {
         return status;
     }
     block_signals(&set);
     status = 0;
     if (start(&s, &err)) {
-        log_event(LOG_INFO, "ready", "url=\"%s\" version=%s", s.config->public_url, BONDSTORE_VERSION);
+        log_event(LOG_INFO, "ready", "url=\"%s\" version=%s", s.config->public_url,
+                  BONDSTORE_VERSION);
         wait_for_stop(&s, &set);
     } else {
         status = cmd_fail(&err);

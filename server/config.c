@@ -69,15 +69,17 @@ static bool url_host(struct slice rest, struct public_url *out, struct err *err)
     struct in6_addr v6;
     if (rest.n >= sizeof(out->service) || !host_port_split(rest, &host, &port) || host.n == 0 ||
         host.n >= sizeof(out->host)) {
-        return err_set(err, ERR_INVALID, "the public URL must be https://HOST or https://HOST:PORT, without a path");
+        return err_set(err, ERR_INVALID,
+                       "the public URL must be https://HOST or https://HOST:PORT, without a path");
     }
     (void)snprintf(out->host, sizeof(out->host), "%.*s", SLICE_FMT(host));
     (void)snprintf(out->service, sizeof(out->service), "%.*s", SLICE_FMT(rest));
     out->ipv6 = inet_pton(AF_INET6, out->host, &v6) == 1;
     bool valid = rest.p[0] == '[' ? out->ipv6 : host_is_valid(rest);
     if (!valid) {
-        return err_set(err, ERR_INVALID,
-                       "the host of the public URL must be a name in lower-case letters or an address");
+        return err_set(
+            err, ERR_INVALID,
+            "the host of the public URL must be a name in lower-case letters or an address");
     }
     out->port_given = port.n > 0;
     out->port = out->https ? 443 : 80;
@@ -95,7 +97,8 @@ bool public_url_parse(struct slice text, struct public_url *out, struct err *err
     }
     out->https = slice_starts(text, "https://");
     if (!out->https && !slice_starts(text, "http://")) {
-        return err_set(err, ERR_INVALID, "the public URL must begin with https:// (or http:// for a loopback host)");
+        return err_set(err, ERR_INVALID,
+                       "the public URL must begin with https:// (or http:// for a loopback host)");
     }
     if (text.n >= sizeof(out->text)) {
         return err_set(err, ERR_INVALID, "the public URL is too long");
@@ -106,7 +109,8 @@ bool public_url_parse(struct slice text, struct public_url *out, struct err *err
     }
     if (!out->https && !host_is_loopback(out->host)) {
         return err_set(err, ERR_INVALID,
-                       "http:// is accepted for loopback hosts only: passwords and tokens would travel in the clear");
+                       "http:// is accepted for loopback hosts only: passwords and tokens would "
+                       "travel in the clear");
     }
     return true;
 }
@@ -160,7 +164,8 @@ static void store_value(struct config *c, const struct setting *s, const char *t
     }
 }
 
-static bool read_values(struct config *c, const struct config_yaml *y, struct slice text, struct err *err)
+static bool read_values(struct config *c, const struct config_yaml *y, struct slice text,
+                        struct err *err)
 {
     for (size_t i = 0; i < setting_count(); i++) {
         const struct setting *s = setting_at(i);
@@ -205,17 +210,21 @@ static bool read_public_url(struct config *c, struct slice text, struct err *err
     return true;
 }
 
-static bool read_hosts(struct config *c, const struct config_yaml *y, struct slice text, struct err *err)
+static bool read_hosts(struct config *c, const struct config_yaml *y, struct slice text,
+                       struct err *err)
 {
-    bool own = strcmp(c->canonical_host, c->service) == 0; /* judged with public_url, may be an IPv6 address */
+    bool own = strcmp(c->canonical_host, c->service) ==
+               0; /* judged with public_url, may be an IPv6 address */
     if (!own && !host_is_valid(slice_str(c->canonical_host))) {
-        return err_set(err, ERR_INVALID, "%s, line %d: canonical_host: it must be host or host:port in lower case",
+        return err_set(err, ERR_INVALID,
+                       "%s, line %d: canonical_host: it must be host or host:port in lower case",
                        c->file, config_yaml_line(text, "", "canonical_host"));
     }
     for (size_t i = 0; i < config_yaml_alias_count(y); i++) {
         const char *alias = config_yaml_alias(y, i);
         if (!host_is_valid(slice_str(alias))) {
-            return err_set(err, ERR_INVALID, "%s, line %d: aliases: \"%s\" is not host or host:port in lower case",
+            return err_set(err, ERR_INVALID,
+                           "%s, line %d: aliases: \"%s\" is not host or host:port in lower case",
                            c->file, config_yaml_line(text, "", "aliases"), alias);
         }
         c->aliases[c->alias_count++] = keep(c, alias, strlen(alias));
@@ -236,15 +245,18 @@ static bool address_parse(struct config *c, const char *address, struct config_l
     }
     out->host = keep(c, host.n ? host.p : "", host.n);
     out->loopback = host_is_loopback(out->host);
-    return host.n == 0 || inet_pton(AF_INET, out->host, &v4) == 1 || inet_pton(AF_INET6, out->host, &v6) == 1;
+    return host.n == 0 || inet_pton(AF_INET, out->host, &v4) == 1 ||
+           inet_pton(AF_INET6, out->host, &v6) == 1;
 }
 
-static bool read_listener(struct config *c, const struct yaml_listen *from, struct config_listen *out, struct err *err)
+static bool read_listener(struct config *c, const struct yaml_listen *from,
+                          struct config_listen *out, struct err *err)
 {
     if (!address_parse(c, from->address, out)) {
-        return err_set(err, ERR_INVALID,
-                       "%s: listen: \"%s\" is not ADDRESS:PORT with a numeric address, as in 0.0.0.0:5443", c->file,
-                       from->address);
+        return err_set(
+            err, ERR_INVALID,
+            "%s: listen: \"%s\" is not ADDRESS:PORT with a numeric address, as in 0.0.0.0:5443",
+            c->file, from->address);
     }
     if (from->tls != NULL) {
         out->certificate = keep_path(c, from->tls->certificate);
@@ -252,10 +264,11 @@ static bool read_listener(struct config *c, const struct yaml_listen *from, stru
         return true;
     }
     if (!out->loopback && !c->behind_proxy) {
-        return err_set(err, ERR_INVALID,
-                       "%s: listen: %s has no tls; plain HTTP is accepted on loopback addresses only, unless "
-                       "behind_proxy is set",
-                       c->file, from->address);
+        return err_set(
+            err, ERR_INVALID,
+            "%s: listen: %s has no tls; plain HTTP is accepted on loopback addresses only, unless "
+            "behind_proxy is set",
+            c->file, from->address);
     }
     return true;
 }
@@ -295,8 +308,8 @@ bool config_parse(const char *file, struct slice text, struct config **out, stru
     struct config *c = xcalloc(1, sizeof(*c));
     c->texts = xcalloc(1, sizeof(struct texts));
     set_folder(c, file);
-    bool ok = read_values(c, y, text, err) && read_public_url(c, text, err) && read_hosts(c, y, text, err) &&
-              read_listeners(c, y, err);
+    bool ok = read_values(c, y, text, err) && read_public_url(c, text, err) &&
+              read_hosts(c, y, text, err) && read_listeners(c, y, err);
     config_yaml_free(y);
     if (!ok) {
         config_free(c);
@@ -315,15 +328,17 @@ static bool secret_is_private(const char *path, struct err *err)
         return true; /* whoever needs it says that it is missing */
     }
     if ((st.st_mode & (S_IROTH | S_IWOTH)) != 0) {
-        return err_set(err, ERR_INVALID, "%s can be read or written by everybody on this machine; run chmod 600 on it",
-                       path);
+        return err_set(
+            err, ERR_INVALID,
+            "%s can be read or written by everybody on this machine; run chmod 600 on it", path);
     }
     return true;
 }
 
 static bool secrets_are_private(const struct config *c, struct err *err)
 {
-    static const char *const names[] = {"secrets", "secrets/sealing.key", "secrets/token.key", "tls/ca.key"};
+    static const char *const names[] = {"secrets", "secrets/sealing.key", "secrets/token.key",
+                                        "tls/ca.key"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         auto_buf struct buf path = {0};
         buf_printf(&path, "%s/%s", c->data_dir, names[i]);
@@ -344,7 +359,8 @@ bool config_load(const char *file, struct config **out, struct err *err)
     auto_buf struct buf text = {0};
     struct err why = {0};
     if (!fsx_read(AT_FDCWD, file, CONFIG_FILE_MAX, &text, &why)) {
-        return err_set(err, ERR_INVALID, "cannot read %s: %s", file, why.sys ? strerror(why.sys) : why.msg);
+        return err_set(err, ERR_INVALID, "cannot read %s: %s", file,
+                       why.sys ? strerror(why.sys) : why.msg);
     }
     if (!config_parse(file, buf_slice_of(&text), out, err)) {
         return false;

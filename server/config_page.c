@@ -38,7 +38,8 @@ static void put_row(const struct setting *s, struct buf *out)
     setting_name(s, out);
     buf_str(out, "` | ");
     put_cell(out, type_text(s));
-    buf_printf(out, " | %s%s%s | ", s->fallback[0] ? "`" : "", s->fallback, s->fallback[0] ? "`" : "");
+    buf_printf(out, " | %s%s%s | ", s->fallback[0] ? "`" : "", s->fallback,
+               s->fallback[0] ? "`" : "");
     put_cell(out, s->sentence);
     buf_str(out, " ");
     put_cell(out, s->reason);
@@ -49,21 +50,28 @@ static void put_row(const struct setting *s, struct buf *out)
 
 void config_write_markdown(struct buf *out)
 {
-    buf_str(out, "# Settings\n\n"
-                 "Made by `bondstore settings --markdown`; do not edit.\n\n"
-                 "`bondstore.yaml` holds these keys; `section.key` is `key` below `section:`. An environment variable "
-                 "comes before the file. An unknown key, a wrong unit or a secret that everybody can read is refused "
-                 "at start, with file, line and reason. Relative paths count from the file's own folder.\n\n"
-                 "| key | type | default | meaning | environment |\n|---|---|---|---|---|\n");
+    buf_str(
+        out,
+        "# Settings\n\n"
+        "Made by `bondstore settings --markdown`; do not edit.\n\n"
+        "`bondstore.yaml` holds these keys; `section.key` is `key` below `section:`. An "
+        "environment variable "
+        "comes before the file. An unknown key, a wrong unit or a secret that everybody can read "
+        "is refused "
+        "at start, with file, line and reason. Relative paths count from the file's own folder.\n\n"
+        "| key | type | default | meaning | environment |\n|---|---|---|---|---|\n");
     for (size_t i = 0; i < setting_count(); i++) {
         put_row(setting_at(i), out);
     }
     buf_str(out, "\nLists, in the file only:\n\n"
                  "| key | meaning |\n|---|---|\n"
-                 "| `listen` | Listeners. `address: ADDRESS:PORT` (numeric; `:PORT` is every address) and, for HTTPS, "
-                 "`tls: { certificate: FILE, key: FILE }` in PEM. Plain HTTP is accepted on loopback addresses only, "
+                 "| `listen` | Listeners. `address: ADDRESS:PORT` (numeric; `:PORT` is every "
+                 "address) and, for HTTPS, "
+                 "`tls: { certificate: FILE, key: FILE }` in PEM. Plain HTTP is accepted on "
+                 "loopback addresses only, "
                  "unless `behind_proxy` is set. `SIGHUP` reads certificates again. |\n"
-                 "| `aliases` | Further host[:port] names under which signed collections can be read; publishing goes "
+                 "| `aliases` | Further host[:port] names under which signed collections can be "
+                 "read; publishing goes "
                  "under `canonical_host` alone. |\n");
 }
 
@@ -77,15 +85,19 @@ static void put_example(const struct setting *s, struct buf *out)
     if (strcmp(s->key, "public_url") == 0) {
         buf_str(out, "public_url: https://localhost:5443\n");
     } else {
-        buf_printf(out, "%s%s: %s\n", indent, s->key, s->fallback[0] != '\0' ? s->fallback : "\"\"");
+        buf_printf(out, "%s%s: %s\n", indent, s->key,
+                   s->fallback[0] != '\0' ? s->fallback : "\"\"");
     }
 }
 
 void config_write_example(struct buf *out)
 {
     const char *section = "";
-    buf_str(out, "# Every setting of Bondstore with its default. Only public_url and listen are required.\n"
-                 "# An environment variable BONDSTORE_KEY or BONDSTORE_SECTION_KEY comes before this file.\n\n");
+    buf_str(
+        out,
+        "# Every setting of Bondstore with its default. Only public_url and listen are required.\n"
+        "# An environment variable BONDSTORE_KEY or BONDSTORE_SECTION_KEY comes before this "
+        "file.\n\n");
     for (size_t i = 0; i < setting_count(); i++) {
         const struct setting *s = setting_at(i);
         if (strcmp(section, s->section) != 0) {
@@ -94,9 +106,11 @@ void config_write_example(struct buf *out)
         }
         put_example(s, out);
     }
-    buf_str(out, "\n# Listeners: numeric address and port. Plain HTTP on loopback addresses only, unless behind_proxy "
+    buf_str(out, "\n# Listeners: numeric address and port. Plain HTTP on loopback addresses only, "
+                 "unless behind_proxy "
                  "is set.\nlisten:\n"
                  "  - address: 0.0.0.0:5443\n"
                  "    tls: { certificate: tls/server.crt, key: tls/server.key }\n"
-                 "\n# Further names of this server under which signed collections can be read.\naliases: []\n");
+                 "\n# Further names of this server under which signed collections can be "
+                 "read.\naliases: []\n");
 }

@@ -4,9 +4,9 @@
 #include <stdio.h>
 
 #define YAML_FIELD(section, key, ...) char *key;
-#define YAML_SECTION_STRUCT(section, rows)                                                                             \
-    struct yaml_##section {                                                                                            \
-        rows(YAML_FIELD)                                                                                               \
+#define YAML_SECTION_STRUCT(section, rows)                                                         \
+    struct yaml_##section {                                                                        \
+        rows(YAML_FIELD)                                                                           \
     };
 SETTINGS_SECTIONS(YAML_SECTION_STRUCT)
 
@@ -21,42 +21,51 @@ struct yaml_top {
 };
 
 struct config_yaml {
-    struct yaml_top *top; /* NULL: an empty file */
+    struct yaml_top *top;    /* NULL: an empty file */
     const char *values[128]; /* by setting number; borrowed from top */
 };
 
 #define OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
-#define SCHEMA_FIELD(section, key, ...)                                                                                \
+#define SCHEMA_FIELD(section, key, ...)                                                            \
     CYAML_FIELD_STRING_PTR(#key, OPTIONAL, struct yaml_##section, key, 0, CYAML_UNLIMITED),
-#define SCHEMA_SECTION(section, rows)                                                                                  \
+#define SCHEMA_SECTION(section, rows)                                                              \
     static const cyaml_schema_field_t fields_##section[] = {rows(SCHEMA_FIELD) CYAML_FIELD_END};
 SETTINGS_SECTIONS(SCHEMA_SECTION)
 
 static const cyaml_schema_field_t fields_tls[] = {
-    CYAML_FIELD_STRING_PTR("certificate", CYAML_FLAG_POINTER, struct yaml_tls, certificate, 1, CYAML_UNLIMITED),
-    CYAML_FIELD_STRING_PTR("key", CYAML_FLAG_POINTER, struct yaml_tls, key, 1, CYAML_UNLIMITED), CYAML_FIELD_END};
+    CYAML_FIELD_STRING_PTR("certificate", CYAML_FLAG_POINTER, struct yaml_tls, certificate, 1,
+                           CYAML_UNLIMITED),
+    CYAML_FIELD_STRING_PTR("key", CYAML_FLAG_POINTER, struct yaml_tls, key, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_END};
 static const cyaml_schema_field_t fields_listen[] = {
-    CYAML_FIELD_STRING_PTR("address", CYAML_FLAG_POINTER, struct yaml_listen, address, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_STRING_PTR("address", CYAML_FLAG_POINTER, struct yaml_listen, address, 1,
+                           CYAML_UNLIMITED),
     CYAML_FIELD_MAPPING_PTR("tls", OPTIONAL, struct yaml_listen, tls, fields_tls), CYAML_FIELD_END};
 static const cyaml_schema_value_t value_listen = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_listen, fields_listen)};
-static const cyaml_schema_value_t value_alias = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, CYAML_UNLIMITED)};
+static const cyaml_schema_value_t value_alias = {
+    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, CYAML_UNLIMITED)};
 
-#define SCHEMA_MEMBER(section, rows)                                                                                   \
+#define SCHEMA_MEMBER(section, rows)                                                               \
     CYAML_FIELD_MAPPING_PTR(#section, OPTIONAL, struct yaml_top, section, fields_##section),
 static const cyaml_schema_field_t fields_top[] = {
-    SETTINGS_TOP(SCHEMA_FIELD) SETTINGS_SECTIONS(SCHEMA_MEMBER)
-        CYAML_FIELD_SEQUENCE("listen", OPTIONAL, struct yaml_top, listen, &value_listen, 0, LISTEN_MAX),
-    CYAML_FIELD_SEQUENCE("aliases", OPTIONAL, struct yaml_top, aliases, &value_alias, 0, ALIASES_MAX), CYAML_FIELD_END};
-static const cyaml_schema_value_t value_top = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct yaml_top, fields_top)};
+    SETTINGS_TOP(SCHEMA_FIELD) SETTINGS_SECTIONS(SCHEMA_MEMBER) CYAML_FIELD_SEQUENCE(
+        "listen", OPTIONAL, struct yaml_top, listen, &value_listen, 0, LISTEN_MAX),
+    CYAML_FIELD_SEQUENCE("aliases", OPTIONAL, struct yaml_top, aliases, &value_alias, 0,
+                         ALIASES_MAX),
+    CYAML_FIELD_END};
+static const cyaml_schema_value_t value_top = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct yaml_top, fields_top)};
 
-/* The library explains an error by lines of log: the first is the reason, the next with a place says where. */
+/* The library explains an error by lines of log: the first is the reason, the next with a place
+ * says where. */
 struct explanation {
     char reason[200];
     int line;
 };
 
-static void __attribute__((format(printf, 3, 0))) explain(cyaml_log_t level, void *arg, const char *fmt, va_list args)
+static void __attribute__((format(printf, 3, 0)))
+explain(cyaml_log_t level, void *arg, const char *fmt, va_list args)
 {
     struct explanation *e = arg;
     char text[200];
@@ -107,7 +116,8 @@ int config_yaml_line(struct slice text, const char *section, const char *key)
     return 0;
 }
 
-/* An unknown or repeated key is told with the line of the value before it: look for the key itself, last one first. */
+/* An unknown or repeated key is told with the line of the value before it: look for the key itself,
+ * last one first. */
 static int line_of(struct slice text, const struct explanation *e)
 {
     const char *colon = strrchr(e->reason, ':');
@@ -141,7 +151,8 @@ static void number_values(struct config_yaml *y)
 #undef VALUES
 }
 
-bool config_yaml_read(const char *file, struct slice text, struct config_yaml **out, struct err *err)
+bool config_yaml_read(const char *file, struct slice text, struct config_yaml **out,
+                      struct err *err)
 {
     struct explanation e = {0};
     cyaml_config_t config;
@@ -149,8 +160,9 @@ bool config_yaml_read(const char *file, struct slice text, struct config_yaml **
     if (setting_count() > sizeof(y->values) / sizeof(y->values[0])) {
         BUG("more settings than config_yaml has room for");
     }
-    cyaml_err_t result = cyaml_load_data((const uint8_t *)(text.n ? text.p : ""), text.n, library(&e, &config),
-                                         &value_top, (cyaml_data_t **)&y->top, NULL);
+    cyaml_err_t result =
+        cyaml_load_data((const uint8_t *)(text.n ? text.p : ""), text.n, library(&e, &config),
+                        &value_top, (cyaml_data_t **)&y->top, NULL);
     if (result != CYAML_OK) {
         free(y);
         const char *reason = e.reason[0] != '\0' ? e.reason : cyaml_strerror(result);

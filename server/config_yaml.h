@@ -1,4 +1,5 @@
-/* bondstore.yaml as texts: the shape checked by libcyaml, the values not looked at yet. Used by config.c alone. */
+/* bondstore.yaml as texts: the shape checked by libcyaml, the values not looked at yet. Used by
+ * config.c alone. */
 #ifndef SERVER_CONFIG_YAML_H
 #define SERVER_CONFIG_YAML_H
 
@@ -15,8 +16,10 @@ struct yaml_listen {
 
 struct config_yaml; /* what libcyaml made */
 
-/* Expected errors: ERR_INVALID with file, line and reason (unknown or repeated key, wrong shape, no YAML). */
-bool config_yaml_read(const char *file, struct slice text, struct config_yaml **out, struct err *err) MUST_USE;
+/* Expected errors: ERR_INVALID with file, line and reason (unknown or repeated key, wrong shape, no
+ * YAML). */
+bool config_yaml_read(const char *file, struct slice text, struct config_yaml **out,
+                      struct err *err) MUST_USE;
 void config_yaml_free(struct config_yaml *y);
 
 /* Text of setting i (setting_at), NULL when the file does not have it. Borrowed. */
@@ -26,7 +29,8 @@ const struct yaml_listen *config_yaml_listen(const struct config_yaml *y, size_t
 size_t config_yaml_alias_count(const struct config_yaml *y);
 const char *config_yaml_alias(const struct config_yaml *y, size_t i);
 
-/* Line of a key (in block style), 0 when it is not found: for sentences about values. section "" = top level. */
+/* Line of a key (in block style), 0 when it is not found: for sentences about values. section "" =
+ * top level. */
 int config_yaml_line(struct slice text, const char *section, const char *key);
 
 #endif

@@ -35,7 +35,8 @@ static void *work(void *arg)
         job->fn(job->arg);
         struct MHD_Connection *connection = job->connection;
         free(job);
-        /* The count covers the resume: when it has fallen to nothing, no connection is suspended. */
+        /* The count covers the resume: when it has fallen to nothing, no connection is suspended.
+         */
         if (connection != NULL) {
             MHD_resume_connection(connection);
         }
@@ -61,8 +62,8 @@ struct defer *defer_new(size_t threads, size_t waiting, size_t going_on, struct 
     return d;
 }
 
-/* A place among the pending jobs, or none. Stopping is read after the place is taken: defer_stop sets it first and then
- * waits for the places to be given back, so no job slips in behind it. */
+/* A place among the pending jobs, or none. Stopping is read after the place is taken: defer_stop
+ * sets it first and then waits for the places to be given back, so no job slips in behind it. */
 static bool take_place(struct defer *d, size_t limit)
 {
     size_t before = atomic_fetch_add(&d->pending, 1);
@@ -83,8 +84,8 @@ static void hand_over(struct defer *d, struct MHD_Connection *connection, defer_
     }
 }
 
-bool defer_run(struct defer *d, enum defer_priority priority, struct MHD_Connection *connection, defer_fn fn,
-               void *arg)
+bool defer_run(struct defer *d, enum defer_priority priority, struct MHD_Connection *connection,
+               defer_fn fn, void *arg)
 {
     if (!take_place(d, priority == DEFER_NEW ? d->waiting : d->capacity)) {
         metrics_add(d->metrics, METRIC_REFUSED_BUSY, 1);

@@ -1,8 +1,10 @@
-/* The bounded worker pool, and the only place that suspends and resumes a connection. A job has one owner at a time: the
- * loop thread until it is handed over, the worker until the connection is resumed.
+/* The bounded worker pool, and the only place that suspends and resumes a connection. A job has
+ * one owner at a time: the loop thread until it is handed over, the worker until the connection is
+ * resumed.
  *
  * Invariants
- *   1. A connection is suspended only after its job has a place in the queue, and resumed exactly once.
+ *   1. A connection is suspended only after its job has a place in the queue, and resumed exactly
+ *      once.
  *   2. After defer_stop no connection is suspended, so the HTTP library may be stopped. */
 #ifndef SERVER_DEFER_H
 #define SERVER_DEFER_H
@@ -28,12 +30,13 @@ enum defer_priority {
     DEFER_GOING_ON /* goes on with work already begun: refused only when stopping */
 };
 
-/* Suspends the connection, runs fn(arg) on a worker, resumes. The loop thread must not touch `arg` until it is called
- * again for this connection. Loop thread of the connection only.
- * False: nothing happened, the queue is full or the pool is stopping. */
-bool defer_run(struct defer *d, enum defer_priority priority, struct MHD_Connection *connection, defer_fn fn,
-               void *arg) MUST_USE;
-/* Runs fn(arg) without a connection; arg belongs to fn. False: not taken, the caller does it itself. Any thread. */
+/* Suspends the connection, runs fn(arg) on a worker, resumes. The loop thread must not touch `arg`
+ * until it is called again for this connection. Loop thread of the connection only. False: nothing
+ * happened, the queue is full or the pool is stopping. */
+bool defer_run(struct defer *d, enum defer_priority priority, struct MHD_Connection *connection,
+               defer_fn fn, void *arg) MUST_USE;
+/* Runs fn(arg) without a connection; arg belongs to fn. False: not taken, the caller does it
+ * itself. Any thread. */
 bool defer_detached(struct defer *d, defer_fn fn, void *arg) MUST_USE;
 
 /* Takes no more, finishes what there is, ends the threads. */

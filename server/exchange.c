@@ -6,8 +6,8 @@
 
 #include <sodium.h>
 
-struct http_exchange *exchange_new(struct http_server *server, const struct listener *listener, const char *target,
-                                   struct MHD_Connection *connection)
+struct http_exchange *exchange_new(struct http_server *server, const struct listener *listener,
+                                   const char *target, struct MHD_Connection *connection)
 {
     struct http_exchange *ex = xcalloc(1, sizeof(*ex));
     uint8_t id[8];

@@ -1,10 +1,11 @@
-/* One request on its way through the server: what http.c, admit.c and response.c share. Handlers see only the request and
- * the reply inside.
+/* One request on its way through the server: what http.c, admit.c and response.c share. Handlers
+ * see only the request and the reply inside.
  *
  * Invariants
  *   1. The loop thread owns the exchange, but between defer_run and the resume the worker does.
- *   2. The library lets no answer be queued between the first call of its handler and the last: a refusal in between is
- *      kept while the rest of the body is passed over, or written to the connection directly (response_send_raw). */
+ *   2. The library lets no answer be queued between the first call of its handler and the last: a
+ *      refusal in between is kept while the rest of the body is passed over, or written to the
+ *      connection directly (response_send_raw). */
 #ifndef SERVER_EXCHANGE_H
 #define SERVER_EXCHANGE_H
 
@@ -43,19 +44,19 @@ struct http_exchange {
     const struct route *route; /* NULL: none */
     bool creates_namespace;    /* the handler's push may make the namespace (admit.c) */
 
-    struct buf body;    /* buffered body, or the unit of a stream */
+    struct buf body; /* buffered body, or the unit of a stream */
     size_t body_max;
-    bool sink_open;     /* sink->open succeeded and the handler has not run */
-    int64_t received;   /* bytes of the body, passed over ones too */
-    bool sent_raw;      /* the refusal is on its way already */
+    bool sink_open;   /* sink->open succeeded and the handler has not run */
+    int64_t received; /* bytes of the body, passed over ones too */
+    bool sent_raw;    /* the refusal is on its way already */
 
-    int64_t began_us;   /* monotonic */
-    int64_t sent_bytes; /* of the answer's body */
+    int64_t began_us;                      /* monotonic */
+    int64_t sent_bytes;                    /* of the answer's body */
     struct buf params[REQUEST_PARAMS_MAX]; /* decoded parameters */
 };
 
-struct http_exchange *exchange_new(struct http_server *server, const struct listener *listener, const char *target,
-                                   struct MHD_Connection *connection);
+struct http_exchange *exchange_new(struct http_server *server, const struct listener *listener,
+                                   const char *target, struct MHD_Connection *connection);
 /* Releases identity, body, reply and what they hold. Runs no sink. */
 void exchange_free(struct http_exchange *ex);
 

@@ -13,9 +13,9 @@
 #include <stdio.h>
 
 #define STREAM_UNIT (256 * 1024)
-#define NONE_BODY_MAX 65536      /* bodies that nobody reads */
-#define PASS_OVER_MAX (1 << 20)  /* of a refused body, before the answer is written in its middle */
-#define LINGER_MAX (32 << 20)    /* and after it, so that the answer is not lost in a reset */
+#define NONE_BODY_MAX 65536   /* bodies that nobody reads */
+#define PASS_OVER_MAX 65536   /* of a refused body, before the answer is written in its middle */
+#define LINGER_MAX (32 << 20) /* and after it, so that the answer is not lost in a reset */
 #define LINGER_US (10 * US_PER_SECOND)
 
 /* ---- facts of the connection ---- */
@@ -24,7 +24,8 @@ static void read_address(struct http_exchange *ex)
 {
     char *out = ex->rq.address;
     size_t n = sizeof(ex->rq.address);
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(ex->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(ex->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
     (void)snprintf(out, n, "local");
     if (address != NULL && address->sa_family == AF_INET) {
@@ -33,7 +34,8 @@ static void read_address(struct http_exchange *ex)
     } else if (address != NULL && address->sa_family == AF_INET6) {
         const struct sockaddr_in6 *v6 = (const void *)address;
         bool mapped = IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr);
-        (void)inet_ntop(mapped ? AF_INET : AF_INET6, mapped ? &v6->sin6_addr.s6_addr[12] : v6->sin6_addr.s6_addr, out,
+        (void)inet_ntop(mapped ? AF_INET : AF_INET6,
+                        mapped ? &v6->sin6_addr.s6_addr[12] : v6->sin6_addr.s6_addr, out,
                         (socklen_t)n);
     }
 }
@@ -60,7 +62,8 @@ static void read_forwarded(struct http_exchange *ex)
 /* The control socket is for root and for whoever runs the server. */
 static bool peer_is_operator(struct MHD_Connection *connection)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct ucred peer = {.uid = (uid_t)-1};
     socklen_t n = sizeof(peer);
     if (info == NULL || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) != 0) {
@@ -74,7 +77,8 @@ void *http_on_target(void *arg, const char *target, struct MHD_Connection *conne
     const struct listener *listener = arg;
     struct http_server *server = listener_server(listener);
     struct http_exchange *ex = exchange_new(server, listener, target, connection);
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     ex->peer = info != NULL ? info->socket_context : NULL;
     ex->rq.app = server->app;
     ex->rq.tls = listener_is_tls(listener);
@@ -89,7 +93,8 @@ static enum MHD_Result answer(struct http_exchange *ex)
 {
     if (ex->reply.status == 0) {
         struct err err = {0};
-        (void)err_internal(&err, "%s gave no answer", ex->route != NULL ? ex->route->label : "nobody");
+        (void)err_internal(&err, "%s gave no answer",
+                           ex->route != NULL ? ex->route->label : "nobody");
         reply_error(&ex->reply, &err);
     }
     peer_set(ex->peer, PEER_MOVING);
@@ -100,20 +105,23 @@ static enum MHD_Result answer(struct http_exchange *ex)
     return response_queue(ex);
 }
 
-/* The reply is a refusal, and a body may still be on its way. A client that waits for "100 Continue" is answered at
- * once; others are let finish a short body, because an answer before its end is easily lost in a reset. */
+static bool much_to_come(const struct http_exchange *ex)
+{
+    return ex->received > PASS_OVER_MAX || ex->line.content_length - ex->received > PASS_OVER_MAX;
+}
+
+/* The reply is a refusal, and a body may still be on its way. A client that waits for "100
+ * Continue" is answered at once. Others may finish a short body first; the answer to a long one is
+ * written before its end, and what comes then is passed over, because a connection that is closed
+ * on unread bytes takes the answer with it. */
 static enum MHD_Result refuse(struct http_exchange *ex)
 {
     if (ex->line.expects_continue || ex->reply.close) {
         return answer(ex);
     }
     ex->state = EXCHANGE_REFUSED;
+    ex->sent_raw = much_to_come(ex) && response_send_raw(ex);
     return MHD_YES;
-}
-
-static bool much_to_come(const struct http_exchange *ex)
-{
-    return ex->received > PASS_OVER_MAX || ex->line.content_length - ex->received > PASS_OVER_MAX;
 }
 
 static enum MHD_Result pass_over(struct http_exchange *ex, size_t *size)
@@ -134,7 +142,8 @@ static enum MHD_Result refused_end(struct http_exchange *ex)
 
 /* ---- first call: gate, route, caller, limits ---- */
 
-static enum MHD_Result add_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+static enum MHD_Result add_header(void *arg, enum MHD_ValueKind kind, const char *name,
+                                  const char *value)
 {
     (void)kind;
     request_head_add(arg, slice_str(name), slice_str(value));
@@ -143,8 +152,9 @@ static enum MHD_Result add_header(void *arg, enum MHD_ValueKind kind, const char
 
 static bool pass_gate(struct http_exchange *ex, const char *method, const char *version)
 {
-    struct request_head head = {
-        .method = slice_str(method), .target = slice_str(ex->target), .version = slice_str(version)};
+    struct request_head head = {.method = slice_str(method),
+                                .target = slice_str(ex->target),
+                                .version = slice_str(version)};
     struct err err = {0};
     (void)MHD_get_connection_values(ex->connection, MHD_HEADER_KIND, add_header, &head);
     size_t max = (size_t)ex->rq.app->config->limits_request_head;
@@ -155,7 +165,8 @@ static bool pass_gate(struct http_exchange *ex, const char *method, const char *
     if (verdict == GATE_PASS) {
         return true;
     }
-    bool trust = verdict == GATE_NO_SUCH_PATH && memmem(ex->target, strlen(ex->target), "/_trust/", 8) != NULL;
+    bool trust = verdict == GATE_NO_SUCH_PATH &&
+                 memmem(ex->target, strlen(ex->target), "/_trust/", 8) != NULL;
     if (trust) {
         (void)err_set(&err, ERR_TRUST_NOT_FOUND, "");
     }
@@ -217,19 +228,23 @@ static void reply_too_large(struct http_exchange *ex)
         /* clients of the Notary API know 400 with this detail, no 413 */
         (void)err_set(&err, ERR_TRUST_INVALID_UPDATE, "");
         char sentence[100];
-        (void)snprintf(sentence, sizeof(sentence), "the upload is larger than %zu bytes", ex->body_max);
-        reply_error_detail(&ex->reply, &err,
-                           json_pack("{s:s, s:{s:s}}", "Name", "ErrValidation", "Error", "Msg", sentence));
+        (void)snprintf(sentence, sizeof(sentence), "the upload is larger than %zu bytes",
+                       ex->body_max);
+        reply_error_detail(
+            &ex->reply, &err,
+            json_pack("{s:s, s:{s:s}}", "Name", "ErrValidation", "Error", "Msg", sentence));
         return;
     }
     case BODY_MANIFEST:
-        (void)err_set(&err, ERR_MANIFEST_TOO_LARGE, "the manifest is larger than %zu bytes", ex->body_max);
+        (void)err_set(&err, ERR_MANIFEST_TOO_LARGE, "the manifest is larger than %zu bytes",
+                      ex->body_max);
         break;
     case BODY_NONE:
     case BODY_FORM:
     case BODY_API:
     case BODY_STREAM:
-        (void)err_set(&err, ERR_REQUEST_TOO_LARGE, "the body is larger than %zu bytes", ex->body_max);
+        (void)err_set(&err, ERR_REQUEST_TOO_LARGE, "the body is larger than %zu bytes",
+                      ex->body_max);
         break;
     }
     reply_error(&ex->reply, &err);
@@ -348,7 +363,8 @@ static enum MHD_Result first_call(struct http_exchange *ex, const char *method, 
         return refuse(ex);
     }
     ex->state = EXCHANGE_BODY;
-    if (ex->route->body == BODY_STREAM && ex->line.has_body && !hand_over(ex, DEFER_NEW, job_open)) {
+    if (ex->route->body == BODY_STREAM && ex->line.has_body &&
+        !hand_over(ex, DEFER_NEW, job_open)) {
         reply_busy(ex);
         return refuse(ex);
     }
@@ -387,8 +403,9 @@ static enum MHD_Result take_buffered(struct http_exchange *ex, const char *data,
     return MHD_YES;
 }
 
-/* Bytes are left with the library only when the unit is full, and the connection is suspended only when bytes are left:
- * with none left the library goes straight on to the next chunk, suspended or not. */
+/* Bytes are left with the library only when the unit is full, and the connection is suspended only
+ * when bytes are left: with none left the library goes straight on to the next chunk, suspended or
+ * not. */
 static enum MHD_Result take_stream(struct http_exchange *ex, const char *data, size_t *size)
 {
     if (ex->body.cap < STREAM_UNIT) {
@@ -424,8 +441,9 @@ static enum MHD_Result last_call(struct http_exchange *ex)
     return answer(ex);
 }
 
-enum MHD_Result http_on_call(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
-                             const char *version, const char *data, size_t *size, void **context)
+enum MHD_Result http_on_call(void *arg, struct MHD_Connection *connection, const char *url,
+                             const char *method, const char *version, const char *data,
+                             size_t *size, void **context)
 {
     struct http_exchange *ex = *context;
     (void)arg;
@@ -440,7 +458,8 @@ enum MHD_Result http_on_call(void *arg, struct MHD_Connection *connection, const
         if (*size == 0) {
             return last_call(ex);
         }
-        return ex->route->body == BODY_STREAM ? take_stream(ex, data, size) : take_buffered(ex, data, size);
+        return ex->route->body == BODY_STREAM ? take_stream(ex, data, size)
+                                              : take_buffered(ex, data, size);
     case EXCHANGE_REFUSED:
         return *size > 0 ? pass_over(ex, size) : refused_end(ex);
     case EXCHANGE_ANSWERED:
@@ -473,17 +492,20 @@ static const char *method_name(enum http_method method)
 }
 
 /* No query: the one of /token names accounts and scopes. */
-static void log_request(const struct http_exchange *ex, int64_t took_us, enum MHD_RequestTerminationCode why)
+static void log_request(const struct http_exchange *ex, int64_t took_us,
+                        enum MHD_RequestTerminationCode why)
 {
     char path[300];
     char user[IDENTITY_NAME_MAX + 8];
     struct slice shown = ex->line.path.p != NULL ? ex->line.path : SLICE_LIT("-");
     bool whole = why == MHD_REQUEST_TERMINATED_COMPLETED_OK || ex->sent_raw;
     log_event(LOG_INFO, "request",
-              "id=%s method=%s handler=%s path=%s status=%d in=%lld out=%lld ms=%lld.%03lld user=%s address=%s%s",
+              "id=%s method=%s handler=%s path=%s status=%d in=%lld out=%lld ms=%lld.%03lld "
+              "user=%s address=%s%s",
               ex->rq.id, method_name(ex->rq.method), ex->route != NULL ? ex->route->label : "none",
-              log_quote(slice_first(shown, 256), path, sizeof(path)), ex->reply.status, (long long)ex->received,
-              (long long)ex->sent_bytes, (long long)(took_us / 1000), (long long)(took_us % 1000),
+              log_quote(slice_first(shown, 256), path, sizeof(path)), ex->reply.status,
+              (long long)ex->received, (long long)ex->sent_bytes, (long long)(took_us / 1000),
+              (long long)(took_us % 1000),
               log_quote(slice_str(ex->identity.name), user, sizeof(user)), ex->rq.address,
               whole ? "" : " ended=early");
 }
@@ -500,8 +522,8 @@ void http_on_completed(void *arg, struct MHD_Connection *connection, void **cont
     *context = NULL;
     int64_t took_us = clock_mono_us() - ex->began_us;
     if (ex->reply.status != 0 || ex->route != NULL) {
-        metrics_request(ex->rq.app->metrics, ex->match.index, ex->reply.status, took_us, ex->received,
-                        ex->sent_bytes);
+        metrics_request(ex->rq.app->metrics, ex->match.index, ex->reply.status, took_us,
+                        ex->received, ex->sent_bytes);
         log_request(ex, took_us, why);
     }
     peer_set(ex->peer, PEER_IDLE);

@@ -1,5 +1,6 @@
-/* The HTTP core: the library's callbacks, and what they share. A request goes: gate, route, names, identity and rights
- * (first call), body, handler (inline or on a worker), answer.
+/* The HTTP core: the library's callbacks, and what they share. A request goes: gate, route, names,
+ * identity and rights (first call), body, handler (inline or on a worker), answer.
+ *
  * Owns: the order of these steps. Refuses to know: what any route means. */
 #ifndef SERVER_HTTP_SERVER_H
 #define SERVER_HTTP_SERVER_H
@@ -26,8 +27,9 @@ struct http_server {
 
 /* Callbacks for the library; `arg` is the struct listener. */
 void *http_on_target(void *arg, const char *target, struct MHD_Connection *connection);
-enum MHD_Result http_on_call(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
-                             const char *version, const char *data, size_t *size, void **context);
+enum MHD_Result http_on_call(void *arg, struct MHD_Connection *connection, const char *url,
+                             const char *method, const char *version, const char *data,
+                             size_t *size, void **context);
 void http_on_completed(void *arg, struct MHD_Connection *connection, void **context,
                        enum MHD_RequestTerminationCode why);
 

@@ -11,8 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #define BACKLOG 1024
@@ -45,14 +45,16 @@ static void address_make(const struct config_listen *where, bool v6, struct addr
 {
     *out = (struct address){0};
     if (v6) {
-        out->u.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)where->port)};
+        out->u.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6,
+                                          .sin6_port = htons((uint16_t)where->port)};
         out->n = sizeof(out->u.v6);
         if (where->host[0] != '\0') {
             (void)inet_pton(AF_INET6, where->host, &out->u.v6.sin6_addr);
         }
         return;
     }
-    out->u.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)where->port)};
+    out->u.v4 =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)where->port)};
     out->n = sizeof(out->u.v4);
     if (where->host[0] != '\0') {
         (void)inet_pton(AF_INET, where->host, &out->u.v4.sin_addr);
@@ -64,7 +66,8 @@ static int open_socket(const struct address *address, bool both_families)
 {
     const int on = 1;
     const int only_v6 = !both_families;
-    auto_fd int fd = socket(address->u.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    auto_fd int fd =
+        socket(address->u.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0) {
         return -1;
     }
@@ -83,21 +86,25 @@ static bool bind_failed(const struct config_listen *where, int sys, struct err *
     const char *host = where->host[0] != '\0' ? where->host : "every address";
     switch (sys) {
     case EADDRINUSE:
-        return err_set(err, ERR_CONFLICT, "cannot listen on %s, port %d: the port is in use by another program", host,
+        return err_set(err, ERR_CONFLICT,
+                       "cannot listen on %s, port %d: the port is in use by another program", host,
                        where->port);
     case EACCES:
-        return err_set(err, ERR_INVALID, "cannot listen on %s, port %d: ports below 1024 need a privilege", host,
+        return err_set(err, ERR_INVALID,
+                       "cannot listen on %s, port %d: ports below 1024 need a privilege", host,
                        where->port);
     case EADDRNOTAVAIL:
-        return err_set(err, ERR_INVALID, "cannot listen on %s, port %d: this machine has no such address", host,
+        return err_set(err, ERR_INVALID,
+                       "cannot listen on %s, port %d: this machine has no such address", host,
                        where->port);
     default:
-        return err_set(err, ERR_INVALID, "cannot listen on %s, port %d: %s", host, where->port, strerror(sys));
+        return err_set(err, ERR_INVALID, "cannot listen on %s, port %d: %s", host, where->port,
+                       strerror(sys));
     }
 }
 
-bool listener_bind_tcp(struct http_server *server, const struct config_listen *where, struct tls *tls,
-                       struct listener **out, struct err *err)
+bool listener_bind_tcp(struct http_server *server, const struct config_listen *where,
+                       struct tls *tls, struct listener **out, struct err *err)
 {
     struct address address;
     bool every = where->host[0] == '\0';
@@ -112,15 +119,18 @@ bool listener_bind_tcp(struct http_server *server, const struct config_listen *w
         return bind_failed(where, errno, err);
     }
     struct listener *l = xcalloc(1, sizeof(*l));
-    *l = (struct listener){
-        .server = server, .kind = tls != NULL ? LISTENER_TLS : LISTENER_PLAIN, .tls = tls, .fd = fd};
+    *l = (struct listener){.server = server,
+                           .kind = tls != NULL ? LISTENER_TLS : LISTENER_PLAIN,
+                           .tls = tls,
+                           .fd = fd};
     (void)snprintf(l->text, sizeof(l->text), "%s:%d (%s)", every ? "*" : where->host, where->port,
                    tls != NULL ? "https" : "http");
     *out = l;
     return true;
 }
 
-bool listener_bind_control(struct http_server *server, const char *data_dir, struct listener **out, struct err *err)
+bool listener_bind_control(struct http_server *server, const char *data_dir, struct listener **out,
+                           struct err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     auto_buf struct buf folder = {0};
@@ -131,7 +141,8 @@ bool listener_bind_control(struct http_server *server, const char *data_dir, str
     }
     int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/control.sock", folder.p);
     if (n < 0 || (size_t)n >= sizeof(address.sun_path)) {
-        return err_set(err, ERR_INVALID, "the path of the control socket, %s/control.sock, is longer than %zu bytes",
+        return err_set(err, ERR_INVALID,
+                       "the path of the control socket, %s/control.sock, is longer than %zu bytes",
                        folder.p, sizeof(address.sun_path) - 1);
     }
     auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -140,7 +151,8 @@ bool listener_bind_control(struct http_server *server, const char *data_dir, str
     bool bound = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
     (void)umask(mask);
     if (!bound || listen(fd, BACKLOG) != 0) {
-        return err_set(err, ERR_INVALID, "cannot listen on %s: %s", address.sun_path, strerror(errno));
+        return err_set(err, ERR_INVALID, "cannot listen on %s: %s", address.sun_path,
+                       strerror(errno));
     }
     struct listener *l = xcalloc(1, sizeof(*l));
     *l = (struct listener){.server = server, .kind = LISTENER_CONTROL, .fd = take_fd(&fd)};
@@ -151,17 +163,20 @@ bool listener_bind_control(struct http_server *server, const char *data_dir, str
 
 /* ---- the library ---- */
 
-/* The library says so when a handler ends a connection by returning MHD_NO, which is how answers written by hand end. */
+/* The library says so when a handler ends a connection by returning MHD_NO, which is how answers
+ * written by hand end. */
 static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *fmt, va_list args)
 {
     char text[300];
     char quoted[400];
     (void)arg;
-    if (strstr(fmt, "Application reported internal error") != NULL || vsnprintf(text, sizeof(text), fmt, args) < 0) {
+    if (strstr(fmt, "Application reported internal error") != NULL ||
+        vsnprintf(text, sizeof(text), fmt, args) < 0) {
         return;
     }
     text[strcspn(text, "\n")] = '\0';
-    log_event(LOG_DEBUG, "http_library", "text=%s", log_quote(slice_str(text), quoted, sizeof(quoted)));
+    log_event(LOG_DEBUG, "http_library", "text=%s",
+              log_quote(slice_str(text), quoted, sizeof(quoted)));
 }
 
 static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
@@ -176,10 +191,12 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
         return;
     }
     if (l->kind == LISTENER_TLS) {
-        const union MHD_ConnectionInfo *tls = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+        const union MHD_ConnectionInfo *tls =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
         tls_session_begin(l->tls, (gnutls_session_t)tls->tls_session);
     }
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (l->kind != LISTENER_CONTROL && info != NULL) {
         *context = peer_new(l->server->sweeper, info->connect_fd);
     }
@@ -201,16 +218,19 @@ bool listener_start(struct listener *l, struct err *err)
     unsigned threads = pool_size(l);
     bool control = l->kind == LISTENER_CONTROL;
     unsigned connections = control ? CONTROL_CONNECTIONS : (unsigned)c->limits_connections;
-    unsigned per_address = control || c->behind_proxy ? 0 : (unsigned)c->limits_connections_per_address;
+    unsigned per_address =
+        control || c->behind_proxy ? 0 : (unsigned)c->limits_connections_per_address;
     struct MHD_OptionItem more[4] = {{MHD_OPTION_END, 0, NULL}};
     size_t n = 0;
     if (threads > 1) {
         more[n++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)threads, NULL};
     }
     if (l->kind == LISTENER_TLS) {
-        more[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0,
-                                            (char *)(uintptr_t) "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"};
-        more[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)tls_retrieve};
+        more[n++] = (struct MHD_OptionItem){
+            MHD_OPTION_HTTPS_PRIORITIES, 0,
+            (char *)(uintptr_t) "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"};
+        more[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK, 0,
+                                            (void *)(uintptr_t)tls_retrieve};
     }
     more[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
@@ -218,15 +238,17 @@ bool listener_start(struct listener *l, struct err *err)
         flags |= MHD_USE_TLS;
     }
     l->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, http_on_call, l, MHD_OPTION_EXTERNAL_LOGGER, on_log, l, MHD_OPTION_LISTEN_SOCKET, l->fd,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, connections,
+        flags, 0, NULL, NULL, http_on_call, l, MHD_OPTION_EXTERNAL_LOGGER, on_log, l,
+        MHD_OPTION_LISTEN_SOCKET, l->fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, connections,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)(c->limits_idle / US_PER_SECOND), MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK,
-        http_on_target, l, MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, l, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, l, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+        (unsigned)(c->limits_idle / US_PER_SECOND), MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_URI_LOG_CALLBACK, http_on_target, l, MHD_OPTION_NOTIFY_COMPLETED,
+        http_on_completed, l, MHD_OPTION_NOTIFY_CONNECTION, on_connection, l, MHD_OPTION_ARRAY,
+        more, MHD_OPTION_END);
     if (l->daemon == NULL) {
-        return err_set(err, ERR_INVALID, "cannot serve %s: the HTTP library did not start: %s", l->text,
-                       strerror(errno));
+        return err_set(err, ERR_INVALID, "cannot serve %s: the HTTP library did not start: %s",
+                       l->text, strerror(errno));
     }
     return true;
 }

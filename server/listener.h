@@ -1,5 +1,8 @@
-/* Listening sockets and the library's daemons: one pool of loop threads per TCP listener, one thread for the control
- * socket. Owns: sockets, daemons, per-connection records. Refuses to know: what a request is (http.h's core). */
+/* Listening sockets and the library's daemons: one pool of loop threads per TCP listener, one
+ * thread for the control socket.
+ *
+ * Owns: sockets, daemons, per-connection records. Refuses to know: what a request is (http.h's
+ * core). */
 #ifndef SERVER_LISTENER_H
 #define SERVER_LISTENER_H
 
@@ -13,9 +16,10 @@ struct tls;
 /* Binds and listens; no connection is served yet.
  *   tls   NULL: plain; borrowed
  * Expected errors: ERR_CONFLICT (the address is taken), ERR_INVALID, one sentence each. */
-bool listener_bind_tcp(struct http_server *server, const struct config_listen *where, struct tls *tls,
-                       struct listener **out, struct err *err) MUST_USE;
-/* DIR/run/control.sock, mode 0600. A stale socket file is replaced: the caller holds the folder's lock. */
+bool listener_bind_tcp(struct http_server *server, const struct config_listen *where,
+                       struct tls *tls, struct listener **out, struct err *err) MUST_USE;
+/* DIR/run/control.sock, mode 0600. A stale socket file is replaced: the caller holds the folder's
+ * lock. */
 bool listener_bind_control(struct http_server *server, const char *data_dir, struct listener **out,
                            struct err *err) MUST_USE;
 /* Starts serving. */

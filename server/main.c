@@ -12,7 +12,8 @@ static const struct verb {
     int (*run)(int argc, char **argv);
     const char *sentence;
 } verbs[] = {
-    {"init", cmd_init, "make a data folder: configuration, certificates, secrets, database, administrator"},
+    {"init", cmd_init,
+     "make a data folder: configuration, certificates, secrets, database, administrator"},
     {"serve", cmd_serve, "serve a data folder in the foreground"},
     {"fsck", cmd_fsck, "check that index, files and audit log agree"},
     {"gc", cmd_gc, "remove now what nothing refers to any more"},
@@ -21,12 +22,14 @@ static const struct verb {
 
 static void usage(FILE *out)
 {
-    (void)fprintf(out, "Usage: bondstore VERB [ARGUMENTS]\n\nA self-hosted OCI registry that releases images only under "
+    (void)fprintf(out, "Usage: bondstore VERB [ARGUMENTS]\n\nA self-hosted OCI registry that "
+                       "releases images only under "
                        "seal.\n\n");
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         (void)fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].sentence);
     }
-    (void)fprintf(out, "  %-10s print the version\n\nbondstore VERB --help says more about one.\n", "version");
+    (void)fprintf(out, "  %-10s print the version\n\nbondstore VERB --help says more about one.\n",
+                  "version");
 }
 
 static const struct verb *find(const char *name)
@@ -51,7 +54,8 @@ static int run(const struct verb *verb, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    (void)umask(022); /* folders are readable so that clients find tls/ca.crt; each secret has its own mode */
+    (void)umask(022); /* folders are readable so that clients find tls/ca.crt; each secret has its
+                         own mode */
     (void)signal(SIGPIPE, SIG_IGN);
     if (sodium_init() < 0) {
         (void)fprintf(stderr, "bondstore: the system gives no random numbers\n");
@@ -61,7 +65,8 @@ int main(int argc, char **argv)
         usage(stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "-h") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0 ||
+        strcmp(argv[1], "-h") == 0) {
         usage(stdout);
         return 0;
     }
@@ -71,7 +76,8 @@ int main(int argc, char **argv)
     }
     const struct verb *verb = find(argv[1]);
     if (verb == NULL) {
-        (void)fprintf(stderr, "bondstore: there is no verb %s; bondstore --help lists them\n", argv[1]);
+        (void)fprintf(stderr, "bondstore: there is no verb %s; bondstore --help lists them\n",
+                      argv[1]);
         return EXIT_USAGE;
     }
     return run(verb, argc - 1, argv + 1);

@@ -12,8 +12,8 @@
 #include <pthread.h>
 #include <time.h>
 
-#define STEP_MAX 100                        /* rows of one step, so that a write never holds the writer long */
-#define SESSION_KEEP_US (30 * US_PER_DAY)   /* dead sessions are shown for so long */
+#define STEP_MAX 100 /* rows of one step, so that a write never holds the writer long */
+#define SESSION_KEEP_US (30 * US_PER_DAY) /* dead sessions are shown for so long */
 
 struct maintenance {
     struct app *app;

@@ -31,17 +31,24 @@ static const struct {
     const char *name, *type, *help;
 } table[METRIC_COUNT] = {
     [METRIC_CONNECTIONS] = {"bondstore_connections", "gauge", "Open connections."},
-    [METRIC_CONNECTIONS_TOTAL] = {"bondstore_connections_total", "counter", "Connections accepted."},
-    [METRIC_WORKERS_BUSY] = {"bondstore_worker_jobs", "gauge", "Jobs that wait for or run on a worker."},
+    [METRIC_CONNECTIONS_TOTAL] = {"bondstore_connections_total", "counter",
+                                  "Connections accepted."},
+    [METRIC_WORKERS_BUSY] = {"bondstore_worker_jobs", "gauge",
+                             "Jobs that wait for or run on a worker."},
     [METRIC_REFUSED_BUSY] = {"bondstore_busy_refusals_total", "counter",
                              "Requests refused because the workers' queue was full."},
-    [METRIC_REFUSED_REQUESTS] = {"bondstore_malformed_requests_total", "counter", "Requests refused as malformed."},
+    [METRIC_REFUSED_REQUESTS] = {"bondstore_malformed_requests_total", "counter",
+                                 "Requests refused as malformed."},
     [METRIC_SLOW_ENDED] = {"bondstore_slow_connections_ended_total", "counter",
                            "Connections ended below the minimum rate or idle in excess."},
-    [METRIC_UPLOADS_EXPIRED] = {"bondstore_uploads_expired_total", "counter", "Uploads ended as idle."},
-    [METRIC_BLOBS_COLLECTED] = {"bondstore_blobs_collected_total", "counter", "Unreferenced blobs removed."},
-    [METRIC_TRUST_RENEWED] = {"bondstore_trust_renewals_total", "counter", "Timestamps renewed by maintenance."},
-    [METRIC_MAINTENANCE_ERRORS] = {"bondstore_maintenance_errors_total", "counter", "Failed maintenance steps."},
+    [METRIC_UPLOADS_EXPIRED] = {"bondstore_uploads_expired_total", "counter",
+                                "Uploads ended as idle."},
+    [METRIC_BLOBS_COLLECTED] = {"bondstore_blobs_collected_total", "counter",
+                                "Unreferenced blobs removed."},
+    [METRIC_TRUST_RENEWED] = {"bondstore_trust_renewals_total", "counter",
+                              "Timestamps renewed by maintenance."},
+    [METRIC_MAINTENANCE_ERRORS] = {"bondstore_maintenance_errors_total", "counter",
+                                   "Failed maintenance steps."},
 };
 
 struct metrics *metrics_new(const char *const *labels, size_t label_count)
@@ -96,12 +103,13 @@ int64_t metrics_value(const struct metrics *m, enum metric which)
     return get(&m->values[which]);
 }
 
-static struct gate_row *gate_find(struct metrics *m, size_t from, size_t to, const char *door, const char *effect,
-                                  const char *reason)
+static struct gate_row *gate_find(struct metrics *m, size_t from, size_t to, const char *door,
+                                  const char *effect, const char *reason)
 {
     for (size_t i = from; i < to; i++) {
         struct gate_row *row = &m->gate[i];
-        if (strcmp(row->reason, reason) == 0 && strcmp(row->effect, effect) == 0 && strcmp(row->door, door) == 0) {
+        if (strcmp(row->reason, reason) == 0 && strcmp(row->effect, effect) == 0 &&
+            strcmp(row->door, door) == 0) {
             return row;
         }
     }
@@ -109,7 +117,8 @@ static struct gate_row *gate_find(struct metrics *m, size_t from, size_t to, con
 }
 
 /* A new combination of words: published by the count, after the row is written. */
-static struct gate_row *gate_add(struct metrics *m, const char *door, const char *effect, const char *reason)
+static struct gate_row *gate_add(struct metrics *m, const char *door, const char *effect,
+                                 const char *reason)
 {
     (void)pthread_mutex_lock(&m->lock);
     size_t n = atomic_load_explicit(&m->gate_count, memory_order_relaxed);
@@ -150,8 +159,8 @@ static void write_routes(const struct metrics *m, struct buf *out)
         for (int c = 0; c < STATUS_CLASSES; c++) {
             long long n = get(&m->routes[i].answers[c]);
             if (n > 0) {
-                buf_printf(out, "bondstore_requests_total{handler=\"%s\",status=\"%dxx\"} %lld\n", label_of(m, i),
-                           c + 1, n);
+                buf_printf(out, "bondstore_requests_total{handler=\"%s\",status=\"%dxx\"} %lld\n",
+                           label_of(m, i), c + 1, n);
             }
         }
     }
@@ -164,8 +173,8 @@ static void write_sums(const struct metrics *m, struct buf *out)
     for (size_t i = 0; i <= m->label_count; i++) {
         long long us = get(&m->routes[i].took_us);
         if (us > 0) {
-            buf_printf(out, "bondstore_request_seconds_total{handler=\"%s\"} %lld.%06lld\n", label_of(m, i),
-                       us / 1000000, us % 1000000);
+            buf_printf(out, "bondstore_request_seconds_total{handler=\"%s\"} %lld.%06lld\n",
+                       label_of(m, i), us / 1000000, us % 1000000);
         }
     }
     long long in = 0;
@@ -175,8 +184,10 @@ static void write_sums(const struct metrics *m, struct buf *out)
         sent += get(&m->routes[i].bytes_out);
     }
     buf_printf(out,
-               "# HELP bondstore_body_bytes_total Bytes of bodies.\n# TYPE bondstore_body_bytes_total counter\n"
-               "bondstore_body_bytes_total{direction=\"in\"} %lld\nbondstore_body_bytes_total{direction=\"out\"} %lld\n",
+               "# HELP bondstore_body_bytes_total Bytes of bodies.\n# TYPE "
+               "bondstore_body_bytes_total counter\n"
+               "bondstore_body_bytes_total{direction=\"in\"} "
+               "%lld\nbondstore_body_bytes_total{direction=\"out\"} %lld\n",
                in, sent);
 }
 
@@ -186,7 +197,8 @@ static void write_gate(struct metrics *m, struct buf *out)
     buf_str(out, "# HELP bondstore_gate_decisions_total Decisions of the gate.\n"
                  "# TYPE bondstore_gate_decisions_total counter\n");
     for (size_t i = 0; i < n; i++) {
-        buf_printf(out, "bondstore_gate_decisions_total{effect=\"%s\",reason=\"%s\",door=\"%s\"} %lld\n",
+        buf_printf(out,
+                   "bondstore_gate_decisions_total{effect=\"%s\",reason=\"%s\",door=\"%s\"} %lld\n",
                    m->gate[i].effect, m->gate[i].reason, m->gate[i].door, get(&m->gate[i].count));
     }
 }
@@ -194,8 +206,8 @@ static void write_gate(struct metrics *m, struct buf *out)
 void metrics_write(struct metrics *m, struct buf *out)
 {
     for (int i = 0; i < METRIC_COUNT; i++) {
-        buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %lld\n", table[i].name, table[i].help, table[i].name,
-                   table[i].type, table[i].name, get(&m->values[i]));
+        buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %lld\n", table[i].name, table[i].help,
+                   table[i].name, table[i].type, table[i].name, get(&m->values[i]));
     }
     write_routes(m, out);
     write_sums(m, out);

@@ -1,6 +1,7 @@
 /* Counters of a running server and their text for Prometheus (exposition format 0.0.4).
- * Owns: atomics, and one small table with a lock for the gate's words. Refuses to know: what a request or decision is.
- * Every function may be called by any thread. */
+ *
+ * Owns: atomics, and one small table with a lock for the gate's words. Refuses to know: what a
+ * request or decision is. Every function may be called by any thread. */
 #ifndef SERVER_METRICS_H
 #define SERVER_METRICS_H
 
@@ -27,7 +28,7 @@ void metrics_request(struct metrics *m, size_t label, int status, int64_t took_u
 void metrics_gate(struct metrics *m, const char *door, const char *effect, const char *reason);
 
 enum metric {
-    METRIC_CONNECTIONS,      /* open now */
+    METRIC_CONNECTIONS, /* open now */
     METRIC_CONNECTIONS_TOTAL,
     METRIC_WORKERS_BUSY,     /* jobs queued or running now */
     METRIC_REFUSED_BUSY,     /* 503 because the queue of the workers was full */

@@ -57,7 +57,8 @@ static bool find_boundary(const char *content_type, struct slice *out, struct er
 {
     static const char prefix[] = "multipart/";
     struct slice text = slice_trim(slice_str(content_type));
-    if (text.n < sizeof(prefix) - 1 || !slice_is_nocase(slice_first(text, sizeof(prefix) - 1), prefix)) {
+    if (text.n < sizeof(prefix) - 1 ||
+        !slice_is_nocase(slice_first(text, sizeof(prefix) - 1), prefix)) {
         return err_set(err, ERR_TRUST_MALFORMED_UPLOAD, "the body is not multipart/form-data");
     }
     ptrdiff_t semicolon = slice_index(text, ';');
@@ -71,14 +72,15 @@ static bool find_boundary(const char *content_type, struct slice *out, struct er
             return true;
         }
     }
-    return err_set(err, ERR_TRUST_MALFORMED_UPLOAD, "the Content-Type of the body has no usable boundary");
+    return err_set(err, ERR_TRUST_MALFORMED_UPLOAD,
+                   "the Content-Type of the body has no usable boundary");
 }
 
 /* ---- delimiters ---- */
 
 struct reader {
-    struct slice rest;      /* what was not read yet */
-    struct buf delimiter;   /* CRLF--boundary */
+    struct slice rest;    /* what was not read yet */
+    struct buf delimiter; /* CRLF--boundary */
 };
 
 enum delimiter { DELIMITER_NONE, DELIMITER_PART, DELIMITER_END };
@@ -100,7 +102,8 @@ static enum delimiter delimiter_tail(struct slice *rest)
     return DELIMITER_PART;
 }
 
-/* Finds the next delimiter, gives what stood before it. Text that only looks like one (a longer boundary) is skipped. */
+/* Finds the next delimiter, gives what stood before it. Text that only looks like one (a longer
+ * boundary) is skipped. */
 static enum delimiter delimiter_next(struct reader *r, struct slice *before)
 {
     const char *begin = r->rest.p;
@@ -121,7 +124,8 @@ static enum delimiter delimiter_next(struct reader *r, struct slice *before)
     return DELIMITER_NONE;
 }
 
-/* The first delimiter may stand at the very beginning, without the CRLF before it; a preamble is passed over. */
+/* The first delimiter may stand at the very beginning, without the CRLF before it; a preamble is
+ * passed over. */
 static enum delimiter delimiter_first(struct reader *r)
 {
     struct slice bare = slice_from(buf_slice_of(&r->delimiter), 2);
@@ -148,7 +152,8 @@ static bool disposition(struct slice value, struct multipart_part *part, struct 
     bool bad = false;
     while (parameter_next(&rest, &name, &text, &bad)) {
         if (text.n > MULTIPART_NAME_MAX) {
-            return err_set(err, ERR_TRUST_MALFORMED_UPLOAD, "a part of the body has too long a name");
+            return err_set(err, ERR_TRUST_MALFORMED_UPLOAD,
+                           "a part of the body has too long a name");
         }
         bool is_file = slice_is_nocase(name, "filename");
         if ((is_file && part->has_filename) || (!is_file && !slice_is_nocase(name, "name"))) {
@@ -158,7 +163,8 @@ static bool disposition(struct slice value, struct multipart_part *part, struct 
         part->has_filename = part->has_filename || is_file;
     }
     if (bad) {
-        return err_set(err, ERR_TRUST_MALFORMED_UPLOAD, "a part of the body has a malformed Content-Disposition");
+        return err_set(err, ERR_TRUST_MALFORMED_UPLOAD,
+                       "a part of the body has a malformed Content-Disposition");
     }
     return true;
 }
@@ -167,7 +173,8 @@ static bool part_header(struct slice line, struct multipart_part *part, struct e
 {
     ptrdiff_t colon = slice_index(line, ':');
     if (colon <= 0) {
-        return err_set(err, ERR_TRUST_MALFORMED_UPLOAD, "a part of the body has a malformed header");
+        return err_set(err, ERR_TRUST_MALFORMED_UPLOAD,
+                       "a part of the body has a malformed header");
     }
     struct slice name = slice_first(line, (size_t)colon);
     struct slice value = slice_trim(slice_from(line, (size_t)colon + 1));
@@ -188,7 +195,8 @@ static bool part_parse(struct slice text, struct multipart_part *part, struct er
         struct slice rest = slice_from(text, used);
         const char *end = rest.n > 0 ? memmem(rest.p, rest.n, "\r\n", 2) : NULL;
         if (end == NULL || used > MULTIPART_HEAD_MAX) {
-            return err_set(err, ERR_TRUST_MALFORMED_UPLOAD, "a part of the body has malformed or too long headers");
+            return err_set(err, ERR_TRUST_MALFORMED_UPLOAD,
+                           "a part of the body has malformed or too long headers");
         }
         struct slice line = {rest.p, (size_t)(end - rest.p)};
         used += line.n + 2;
@@ -221,19 +229,22 @@ static bool read_parts(struct reader *r, struct multipart *m, struct err *err)
             break;
         }
         if (m->count == MULTIPART_PARTS_MAX) {
-            return err_set(err, ERR_TRUST_MALFORMED_UPLOAD, "the body has more than %d parts", MULTIPART_PARTS_MAX);
+            return err_set(err, ERR_TRUST_MALFORMED_UPLOAD, "the body has more than %d parts",
+                           MULTIPART_PARTS_MAX);
         }
         if (!part_parse(text, part_add(m), err)) {
             return false;
         }
     }
     if (next == DELIMITER_NONE) {
-        return err_set(err, ERR_TRUST_MALFORMED_UPLOAD, "the body is cut off: its last boundary is missing");
+        return err_set(err, ERR_TRUST_MALFORMED_UPLOAD,
+                       "the body is cut off: its last boundary is missing");
     }
     return true;
 }
 
-bool multipart_parse(const char *content_type, struct slice body, struct multipart *out, struct err *err)
+bool multipart_parse(const char *content_type, struct slice body, struct multipart *out,
+                     struct err *err)
 {
     struct slice boundary;
     *out = (struct multipart){0};

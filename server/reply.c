@@ -94,7 +94,8 @@ void reply_head(struct reply *reply, int status, const char *content_type, int64
     put_type(reply, content_type);
 }
 
-void reply_file(struct reply *reply, int status, const char *content_type, int fd, int64_t offset, int64_t length)
+void reply_file(struct reply *reply, int status, const char *content_type, int fd, int64_t offset,
+                int64_t length)
 {
     begin(reply, status, REPLY_FILE);
     reply->fd = fd;
@@ -179,13 +180,15 @@ static const char *challenge_error(const struct request *rq)
     return slice_is_nocase(scheme, "bearer ") ? "invalid_token" : NULL;
 }
 
-void reply_challenge(const struct request *rq, struct reply *reply, const char *scope, const char *description)
+void reply_challenge(const struct request *rq, struct reply *reply, const char *scope,
+                     const char *description)
 {
     auto_buf struct buf value = {0};
     const struct config *config = rq->app->config;
     const char *error = challenge_error(rq);
     struct err err = {0};
-    (void)err_set(&err, ERR_UNAUTHORIZED, "%s", description != NULL ? description : "authentication required");
+    (void)err_set(&err, ERR_UNAUTHORIZED, "%s",
+                  description != NULL ? description : "authentication required");
     reply_error(reply, &err);
     buf_printf(&value, "Bearer realm=\"%s\"", config->realm);
     put_quoted(&value, "service", config->service);

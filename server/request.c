@@ -11,7 +11,8 @@ struct collect {
     bool any;
 };
 
-static enum MHD_Result collect_header(void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
+static enum MHD_Result collect_header(void *arg, enum MHD_ValueKind kind, const char *key,
+                                      const char *value)
 {
     struct collect *c = arg;
     (void)kind;

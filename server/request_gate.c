@@ -88,18 +88,21 @@ static bool is_host(struct slice host)
     return host.n > 0;
 }
 
-/* One way only to say where the body ends: a front proxy that reads another one would let a second, hidden request
- * through (RFC 9112 section 6.3, request smuggling). */
+/* One way only to say where the body ends: a front proxy that reads another one would let a second,
+ * hidden request through (RFC 9112 section 6.3, request smuggling). */
 static bool framing(const struct request_head *head, struct request_line *out, struct err *err)
 {
     out->content_length = -1;
     if (head->lengths + head->encodings > 1) {
         return err_set(err, ERR_REQUEST_INVALID,
-                       "the request says more than once how long its body is (Content-Length, Transfer-Encoding)");
+                       "the request says more than once how long its body is (Content-Length, "
+                       "Transfer-Encoding)");
     }
     if (head->encodings == 1) {
-        if (!slice_is_nocase(slice_trim(head->encoding), "chunked") || !slice_is(head->version, "HTTP/1.1")) {
-            return err_set(err, ERR_REQUEST_INVALID, "the only Transfer-Encoding understood here is chunked");
+        if (!slice_is_nocase(slice_trim(head->encoding), "chunked") ||
+            !slice_is(head->version, "HTTP/1.1")) {
+            return err_set(err, ERR_REQUEST_INVALID,
+                           "the only Transfer-Encoding understood here is chunked");
         }
         out->has_body = true;
     }
@@ -122,7 +125,8 @@ static bool well_formed(const struct request_head *head, struct request_line *ou
         return err_set(err, ERR_REQUEST_INVALID, "a header of the request is malformed");
     }
     bool needs_host = slice_is(head->version, "HTTP/1.1");
-    if (head->hosts > 1 || (needs_host && head->hosts == 0) || (head->hosts == 1 && !is_host(head->host))) {
+    if (head->hosts > 1 || (needs_host && head->hosts == 0) ||
+        (head->hosts == 1 && !is_host(head->host))) {
         return err_set(err, ERR_REQUEST_INVALID, "the request must name exactly one host");
     }
     if (!is_target(head->target)) {
@@ -131,7 +135,8 @@ static bool well_formed(const struct request_head *head, struct request_line *ou
     return framing(head, out, err);
 }
 
-/* No client sends these; another reading of them ("/a/../b" as "/b", "%2e" as ".") must not reach a route. */
+/* No client sends these; another reading of them ("/a/../b" as "/b", "%2e" as ".") must not reach a
+ * route. */
 static bool is_plain_path(struct slice path)
 {
     if (slice_starts(path, "/v2/") || slice_starts(path, "/_notary_server/")) {
@@ -157,13 +162,14 @@ static void split(struct slice target, struct request_line *out)
     out->query = mark < 0 ? (struct slice){0} : slice_from(target, (size_t)mark + 1);
 }
 
-enum gate_verdict request_gate_check(const struct request_head *head, size_t head_max, struct request_line *out,
-                                     struct err *err)
+enum gate_verdict request_gate_check(const struct request_head *head, size_t head_max,
+                                     struct request_line *out, struct err *err)
 {
     *out = (struct request_line){.content_length = -1};
     if (head->target.n > REQUEST_TARGET_MAX || head->headers > REQUEST_HEADERS_MAX ||
         head->bytes + head->target.n > head_max) {
-        (void)err_set(err, ERR_REQUEST_TOO_LARGE, "the head of the request is larger than this server accepts");
+        (void)err_set(err, ERR_REQUEST_TOO_LARGE,
+                      "the head of the request is larger than this server accepts");
         return GATE_TOO_LARGE;
     }
     if (!well_formed(head, out, err)) {

@@ -1,6 +1,8 @@
-/* The judge of every request before anything else looks at it: the HTTP library's parser is lenient (it takes requests
- * that another server on the way would read differently), so what is not plainly one HTTP/1.1 request is refused here.
- * RFC 9110, RFC 9112. Pure: facts in, verdict out.
+/* The judge of every request before anything else looks at it: the HTTP library's parser is
+ * lenient (it takes requests that another server on the way would read differently), so what is
+ * not plainly one HTTP/1.1 request is refused here. RFC 9110, RFC 9112. Pure: facts in, verdict
+ * out.
+ *
  * Owns: framing, methods, the shape of targets. Refuses to know: routes, identities. */
 #ifndef SERVER_REQUEST_GATE_H
 #define SERVER_REQUEST_GATE_H
@@ -9,8 +11,8 @@
 #include "base/slice.h"
 #include "server/http.h"
 
-#define REQUEST_TARGET_MAX 8192  /* bytes, query included */
-#define REQUEST_HEADERS_MAX 100  /* header lines */
+#define REQUEST_TARGET_MAX 8192 /* bytes, query included */
+#define REQUEST_HEADERS_MAX 100 /* header lines */
 
 /* What was seen of the head. Fill `method`, `target` and `version`, then feed each header line. */
 struct request_head {
@@ -46,7 +48,7 @@ enum gate_verdict {
  *   head_max   bytes of target and headers together
  *   out        filled on GATE_PASS and GATE_NO_SUCH_PATH; points into head
  *   err        filled otherwise and on GATE_NO_SUCH_PATH: code and sentence of the answer */
-enum gate_verdict request_gate_check(const struct request_head *head, size_t head_max, struct request_line *out,
-                                     struct err *err);
+enum gate_verdict request_gate_check(const struct request_head *head, size_t head_max,
+                                     struct request_line *out, struct err *err);
 
 #endif

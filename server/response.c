@@ -6,8 +6,8 @@
 #include <gnutls/gnutls.h>
 #include <sys/socket.h>
 
-#define FILE_BLOCK 65536      /* the library's own reads under TLS are of 4 KiB */
-#define RAW_MAX 8192          /* what an empty socket buffer surely takes */
+#define FILE_BLOCK 65536 /* the library's own reads under TLS are of 4 KiB */
+#define RAW_MAX 8192     /* what an empty socket buffer surely takes */
 #define PHRASE_BODY_MAX 4096
 
 /* ---- headers of every answer ---- */
@@ -81,7 +81,8 @@ static struct MHD_Response *from_file(struct http_exchange *ex)
     }
     struct file_source *source = xmalloc(sizeof(*source));
     *source = (struct file_source){.fd = take_fd(&reply->fd), .offset = reply->offset};
-    return MHD_create_response_from_callback((uint64_t)reply->length, FILE_BLOCK, file_read, source, file_free);
+    return MHD_create_response_from_callback((uint64_t)reply->length, FILE_BLOCK, file_read, source,
+                                             file_free);
 }
 
 static bool is_bodyless(const struct http_exchange *ex)
@@ -101,7 +102,8 @@ static struct MHD_Response *make(struct http_exchange *ex)
 {
     struct reply *reply = &ex->reply;
     if (is_bodyless(ex)) {
-        return MHD_create_response_from_callback((uint64_t)body_length(reply), 1024, nothing_read, NULL, NULL);
+        return MHD_create_response_from_callback((uint64_t)body_length(reply), 1024, nothing_read,
+                                                 NULL, NULL);
     }
     if (reply->kind == REPLY_FILE) {
         return from_file(ex);
@@ -128,7 +130,8 @@ enum MHD_Result response_queue(struct http_exchange *ex)
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     }
     ex->sent_bytes = length;
-    enum MHD_Result result = MHD_queue_response(ex->connection, (unsigned)ex->reply.status, response);
+    enum MHD_Result result =
+        MHD_queue_response(ex->connection, (unsigned)ex->reply.status, response);
     MHD_destroy_response(response);
     return result;
 }
@@ -138,8 +141,8 @@ enum MHD_Result response_queue(struct http_exchange *ex)
 bool response_wants_phrase(const struct http_exchange *ex)
 {
     bool reads = ex->line.method == METHOD_GET || ex->line.method == METHOD_HEAD;
-    return ex->reply.phrase[0] != '\0' && reads && !ex->line.has_body && ex->reply.kind != REPLY_FILE &&
-           ex->reply.body.n < PHRASE_BODY_MAX;
+    return ex->reply.phrase[0] != '\0' && reads && !ex->line.has_body &&
+           ex->reply.kind != REPLY_FILE && ex->reply.body.n < PHRASE_BODY_MAX;
 }
 
 static void put_text(void *out, const char *name, const char *value)
@@ -151,11 +154,14 @@ static void build(struct http_exchange *ex, struct buf *b)
 {
     char date[TIME_STR_MAX];
     const struct reply *reply = &ex->reply;
-    const char *phrase = reply->phrase[0] != '\0' ? reply->phrase : MHD_get_reason_phrase_for((unsigned)reply->status);
+    const char *phrase = reply->phrase[0] != '\0'
+                             ? reply->phrase
+                             : MHD_get_reason_phrase_for((unsigned)reply->status);
     buf_printf(b, "HTTP/1.1 %d %s\r\nDate: %s\r\n", reply->status, phrase,
                time_format_http(ex->rq.now_us, date));
     each_header(ex, put_text, b);
-    buf_printf(b, "Connection: close\r\nContent-Length: %lld\r\n\r\n", (long long)body_length(reply));
+    buf_printf(b, "Connection: close\r\nContent-Length: %lld\r\n\r\n",
+               (long long)body_length(reply));
     if (!is_bodyless(ex)) {
         buf_slice(b, buf_slice_of(&reply->body));
     }

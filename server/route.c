@@ -3,9 +3,9 @@
 #include "server/api.h"
 
 static const struct route table[] = {
-#define ROUTE(methods, pattern, access, body, thread, handler)                                                         \
+#define ROUTE(methods, pattern, access, body, thread, handler)                                     \
     {methods, pattern, access, body, thread, handler, #handler, NULL},
-#define STREAM(methods, pattern, access, handler, sink)                                                                \
+#define STREAM(methods, pattern, access, handler, sink)                                            \
     {methods, pattern, access, BODY_STREAM, WORKER, handler, #handler, sink},
 #include "server/routes_table.h"
 #undef ROUTE

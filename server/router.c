@@ -4,7 +4,16 @@
 
 #define PATTERN_SEGMENTS_MAX 12
 
-enum part_kind { PART_LITERAL, PART_NAME, PART_GUN, PART_FILE, PART_KEY, PART_REFERENCE, PART_DIGEST, PART_PARAM };
+enum part_kind {
+    PART_LITERAL,
+    PART_NAME,
+    PART_GUN,
+    PART_FILE,
+    PART_KEY,
+    PART_REFERENCE,
+    PART_DIGEST,
+    PART_PARAM
+};
 
 struct part {
     enum part_kind kind;
@@ -36,8 +45,9 @@ static enum part_kind part_kind_of(struct slice text, size_t *param_out)
     static const struct {
         const char *text;
         enum part_kind kind;
-    } names[] = {{"{name}", PART_NAME}, {"{gun}", PART_GUN},   {"{file}", PART_FILE},
-                 {"{key}", PART_KEY},   {"{reference}", PART_REFERENCE}, {"{digest}", PART_DIGEST}};
+    } names[] = {{"{name}", PART_NAME},           {"{gun}", PART_GUN},
+                 {"{file}", PART_FILE},           {"{key}", PART_KEY},
+                 {"{reference}", PART_REFERENCE}, {"{digest}", PART_DIGEST}};
     if (text.n == 0 || text.p[0] != '{') {
         return PART_LITERAL;
     }
@@ -69,7 +79,8 @@ static void pattern_compile(struct pattern *p, const struct route *route)
         if (part->kind == PART_NAME || part->kind == PART_GUN) {
             wide = p->n;
         }
-        if (part->kind == PART_LITERAL && (slice_is(segment, "_trust") || slice_is(segment, "_notary_server"))) {
+        if (part->kind == PART_LITERAL &&
+            (slice_is(segment, "_trust") || slice_is(segment, "_notary_server"))) {
             p->trust = true;
         }
         p->n++;
@@ -148,8 +159,10 @@ static bool match_part(const struct part *part, struct slice segment, struct rou
     BUG("a wide part is not matched segment by segment");
 }
 
-/* parts[from, p->n) against segments[at, path->n), one to one, but {file} takes all that is left. */
-static bool match_tail(const struct pattern *p, size_t from, const struct path *path, size_t at, struct route_match *m)
+/* parts[from, p->n) against segments[at, path->n), one to one, but {file} takes all that is left.
+ */
+static bool match_tail(const struct pattern *p, size_t from, const struct path *path, size_t at,
+                       struct route_match *m)
 {
     for (size_t i = from; i < p->n; i++, at++) {
         if (at >= path->n) {
@@ -225,7 +238,8 @@ static void hide_trust_head(enum http_method method, struct route_match *m)
     }
 }
 
-void router_find(const struct router *r, enum http_method method, struct slice path_text, struct route_match *out)
+void router_find(const struct router *r, enum http_method method, struct slice path_text,
+                 struct route_match *out)
 {
     struct path path;
     *out = (struct route_match){.index = ROUTE_NONE};

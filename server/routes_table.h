@@ -20,7 +20,7 @@ ROUTE(METHOD_DELETE, "/v2/{name}/blobs/uploads/{1}", ACCESS_PUSH, BODY_NONE, WOR
 ROUTE(METHOD_POST, "/v2/{gun}/_trust/tuf/", ACCESS_TRUST_WRITE, BODY_TRUST, WORKER, trust_publish)
 ROUTE(METHOD_DELETE, "/v2/{gun}/_trust/tuf/", ACCESS_TRUST_WIPE, BODY_NONE, WORKER, trust_delete)
 ROUTE(METHOD_GET, "/v2/{gun}/_trust/tuf/{file}", ACCESS_TRUST_READ, BODY_NONE, WORKER, trust_get)
-ROUTE(METHOD_GET, "/v2/{gun}/_trust/tuf/{key}", ACCESS_TRUST_WRITE, BODY_NONE, WORKER, trust_key_get)
+ROUTE(METHOD_GET, "/v2/{gun}/_trust/tuf/{key}", ACCESS_TRUST_WRITE, BODY_NONE, WORKER, trust_key_read)
 ROUTE(METHOD_POST, "/v2/{gun}/_trust/tuf/{key}", ACCESS_TRUST_ADMIN, BODY_API, WORKER, trust_key_rotate)
 ROUTE(METHOD_GET, "/v2/{gun}/_trust/changefeed", ACCESS_TRUST_READ, BODY_NONE, INLINE, trust_changefeed)
 ROUTE(METHOD_GET, "/v2/_trust/changefeed", ACCESS_ADMIN, BODY_NONE, INLINE, trust_changefeed_all)

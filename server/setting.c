@@ -5,11 +5,12 @@
 
 #include <stddef.h>
 
-#define ROW_TOP(section, key, type, fallback, low, high, words, sentence, reason)                                      \
-    {"", #key, SETTING_##type, fallback, low, high, words, sentence, reason, offsetof(struct config, key)},
-#define ROW(section, key, type, fallback, low, high, words, sentence, reason)                                          \
-    {#section,  #key,   SETTING_##type, fallback, low, high, words,                                                    \
-     sentence,  reason, offsetof(struct config, section##_##key)},
+#define ROW_TOP(section, key, type, fallback, low, high, words, sentence, reason)                  \
+    {"",   #key,  SETTING_##type, fallback, low,                                                   \
+     high, words, sentence,       reason,   offsetof(struct config, key)},
+#define ROW(section, key, type, fallback, low, high, words, sentence, reason)                      \
+    {#section, #key,  SETTING_##type, fallback, low,                                               \
+     high,     words, sentence,       reason,   offsetof(struct config, section##_##key)},
 #define ROWS(section, rows) rows(ROW)
 
 static const struct setting settings[] = {SETTINGS_TOP(ROW_TOP) SETTINGS_SECTIONS(ROWS)};
@@ -55,7 +56,8 @@ struct unit {
     int64_t factor;
 };
 
-static const struct unit size_units[] = {{"B", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
+static const struct unit size_units[] = {
+    {"B", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
 static const struct unit time_units[] = {{"s", US_PER_SECOND},
                                          {"m", 60 * US_PER_SECOND},
                                          {"h", 3600 * US_PER_SECOND},
@@ -97,8 +99,11 @@ static bool in_bounds(const struct setting *s, int64_t value, int64_t factor, st
     if (value >= s->low * factor && value <= s->high * factor) {
         return true;
     }
-    const char *unit = s->type == SETTING_SIZE ? " bytes" : s->type == SETTING_DURATION ? " seconds" : "";
-    return err_set(err, ERR_INVALID, "it must be between %lld and %lld%s", (long long)s->low, (long long)s->high, unit);
+    const char *unit = s->type == SETTING_SIZE       ? " bytes"
+                       : s->type == SETTING_DURATION ? " seconds"
+                                                     : "";
+    return err_set(err, ERR_INVALID, "it must be between %lld and %lld%s", (long long)s->low,
+                   (long long)s->high, unit);
 }
 
 bool setting_read(const struct setting *s, struct slice text, int64_t *number_out, struct err *err)
@@ -108,7 +113,8 @@ bool setting_read(const struct setting *s, struct slice text, int64_t *number_ou
     case SETTING_TEXT:
         return true;
     case SETTING_WORD:
-        return is_word(text, s->words) || err_set(err, ERR_INVALID, "it must be one of %s", s->words);
+        return is_word(text, s->words) ||
+               err_set(err, ERR_INVALID, "it must be one of %s", s->words);
     case SETTING_FLAG:
         *number_out = slice_is(text, "true");
         return is_word(text, "true|false") || err_set(err, ERR_INVALID, "it must be true or false");
@@ -118,13 +124,17 @@ bool setting_read(const struct setting *s, struct slice text, int64_t *number_ou
         }
         return in_bounds(s, *number_out, 1, err);
     case SETTING_SIZE:
-        if (!read_with_unit(text, size_units, sizeof(size_units) / sizeof(size_units[0]), number_out)) {
-            return err_set(err, ERR_INVALID, "it must be a size with its unit: B, KiB, MiB or GiB, as in 4MiB");
+        if (!read_with_unit(text, size_units, sizeof(size_units) / sizeof(size_units[0]),
+                            number_out)) {
+            return err_set(err, ERR_INVALID,
+                           "it must be a size with its unit: B, KiB, MiB or GiB, as in 4MiB");
         }
         return in_bounds(s, *number_out, 1, err);
     case SETTING_DURATION:
-        if (!read_with_unit(text, time_units, sizeof(time_units) / sizeof(time_units[0]), number_out)) {
-            return err_set(err, ERR_INVALID, "it must be a duration with its unit: s, m, h or d, as in 24h");
+        if (!read_with_unit(text, time_units, sizeof(time_units) / sizeof(time_units[0]),
+                            number_out)) {
+            return err_set(err, ERR_INVALID,
+                           "it must be a duration with its unit: s, m, h or d, as in 24h");
         }
         return in_bounds(s, *number_out, US_PER_SECOND, err);
     }

@@ -1,96 +1,118 @@
-/* Every setting of bondstore.yaml that is one value: reading, checking, environment names, `bondstore settings` and its
- * reference page come from these rows. Lists (listen, aliases) are in config.c.
+/* Every setting of bondstore.yaml that is one value: reading, checking, environment names,
+ * `bondstore settings` and its reference page come from these rows. Lists (listen, aliases) are in
+ * config.c.
+ *
  * X(section, key, type, default, low, high, words, sentence, reason)
- * type   TEXT; FLAG true or false; WORD one of `words`; COUNT a number; SIZE bytes with B, KiB, MiB or GiB;
- *        DURATION with s, m, h or d. low and high bound COUNT (as is), SIZE (bytes) and DURATION (seconds). */
-#define SETTINGS_TOP(X)                                                                                                \
-    X(top, public_url, TEXT, "", 0, 0, "",                                                                             \
-      "The address that clients use, https://HOST or https://HOST:PORT.",                                              \
-      "Tokens, signatures and challenges name it; http:// is for loopback hosts only. Required.")                      \
-    X(top, data, TEXT, ".", 0, 0, "",                                                                                  \
-      "The data folder: database, blobs, secrets.",                                                                    \
-      "Relative paths count from the folder of the configuration file.")                                               \
-    X(top, behind_proxy, FLAG, "false", 0, 0, "",                                                                      \
-      "A proxy in front ends TLS and sets X-Forwarded-For.",                                                           \
-      "Allows plain listeners on any address, takes client addresses from the last entry of that header, and "         \
-      "lifts the limit of connections per address.")                                                                   \
-    X(top, canonical_host, TEXT, "", 0, 0, "",                                                                         \
-      "Host[:port] in the names of signed collections; empty: that of public_url.",                                    \
-      "Signatures are bound to it, so it stays when the address changes.")
+ *
+ * - type: TEXT; FLAG true or false; WORD one of `words`; COUNT a number; SIZE bytes with B, KiB,
+ *   MiB or GiB; DURATION with s, m, h or d
+ * - low, high: bounds of COUNT (as is), SIZE (bytes) and DURATION (seconds) */
+#define SETTINGS_TOP(X)                                                                            \
+    X(top, public_url, TEXT, "", 0, 0, "",                                                         \
+      "The address that clients use, https://HOST or https://HOST:PORT.",                          \
+      "Tokens, signatures and challenges name it; http:// is for loopback hosts only. Required.")  \
+    X(top, data, TEXT, ".", 0, 0, "", "The data folder: database, blobs, secrets.",                \
+      "Relative paths count from the folder of the configuration file.")                           \
+    X(top, behind_proxy, FLAG, "false", 0, 0, "",                                                  \
+      "A proxy in front ends TLS and sets X-Forwarded-For.",                                       \
+      "Allows plain listeners on any address, takes client addresses from the last entry of that " \
+      "header, and "                                                                               \
+      "lifts the limit of connections per address.")                                               \
+    X(top, canonical_host, TEXT, "", 0, 0, "",                                                     \
+      "Host[:port] in the names of signed collections; empty: that of public_url.",                \
+      "Signatures are bound to it, so it stays when the address changes.")                         \
+    X(top, sparse_manifests, FLAG, "false", 0, 0, "",                                              \
+      "Accept manifests whose layers or platforms were never pushed here.",                        \
+      "Mirrors of parts of an image need it; everybody else wants to hear that a push is "         \
+      "incomplete.")
 
-#define SETTINGS_NAMESPACES(X)                                                                                         \
-    X(namespaces, create_on_push, WORD, "administrators", 0, 0, "administrators|never",                                \
-      "Whose first push to a namespace that does not exist makes it.",                                                 \
+#define SETTINGS_NAMESPACES(X)                                                                     \
+    X(namespaces, create_on_push, WORD, "administrators", 0, 0, "administrators|never",            \
+      "Whose first push to a namespace that does not exist makes it.",                             \
       "So that the first push to a fresh server works; the administrator becomes the owner.")
 
-#define SETTINGS_LIMITS(X)                                                                                             \
-    X(limits, manifest, SIZE, "4MiB", 65536, 67108864, "", "Largest manifest.",                                        \
-      "The OCI specification asks for at least 4 MiB.")                                                                \
-    X(limits, trust_upload, SIZE, "32MiB", 1048576, 268435456, "", "Largest upload of trust data.",                    \
-      "It is checked whole, in memory.")                                                                               \
-    X(limits, token_form, SIZE, "16KiB", 4096, 1048576, "", "Largest form posted to /token.",                          \
-      "Anybody may post it.")                                                                                          \
-    X(limits, api_body, SIZE, "1MiB", 4096, 67108864, "", "Largest JSON body below /api.", "It is read into memory.")  \
-    X(limits, request_head, SIZE, "16KiB", 8192, 49152, "", "Largest request head: address and headers.",              \
-      "Access tokens for pushes with many mounts need several KiB.")                                                   \
-    X(limits, connections, COUNT, "4096", 16, 65536, "", "Open connections per listener.",                             \
-      "Each holds up to 72 KiB.")                                                                                      \
-    X(limits, connections_per_address, COUNT, "1024", 4, 65536, "", "Open connections from one address.",              \
-      "A cluster behind one address opens hundreds.")                                                                  \
-    X(limits, idle, DURATION, "60s", 5, 3600, "", "A connection that says nothing for so long is closed.",             \
-      "Idle connections hold memory.")                                                                                 \
-    X(limits, slow_after, DURATION, "60s", 5, 3600, "", "From then on a request must keep up the minimum rate.",       \
-      "Slow bytes hold a connection for ever otherwise.")                                                              \
-    X(limits, slow_rate, SIZE, "1KiB", 1, 1048576, "", "Minimum bytes per second of a request, both ways together.",   \
-      "Below it the connection is ended.")                                                                             \
-    X(limits, uploads_per_account, COUNT, "512", 1, 100000, "", "Open uploads of one account.",                        \
-      "One more ends its longest idle one.")                                                                           \
-    X(limits, upload_idle, DURATION, "24h", 60, 2592000, "", "An upload without news for so long ends.",               \
-      "Its bytes take space.")                                                                                         \
-    X(limits, unreferenced, DURATION, "24h", 60, 31536000, "", "A blob that no manifest names is kept for so long.",   \
-      "A push uploads blobs before the manifest.")                                                                     \
-    X(limits, threads, COUNT, "0", 0, 64, "", "Loop threads per listener; 0: one per core.",                           \
-      "They never block; more than cores is of no use.")                                                               \
-    X(limits, workers, COUNT, "0", 0, 256, "", "Threads for work that may block; 0: twice the cores, at least 4.",     \
-      "Writes, hashes and disk waits run there.")                                                                      \
-    X(limits, queue, COUNT, "256", 8, 65536, "", "Requests that may wait for a worker; then 503.",                     \
+#define SETTINGS_LIMITS(X)                                                                         \
+    X(limits, manifest, SIZE, "4MiB", 65536, 67108864, "", "Largest manifest.",                    \
+      "The OCI specification asks for at least 4 MiB.")                                            \
+    X(limits, trust_upload, SIZE, "32MiB", 1048576, 268435456, "",                                 \
+      "Largest upload of trust data.", "It is checked whole, in memory.")                          \
+    X(limits, token_form, SIZE, "16KiB", 4096, 1048576, "", "Largest form posted to /token.",      \
+      "Anybody may post it.")                                                                      \
+    X(limits, api_body, SIZE, "1MiB", 4096, 67108864, "", "Largest JSON body below /api.",         \
+      "It is read into memory.")                                                                   \
+    X(limits, request_head, SIZE, "16KiB", 8192, 49152, "",                                        \
+      "Largest request head: address and headers.",                                                \
+      "Access tokens for pushes with many mounts need several KiB.")                               \
+    X(limits, connections, COUNT, "4096", 16, 65536, "", "Open connections per listener.",         \
+      "Each holds up to 72 KiB.")                                                                  \
+    X(limits, connections_per_address, COUNT, "1024", 4, 65536, "",                                \
+      "Open connections from one address.", "A cluster behind one address opens hundreds.")        \
+    X(limits, idle, DURATION, "60s", 5, 3600, "",                                                  \
+      "A connection that says nothing for so long is closed.", "Idle connections hold memory.")    \
+    X(limits, slow_after, DURATION, "60s", 5, 3600, "",                                            \
+      "From then on a request must keep up the minimum rate.",                                     \
+      "Slow bytes hold a connection for ever otherwise.")                                          \
+    X(limits, slow_rate, SIZE, "1KiB", 1, 1048576, "",                                             \
+      "Minimum bytes per second of a request, both ways together.",                                \
+      "Below it the connection is ended.")                                                         \
+    X(limits, uploads_per_account, COUNT, "512", 1, 100000, "", "Open uploads of one account.",    \
+      "One more ends its longest idle one.")                                                       \
+    X(limits, upload_idle, DURATION, "24h", 60, 2592000, "",                                       \
+      "An upload without news for so long ends.", "Its bytes take space.")                         \
+    X(limits, unreferenced, DURATION, "24h", 60, 31536000, "",                                     \
+      "A blob that no manifest names is kept for so long.",                                        \
+      "A push uploads blobs before the manifest.")                                                 \
+    X(limits, threads, COUNT, "0", 0, 64, "", "Loop threads per listener; 0: one per core.",       \
+      "They never block; more than cores is of no use.")                                           \
+    X(limits, workers, COUNT, "0", 0, 256, "",                                                     \
+      "Threads for work that may block; 0: twice the cores, at least 4.",                          \
+      "Writes, hashes and disk waits run there.")                                                  \
+    X(limits, queue, COUNT, "256", 8, 65536, "", "Requests that may wait for a worker; then 503.", \
       "A longer queue only makes answers late.")
 
-#define SETTINGS_TOKENS(X)                                                                                             \
-    X(tokens, lifetime, DURATION, "1h", 300, 86400, "", "Life of access tokens.",                                      \
-      "Every request is checked against the live account, so a long life loses nothing; clients fail on short "        \
+#define SETTINGS_TOKENS(X)                                                                         \
+    X(tokens, lifetime, DURATION, "1h", 300, 86400, "", "Life of access tokens.",                  \
+      "Every request is checked against the live account, so a long life loses nothing; clients "  \
+      "fail on short "                                                                             \
       "ones.")
 
-#define SETTINGS_PASSWORDS(X)                                                                                          \
-    X(passwords, memory, SIZE, "64MiB", 19922944, 1073741824, "", "Memory of one Argon2id computation.",               \
-      "19 MiB with two passes is the least that is advised.")                                                          \
-    X(passwords, passes, COUNT, "3", 1, 16, "", "Passes of Argon2id.", "RFC 9106 advises 3 with 64 MiB.")              \
-    X(passwords, at_once, COUNT, "0", 0, 64, "", "Passwords hashed at once; 0: half of the cores.",                    \
-      "Each takes the memory above.")
+#define SETTINGS_PASSWORDS(X)                                                                      \
+    X(passwords, memory, SIZE, "64MiB", 19922944, 1073741824, "",                                  \
+      "Memory of one Argon2id computation.",                                                       \
+      "19 MiB with two passes is the least that is advised.")                                      \
+    X(passwords, passes, COUNT, "3", 1, 16, "", "Passes of Argon2id.",                             \
+      "RFC 9106 advises 3 with 64 MiB.")                                                           \
+    X(passwords, at_once, COUNT, "0", 0, 64, "",                                                   \
+      "Passwords hashed at once; 0: half of the cores.", "Each takes the memory above.")
 
-#define SETTINGS_TRUST(X)                                                                                              \
-    X(trust, timestamp_life, DURATION, "14d", 3600, 31536000, "", "Life of the timestamps that the server signs.",     \
-      "How long a stopped or frozen copy of the server goes on being believed. Renewed at half of it.")                \
-    X(trust, snapshot_life, DURATION, "1095d", 86400, 315360000, "", "Life of the snapshots that the server signs.",   \
-      "Clients expect years.")                                                                                         \
-    X(trust, view_memory, SIZE, "64MiB", 1048576, 17179869184, "", "Memory for the gate's views of repositories.",     \
+#define SETTINGS_TRUST(X)                                                                          \
+    X(trust, timestamp_life, DURATION, "14d", 3600, 31536000, "",                                  \
+      "Life of the timestamps that the server signs.",                                             \
+      "How long a stopped or frozen copy of the server goes on being believed. Renewed at half "   \
+      "of it.")                                                                                    \
+    X(trust, snapshot_life, DURATION, "1095d", 86400, 315360000, "",                               \
+      "Life of the snapshots that the server signs.", "Clients expect years.")                     \
+    X(trust, view_memory, SIZE, "64MiB", 1048576, 17179869184, "",                                 \
+      "Memory for the gate's views of repositories.",                                              \
       "A view that is thrown out costs a millisecond to make again.")
 
-#define SETTINGS_MAINTENANCE(X)                                                                                        \
-    X(maintenance, interval, DURATION, "60s", 1, 86400, "", "Time between two rounds of maintenance.",                 \
-      "A round renews timestamps, ends idle uploads, collects unreferenced blobs, and truncates the log of the "       \
+#define SETTINGS_MAINTENANCE(X)                                                                    \
+    X(maintenance, interval, DURATION, "60s", 1, 86400, "",                                        \
+      "Time between two rounds of maintenance.",                                                   \
+      "A round renews timestamps, ends idle uploads, collects unreferenced blobs, and truncates "  \
+      "the log of the "                                                                            \
       "database.")
 
-#define SETTINGS_LOG(X)                                                                                                \
-    X(log, level, WORD, "info", 0, 0, "debug|info|warn|error", "Least important event that is logged.",                \
-      "Requests are logged at info.")
+#define SETTINGS_LOG(X)                                                                            \
+    X(log, level, WORD, "info", 0, 0, "debug|info|warn|error",                                     \
+      "Least important event that is logged.", "Requests are logged at info.")
 
 /* S(section, its rows) */
-#define SETTINGS_SECTIONS(S)                                                                                           \
-    S(namespaces, SETTINGS_NAMESPACES)                                                                                 \
-    S(limits, SETTINGS_LIMITS)                                                                                         \
-    S(tokens, SETTINGS_TOKENS)                                                                                         \
-    S(passwords, SETTINGS_PASSWORDS)                                                                                   \
-    S(trust, SETTINGS_TRUST)                                                                                           \
-    S(maintenance, SETTINGS_MAINTENANCE)                                                                               \
+#define SETTINGS_SECTIONS(S)                                                                       \
+    S(namespaces, SETTINGS_NAMESPACES)                                                             \
+    S(limits, SETTINGS_LIMITS)                                                                     \
+    S(tokens, SETTINGS_TOKENS)                                                                     \
+    S(passwords, SETTINGS_PASSWORDS)                                                               \
+    S(trust, SETTINGS_TRUST)                                                                       \
+    S(maintenance, SETTINGS_MAINTENANCE)                                                           \
     S(log, SETTINGS_LOG)

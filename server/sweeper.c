@@ -84,7 +84,8 @@ static int by_age(const void *a, const void *b)
     return (x->since_us > y->since_us) - (x->since_us < y->since_us);
 }
 
-/* An idle connection holds the library's whole buffer: above three quarters of the limit the oldest go. */
+/* An idle connection holds the library's whole buffer: above three quarters of the limit the oldest
+ * go. */
 static void end_idle(struct sweeper *s)
 {
     size_t keep = s->limits.connections / 4 * 3;
@@ -186,6 +187,7 @@ void peer_set(struct peer *p, enum peer_phase phase)
 {
     if (p != NULL) {
         uint_fast64_t before = atomic_load_explicit(&p->phase, memory_order_relaxed);
-        atomic_store_explicit(&p->phase, (before / 4 + 1) * 4 + (uint_fast64_t)phase, memory_order_relaxed);
+        atomic_store_explicit(&p->phase, (before / 4 + 1) * 4 + (uint_fast64_t)phase,
+                              memory_order_relaxed);
     }
 }

@@ -1,6 +1,8 @@
-/* Watches connections from outside of the library, whose timeout knows silence only: ends those that drip below the
- * minimum rate, and, when many are open, the idle ones, oldest first. Ends by shutdown(2) under the lock that also guards
- * the closing of the descriptor; the library then sees the end by itself.
+/* Watches connections from outside of the library, whose timeout knows silence only: ends those
+ * that drip below the minimum rate, and, when many are open, the idle ones, oldest first. Ends by
+ * shutdown(2) under the lock that also guards the closing of the descriptor; the library then sees
+ * the end by itself.
+ *
  * Owns: one record per connection. Refuses to know: HTTP. */
 #ifndef SERVER_SWEEPER_H
 #define SERVER_SWEEPER_H
@@ -16,7 +18,7 @@ struct metrics;
 struct sweeper_limits {
     int64_t slow_after_us; /* from then on a request must keep the rate */
     int64_t slow_rate;     /* bytes per second, both directions together */
-    size_t connections;    /* limit of the listener; above three quarters of it idle ones are ended */
+    size_t connections; /* limit of the listener; above three quarters of it idle ones are ended */
 };
 
 /* Starts the thread. */

@@ -61,7 +61,8 @@ static bool read_chain(const char *path, struct material *m, struct err *err)
     int result = gnutls_pcert_list_import_x509_raw(m->chain, &n, &datum, GNUTLS_X509_FMT_PEM,
                                                    GNUTLS_X509_CRT_LIST_FAIL_IF_UNSORTED);
     if (result < 0 || n == 0) {
-        return err_set(err, ERR_INVALID, "%s holds no usable certificate chain: %s", path, gnutls_strerror(result));
+        return err_set(err, ERR_INVALID, "%s holds no usable certificate chain: %s", path,
+                       gnutls_strerror(result));
     }
     m->n = n;
     return true;
@@ -80,7 +81,8 @@ static bool read_key(const char *path, struct material *m, struct err *err)
     }
     buf_wipe(&pem);
     if (result < 0) {
-        return err_set(err, ERR_INVALID, "%s holds no usable private key: %s", path, gnutls_strerror(result));
+        return err_set(err, ERR_INVALID, "%s holds no usable private key: %s", path,
+                       gnutls_strerror(result));
     }
     return true;
 }
@@ -162,7 +164,8 @@ void tls_free(struct tls *t)
 void tls_session_begin(struct tls *t, gnutls_session_t session)
 {
     gnutls_session_set_ptr(session, t);
-    (void)gnutls_session_ticket_enable_server(session, &t->ticket_key); /* without it each connection handshakes in full */
+    (void)gnutls_session_ticket_enable_server(
+        session, &t->ticket_key); /* without it each connection handshakes in full */
 }
 
 int tls_retrieve(gnutls_session_t session, const gnutls_datum_t *authorities, int n_authorities,

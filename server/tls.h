@@ -1,4 +1,5 @@
 /* Certificates of a TLS listener, read from files and read again on SIGHUP, and session tickets.
+ *
  * Owns: what GnuTLS loaded. Refuses to know: listening. */
 #ifndef SERVER_TLS_H
 #define SERVER_TLS_H
@@ -10,11 +11,13 @@
 
 struct tls;
 
-/* Expected errors: ERR_INVALID with a sentence naming the file (unreadable, no certificate, key does not fit). */
+/* Expected errors: ERR_INVALID with a sentence naming the file (unreadable, no certificate, key
+ * does not fit). */
 bool tls_new(const char *certificate, const char *key, struct tls **out, struct err *err) MUST_USE;
 /* No session may be left. Accepts NULL. */
 void tls_free(struct tls *t);
-/* Reads the files again; on failure the old ones stay. New connections take the new ones. One thread at a time. */
+/* Reads the files again; on failure the old ones stay. New connections take the new ones. One
+ * thread at a time. */
 bool tls_reload(struct tls *t, struct err *err) MUST_USE;
 /* For a new session: finds its certificates from then on, and offers tickets. Loop threads. */
 void tls_session_begin(struct tls *t, gnutls_session_t session);

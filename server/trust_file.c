@@ -16,7 +16,8 @@ static bool role_segments(struct slice rest)
     return true;
 }
 
-/* Whether such a role may exist is the trust code's question; here it is only a path that names one. */
+/* Whether such a role may exist is the trust code's question; here it is only a path that names
+ * one. */
 static bool is_role(struct slice text)
 {
     if (slice_is(text, "root") || slice_is(text, "snapshot") || slice_is(text, "timestamp") ||

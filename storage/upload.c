@@ -264,6 +264,15 @@ static bool create_file(struct upload *u, struct err *err)
     return u->fd >= 0 || err_sys(err, errno, "create the upload %s", u->id);
 }
 
+/* What stays behind is removed by the next start. */
+static void unlink_quietly(const struct upload *u)
+{
+    struct err err = {0};
+    if (!fsx_unlink(u->store->uploads_fd, u->id, &err)) {
+        log_err(LOG_WARN, "upload_unlink", &err);
+    }
+}
+
 static bool is_unheld(struct db_tx *tx, void *arg, struct err *err)
 {
     struct digest *digest = arg;
@@ -379,11 +388,11 @@ static bool adopt(struct upload *u)
     return first;
 }
 
-static struct upload *upload_of_row(struct store *store, const char *id,
-                                    const struct upload_row *row)
+static struct upload *upload_of_row(struct store *store, const struct repo_name *repo,
+                                    const char *id, const struct upload_row *row)
 {
     struct upload *u = upload_new(store, id, UPLOAD_SESSION);
-    (void)repo_name_parse(slice_str(row->repo), &u->repo, NULL);
+    u->repo = *repo;
     u->repository_id = row->repository_id;
     u->namespace_id = row->namespace_id;
     u->namespace_incarnation = row->namespace_incarnation;
@@ -402,7 +411,7 @@ static bool take_row(struct store *store, const struct repo_name *repo, const ch
     if (!row_is_of(&row, repo, account_id)) {
         return unknown(err);
     }
-    struct upload *u = upload_of_row(store, id, &row);
+    struct upload *u = upload_of_row(store, repo, id, &row);
     if (!adopt(u)) {
         upload_free(u);
         return in_use(err);
@@ -659,7 +668,7 @@ bool upload_start(struct store *store, const struct repo_name *repo, enum upload
         return false;
     }
     if (!store_start(u, now_us, err)) {
-        (void)fsx_unlink(store->uploads_fd, id, NULL);
+        unlink_quietly(u);
         upload_free(u);
         return false;
     }
@@ -839,9 +848,7 @@ bool upload_finish(struct upload *upload, const struct digest *digest, int64_t n
         return false;
     }
     mark_over(upload);
-    if (!fsx_unlink(upload->store->uploads_fd, upload->id, &why)) {
-        log_err(LOG_WARN, "upload_unlink", &why); /* the next start removes it */
-    }
+    unlink_quietly(upload);
     if (size_out) {
         *size_out = upload_received(upload);
     }

@@ -1,5 +1,6 @@
-/* A folder of role files as in tests/vectors/tuf: <role>.json with '/' of the role written as "__" or as a folder, older
- * roots as N.root.json. For the verdict tool and the tests; everything is read into memory. */
+/* A folder of role files as in tests/vectors/tuf: <role>.json with '/' of the role written as "__"
+ * or as a folder, older roots as N.root.json. For the verdict tool and the tests; everything is
+ * read into memory. */
 #ifndef TESTS_ROLE_FOLDER_H
 #define TESTS_ROLE_FOLDER_H
 
@@ -39,7 +40,8 @@ static inline bool role_folder_read_file(const char *path, struct buf *out)
     return ok;
 }
 
-/* "targets__releases" or "targets/releases" -> role; "3.root" -> root 3. False when the name means nothing here. */
+/* "targets__releases" or "targets/releases" -> role; "3.root" -> root 3. False when the name means
+ * nothing here. */
 static inline bool role_folder_name(const char *stem, struct role_text *doc)
 {
     struct slice name = slice_str(stem);
@@ -120,7 +122,8 @@ static inline void role_folder_free(struct role_folder *f)
     free(f->docs);
 }
 
-static inline const struct role_text *role_folder_find(const struct role_folder *f, const char *role)
+static inline const struct role_text *role_folder_find(const struct role_folder *f,
+                                                       const char *role)
 {
     for (size_t i = 0; i < f->count; i++) {
         if (f->docs[i].number == 0 && strcmp(f->docs[i].role, role) == 0) {

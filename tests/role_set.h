@@ -1,5 +1,5 @@
-/* A trust_set out of folders of role files, by the rules of the verdict tool: what is in `cur` is what is stored, what is
- * in `prev` was accepted before. */
+/* A trust_set out of folders of role files, by the rules of the verdict tool: what is in `cur` is
+ * what is stored, what is in `prev` was accepted before. */
 #ifndef TESTS_ROLE_SET_H
 #define TESTS_ROLE_SET_H
 
@@ -59,8 +59,8 @@ static inline bool role_set_has_root(const struct role_set *s, int64_t number)
     return false;
 }
 
-/* Every root of `cur`, and of `prev` those that are older than any of them. A root.json beside an equal N.root.json is
- * one root. */
+/* Every root of `cur`, and of `prev` those that are older than any of them. A root.json beside an
+ * equal N.root.json is one root. */
 static inline void role_set_roots(struct role_set *s, const struct role_folder *cur,
                                   const struct role_folder *prev)
 {
@@ -128,7 +128,8 @@ static inline void role_set_see(struct role_set *s, const struct role_folder *fr
     s->set.seen = s->seen;
 }
 
-/* The keys of the first root of the folder. A root that cannot be read pins a key that nobody has. */
+/* The keys of the first root of the folder. A root that cannot be read pins a key that nobody has.
+ */
 static inline void role_set_pin(struct role_set *s, const struct role_folder *from)
 {
     const struct role_text *first = NULL;
@@ -156,7 +157,8 @@ static inline void role_set_pin(struct role_set *s, const struct role_folder *fr
     s->set.pin = s->pin;
 }
 
-/* What is stored when `cur` is stored and `prev` (may be NULL) was accepted before. Borrows from both; role_set_free. */
+/* What is stored when `cur` is stored and `prev` (may be NULL) was accepted before. Borrows from
+ * both; role_set_free. */
 static inline void role_set_build(struct role_set *s, const struct role_folder *cur,
                                   const struct role_folder *prev, struct slice gun)
 {

@@ -1,7 +1,9 @@
-/* Judges a folder of role files by the product's own rules: one line `gate=allow|deny:REASON publish=accept|refuse:WORD`.
- *   verdict DIR --gun GUN --tag TAG --now RFC3339 [--prev DIR] [--registry-digest D] [--registry-size N]
+/* Judges a folder of role files by the product's own rules: one line `gate=allow|deny:REASON
+ * publish=accept|refuse:WORD`. verdict DIR --gun GUN --tag TAG --now RFC3339 [--prev DIR]
+ * [--registry-digest D] [--registry-size N]
  *           [--manifest FILE] [--held snapshot,timestamp] [--policy FILE]
- * Exit status 0 when it printed a verdict, 2 on usage or an unreadable folder. Only reads files, and asks. */
+ * Exit status 0 when it printed a verdict, 2 on usage or an unreadable folder. Only reads files,
+ * and asks. */
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/json.h"
@@ -282,12 +284,13 @@ static int by_role(const void *a, const void *b)
                          ((const struct upload_part *)b)->role);
 }
 
-/* The set that was accepted: all of `prev`, and the older roots of DIR. A document of DIR that says the same as the
- * accepted one is that one: only its signatures were made again. The bytes belong to the two folders. */
+/* The set that was accepted: all of `prev`, and the older roots of DIR. A document of DIR that says
+ * the same as the accepted one is that one: only its signatures were made again. The bytes belong
+ * to the two folders. */
 static void accepted_folder(const struct request *r, struct role_folder *out)
 {
-    *out = (struct role_folder){.docs = xcalloc(r->prev.count + r->cur.count + 1,
-                                                sizeof(struct role_text))};
+    *out = (struct role_folder){
+        .docs = xcalloc(r->prev.count + r->cur.count + 1, sizeof(struct role_text))};
     for (size_t i = 0; i < r->prev.count; i++) {
         const struct role_text *doc = &r->prev.docs[i];
         const struct role_text *again = doc->number ? NULL : role_folder_find(&r->cur, doc->role);
@@ -354,8 +357,8 @@ static int judge(struct request *r)
     judge_publish(r, &published);
     bool allow = decision.effect == EFFECT_ALLOW;
     bool accept = published->code == ERR_NONE;
-    (void)printf("gate=%s%s publish=%s%s\n", allow ? "allow" : "deny:",
-                 allow ? "" : gate_reason_info(decision.reason)->name,
+    (void)printf("gate=%s%s publish=%s%s\n",
+                 allow ? "allow" : "deny:", allow ? "" : gate_reason_info(decision.reason)->name,
                  accept ? "accept" : "refuse:", accept ? "" : publish_verdict_word(published));
     (void)fprintf(stderr, "%s\n%s\n", decision.message, accept ? "" : published->msg);
     publish_verdict_free(published);

@@ -23,7 +23,8 @@ bool artifact_not_runnable(const struct manifest_doc *doc)
         const struct manifest_edge *e = &doc->edges[i];
         if (e->kind == EDGE_CONFIG) {
             configs++;
-            image_config = image_config || e->media_type[0] == '\0' || media_type_is_image_config(slice_str(e->media_type));
+            image_config = image_config || e->media_type[0] == '\0' ||
+                           media_type_is_image_config(slice_str(e->media_type));
         } else if (e->kind == EDGE_LAYER) {
             layers++;
             cosign_layers += is_cosign_layer(e->media_type) ? 1 : 0;
@@ -46,8 +47,10 @@ static bool is_allowed(const struct gate_view *view, const struct digest *digest
     return reached.kind != REACH_NONE && reached.is_manifest;
 }
 
-/* The target of an artifact tag of an allowed digest. An index counts only as the referrers list under the bare tag. */
-static bool tagged_for_allowed(struct db_tx *tx, int64_t repository_id, const struct gate_view *view, const struct digest *digest,
+/* The target of an artifact tag of an allowed digest. An index counts only as the referrers list
+ * under the bare tag. */
+static bool tagged_for_allowed(struct db_tx *tx, int64_t repository_id,
+                               const struct gate_view *view, const struct digest *digest,
                                bool index, bool *out, struct err *err)
 {
     auto_tag_list struct tag_list tags = {0};
@@ -63,8 +66,8 @@ static bool tagged_for_allowed(struct db_tx *tx, int64_t repository_id, const st
     return true;
 }
 
-bool artifact_allowed(struct db_tx *tx, int64_t repository_id, const struct gate_view *view, const struct digest *digest,
-                      bool *out, struct err *err)
+bool artifact_allowed(struct db_tx *tx, int64_t repository_id, const struct gate_view *view,
+                      const struct digest *digest, bool *out, struct err *err)
 {
     auto_manifest struct manifest *m = NULL;
     auto_manifest_doc struct manifest_doc *doc = NULL;
@@ -92,8 +95,8 @@ bool artifact_allowed(struct db_tx *tx, int64_t repository_id, const struct gate
     return tagged_for_allowed(tx, repository_id, view, digest, index, out, err);
 }
 
-bool artifact_blob_allowed(struct db_tx *tx, int64_t repository_id, const struct gate_view *view, const struct digest *blob,
-                           bool *out, struct err *err)
+bool artifact_blob_allowed(struct db_tx *tx, int64_t repository_id, const struct gate_view *view,
+                           const struct digest *blob, bool *out, struct err *err)
 {
     auto_edge_list struct edge_list parents = {0};
     *out = false;
@@ -102,7 +105,8 @@ bool artifact_blob_allowed(struct db_tx *tx, int64_t repository_id, const struct
     }
     for (size_t i = 0; i < parents.count && !*out; i++) {
         bool content = parents.items[i].kind == EDGE_CONFIG || parents.items[i].kind == EDGE_LAYER;
-        if (content && !artifact_allowed(tx, repository_id, view, &parents.items[i].digest, out, err)) {
+        if (content &&
+            !artifact_allowed(tx, repository_id, view, &parents.items[i].digest, out, err)) {
             return false;
         }
     }

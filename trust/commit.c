@@ -5,7 +5,8 @@
 #include "storage/change_record.h"
 #include "storage/role_target.h"
 
-/* Compares the lives of all roles with what was loaded: any publish, renewal, role end or wipe in between shows here. */
+/* Compares the lives of all roles with what was loaded: any publish, renewal, role end or wipe in
+ * between shows here. */
 static bool still_as_loaded(struct db_tx *tx, const struct trust_commit *c, struct err *err)
 {
     struct trust_role_life_list now = {0};
@@ -15,11 +16,13 @@ static bool still_as_loaded(struct db_tx *tx, const struct trust_commit *c, stru
     bool same = now.count == c->loaded->lives.count;
     for (size_t i = 0; same && i < now.count; i++) {
         const struct trust_role_life *a = &now.items[i], *b = &c->loaded->lives.items[i];
-        same = strcmp(a->role, b->role) == 0 && a->incarnation == b->incarnation && a->version == b->version &&
-               a->ended == b->ended;
+        same = strcmp(a->role, b->role) == 0 && a->incarnation == b->incarnation &&
+               a->version == b->version && a->ended == b->ended;
     }
     trust_role_life_list_dispose(&now);
-    return same || err_set(err, ERR_CONFLICT, "the trust data of %s changed meanwhile; publish again", c->repo->name.text);
+    return same ||
+           err_set(err, ERR_CONFLICT, "the trust data of %s changed meanwhile; publish again",
+                   c->repo->name.text);
 }
 
 static struct digest hash_digest(bool has, enum digest_algorithm algorithm, const uint8_t *bytes)
@@ -32,7 +35,8 @@ static struct digest hash_digest(bool has, enum digest_algorithm algorithm, cons
 }
 
 /* What a document of targets or a delegation lists becomes history. */
-static bool put_listing(struct db_tx *tx, const struct trust_commit *c, const struct tuf_doc *doc, struct err *err)
+static bool put_listing(struct db_tx *tx, const struct trust_commit *c, const struct tuf_doc *doc,
+                        struct err *err)
 {
     const struct trust_role *role = trust_state_role(c->state, slice_str(doc->role));
     auto_free struct role_target_entry *entries = xcalloc(doc->target_count + 1, sizeof *entries);
@@ -40,21 +44,26 @@ static bool put_listing(struct db_tx *tx, const struct trust_commit *c, const st
     int signer_count = 0;
     for (size_t i = 0; i < doc->target_count; i++) {
         const struct tuf_target *t = &doc->target_list[i];
-        entries[i] = (struct role_target_entry){.tag = {t->name, t->name_n},
-                                                .sha256 = hash_digest(t->file.has_sha256, DIGEST_SHA256, t->file.sha256),
-                                                .sha512 = hash_digest(t->file.has_sha512, DIGEST_SHA512, t->file.sha512),
-                                                .length = t->file.length};
+        entries[i] = (struct role_target_entry){
+            .tag = {t->name, t->name_n},
+            .sha256 = hash_digest(t->file.has_sha256, DIGEST_SHA256, t->file.sha256),
+            .sha512 = hash_digest(t->file.has_sha512, DIGEST_SHA512, t->file.sha512),
+            .length = t->file.length};
     }
-    for (int i = 0; role && i < role->signatures.signer_count && signer_count < TARGET_SIGNERS_MAX; i++) {
+    for (int i = 0; role && i < role->signatures.signer_count && signer_count < TARGET_SIGNERS_MAX;
+         i++) {
         memcpy(signers[signer_count++], role->signatures.signers[i].sha256, 32);
     }
-    return role_target_update(tx, c->repo->id, slice_str(doc->role), doc->version, entries, doc->target_count,
-                              (const uint8_t(*)[32])signers, signer_count, c->now_us, err);
+    return role_target_update(tx, c->repo->id, slice_str(doc->role), doc->version, entries,
+                              doc->target_count, (const uint8_t(*)[32])signers, signer_count,
+                              c->now_us, err);
 }
 
-static bool put_document(struct db_tx *tx, const struct trust_commit *c, const struct tuf_doc *doc, struct err *err)
+static bool put_document(struct db_tx *tx, const struct trust_commit *c, const struct tuf_doc *doc,
+                         struct err *err)
 {
-    struct trust_doc_new row = {.role = slice_str(doc->role), .version = doc->version, .bytes = doc->bytes};
+    struct trust_doc_new row = {
+        .role = slice_str(doc->role), .version = doc->version, .bytes = doc->bytes};
     memcpy(row.sha256, doc->sha256, sizeof row.sha256);
     memcpy(row.signed_sha256, doc->signed_sha256, sizeof row.signed_sha256);
     if (!trust_doc_put(tx, c->repo->id, &row, c->now_us, err)) {
@@ -97,11 +106,13 @@ static bool put_key_states(struct db_tx *tx, const struct trust_commit *c, struc
 static bool put_pins(struct db_tx *tx, const struct trust_commit *c, struct err *err)
 {
     /* struct spki is its hash and nothing else, so the array is one of hashes. */
-    if (c->pin && !trust_pin_set(tx, c->repo->id, (const uint8_t(*)[32])c->pin, c->pin_count, c->actor, c->now_us, err)) {
+    if (c->pin && !trust_pin_set(tx, c->repo->id, (const uint8_t(*)[32])c->pin, c->pin_count,
+                                 c->actor, c->now_us, err)) {
         return false;
     }
     for (size_t i = 0; i < c->accept_count; i++) {
-        if (!namespace_root_add(tx, c->repo->namespace_id, c->accept[i].sha256, c->actor, c->now_us, err)) {
+        if (!namespace_root_add(tx, c->repo->namespace_id, c->accept[i].sha256, c->actor, c->now_us,
+                                err)) {
             return false;
         }
     }
@@ -117,7 +128,8 @@ static bool put_audit(struct db_tx *tx, const struct trust_commit *c, struct err
     auto_json json_t *versions = json_object();
     auto_buf struct buf after = {0};
     for (size_t i = 0; i < c->doc_count; i++) {
-        json_object_set_new(versions, c->docs[i]->role, json_integer((json_int_t)c->docs[i]->version));
+        json_object_set_new(versions, c->docs[i]->role,
+                            json_integer((json_int_t)c->docs[i]->version));
     }
     json_write(&after, versions);
     struct audit_entry entry = {.action = c->audit_action,
@@ -145,7 +157,7 @@ bool trust_commit_write(struct db_tx *tx, void *arg, struct err *err)
         }
     }
     return put_key_states(tx, c, err) && put_pins(tx, c, err) &&
-           change_record_put(tx, c->loaded->set.gun, CHANGE_UPDATE, c->timestamp->version, c->timestamp->sha256, c->now_us,
-                             err) &&
+           change_record_put(tx, c->loaded->set.gun, CHANGE_UPDATE, c->timestamp->version,
+                             c->timestamp->sha256, c->now_us, err) &&
            put_audit(tx, c, err) && repository_gate_bump(tx, c->repo->id, err);
 }

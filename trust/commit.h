@@ -1,4 +1,5 @@
-/* Writing what publish and renewal made, in one transaction: documents, history, keys, pins, change record. */
+/* Writing what publish and renewal made, in one transaction: documents, history, keys, pins, change
+ * record. */
 #ifndef TRUST_COMMIT_H
 #define TRUST_COMMIT_H
 
@@ -6,25 +7,27 @@
 
 struct trust_commit {
     const struct repository *repo;
-    const struct trust_loaded *loaded;   /* what the decision was made from: must still be so */
-    const struct tuf_doc *const *docs;   /* to store: root first, then the others, snapshot, timestamp */
+    const struct trust_loaded *loaded; /* what the decision was made from: must still be so */
+    const struct tuf_doc *const
+        *docs; /* to store: root first, then the others, snapshot, timestamp */
     size_t doc_count;
-    const struct trust_state *state;     /* verified state with these documents: signers of each role */
+    const struct trust_state *state; /* verified state with these documents: signers of each role */
     const char *const *ended_roles;
     size_t ended_count;
-    const struct tuf_doc *root;          /* in force afterwards: which server keys are active */
-    const struct spki *pin;              /* first root: its keys; NULL = the pin stays */
+    const struct tuf_doc *root; /* in force afterwards: which server keys are active */
+    const struct spki *pin;     /* first root: its keys; NULL = the pin stays */
     size_t pin_count;
-    const struct spki *accept;           /* keys that enter the namespace's set */
+    const struct spki *accept; /* keys that enter the namespace's set */
     size_t accept_count;
-    const struct tuf_doc *timestamp;     /* new; makes the change record */
+    const struct tuf_doc *timestamp; /* new; makes the change record */
     const struct actor *actor;
-    const char *audit_action;            /* NULL = no audit entry (renewal) */
+    const char *audit_action; /* NULL = no audit entry (renewal) */
     int64_t now_us;
 };
 
-/* db_write function; arg is a const struct trust_commit. Expected errors: ERR_CONFLICT when the repository's trust data is no
- * longer what was loaded (load and decide again), ERR_TRUST_VERSION. */
+/* db_write function; arg is a const struct trust_commit. Expected errors: ERR_CONFLICT when the
+ * repository's trust data is no longer what was loaded (load and decide again), ERR_TRUST_VERSION.
+ */
 bool trust_commit_write(struct db_tx *tx, void *arg, struct err *err) MUST_USE;
 
 #endif

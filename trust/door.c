@@ -22,14 +22,16 @@ struct door {
 };
 
 /* What could not be decided: the zero decision with words. */
-static void undecided(struct decision *out, const struct repo_name *name, const struct gate_caller *caller)
+static void undecided(struct decision *out, const struct repo_name *name,
+                      const struct gate_caller *caller)
 {
     *out = (struct decision){.signed_length = -1, .registry_length = -1, .enforced = caller->gated};
     (void)snprintf(out->repo, sizeof out->repo, "%s", name->text);
     gate_say(out, "could not decide", "could not decide about %s, try again", name->text);
 }
 
-/* An expired timestamp that the server can renew is renewed first (gate.md 4.1). Failing to is no verdict. */
+/* An expired timestamp that the server can renew is renewed first (gate.md 4.1). Failing to is no
+ * verdict. */
 static void renew_if_due(struct door *door, int64_t now_us)
 {
     struct err why = {0};
@@ -47,8 +49,9 @@ static void renew_if_due(struct door *door, int64_t now_us)
     }
 }
 
-static bool door_open(struct door *door, struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
-                      const struct repository *repo, int64_t now_us, struct decision *out)
+static bool door_open(struct door *door, struct trust *trust, struct db_tx *tx,
+                      const struct gate_caller *caller, const struct repository *repo,
+                      int64_t now_us, struct decision *out)
 {
     struct err why = {0};
     *door = (struct door){.trust = trust, .tx = tx, .repo = repo};
@@ -57,7 +60,8 @@ static bool door_open(struct door *door, struct trust *trust, struct db_tx *tx, 
         return false;
     }
     gate_view_facts(door->view, now_us, &door->facts);
-    door->facts.enforced = gate_enforced(door->facts.policy->level, caller->gated, caller->may_push_or_sign);
+    door->facts.enforced =
+        gate_enforced(door->facts.policy->level, caller->gated, caller->may_push_or_sign);
     renew_if_due(door, now_us);
     return true;
 }
@@ -68,10 +72,12 @@ static void door_close(struct door *door)
 }
 #define auto_door __attribute__((cleanup(door_close)))
 
-/* --- by tag -------------------------------------------------------------------------------------------------------------- */
+/* --- by tag ----------------------------------------------------------------------------------- */
 
-/* The further hash of the tag's manifest that the target lists: hashed when asked for, few targets have one. */
-static bool add_other_hash(const struct door *door, const struct tuf_hashes *file, struct gate_registry_tag *registry)
+/* The further hash of the tag's manifest that the target lists: hashed when asked for, few targets
+ * have one. */
+static bool add_other_hash(const struct door *door, const struct tuf_hashes *file,
+                           struct gate_registry_tag *registry)
 {
     bool wants512 = file->has_sha512 && registry->digest.algorithm == DIGEST_SHA256;
     bool wants256 = file->has_sha256 && registry->digest.algorithm == DIGEST_SHA512;
@@ -83,11 +89,13 @@ static bool add_other_hash(const struct door *door, const struct tuf_hashes *fil
     if (!manifest_get(door->tx, door->repo->id, &registry->digest, &m, &why)) {
         return why.code == ERR_MANIFEST_UNKNOWN;
     }
-    hash_bytes(wants512 ? DIGEST_SHA512 : DIGEST_SHA256, manifest_content(m), wants512 ? &registry->sha512 : &registry->sha256);
+    hash_bytes(wants512 ? DIGEST_SHA512 : DIGEST_SHA256, manifest_content(m),
+               wants512 ? &registry->sha512 : &registry->sha256);
     return true;
 }
 
-static bool tag_was(const struct door *door, const struct tag_name *tag, const struct digest *digest, bool *out)
+static bool tag_was(const struct door *door, const struct tag_name *tag,
+                    const struct digest *digest, bool *out)
 {
     auto_tag_list struct tag_list history = {0};
     struct err why = {0};
@@ -101,7 +109,8 @@ static bool tag_was(const struct door *door, const struct tag_name *tag, const s
 }
 
 /* Whether the signed manifest is in the repository, and what the policy needs to know about it. */
-static bool add_signed_manifest(const struct door *door, const struct tag_name *tag, const struct digest *signed_digest,
+static bool add_signed_manifest(const struct door *door, const struct tag_name *tag,
+                                const struct digest *signed_digest,
                                 struct gate_registry_tag *registry)
 {
     struct manifest_info info;
@@ -114,10 +123,12 @@ static bool add_signed_manifest(const struct door *door, const struct tag_name *
     }
     registry->signed_present = true;
     registry->signed_size = info.size;
-    return door->facts.policy->on_mismatch != MISMATCH_HOLD || tag_was(door, tag, signed_digest, &registry->signed_was_here);
+    return door->facts.policy->on_mismatch != MISMATCH_HOLD ||
+           tag_was(door, tag, signed_digest, &registry->signed_was_here);
 }
 
-static void registry_from_tag(const struct tag *current, int64_t size, struct gate_registry_tag *out)
+static void registry_from_tag(const struct tag *current, int64_t size,
+                              struct gate_registry_tag *out)
 {
     *out = (struct gate_registry_tag){.exists = current != NULL};
     if (current) {
@@ -128,7 +139,8 @@ static void registry_from_tag(const struct tag *current, int64_t size, struct ga
     }
 }
 
-static bool add_signed_facts(const struct door *door, const struct tag_name *tag, struct gate_registry_tag *registry)
+static bool add_signed_facts(const struct door *door, const struct tag_name *tag,
+                             struct gate_registry_tag *registry)
 {
     struct gate_entry entry;
     if (!door->facts.enforced || !door->facts.trust || door->facts.trust->status != TRUST_OK) {
@@ -138,13 +150,16 @@ static bool add_signed_facts(const struct door *door, const struct tag_name *tag
     if (entry.kind != ENTRY_FOUND) {
         return true;
     }
-    return add_other_hash(door, &entry.target->file, registry) && add_signed_manifest(door, tag, &entry.digest, registry);
+    return add_other_hash(door, &entry.target->file, registry) &&
+           add_signed_manifest(door, tag, &entry.digest, registry);
 }
 
-static void decide_digest(const struct door *door, const struct digest *digest, struct decision *out);
+static void decide_digest(const struct door *door, const struct digest *digest,
+                          struct decision *out);
 
-void gate_decide_tag(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller, const struct repository *repo,
-                     const struct repo_name *name, const struct tag_name *tag, const struct tag *current, int64_t size,
+void gate_decide_tag(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
+                     const struct repository *repo, const struct repo_name *name,
+                     const struct tag_name *tag, const struct tag *current, int64_t size,
                      int64_t now_us, struct decision *out)
 {
     auto_door struct door door = {0};
@@ -166,9 +181,10 @@ void gate_decide_tag(struct trust *trust, struct db_tx *tx, const struct gate_ca
     *out = gate_tag(&door.facts, tag, &registry);
 }
 
-/* --- by digest ------------------------------------------------------------------------------------------------------------- */
+/* --- by digest -------------------------------------------------------------------------------- */
 
-static void decide_digest(const struct door *door, const struct digest *digest, struct decision *out)
+static void decide_digest(const struct door *door, const struct digest *digest,
+                          struct decision *out)
 {
     struct gate_held held = {0};
     struct gate_reached reached = {0};
@@ -178,7 +194,8 @@ static void decide_digest(const struct door *door, const struct digest *digest, 
     if (ok && facts.enforced && held.manifest) {
         gate_view_reached(door->view, digest, &reached);
         if (reached.kind == REACH_NONE && facts.trust && facts.trust->status == TRUST_OK) {
-            ok = artifact_allowed(door->tx, door->repo->id, door->view, digest, &held.artifact_allowed, &why);
+            ok = artifact_allowed(door->tx, door->repo->id, door->view, digest,
+                                  &held.artifact_allowed, &why);
         }
     }
     if (!ok) {
@@ -188,8 +205,9 @@ static void decide_digest(const struct door *door, const struct digest *digest, 
     *out = gate_digest(&facts, digest, &reached, &held);
 }
 
-void gate_decide_digest(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller, const struct repository *repo,
-                        const struct repo_name *name, const struct digest *digest, int64_t now_us, struct decision *out)
+void gate_decide_digest(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
+                        const struct repository *repo, const struct repo_name *name,
+                        const struct digest *digest, int64_t now_us, struct decision *out)
 {
     auto_door struct door door = {0};
     (void)name;
@@ -198,8 +216,9 @@ void gate_decide_digest(struct trust *trust, struct db_tx *tx, const struct gate
     }
 }
 
-void gate_decide_tag_and_digest(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
-                                const struct repository *repo, const struct repo_name *name, const struct tag_name *tag,
+void gate_decide_tag_and_digest(struct trust *trust, struct db_tx *tx,
+                                const struct gate_caller *caller, const struct repository *repo,
+                                const struct repo_name *name, const struct tag_name *tag,
                                 const struct digest *digest, int64_t now_us, struct decision *out)
 {
     auto_door struct door door = {0};
@@ -216,7 +235,7 @@ void gate_decide_tag_and_digest(struct trust *trust, struct db_tx *tx, const str
     *out = gate_tag_and_digest(&door.facts, tag, digest, *out, of_tag);
 }
 
-/* --- blobs ------------------------------------------------------------------------------------------------------------------- */
+/* --- blobs ------------------------------------------------------------------------------------ */
 
 static bool hold_blob(const struct door *door, const struct digest *digest, struct gate_held *held)
 {
@@ -226,11 +245,13 @@ static bool hold_blob(const struct door *door, const struct digest *digest, stru
     if (!held->blob && why.code != ERR_BLOB_UNKNOWN) {
         return false;
     }
-    return !door->facts.enforced || manifest_exists(door->tx, door->repo->id, digest, &held->manifest, &why);
+    return !door->facts.enforced ||
+           manifest_exists(door->tx, door->repo->id, digest, &held->manifest, &why);
 }
 
-void gate_decide_blob(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller, const struct repository *repo,
-                      const struct repo_name *name, const struct digest *digest, int64_t now_us, struct decision *out)
+void gate_decide_blob(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
+                      const struct repository *repo, const struct repo_name *name,
+                      const struct digest *digest, int64_t now_us, struct decision *out)
 {
     auto_door struct door door = {0};
     struct gate_held held = {0};
@@ -242,8 +263,10 @@ void gate_decide_blob(struct trust *trust, struct db_tx *tx, const struct gate_c
     bool ok = hold_blob(&door, digest, &held);
     if (ok && door.facts.enforced && held.blob && !held.manifest) {
         gate_view_reached(door.view, digest, &reached);
-        if (reached.kind == REACH_NONE && door.facts.trust && door.facts.trust->status == TRUST_OK) {
-            ok = artifact_blob_allowed(tx, repo->id, door.view, digest, &held.artifact_allowed, &why);
+        if (reached.kind == REACH_NONE && door.facts.trust &&
+            door.facts.trust->status == TRUST_OK) {
+            ok = artifact_blob_allowed(tx, repo->id, door.view, digest, &held.artifact_allowed,
+                                       &why);
         }
     }
     if (!ok) {
@@ -253,10 +276,11 @@ void gate_decide_blob(struct trust *trust, struct db_tx *tx, const struct gate_c
     *out = gate_blob(&door.facts, digest, &reached, &held);
 }
 
-/* --- lists, explanations --------------------------------------------------------------------------------------------------------- */
+/* --- lists, explanations ---------------------------------------------------------------------- */
 
-bool gate_lists_filtered(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller, const struct repository *repo,
-                         const struct repo_name *name, int64_t now_us)
+bool gate_lists_filtered(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
+                         const struct repository *repo, const struct repo_name *name,
+                         int64_t now_us)
 {
     auto_door struct door door = {0};
     struct decision unused;
@@ -264,12 +288,14 @@ bool gate_lists_filtered(struct trust *trust, struct db_tx *tx, const struct gat
     if (!door_open(&door, trust, tx, caller, repo, now_us, &unused)) {
         return true;
     }
-    bool enforcing = door.facts.enforced && door.facts.policy->level != LEVEL_OFF && door.facts.policy->level != LEVEL_WARN;
+    bool enforcing = door.facts.enforced && door.facts.policy->level != LEVEL_OFF &&
+                     door.facts.policy->level != LEVEL_WARN;
     return enforcing && door.facts.policy->tags_list == TAGS_LIST_RELEASED;
 }
 
-json_t *gate_explain_for(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller, const struct repository *repo,
-                         const struct repo_name *name, const struct decision *d, int64_t now_us)
+json_t *gate_explain_for(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
+                         const struct repository *repo, const struct repo_name *name,
+                         const struct decision *d, int64_t now_us)
 {
     auto_door struct door door = {0};
     struct gate_registry_tag registry = {0};

@@ -1,5 +1,5 @@
-/* Decisions over the store: gathers the facts of gate.h from one snapshot (gate view, live tag, live policy) and asks
- * the gate. What every door calls. */
+/* Decisions over the store: gathers the facts of gate.h from one snapshot (gate view, live tag,
+ * live policy) and asks the gate. What every door calls. */
 #ifndef TRUST_DOOR_H
 #define TRUST_DOOR_H
 
@@ -9,7 +9,7 @@
 struct repository; /* storage/repository.h */
 struct tag;        /* storage/tag.h */
 
-struct gate_caller { /* the identity as plain values, filled by the server */
+struct gate_caller {       /* the identity as plain values, filled by the server */
     bool gated;            /* identity->gated */
     bool may_push_or_sign; /* it may push to or sign in this repository (level `all`) */
 };
@@ -19,30 +19,40 @@ struct gate_caller { /* the identity as plain values, filled by the server */
  *   repo, name   the repository's row, read in tx, and its name (the same as repo->name)
  *   current      the tag's row read in tx, or NULL when there is no such tag
  *   size         bytes of the manifest that `current` names; -1 when not known (it is looked up)
- * On EFFECT_ALLOW serve `out.serve` (which may differ from the tag's digest: on_mismatch serve_signed); with reason
- * REASON_NOT_GATED or REASON_OFF it equals the tag's digest. Refusals are complete (message, phrase): hand them to
- * reply_refusal. A tag that does not exist and is not signed is REASON_UNKNOWN (404). Never fails: what cannot be
- * decided is REASON_INDETERMINATE. Any thread; may renew an expired timestamp (one durable write, rare). */
-void gate_decide_tag(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller, const struct repository *repo,
-                     const struct repo_name *name, const struct tag_name *tag, const struct tag *current, int64_t size,
+ * On EFFECT_ALLOW serve `out.serve` (which may differ from the tag's digest: on_mismatch
+ * serve_signed); with reason REASON_NOT_GATED or REASON_OFF it equals the tag's digest. Refusals
+ * are complete (message, phrase): hand them to reply_refusal. A tag that does not exist and is not
+ * signed is REASON_UNKNOWN (404). Never fails: what cannot be decided is REASON_INDETERMINATE. Any
+ * thread; may renew an expired timestamp (one durable write, rare). */
+void gate_decide_tag(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
+                     const struct repository *repo, const struct repo_name *name,
+                     const struct tag_name *tag, const struct tag *current, int64_t size,
                      int64_t now_us, struct decision *out);
-/* The same for a manifest asked for by digest. REASON_UNKNOWN when the repository does not hold it. */
-void gate_decide_digest(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller, const struct repository *repo,
-                        const struct repo_name *name, const struct digest *digest, int64_t now_us, struct decision *out);
-/* The same for a blob. A digest that is a manifest here is REASON_BLOB_UNKNOWN for everybody gated. */
-void gate_decide_blob(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller, const struct repository *repo,
-                      const struct repo_name *name, const struct digest *digest, int64_t now_us, struct decision *out);
+/* The same for a manifest asked for by digest. REASON_UNKNOWN when the repository does not hold it.
+ */
+void gate_decide_digest(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
+                        const struct repository *repo, const struct repo_name *name,
+                        const struct digest *digest, int64_t now_us, struct decision *out);
+/* The same for a blob. A digest that is a manifest here is REASON_BLOB_UNKNOWN for everybody gated.
+ */
+void gate_decide_blob(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
+                      const struct repository *repo, const struct repo_name *name,
+                      const struct digest *digest, int64_t now_us, struct decision *out);
 /* Tag and digest in one reference (verify API). */
-void gate_decide_tag_and_digest(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
-                                const struct repository *repo, const struct repo_name *name, const struct tag_name *tag,
+void gate_decide_tag_and_digest(struct trust *trust, struct db_tx *tx,
+                                const struct gate_caller *caller, const struct repository *repo,
+                                const struct repo_name *name, const struct tag_name *tag,
                                 const struct digest *digest, int64_t now_us, struct decision *out);
 /* Explain list for a decision just made on the same snapshot. New reference. */
-json_t *gate_explain_for(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller, const struct repository *repo,
-                         const struct repo_name *name, const struct decision *d, int64_t now_us);
+json_t *gate_explain_for(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
+                         const struct repository *repo, const struct repo_name *name,
+                         const struct decision *d, int64_t now_us);
 
-/* tags/list and referrers for gated identities: true when the list must be filtered at all (gated here, and the policy
- * says `released`). For every tag, or every referrer's digest, then ask gate_decide_tag / gate_decide_digest. */
-bool gate_lists_filtered(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller, const struct repository *repo,
-                         const struct repo_name *name, int64_t now_us);
+/* tags/list and referrers for gated identities: true when the list must be filtered at all (gated
+ * here, and the policy says `released`). For every tag, or every referrer's digest, then ask
+ * gate_decide_tag / gate_decide_digest. */
+bool gate_lists_filtered(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
+                         const struct repository *repo, const struct repo_name *name,
+                         int64_t now_us);
 
 #endif

@@ -80,14 +80,18 @@ enum gate_reason gate_reason_of_role(enum role_state state)
     return REASON_BAD_TRUST_DATA;
 }
 
-/* --- building a decision ------------------------------------------------------------------------------------------ */
+/* --- building a decision ---------------------------------------------------------------------- */
 
 static struct decision decision_start(const struct gate_facts *f)
 {
-    struct decision d = {.signed_length = -1, .registry_length = -1, .enforced = f->enforced, .level = f->policy->level};
+    struct decision d = {.signed_length = -1,
+                         .registry_length = -1,
+                         .enforced = f->enforced,
+                         .level = f->policy->level};
     const struct trust_state *t = f->trust;
     (void)snprintf(d.repo, sizeof d.repo, "%s", f->repo->text);
-    (void)snprintf(d.policy_scope, sizeof d.policy_scope, "%s", f->policy_scope ? f->policy_scope : "*");
+    (void)snprintf(d.policy_scope, sizeof d.policy_scope, "%s",
+                   f->policy_scope ? f->policy_scope : "*");
     if (t) {
         d.root_version = t->root ? t->root->version : 0;
         d.timestamp_version = t->timestamp ? t->timestamp->version : 0;
@@ -97,7 +101,8 @@ static struct decision decision_start(const struct gate_facts *f)
     return d;
 }
 
-static void decision_registry(struct decision *d, const struct tag_name *tag, const struct gate_registry_tag *registry)
+static void decision_registry(struct decision *d, const struct tag_name *tag,
+                              const struct gate_registry_tag *registry)
 {
     (void)snprintf(d->tag, sizeof d->tag, "%s", tag->text);
     if (registry->exists) {
@@ -126,8 +131,10 @@ static void allow(struct decision *d, enum gate_reason reason, const struct dige
     d->serve = *serve;
 }
 
-/* The identity is not subject to the gate, or the gate is off: what is there is served. False when it is subject. */
-static bool passes_ungated(const struct gate_facts *f, const struct digest *there, struct decision *d)
+/* The identity is not subject to the gate, or the gate is off: what is there is served. False when
+ * it is subject. */
+static bool passes_ungated(const struct gate_facts *f, const struct digest *there,
+                           struct decision *d)
 {
     if (f->enforced && f->policy->level != LEVEL_OFF) {
         return false;
@@ -142,8 +149,8 @@ static bool passes_ungated(const struct gate_facts *f, const struct digest *ther
     return true;
 }
 
-/* Level warn: a refusal for trust reasons becomes an allow with a warning. What does not exist stays so, and what could
- * not be decided stays undecided. */
+/* Level warn: a refusal for trust reasons becomes an allow with a warning. What does not exist
+ * stays so, and what could not be decided stays undecided. */
 static void soften(const struct gate_facts *f, const struct digest *there, struct decision *d)
 {
     if (f->policy->level != LEVEL_WARN || d->effect == EFFECT_ALLOW || !there ||
@@ -155,20 +162,22 @@ static void soften(const struct gate_facts *f, const struct digest *there, struc
     allow(d, REASON_WOULD_DENY, there);
 }
 
-/* --- the tag rule (gate.md 5) ------------------------------------------------------------------------------------- */
+/* --- the tag rule (gate.md 5) ----------------------------------------------------------------- */
 
-/* gate.md 5.3: whether what the tag points to is the signed content. Every known hash of the target is compared; one
- * that was not computed does not agree. */
+/* gate.md 5.3: whether what the tag points to is the signed content. Every known hash of the target
+ * is compared; one that was not computed does not agree. */
 static bool hashes_agree(const struct tuf_hashes *file, const struct gate_registry_tag *registry)
 {
-    const struct digest *sha256 = registry->digest.algorithm == DIGEST_SHA256 ? &registry->digest : &registry->sha256;
-    const struct digest *sha512 = registry->digest.algorithm == DIGEST_SHA512 ? &registry->digest : &registry->sha512;
-    if (file->has_sha256 &&
-        (sha256->algorithm != DIGEST_SHA256 || memcmp(sha256->bytes, file->sha256, sizeof file->sha256) != 0)) {
+    const struct digest *sha256 =
+        registry->digest.algorithm == DIGEST_SHA256 ? &registry->digest : &registry->sha256;
+    const struct digest *sha512 =
+        registry->digest.algorithm == DIGEST_SHA512 ? &registry->digest : &registry->sha512;
+    if (file->has_sha256 && (sha256->algorithm != DIGEST_SHA256 ||
+                             memcmp(sha256->bytes, file->sha256, sizeof file->sha256) != 0)) {
         return false;
     }
-    if (file->has_sha512 &&
-        (sha512->algorithm != DIGEST_SHA512 || memcmp(sha512->bytes, file->sha512, sizeof file->sha512) != 0)) {
+    if (file->has_sha512 && (sha512->algorithm != DIGEST_SHA512 ||
+                             memcmp(sha512->bytes, file->sha512, sizeof file->sha512) != 0)) {
         return false;
     }
     return file->has_sha256 || file->has_sha512;
@@ -190,8 +199,8 @@ static bool may_serve_signed(const struct gate_facts *f, const struct gate_regis
     return false;
 }
 
-static void serve_signed(const struct gate_facts *f, const struct gate_entry *entry, const struct gate_registry_tag *registry,
-                         struct decision *d)
+static void serve_signed(const struct gate_facts *f, const struct gate_entry *entry,
+                         const struct gate_registry_tag *registry, struct decision *d)
 {
     if (registry->signed_size != entry->target->file.length) {
         d->registry_length = registry->signed_size;
@@ -206,7 +215,8 @@ static void serve_signed(const struct gate_facts *f, const struct gate_entry *en
 static void compare_with_registry(const struct gate_facts *f, const struct gate_entry *entry,
                                   const struct gate_registry_tag *registry, struct decision *d)
 {
-    d->signed_missing = !registry->signed_present && !(registry->exists && hashes_agree(&entry->target->file, registry));
+    d->signed_missing = !registry->signed_present &&
+                        !(registry->exists && hashes_agree(&entry->target->file, registry));
     if (registry->exists && hashes_agree(&entry->target->file, registry)) {
         if (registry->size == entry->target->file.length) {
             allow(d, REASON_ALLOWED, &registry->digest);
@@ -216,7 +226,8 @@ static void compare_with_registry(const struct gate_facts *f, const struct gate_
         gate_say_length(f, d);
         return;
     }
-    /* The signed digest itself is there but a further hash of the target disagrees: serving it would not help. */
+    /* The signed digest itself is there but a further hash of the target disagrees: serving it
+     * would not help. */
     bool same = registry->exists && digest_equal(&registry->digest, &entry->digest);
     if (!same && may_serve_signed(f, registry)) {
         serve_signed(f, entry, registry, d);
@@ -237,12 +248,14 @@ static bool target_hash_usable(const struct gate_facts *f, const struct gate_ent
     return file->has_sha256 || (file->has_sha512 && f->policy->accept_sha512_only);
 }
 
-static void decide_entry(const struct gate_facts *f, const struct tag_name *tag, const struct gate_entry *entry,
-                         const struct gate_registry_tag *registry, struct decision *d)
+static void decide_entry(const struct gate_facts *f, const struct tag_name *tag,
+                         const struct gate_entry *entry, const struct gate_registry_tag *registry,
+                         struct decision *d)
 {
     if (!target_hash_usable(f, entry)) {
         d->reason = REASON_BAD_TRUST_DATA;
-        gate_say(d, "the target has no sha256", "%s:%s is signed in role %s without a sha256 of the manifest", d->repo, d->tag,
+        gate_say(d, "the target has no sha256",
+                 "%s:%s is signed in role %s without a sha256 of the manifest", d->repo, d->tag,
                  d->role);
         return;
     }
@@ -259,21 +272,22 @@ static void decide_unsigned(const struct gate_facts *f, const struct gate_entry 
 {
     if (!registry->exists) {
         d->reason = REASON_UNKNOWN;
-        gate_say(d, "no such tag", "%s has no tag %s, and nothing is signed under that name", d->repo, d->tag);
+        gate_say(d, "no such tag", "%s has no tag %s, and nothing is signed under that name",
+                 d->repo, d->tag);
         return;
     }
     d->reason = REASON_UNSIGNED;
     gate_say_unsigned(f, entry, d);
 }
 
-static void decide_tag(const struct gate_facts *f, const struct tag_name *tag, const struct gate_registry_tag *registry,
-                       struct decision *d)
+static void decide_tag(const struct gate_facts *f, const struct tag_name *tag,
+                       const struct gate_registry_tag *registry, struct decision *d)
 {
     struct gate_entry entry = {.kind = ENTRY_NONE};
     if (!policy_list_matches(&f->policy->tags, tag_name_slice(tag))) {
         d->reason = REASON_NOT_COVERED;
-        gate_say(d, "the policy does not cover this tag", "policy %s does not cover the tag %s of %s", d->policy_scope, d->tag,
-                 d->repo);
+        gate_say(d, "the policy does not cover this tag",
+                 "policy %s does not cover the tag %s of %s", d->policy_scope, d->tag, d->repo);
         return;
     }
     if (f->trust->status == TRUST_NOT_INITIALISED) {
@@ -307,7 +321,8 @@ static void decide_tag(const struct gate_facts *f, const struct tag_name *tag, c
     }
 }
 
-struct decision gate_tag(const struct gate_facts *f, const struct tag_name *tag, const struct gate_registry_tag *registry)
+struct decision gate_tag(const struct gate_facts *f, const struct tag_name *tag,
+                         const struct gate_registry_tag *registry)
 {
     struct decision d = decision_start(f);
     const struct digest *there = registry->exists ? &registry->digest : NULL;
@@ -324,21 +339,24 @@ struct decision gate_tag(const struct gate_facts *f, const struct tag_name *tag,
     return d;
 }
 
-/* --- the digest and blob rules (gate.md 6, 7) --------------------------------------------------------------------- */
+/* --- the digest and blob rules (gate.md 6, 7) ------------------------------------------------- */
 
 static bool reached_now(const struct gate_facts *f, const struct gate_reached *reached)
 {
     return reached->kind != REACH_NONE && f->now_us < reached->valid_until_us;
 }
 
-static void allow_reached(const struct gate_reached *reached, const struct digest *digest, struct decision *d)
+static void allow_reached(const struct gate_reached *reached, const struct digest *digest,
+                          struct decision *d)
 {
     allow(d, reached->in_grace ? REASON_SUPERSEDED : REASON_ALLOWED, digest);
     d->valid_until_us = reached->valid_until_us;
 }
 
-/* A digest that targets/releases lists while the role is broken is told the role's defect, not that it is unsigned. */
-static const struct trust_role *defect_behind(const struct gate_facts *f, const struct digest *digest)
+/* A digest that targets/releases lists while the role is broken is told the role's defect, not that
+ * it is unsigned. */
+static const struct trust_role *defect_behind(const struct gate_facts *f,
+                                              const struct digest *digest)
 {
     const struct trust_role *releases = trust_state_role(f->trust, SLICE_LIT(ROLE_RELEASES));
     if (!releases || releases->state == ROLE_STATE_OK || releases->state == ROLE_STATE_ABSENT) {
@@ -346,14 +364,16 @@ static const struct trust_role *defect_behind(const struct gate_facts *f, const 
     }
     for (size_t i = 0; i < f->history_count; i++) {
         const struct gate_listing *l = &f->history[i];
-        if (l->end == LISTING_OPEN && strcmp(l->role, ROLE_RELEASES) == 0 && digest_equal(&l->digest, digest)) {
+        if (l->end == LISTING_OPEN && strcmp(l->role, ROLE_RELEASES) == 0 &&
+            digest_equal(&l->digest, digest)) {
             return releases;
         }
     }
     return NULL;
 }
 
-static void deny_digest(const struct gate_facts *f, const struct digest *digest, enum gate_reason reason, struct decision *d)
+static void deny_digest(const struct gate_facts *f, const struct digest *digest,
+                        enum gate_reason reason, struct decision *d)
 {
     const struct trust_role *broken = NULL;
     if (f->trust->status != TRUST_OK && f->trust->status != TRUST_NOT_INITIALISED) {
@@ -368,8 +388,8 @@ static void deny_digest(const struct gate_facts *f, const struct digest *digest,
     }
 }
 
-struct decision gate_digest(const struct gate_facts *f, const struct digest *digest, const struct gate_reached *reached,
-                            const struct gate_held *held)
+struct decision gate_digest(const struct gate_facts *f, const struct digest *digest,
+                            const struct gate_reached *reached, const struct gate_held *held)
 {
     struct decision d = decision_start(f);
     d.requested = *digest;
@@ -377,7 +397,8 @@ struct decision gate_digest(const struct gate_facts *f, const struct digest *dig
         return d;
     }
     if (!f->trust) {
-        gate_say(&d, "could not decide", "could not decide about this manifest of %s, try again", d.repo);
+        gate_say(&d, "could not decide", "could not decide about this manifest of %s, try again",
+                 d.repo);
     } else if (!held->manifest) {
         d.reason = REASON_UNKNOWN;
         gate_say(&d, "manifest unknown", "%s does not hold this manifest", d.repo);
@@ -392,8 +413,8 @@ struct decision gate_digest(const struct gate_facts *f, const struct digest *dig
     return d;
 }
 
-struct decision gate_blob(const struct gate_facts *f, const struct digest *digest, const struct gate_reached *reached,
-                          const struct gate_held *held)
+struct decision gate_blob(const struct gate_facts *f, const struct digest *digest,
+                          const struct gate_reached *reached, const struct gate_held *held)
 {
     struct decision d = decision_start(f);
     d.requested = *digest;
@@ -407,7 +428,8 @@ struct decision gate_blob(const struct gate_facts *f, const struct digest *diges
         return d;
     }
     if (!f->trust) {
-        gate_say(&d, "could not decide", "could not decide about this blob of %s, try again", d.repo);
+        gate_say(&d, "could not decide", "could not decide about this blob of %s, try again",
+                 d.repo);
     } else if (reached_now(f, reached)) {
         allow_reached(reached, digest, &d);
     } else if (held->artifact_allowed) {
@@ -419,8 +441,9 @@ struct decision gate_blob(const struct gate_facts *f, const struct digest *diges
     return d;
 }
 
-struct decision gate_tag_and_digest(const struct gate_facts *f, const struct tag_name *tag, const struct digest *digest,
-                                    struct decision by_digest, bool of_tag)
+struct decision gate_tag_and_digest(const struct gate_facts *f, const struct tag_name *tag,
+                                    const struct digest *digest, struct decision by_digest,
+                                    bool of_tag)
 {
     struct decision d = by_digest;
     (void)snprintf(d.tag, sizeof d.tag, "%s", tag->text);

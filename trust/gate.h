@@ -1,7 +1,6 @@
 /* The gate: facts in, decision out (gate.md 5 to 7, 10.2). Pure: no store, no clock, no log.
- * Owns: the one function set that answers for every door. Refuses to know: where facts come from (view, door), how an
- * answer looks on the wire (server/api_refusal).
- * Invariants
+ * Owns: the one function set that answers for every door. Refuses to know: where facts come from
+ * (view, door), how an answer looks on the wire (server/api_refusal). Invariants
  *   1. A zeroed decision is a refusal.
  *   2. What is served is the digest that was decided on.
  *   3. A name is released by `targets/releases` or by `targets`, by nobody else (gate.md 5.1). */
@@ -38,17 +37,19 @@ enum gate_effect { EFFECT_DENY = 0, EFFECT_ALLOW };
 struct decision {
     enum gate_effect effect;
     enum gate_reason reason;
-    bool enforced;           /* the gate applied to this identity: caching rules of gate.md 10.3 hold */
-    struct digest serve;     /* what to serve when allowed by tag; unset otherwise */
-    struct digest requested; /* digest and blob doors */
+    bool enforced;       /* the gate applied to this identity: caching rules of gate.md 10.3 hold */
+    struct digest serve; /* what to serve when allowed by tag; unset otherwise */
+    struct digest requested;                      /* digest and blob doors */
     struct digest signed_digest, registry_digest; /* unset when unknown */
     int64_t signed_length, registry_length;       /* bytes; -1 unknown */
-    bool signed_missing;     /* the signed manifest is not in the repository */
+    bool signed_missing;                          /* the signed manifest is not in the repository */
     char repo[REPO_NAME_MAX + 1];
-    char tag[TAG_NAME_MAX + 1]; /* "" when there is none */
+    char tag[TAG_NAME_MAX + 1];   /* "" when there is none */
     char role[ROLE_NAME_MAX + 1]; /* deciding role, or the role at fault */
-    int64_t role_version, root_version, timestamp_version, snapshot_version, targets_version; /* 0 unknown */
-    char signers[GATE_SIGNERS_MAX][GATE_NAME_MAX]; /* names of signer roles that list the same content */
+    int64_t role_version, root_version, timestamp_version, snapshot_version,
+        targets_version; /* 0 unknown */
+    char signers[GATE_SIGNERS_MAX]
+                [GATE_NAME_MAX]; /* names of signer roles that list the same content */
     int signer_count;
     int64_t required_threshold;
     char required[GATE_SIGNERS_MAX][GATE_NAME_MAX];
@@ -73,7 +74,7 @@ struct gate_listing {
     int64_t length;
     int64_t since_us, until_us; /* until 0 = still listed */
     enum listing_end end;
-    int64_t end_version;  /* of the last document of the role that listed it; 0 unknown */
+    int64_t end_version;        /* of the last document of the role that listed it; 0 unknown */
     const struct spki *signers; /* whose valid signatures were on the document that listed it */
     int signer_count;
 };
@@ -91,7 +92,7 @@ struct gate_facts {
     int64_t now_us;
     const struct policy *policy;
     const char *policy_scope;
-    const struct trust_state *trust; /* NULL refuses as indeterminate */
+    const struct trust_state *trust;    /* NULL refuses as indeterminate */
     const struct gate_listing *history; /* sorted by tag, then since */
     size_t history_count;
     const struct gate_tombstone *tombstone; /* NULL = not wiped, or signed again since */
@@ -108,11 +109,12 @@ enum entry_kind { ENTRY_NONE = 0, ENTRY_FOUND, ENTRY_REVOKED, ENTRY_DEFECT };
 enum entry_hint { HINT_NONE = 0, HINT_NESTED, HINT_SIGNED_BY, HINT_STALE_TARGETS };
 struct gate_entry {
     enum entry_kind kind;
-    const struct trust_role *role; /* deciding or defective role */
+    const struct trust_role *role;   /* deciding or defective role */
     const struct tuf_target *target; /* ENTRY_FOUND, ENTRY_REVOKED */
-    struct digest digest;            /* S: sha256, or sha512 when that is all there is; unset when no known hash */
+    struct digest
+        digest; /* S: sha256, or sha512 when that is all there is; unset when no known hash */
     const struct gate_listing *withdrawal; /* ENTRY_REVOKED */
-    enum entry_hint hint; /* ENTRY_NONE: the nearest miss */
+    enum entry_hint hint;                  /* ENTRY_NONE: the nearest miss */
     const char *hint_roles[GATE_SIGNERS_MAX];
     int hint_role_count;
     int64_t valid_until_us;
@@ -123,25 +125,26 @@ void gate_lookup(const struct gate_facts *f, struct slice tag, struct gate_entry
 /* What the registry holds for a tag. */
 struct gate_registry_tag {
     bool exists;
-    struct digest digest; /* A */
-    int64_t size;         /* bytes of A's manifest */
-    struct digest sha256, sha512; /* of the same bytes; unset when not computed. One of them is A itself; the other is
-                                     needed when the target lists it */
-    bool signed_present;  /* S is a manifest of this repository */
-    bool signed_was_here; /* this tag has pointed to S (on_mismatch hold) */
-    int64_t signed_size;  /* its bytes, when present */
-    int64_t pushed_us;    /* 0 unknown */
-    const char *pushed_by; /* NULL unknown */
+    struct digest digest;         /* A */
+    int64_t size;                 /* bytes of A's manifest */
+    struct digest sha256, sha512; /* of the same bytes; unset when not computed. One of them is A
+                                     itself; the other is needed when the target lists it */
+    bool signed_present;          /* S is a manifest of this repository */
+    bool signed_was_here;         /* this tag has pointed to S (on_mismatch hold) */
+    int64_t signed_size;          /* its bytes, when present */
+    int64_t pushed_us;            /* 0 unknown */
+    const char *pushed_by;        /* NULL unknown */
 };
 /* The tag rule (gate.md 5). Never sets effect ALLOW with an unset `serve`. */
-struct decision gate_tag(const struct gate_facts *f, const struct tag_name *tag, const struct gate_registry_tag *registry);
+struct decision gate_tag(const struct gate_facts *f, const struct tag_name *tag,
+                         const struct gate_registry_tag *registry);
 
 /* How a digest is reached from an allowed root (view). */
 enum reach_kind { REACH_NONE = 0, REACH_RELEASED, REACH_SUPERSEDED, REACH_CHILD };
 struct gate_reached {
     enum reach_kind kind;
-    bool is_manifest; /* else a blob */
-    bool in_grace;    /* only through a superseded root */
+    bool is_manifest;   /* else a blob */
+    bool in_grace;      /* only through a superseded root */
     struct digest root; /* through which */
     int64_t valid_until_us;
 };
@@ -151,18 +154,20 @@ struct gate_held {
     bool artifact_allowed; /* gate.md 6 d: not runnable, and its subject is allowed */
 };
 /* The digest rule (gate.md 6) for manifests. */
-struct decision gate_digest(const struct gate_facts *f, const struct digest *digest, const struct gate_reached *reached,
-                            const struct gate_held *held);
+struct decision gate_digest(const struct gate_facts *f, const struct digest *digest,
+                            const struct gate_reached *reached, const struct gate_held *held);
 /* The blob rule (gate.md 7): a digest that is a manifest here is unknown as a blob. */
-struct decision gate_blob(const struct gate_facts *f, const struct digest *digest, const struct gate_reached *reached,
-                          const struct gate_held *held);
-/* Tag and digest together (gate.md 6, end): `by_digest` is gate_digest's answer, `of_tag` says that the digest is, or is
- * below, a release of this very tag (now or in grace). */
-struct decision gate_tag_and_digest(const struct gate_facts *f, const struct tag_name *tag, const struct digest *digest,
-                                    struct decision by_digest, bool of_tag);
+struct decision gate_blob(const struct gate_facts *f, const struct digest *digest,
+                          const struct gate_reached *reached, const struct gate_held *held);
+/* Tag and digest together (gate.md 6, end): `by_digest` is gate_digest's answer, `of_tag` says that
+ * the digest is, or is below, a release of this very tag (now or in grace). */
+struct decision gate_tag_and_digest(const struct gate_facts *f, const struct tag_name *tag,
+                                    const struct digest *digest, struct decision by_digest,
+                                    bool of_tag);
 
-/* Roots of reachability (gate.md 6 a, b): calls `emit` for every released digest and every one superseded within grace.
- * A digest may come twice. Signed lengths must be checked by the receiver against the manifest's size. */
+/* Roots of reachability (gate.md 6 a, b): calls `emit` for every released digest and every one
+ * superseded within grace. A digest may come twice. Signed lengths must be checked by the receiver
+ * against the manifest's size. */
 struct gate_root {
     struct digest digest;
     int64_t length;
@@ -174,15 +179,18 @@ typedef void (*gate_root_fn)(void *arg, const struct gate_root *root);
 void gate_roots(const struct gate_facts *f, gate_root_fn emit, void *arg);
 
 /* gate.md 13: the steps of a decision as a JSON array of {step, ok, text}. New reference. */
-json_t *gate_explain(const struct gate_facts *f, const struct decision *d, const struct gate_registry_tag *registry);
+json_t *gate_explain(const struct gate_facts *f, const struct decision *d,
+                     const struct gate_registry_tag *registry);
 
-/* Periods of listing that follow from one set of documents replacing another, for callers without a store (the verdict
- * tool) and for publish: every (role, tag) of targets and targets/releases.
+/* Periods of listing that follow from one set of documents replacing another, for callers without a
+ * store (the verdict tool) and for publish: every (role, tag) of targets and targets/releases.
  *   before   may be NULL; what was accepted at before_us
  *   after    what is accepted at after_us
- * The array is malloc'ed with everything it points to borrowed from the two states: free() it. Sorted as facts ask. */
-struct gate_listing *gate_history(const struct trust_state *before, int64_t before_us, const struct trust_state *after,
-                                  int64_t after_us, size_t *count_out);
+ * The array is malloc'ed with everything it points to borrowed from the two states: free() it.
+ * Sorted as facts ask. */
+struct gate_listing *gate_history(const struct trust_state *before, int64_t before_us,
+                                  const struct trust_state *after, int64_t after_us,
+                                  size_t *count_out);
 
 /* sha256-<64 hex>, with or without .sig/.att/.sbom: the digest it belongs to. */
 bool gate_artifact_tag(struct slice tag, struct digest *subject_out);

@@ -1,7 +1,6 @@
-#include "trust/gate_internal.h"
-
 #include "base/clock.h"
 #include "base/hex.h"
+#include "trust/gate_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,13 +13,15 @@ static void step(json_t *list, const char *name, bool ok, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "step", name, "ok", (int)ok, "text", text));
+    json_array_append_new(list,
+                          json_pack("{s:s, s:b, s:s}", "step", name, "ok", (int)ok, "text", text));
 }
 
 static void expiry(int64_t expires_us, int64_t now_us, struct buf *out)
 {
     char when[TIME_STR_MAX];
-    buf_printf(out, "%s %.10s", expires_us > now_us ? "expires" : "expired", time_format(expires_us, when));
+    buf_printf(out, "%s %.10s", expires_us > now_us ? "expires" : "expired",
+               time_format(expires_us, when));
 }
 
 static void explain_root(const struct gate_facts *f, json_t *list)
@@ -47,11 +48,12 @@ static void explain_root(const struct gate_facts *f, json_t *list)
     }
     bool bad = t->defect_role && strcmp(t->defect_role, "root") == 0;
     expiry(t->root->expires_us, f->now_us, &when);
-    step(list, "root", !bad, "root %lld, key %.8s…, %s%s%s", (long long)t->root->version, hex, when.p, bad ? ": " : "",
-         bad ? t->why : "");
+    step(list, "root", !bad, "root %lld, key %.8s…, %s%s%s", (long long)t->root->version, hex,
+         when.p, bad ? ": " : "", bad ? t->why : "");
 }
 
-static void explain_base(const struct gate_facts *f, json_t *list, const char *name, const struct tuf_doc *doc)
+static void explain_base(const struct gate_facts *f, json_t *list, const char *name,
+                         const struct tuf_doc *doc)
 {
     const struct trust_state *t = f->trust;
     bool bad = t->defect_role && strcmp(t->defect_role, name) == 0;
@@ -61,7 +63,8 @@ static void explain_base(const struct gate_facts *f, json_t *list, const char *n
         return;
     }
     expiry(doc->expires_us, f->now_us, &when);
-    step(list, name, !bad, "%lld, %s%s%s", (long long)doc->version, when.p, bad ? ": " : "", bad ? t->why : "");
+    step(list, name, !bad, "%lld, %s%s%s", (long long)doc->version, when.p, bad ? ": " : "",
+         bad ? t->why : "");
 }
 
 static void explain_role(const struct trust_role *role, const struct gate_facts *f, json_t *list)
@@ -87,36 +90,44 @@ static void explain_signed(const struct decision *d, json_t *list)
     for (int i = 0; i < d->signer_count; i++) {
         buf_printf(&by, "%s%s", i ? ", " : ", signed by ", d->signers[i]);
     }
-    step(list, "signed", true, "%s %lld%s lists %s = %.8s…, %lld bytes", d->role, (long long)d->role_version, by.n ? by.p : "",
-         d->tag, digest_hex(&d->signed_digest, hex), (long long)d->signed_length);
+    step(list, "signed", true, "%s %lld%s lists %s = %.8s…, %lld bytes", d->role,
+         (long long)d->role_version, by.n ? by.p : "", d->tag, digest_hex(&d->signed_digest, hex),
+         (long long)d->signed_length);
 }
 
-static void explain_registry(const struct decision *d, const struct gate_registry_tag *registry, json_t *list)
+static void explain_registry(const struct decision *d, const struct gate_registry_tag *registry,
+                             json_t *list)
 {
     char hex[DIGEST_STR_MAX], hex2[DIGEST_STR_MAX], when[TIME_STR_MAX];
     if (!d->tag[0]) {
         return;
     }
     if (!registry->exists) {
-        step(list, "registry", false, "no tag %s%s", d->tag, registry->signed_present ? "; the signed manifest is here" : "");
+        step(list, "registry", false, "no tag %s%s", d->tag,
+             registry->signed_present ? "; the signed manifest is here" : "");
         return;
     }
-    bool same = !digest_is_set(&d->signed_digest) || digest_equal(&registry->digest, &d->signed_digest);
+    bool same =
+        !digest_is_set(&d->signed_digest) || digest_equal(&registry->digest, &d->signed_digest);
     auto_buf struct buf signed_here = {0};
     if (!same) {
-        buf_printf(&signed_here, "; %.8s… is %sin the repository", digest_hex(&d->signed_digest, hex2),
-                   registry->signed_present ? "" : "not ");
+        buf_printf(&signed_here, "; %.8s… is %sin the repository",
+                   digest_hex(&d->signed_digest, hex2), registry->signed_present ? "" : "not ");
     }
-    step(list, "registry", same, "tag %s -> %.8s…, %lld bytes, pushed %s by %s%s", d->tag, digest_hex(&registry->digest, hex),
-         (long long)registry->size, time_format(registry->pushed_us / US_PER_SECOND * US_PER_SECOND, when),
-         registry->pushed_by && registry->pushed_by[0] ? registry->pushed_by : "unknown", signed_here.n ? signed_here.p : "");
+    step(list, "registry", same, "tag %s -> %.8s…, %lld bytes, pushed %s by %s%s", d->tag,
+         digest_hex(&registry->digest, hex), (long long)registry->size,
+         time_format(registry->pushed_us / US_PER_SECOND * US_PER_SECOND, when),
+         registry->pushed_by && registry->pushed_by[0] ? registry->pushed_by : "unknown",
+         signed_here.n ? signed_here.p : "");
 }
 
-json_t *gate_explain(const struct gate_facts *f, const struct decision *d, const struct gate_registry_tag *registry)
+json_t *gate_explain(const struct gate_facts *f, const struct decision *d,
+                     const struct gate_registry_tag *registry)
 {
     json_t *list = json_array();
     const struct trust_state *t = f->trust;
-    step(list, "policy", true, "policy %s, level %s", f->policy_scope, policy_level_name(f->policy->level));
+    step(list, "policy", true, "policy %s, level %s", f->policy_scope,
+         policy_level_name(f->policy->level));
     if (!t) {
         step(list, "trust", false, "the trust data could not be looked at now");
         return list;
@@ -132,7 +143,7 @@ json_t *gate_explain(const struct gate_facts *f, const struct decision *d, const
     }
     explain_signed(d, list);
     explain_registry(d, registry, list);
-    step(list, "decision", d->effect == EFFECT_ALLOW, "%s%s%s", gate_reason_info(d->reason)->name, d->message[0] ? ": " : "",
-         d->message);
+    step(list, "decision", d->effect == EFFECT_ALLOW, "%s%s%s", gate_reason_info(d->reason)->name,
+         d->message[0] ? ": " : "", d->message);
     return list;
 }

@@ -4,29 +4,37 @@
 
 #include "trust/gate.h"
 
-/* gate.md 5.2: fills d's signer members (required, missing, signers). True when the policy is satisfied. */
-bool gate_signers(const struct gate_facts *f, struct slice tag, const struct gate_entry *entry, struct decision *d);
+/* gate.md 5.2: fills d's signer members (required, missing, signers). True when the policy is
+ * satisfied. */
+bool gate_signers(const struct gate_facts *f, struct slice tag, const struct gate_entry *entry,
+                  struct decision *d);
 /* Same content: equal length, a common known hash, and every common one equal. */
 bool gate_same_content(const struct tuf_hashes *a, const struct tuf_hashes *b);
 /* A usable role: verified and unexpired, lists `tag` inside its paths; else NULL. */
 const struct tuf_target *gate_role_lists(const struct trust_role *role, struct slice tag);
-/* "alice" of "targets/alice"; NULL when the role is no direct signer role (or is targets/releases). */
+/* "alice" of "targets/alice"; NULL when the role is no direct signer role (or is targets/releases).
+ */
 const char *gate_signer_name(const char *role);
 void gate_add_name(char names[GATE_SIGNERS_MAX][GATE_NAME_MAX], int *count, const char *name);
 /* The reasons of a broken state or role. */
 enum gate_reason gate_reason_of_status(enum trust_status status);
 enum gate_reason gate_reason_of_role(enum role_state state);
 
-/* Texts: message, phrase, hint of a refusal; warning of served_signed. Each expects the decision's facts filled. */
+/* Texts: message, phrase, hint of a refusal; warning of served_signed. Each expects the decision's
+ * facts filled. */
 void gate_say_status(const struct gate_facts *f, struct decision *d);
 void gate_say_role(const struct gate_facts *f, const struct trust_role *role, struct decision *d);
-void gate_say_unsigned(const struct gate_facts *f, const struct gate_entry *entry, struct decision *d);
-void gate_say_revoked(const struct gate_facts *f, const struct gate_listing *withdrawal, struct decision *d);
+void gate_say_unsigned(const struct gate_facts *f, const struct gate_entry *entry,
+                       struct decision *d);
+void gate_say_revoked(const struct gate_facts *f, const struct gate_listing *withdrawal,
+                      struct decision *d);
 void gate_say_signers(const struct gate_facts *f, struct decision *d);
-void gate_say_mismatch(const struct gate_facts *f, const struct gate_registry_tag *registry, struct decision *d);
+void gate_say_mismatch(const struct gate_facts *f, const struct gate_registry_tag *registry,
+                       struct decision *d);
 void gate_say_length(const struct gate_facts *f, struct decision *d);
 void gate_say_not_pushed(const struct gate_facts *f, struct decision *d);
-void gate_say_served_signed(const struct gate_facts *f, const struct gate_registry_tag *registry, struct decision *d);
+void gate_say_served_signed(const struct gate_facts *f, const struct gate_registry_tag *registry,
+                            struct decision *d);
 void gate_say_digest(const struct gate_facts *f, struct decision *d);
 void gate_say_other_tag(const struct gate_facts *f, struct decision *d);
 /* message = "content trust: " + text, phrase from `brief`. */

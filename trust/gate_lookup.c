@@ -1,6 +1,5 @@
-#include "trust/gate_internal.h"
-
 #include "base/hex.h"
+#include "trust/gate_internal.h"
 
 #include <stdio.h>
 
@@ -35,7 +34,8 @@ const struct tuf_target *gate_role_lists(const struct trust_role *role, struct s
 
 const char *gate_signer_name(const char *role)
 {
-    if (strncmp(role, "targets/", 8) != 0 || strcmp(role, ROLE_RELEASES) == 0 || strchr(role + 8, '/') != NULL) {
+    if (strncmp(role, "targets/", 8) != 0 || strcmp(role, ROLE_RELEASES) == 0 ||
+        strchr(role + 8, '/') != NULL) {
         return NULL;
     }
     return role + 8;
@@ -48,7 +48,7 @@ void gate_add_name(char names[GATE_SIGNERS_MAX][GATE_NAME_MAX], int *count, cons
     }
 }
 
-/* --- gate.md 5.1: which role decides ------------------------------------------------------------------------------ */
+/* --- gate.md 5.1: which role decides ---------------------------------------------------------- */
 
 static struct digest target_digest(const struct tuf_target *target)
 {
@@ -61,8 +61,8 @@ static struct digest target_digest(const struct tuf_target *target)
     return d;
 }
 
-static void entry_found(const struct gate_facts *f, const struct trust_role *role, const struct tuf_target *target,
-                        struct gate_entry *out)
+static void entry_found(const struct gate_facts *f, const struct trust_role *role,
+                        const struct tuf_target *target, struct gate_entry *out)
 {
     out->kind = ENTRY_FOUND;
     out->role = role;
@@ -97,30 +97,33 @@ static size_t history_first(const struct gate_facts *f, struct slice tag)
     return low;
 }
 
-/* The withdrawal from targets/releases (any life) that the entry in `targets` does not postdate; NULL when there is
- * none. An entry whose beginning is unknown counts as old. */
+/* The withdrawal from targets/releases (any life) that the entry in `targets` does not postdate; NULL
+ * when there is none. One that came with the withdrawal itself does not postdate it; one whose
+ * beginning is unknown counts as old. */
 static const struct gate_listing *withdrawn_before(const struct gate_facts *f, struct slice tag)
 {
     const struct gate_listing *last = NULL;
     int64_t entry_since = 0;
-    for (size_t i = history_first(f, tag); i < f->history_count && slice_is(tag, f->history[i].tag); i++) {
+    for (size_t i = history_first(f, tag); i < f->history_count && slice_is(tag, f->history[i].tag);
+         i++) {
         const struct gate_listing *l = &f->history[i];
-        if (strcmp(l->role, ROLE_RELEASES) == 0 && l->end != LISTING_OPEN && l->end != LISTING_WIPED &&
-            (!last || l->until_us > last->until_us)) {
+        if (strcmp(l->role, ROLE_RELEASES) == 0 && l->end != LISTING_OPEN &&
+            l->end != LISTING_WIPED && (!last || l->until_us > last->until_us)) {
             last = l;
         }
         if (strcmp(l->role, "targets") == 0 && l->end == LISTING_OPEN) {
             entry_since = l->since_us;
         }
     }
-    return last && entry_since < last->until_us ? last : NULL;
+    return last && entry_since <= last->until_us ? last : NULL;
 }
 
 static bool nested_hint(const struct gate_facts *f, struct slice tag, struct gate_entry *out)
 {
     for (size_t i = 0; i < f->trust->role_count; i++) {
         const struct trust_role *role = &f->trust->roles[i];
-        if (strncmp(role->name, ROLE_RELEASES "/", sizeof ROLE_RELEASES) == 0 && gate_role_lists(role, tag)) {
+        if (strncmp(role->name, ROLE_RELEASES "/", sizeof ROLE_RELEASES) == 0 &&
+            gate_role_lists(role, tag)) {
             entry_hint(out, HINT_NESTED, role->name);
         }
     }
@@ -138,8 +141,9 @@ static void signed_by_hint(const struct gate_facts *f, struct slice tag, struct 
     }
 }
 
-static void lookup_in_targets(const struct gate_facts *f, struct slice tag, const struct trust_role *releases,
-                              const struct tuf_target *target, struct gate_entry *out)
+static void lookup_in_targets(const struct gate_facts *f, struct slice tag,
+                              const struct trust_role *releases, const struct tuf_target *target,
+                              struct gate_entry *out)
 {
     const struct gate_listing *withdrawal =
         f->policy->fallback == FALLBACK_NOT_AFTER_REVOKE ? withdrawn_before(f, tag) : NULL;
@@ -179,7 +183,7 @@ void gate_lookup(const struct gate_facts *f, struct slice tag, struct gate_entry
     signed_by_hint(f, tag, out);
 }
 
-/* --- gate.md 5.2: the signer policy ------------------------------------------------------------------------------- */
+/* --- gate.md 5.2: the signer policy ----------------------------------------------------------- */
 
 #define MEMBER_KEYS_MAX 16
 
@@ -206,7 +210,8 @@ static void member_add_key(struct member *m, const struct spki *key)
     }
 }
 
-static void member_from_role(const struct gate_facts *f, struct slice tag, const struct gate_entry *entry, struct member *m)
+static void member_from_role(const struct gate_facts *f, struct slice tag,
+                             const struct gate_entry *entry, struct member *m)
 {
     auto_buf struct buf name = {0};
     buf_printf(&name, "targets/%s", m->name);
@@ -220,8 +225,10 @@ static void member_from_role(const struct gate_facts *f, struct slice tag, const
     }
 }
 
-/* A key member counts by a valid signature on a role file that lists the tag so: being listed as a key is not enough. */
-static void member_from_key(const struct gate_facts *f, struct slice tag, const struct gate_entry *entry, struct member *m)
+/* A key member counts by a valid signature on a role file that lists the tag so: being listed as a
+ * key is not enough. */
+static void member_from_key(const struct gate_facts *f, struct slice tag,
+                            const struct gate_entry *entry, struct member *m)
 {
     struct spki wanted;
     if (!hex_decode(slice_str(m->name + 4), wanted.sha256, sizeof wanted.sha256)) {
@@ -254,7 +261,8 @@ static int pool_index(struct matching *mt, const struct spki *key)
     return mt->pool_count++;
 }
 
-/* One augmenting path of the assignment of members to distinct keys (Kuhn). Depth is bounded by the number of keys. */
+/* One augmenting path of the assignment of members to distinct keys (Kuhn). Depth is bounded by the
+ * number of keys. */
 static bool assign(struct matching *mt, size_t member)
 {
     struct member *m = &mt->members[member];
@@ -290,7 +298,8 @@ static int64_t match_members(struct matching *mt)
     return covered;
 }
 
-static void name_signers(const struct gate_facts *f, struct slice tag, const struct gate_entry *entry, struct decision *d)
+static void name_signers(const struct gate_facts *f, struct slice tag,
+                         const struct gate_entry *entry, struct decision *d)
 {
     for (size_t i = 1; i < f->trust->role_count; i++) {
         const char *name = gate_signer_name(f->trust->roles[i].name);
@@ -301,7 +310,8 @@ static void name_signers(const struct gate_facts *f, struct slice tag, const str
     }
 }
 
-bool gate_signers(const struct gate_facts *f, struct slice tag, const struct gate_entry *entry, struct decision *d)
+bool gate_signers(const struct gate_facts *f, struct slice tag, const struct gate_entry *entry,
+                  struct decision *d)
 {
     const struct policy *p = f->policy;
     name_signers(f, tag, entry, d);

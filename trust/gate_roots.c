@@ -1,9 +1,8 @@
 /* Which digests are roots of reachability (gate.md 6 a, b), and the history that says so. */
+#include "base/hex.h"
 #include "trust/gate_internal.h"
 
-#include "base/hex.h"
-
-/* --- released ------------------------------------------------------------------------------------------------------ */
+/* --- released --------------------------------------------------------------------------------- */
 
 struct root_walk {
     const struct gate_facts *f;
@@ -43,7 +42,8 @@ static void walk_released(const struct root_walk *w)
     const struct trust_role *releases = trust_state_role(w->f->trust, SLICE_LIT(ROLE_RELEASES));
     const struct trust_role *listing[2] = {releases, &w->f->trust->roles[0]};
     for (int r = 0; r < 2; r++) {
-        const struct tuf_doc *doc = listing[r] && listing[r]->state == ROLE_STATE_OK ? listing[r]->doc : NULL;
+        const struct tuf_doc *doc =
+            listing[r] && listing[r]->state == ROLE_STATE_OK ? listing[r]->doc : NULL;
         for (size_t i = 0; doc && i < doc->target_count; i++) {
             struct slice name = {doc->target_list[i].name, doc->target_list[i].name_n};
             if (r == 1 && gate_role_lists(releases, name)) {
@@ -54,16 +54,18 @@ static void walk_released(const struct root_walk *w)
     }
 }
 
-/* --- superseded within grace (gate.md 6 b) ------------------------------------------------------------------------ */
+/* --- superseded within grace (gate.md 6 b) ---------------------------------------------------- */
 
-/* Whether the signers of a past document still reach the threshold of the keys that the parent lists now. */
+/* Whether the signers of a past document still reach the threshold of the keys that the parent
+ * lists now. */
 static bool signers_still_hold(const struct gate_facts *f, const struct gate_listing *l)
 {
     const struct tuf_doc *lister = f->trust->root;
     const struct tuf_role_keys *keys = lister ? &lister->targets : NULL;
     if (strcmp(l->role, "targets") != 0) {
         const struct trust_role *role = trust_state_role(f->trust, slice_str(l->role));
-        const struct trust_role *parent = trust_state_role(f->trust, role_parent(slice_str(l->role)));
+        const struct trust_role *parent =
+            trust_state_role(f->trust, role_parent(slice_str(l->role)));
         keys = role && role->delegation ? &role->delegation->keys : NULL;
         lister = parent ? parent->doc : NULL;
     }
@@ -84,8 +86,9 @@ static bool signers_still_hold(const struct gate_facts *f, const struct gate_lis
     return held >= keys->threshold;
 }
 
-/* When a listing in `targets` stopped to decide because targets/releases began to list the tag: that moment, 0 when it
- * never did; -1 when it never decided at all. `same` tells that the content stayed the same. */
+/* When a listing in `targets` stopped to decide because targets/releases began to list the tag:
+ * that moment, 0 when it never did; -1 when it never decided at all. `same` tells that the content
+ * stayed the same. */
 static int64_t shadowed_at(const struct gate_facts *f, size_t index, bool *same)
 {
     const struct gate_listing *l = &f->history[index];
@@ -102,7 +105,8 @@ static int64_t shadowed_at(const struct gate_facts *f, size_t index, bool *same)
         if (q->since_us <= l->since_us && (q->end == LISTING_OPEN || q->until_us > l->since_us)) {
             return -1;
         }
-        bool overlaps = q->since_us > l->since_us && (l->end == LISTING_OPEN || q->since_us < l->until_us);
+        bool overlaps =
+            q->since_us > l->since_us && (l->end == LISTING_OPEN || q->since_us < l->until_us);
         if (overlaps && (at == 0 || q->since_us < at)) {
             at = q->since_us;
             *same = digest_equal(&q->digest, &l->digest);
@@ -111,7 +115,8 @@ static int64_t shadowed_at(const struct gate_facts *f, size_t index, bool *same)
     return at;
 }
 
-/* The moment at which what this listing released was replaced; 0 when it was not, or was withdrawn. */
+/* The moment at which what this listing released was replaced; 0 when it was not, or was withdrawn.
+ */
 static int64_t replaced_at(const struct gate_facts *f, size_t index)
 {
     const struct gate_listing *l = &f->history[index];
@@ -137,15 +142,16 @@ static void walk_superseded(const struct root_walk *w)
         const struct gate_listing *l = &f->history[i];
         int64_t at = replaced_at(f, i);
         int64_t end = grace == POLICY_FOREVER ? POLICY_FOREVER : at + grace;
-        if (at == 0 || f->now_us >= end || !digest_is_set(&l->digest) || !name_counts(f, slice_str(l->tag)) ||
-            !signers_still_hold(f, l)) {
+        if (at == 0 || f->now_us >= end || !digest_is_set(&l->digest) ||
+            !name_counts(f, slice_str(l->tag)) || !signers_still_hold(f, l)) {
             continue;
         }
-        struct gate_root root = {.digest = l->digest,
-                                 .length = l->length,
-                                 .tag = l->tag,
-                                 .superseded = true,
-                                 .valid_until_us = end < f->trust->valid_until_us ? end : f->trust->valid_until_us};
+        struct gate_root root = {
+            .digest = l->digest,
+            .length = l->length,
+            .tag = l->tag,
+            .superseded = true,
+            .valid_until_us = end < f->trust->valid_until_us ? end : f->trust->valid_until_us};
         w->emit(w->arg, &root);
     }
 }
@@ -160,7 +166,7 @@ void gate_roots(const struct gate_facts *f, gate_root_fn emit, void *arg)
     walk_superseded(&w);
 }
 
-/* --- history from two sets of documents --------------------------------------------------------------------------- */
+/* --- history from two sets of documents ------------------------------------------------------- */
 
 struct history_walk {
     struct gate_listing *items;
@@ -178,7 +184,8 @@ static struct digest listed_digest(const struct tuf_hashes *file)
     return d;
 }
 
-static struct gate_listing *history_add(struct history_walk *w, const char *role, const struct trust_role *by,
+static struct gate_listing *history_add(struct history_walk *w, const char *role,
+                                        const struct trust_role *by,
                                         const struct tuf_target *target, int64_t since_us)
 {
     struct gate_listing *l = &w->items[w->count++];
@@ -192,13 +199,14 @@ static struct gate_listing *history_add(struct history_walk *w, const char *role
     return l;
 }
 
-static void history_role(struct history_walk *w, const char *role, const struct trust_role *before, int64_t before_us,
-                         const struct trust_role *after, int64_t after_us)
+static void history_role(struct history_walk *w, const char *role, const struct trust_role *before,
+                         int64_t before_us, const struct trust_role *after, int64_t after_us)
 {
     const struct tuf_doc *old = before ? before->doc : NULL, *new = after ? after->doc : NULL;
     for (size_t i = 0; old && i < old->target_count; i++) {
         const struct tuf_target *t = &old->target_list[i];
-        const struct tuf_target *kept = new ? tuf_doc_target(new, (struct slice){t->name, t->name_n}) : NULL;
+        const struct tuf_target *kept =
+            new ? tuf_doc_target(new, (struct slice){t->name, t->name_n}) : NULL;
         struct gate_listing *l = history_add(w, role, before, t, before_us);
         if (!kept || !gate_same_content(&kept->file, &t->file)) {
             l->until_us = after_us;
@@ -206,9 +214,10 @@ static void history_role(struct history_walk *w, const char *role, const struct 
             l->end_version = old->version;
         }
     }
-    for (size_t i = 0; new && i < new->target_count; i++) {
+    for (size_t i = 0; new &&i < new->target_count; i++) {
         const struct tuf_target *t = &new->target_list[i];
-        const struct tuf_target *had = old ? tuf_doc_target(old, (struct slice){t->name, t->name_n}) : NULL;
+        const struct tuf_target *had =
+            old ? tuf_doc_target(old, (struct slice){t->name, t->name_n}) : NULL;
         if (!had || !gate_same_content(&had->file, &t->file)) {
             (void)history_add(w, role, after, t, after_us);
         }
@@ -231,8 +240,9 @@ static size_t listed_count(const struct trust_state *state, const char *role)
     return r && r->doc ? r->doc->target_count : 0;
 }
 
-struct gate_listing *gate_history(const struct trust_state *before, int64_t before_us, const struct trust_state *after,
-                                  int64_t after_us, size_t *count_out)
+struct gate_listing *gate_history(const struct trust_state *before, int64_t before_us,
+                                  const struct trust_state *after, int64_t after_us,
+                                  size_t *count_out)
 {
     static const char *const roles[] = {"targets", ROLE_RELEASES};
     size_t most = 1;
@@ -241,15 +251,16 @@ struct gate_listing *gate_history(const struct trust_state *before, int64_t befo
     }
     struct history_walk w = {.items = xcalloc(most, sizeof *w.items)};
     for (int i = 0; i < 2; i++) {
-        history_role(&w, roles[i], before ? trust_state_role(before, slice_str(roles[i])) : NULL, before_us,
-                     after ? trust_state_role(after, slice_str(roles[i])) : NULL, after_us);
+        history_role(&w, roles[i], before ? trust_state_role(before, slice_str(roles[i])) : NULL,
+                     before_us, after ? trust_state_role(after, slice_str(roles[i])) : NULL,
+                     after_us);
     }
     qsort(w.items, w.count, sizeof *w.items, compare_listings);
     *count_out = w.count;
     return w.items;
 }
 
-/* --- artifact tags ------------------------------------------------------------------------------------------------ */
+/* --- artifact tags ---------------------------------------------------------------------------- */
 
 bool gate_artifact_tag(struct slice tag, struct digest *subject_out)
 {
@@ -265,5 +276,6 @@ bool gate_artifact_tag(struct slice tag, struct digest *subject_out)
             break;
         }
     }
-    return hex_decode(hex, raw, sizeof raw) && digest_from_hash(DIGEST_SHA256, raw, sizeof raw, subject_out);
+    return hex_decode(hex, raw, sizeof raw) &&
+           digest_from_hash(DIGEST_SHA256, raw, sizeof raw, subject_out);
 }

@@ -1,6 +1,5 @@
-#include "trust/gate_internal.h"
-
 #include "base/clock.h"
+#include "trust/gate_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,8 +30,9 @@ static const char *status_words(int status)
     }
 }
 
-/* The reason phrase is what containerd and the kubelet show: the status words they expect, the brief text, the reason.
- * Everything outside printable ASCII is dropped, the reason is never cut. */
+/* The reason phrase is what containerd and the kubelet show: the status words they expect, the
+ * brief text, the reason. Everything outside printable ASCII is dropped, the reason is never cut.
+ */
 static void set_phrase(struct decision *d, const char *brief)
 {
     const struct gate_reason_info *info = gate_reason_info(d->reason);
@@ -74,14 +74,15 @@ static const char *brief_digest(const struct digest *digest, char out[32])
     if (!digest_is_set(digest)) {
         return "nothing";
     }
-    (void)snprintf(out, 32, "%s:%.8s…", digest_algorithm_name(digest->algorithm), digest_hex(digest, hex));
+    (void)snprintf(out, 32, "%s:%.8s…", digest_algorithm_name(digest->algorithm),
+                   digest_hex(digest, hex));
     return out;
 }
 
 static void hint_sign(const struct gate_facts *f, struct decision *d)
 {
-    (void)snprintf(d->hint, sizeof d->hint, "sign what was pushed: docker trust sign %.200s/%s:%s", f->host ? f->host : "HOST",
-                   d->repo, d->tag);
+    (void)snprintf(d->hint, sizeof d->hint, "sign what was pushed: docker trust sign %.200s/%s:%s",
+                   f->host ? f->host : "HOST", d->repo, d->tag);
 }
 
 /* "alice, bob" */
@@ -109,20 +110,28 @@ static void what(const struct decision *d, char *out, size_t n)
     }
 }
 
-/* --- one function per kind of refusal ----------------------------------------------------------------------------- */
+/* --- one function per kind of refusal --------------------------------------------------------- */
 
 static const struct {
     enum gate_reason reason;
     const char *brief, *hint;
 } status_texts[] = {
-    {REASON_EXPIRED_TIMESTAMP, "the timestamp expired", "whoever holds the timestamp key must publish again"},
-    {REASON_EXPIRED_SNAPSHOT, "the snapshot expired", "whoever holds the snapshot key must publish again"},
-    {REASON_EXPIRED_TARGETS, "the targets expired", "whoever holds the targets key must sign again: notary publish"},
-    {REASON_EXPIRED_ROOT, "the root expired", "whoever holds the root key must publish a new root: notary key rotate"},
-    {REASON_ROLLBACK_SUSPECTED, "older than what was accepted", "an administrator must look at the store"},
-    {REASON_ROOT_CHANGED, "the root was replaced", "publish a root that the former root's keys sign"},
-    {REASON_ROOT_PINNED, "not the pinned root key", "publish with the pinned root key, or wipe the trust data"},
-    {REASON_ROOT_KEY_REVOKED, "the root key was revoked", "publish a new root without the revoked key, or wipe the trust data"},
+    {REASON_EXPIRED_TIMESTAMP, "the timestamp expired",
+     "whoever holds the timestamp key must publish again"},
+    {REASON_EXPIRED_SNAPSHOT, "the snapshot expired",
+     "whoever holds the snapshot key must publish again"},
+    {REASON_EXPIRED_TARGETS, "the targets expired",
+     "whoever holds the targets key must sign again: notary publish"},
+    {REASON_EXPIRED_ROOT, "the root expired",
+     "whoever holds the root key must publish a new root: notary key rotate"},
+    {REASON_ROLLBACK_SUSPECTED, "older than what was accepted",
+     "an administrator must look at the store"},
+    {REASON_ROOT_CHANGED, "the root was replaced",
+     "publish a root that the former root's keys sign"},
+    {REASON_ROOT_PINNED, "not the pinned root key",
+     "publish with the pinned root key, or wipe the trust data"},
+    {REASON_ROOT_KEY_REVOKED, "the root key was revoked",
+     "publish a new root without the revoked key, or wipe the trust data"},
     {REASON_THRESHOLD, "too few signatures", "the other key holders must sign too"},
     {REASON_BAD_TRUST_DATA, "the trust data does not verify", "publish sound trust data again"},
 };
@@ -146,7 +155,8 @@ void gate_say_status(const struct gate_facts *f, struct decision *d)
     if (f->trust->defect_role) {
         put_cut(d->role, sizeof d->role, f->trust->defect_role);
     }
-    say_known(d, f->trust->why[0] ? f->trust->why : "the trust data of this repository does not verify");
+    say_known(d, f->trust->why[0] ? f->trust->why
+                                  : "the trust data of this repository does not verify");
 }
 
 void gate_say_role(const struct gate_facts *f, const struct trust_role *role, struct decision *d)
@@ -156,17 +166,20 @@ void gate_say_role(const struct gate_facts *f, const struct trust_role *role, st
     put_cut(d->role, sizeof d->role, role->name);
     what(d, name, sizeof name);
     if (role->state == ROLE_STATE_EXPIRED && role->doc) {
-        (void)snprintf(d->hint, sizeof d->hint, "a holder of a key of %s must sign again", role->name);
-        gate_say(d, "the deciding role expired", "%s: role %s version %lld expired on %s", name, role->name,
-                 (long long)role->doc->version, time_format(role->doc->expires_us, when));
+        (void)snprintf(d->hint, sizeof d->hint, "a holder of a key of %s must sign again",
+                       role->name);
+        gate_say(d, "the deciding role expired", "%s: role %s version %lld expired on %s", name,
+                 role->name, (long long)role->doc->version,
+                 time_format(role->doc->expires_us, when));
         return;
     }
     if (role->state == ROLE_STATE_VANISHED) {
-        gate_say(d, "a role vanished from the snapshot", "%s: role %s had metadata and is no longer in the snapshot", name,
-                 role->name);
+        gate_say(d, "a role vanished from the snapshot",
+                 "%s: role %s had metadata and is no longer in the snapshot", name, role->name);
         return;
     }
-    (void)snprintf(text, sizeof text, "role %s: %s", role->name, role->why[0] ? role->why : "its document does not verify");
+    (void)snprintf(text, sizeof text, "role %s: %s", role->name,
+                   role->why[0] ? role->why : "its document does not verify");
     say_known(d, text);
 }
 
@@ -176,8 +189,8 @@ static void say_wiped(const struct gate_facts *f, struct decision *d)
     (void)snprintf(brief, sizeof brief, "trust data was wiped on %.10s, sign again",
                    time_format(f->tombstone->when_us, when));
     hint_sign(f, d);
-    gate_say(d, brief, "%s:%s is not signed: trust data was wiped by %s on %s; sign it again", d->repo, d->tag,
-             f->tombstone->who, when);
+    gate_say(d, brief, "%s:%s is not signed: trust data was wiped by %s on %s; sign it again",
+             d->repo, d->tag, f->tombstone->who, when);
 }
 
 static void say_hint(const struct gate_facts *f, const struct gate_entry *entry, struct decision *d)
@@ -186,24 +199,31 @@ static void say_hint(const struct gate_facts *f, const struct gate_entry *entry,
     list_roles(entry, &roles);
     switch (entry->hint) {
     case HINT_NONE:
-        gate_say(d, "this tag is not signed", "%s:%s is not signed; trust data exists for %zu other names of this repository",
-                 d->repo, d->tag, f->trust->role_count > 0 && f->trust->roles[0].doc ? f->trust->roles[0].doc->target_count : 0);
+        gate_say(d, "this tag is not signed",
+                 "%s:%s is not signed; trust data exists for %zu other names of this repository",
+                 d->repo, d->tag,
+                 f->trust->role_count > 0 && f->trust->roles[0].doc
+                     ? f->trust->roles[0].doc->target_count
+                     : 0);
         return;
     case HINT_NESTED:
-        gate_say(d, "signed in a nested role only", "%s:%s is not released: signed in %s only", d->repo, d->tag, roles.p);
+        gate_say(d, "signed in a nested role only", "%s:%s is not released: signed in %s only",
+                 d->repo, d->tag, roles.p);
         return;
     case HINT_SIGNED_BY:
-        gate_say(d, "signed by a signer only, not released", "%s:%s is signed by %s only, not released", d->repo, d->tag,
-                 roles.p);
+        gate_say(d, "signed by a signer only, not released",
+                 "%s:%s is signed by %s only, not released", d->repo, d->tag, roles.p);
         return;
     case HINT_STALE_TARGETS:
-        gate_say(d, "not in targets/releases", "%s:%s is not released: it is in targets only, and the policy wants %s", d->repo,
+        gate_say(d, "not in targets/releases",
+                 "%s:%s is not released: it is in targets only, and the policy wants %s", d->repo,
                  d->tag, ROLE_RELEASES);
         return;
     }
 }
 
-void gate_say_unsigned(const struct gate_facts *f, const struct gate_entry *entry, struct decision *d)
+void gate_say_unsigned(const struct gate_facts *f, const struct gate_entry *entry,
+                       struct decision *d)
 {
     hint_sign(f, d);
     if (f->trust->status != TRUST_NOT_INITIALISED) {
@@ -211,23 +231,26 @@ void gate_say_unsigned(const struct gate_facts *f, const struct gate_entry *entr
     } else if (f->tombstone) {
         say_wiped(f, d);
     } else {
-        gate_say(d, "not signed, the repository has no trust data", "%s:%s is not signed: the repository has no trust data",
-                 d->repo, d->tag);
+        gate_say(d, "not signed, the repository has no trust data",
+                 "%s:%s is not signed: the repository has no trust data", d->repo, d->tag);
     }
 }
 
-void gate_say_revoked(const struct gate_facts *f, const struct gate_listing *withdrawal, struct decision *d)
+void gate_say_revoked(const struct gate_facts *f, const struct gate_listing *withdrawal,
+                      struct decision *d)
 {
     char when[TIME_STR_MAX], version[48] = "", brief[120];
     put_cut(d->role, sizeof d->role, withdrawal->role);
     if (withdrawal->end_version > 0) {
-        (void)snprintf(version, sizeof version, " after version %lld", (long long)withdrawal->end_version);
+        (void)snprintf(version, sizeof version, " after version %lld",
+                       (long long)withdrawal->end_version);
     }
     (void)snprintf(brief, sizeof brief, "withdrawn from %s on %.10s", withdrawal->role,
                    time_format(withdrawal->until_us, when));
     hint_sign(f, d);
-    gate_say(d, brief, "%s:%s was withdrawn from %s%s on %s; the older entry in targets does not count", d->repo, d->tag,
-             withdrawal->role, version, when);
+    gate_say(d, brief,
+             "%s:%s was withdrawn from %s%s on %s; the older entry in targets does not count",
+             d->repo, d->tag, withdrawal->role, version, when);
 }
 
 /* Whether the signer's own role lists this tag as something else: "bob signed another digest". */
@@ -235,7 +258,8 @@ static bool signed_other(const struct gate_facts *f, const struct decision *d, c
 {
     auto_buf struct buf role = {0};
     buf_printf(&role, "targets/%s", name);
-    return gate_role_lists(trust_state_role(f->trust, buf_slice_of(&role)), slice_str(d->tag)) != NULL;
+    return gate_role_lists(trust_state_role(f->trust, buf_slice_of(&role)), slice_str(d->tag)) !=
+           NULL;
 }
 
 void gate_say_signers(const struct gate_facts *f, struct decision *d)
@@ -247,12 +271,15 @@ void gate_say_signers(const struct gate_facts *f, struct decision *d)
                    signed_other(f, d, d->missing[i]) ? " (signed another digest)" : "");
     }
     hint_sign(f, d);
-    gate_say(d, "the signer policy is not met", "%s:%s needs %lld of the policy's signers: have %s, missing %s", d->repo, d->tag,
-             (long long)d->required_threshold, have.n ? have.p : "none", missing.n ? missing.p : "different keys");
+    gate_say(d, "the signer policy is not met",
+             "%s:%s needs %lld of the policy's signers: have %s, missing %s", d->repo, d->tag,
+             (long long)d->required_threshold, have.n ? have.p : "none",
+             missing.n ? missing.p : "different keys");
 }
 
 /* "pushed 12 s ago", or the time when it is longer ago. */
-static void pushed_words(const struct gate_facts *f, const struct gate_registry_tag *registry, struct buf *out)
+static void pushed_words(const struct gate_facts *f, const struct gate_registry_tag *registry,
+                         struct buf *out)
 {
     char when[TIME_STR_MAX];
     int64_t ago = f->now_us - registry->pushed_us;
@@ -263,57 +290,65 @@ static void pushed_words(const struct gate_facts *f, const struct gate_registry_
         buf_printf(out, ", pushed %lld s ago", (long long)(ago / US_PER_SECOND));
     } else {
         /* Whole seconds are enough for people. */
-        buf_printf(out, ", pushed %s", time_format(registry->pushed_us / US_PER_SECOND * US_PER_SECOND, when));
+        buf_printf(out, ", pushed %s",
+                   time_format(registry->pushed_us / US_PER_SECOND * US_PER_SECOND, when));
     }
     if (registry->pushed_by && registry->pushed_by[0]) {
         buf_printf(out, " by %s", registry->pushed_by);
     }
 }
 
-void gate_say_mismatch(const struct gate_facts *f, const struct gate_registry_tag *registry, struct decision *d)
+void gate_say_mismatch(const struct gate_facts *f, const struct gate_registry_tag *registry,
+                       struct decision *d)
 {
     auto_buf struct buf signers = {0}, pushed = {0};
     char s[32], a[32], s8[16], a8[16], brief[130];
     list_names(d->signers, d->signer_count, &signers);
     pushed_words(f, registry, &pushed);
-    (void)snprintf(brief, sizeof brief, "%.40s is signed as %s, registry has %s", d->tag, short_digest(&d->signed_digest, s8),
-                   short_digest(&d->registry_digest, a8));
-    (void)snprintf(d->hint, sizeof d->hint,
-                   "sign the pushed image: docker trust sign %.200s/%s:%s, or push the signed one again", f->host ? f->host : "HOST",
-                   d->repo, d->tag);
-    gate_say(d, brief, "%s:%s is signed as %s (role %s%s%s) but the registry has %s%s%s", d->repo, d->tag,
-             brief_digest(&d->signed_digest, s), d->role, signers.n ? ", by " : "", signers.n ? signers.p : "",
-             brief_digest(&d->registry_digest, a), pushed.n ? pushed.p : "",
-             pushed.n ? " and not signed" : ", which is not signed");
+    (void)snprintf(brief, sizeof brief, "%.40s is signed as %s, registry has %s", d->tag,
+                   short_digest(&d->signed_digest, s8), short_digest(&d->registry_digest, a8));
+    (void)snprintf(
+        d->hint, sizeof d->hint,
+        "sign the pushed image: docker trust sign %.200s/%s:%s, or push the signed one again",
+        f->host ? f->host : "HOST", d->repo, d->tag);
+    gate_say(d, brief, "%s:%s is signed as %s (role %s%s%s) but the registry has %s%s%s", d->repo,
+             d->tag, brief_digest(&d->signed_digest, s), d->role, signers.n ? ", by " : "",
+             signers.n ? signers.p : "", brief_digest(&d->registry_digest, a),
+             pushed.n ? pushed.p : "", pushed.n ? " and not signed" : ", which is not signed");
 }
 
 void gate_say_length(const struct gate_facts *f, struct decision *d)
 {
     (void)f;
-    gate_say(d, "the signed length differs from the manifest's", "%s:%s is signed with length %lld, the manifest has %lld bytes",
-             d->repo, d->tag, (long long)d->signed_length, (long long)d->registry_length);
+    gate_say(d, "the signed length differs from the manifest's",
+             "%s:%s is signed with length %lld, the manifest has %lld bytes", d->repo, d->tag,
+             (long long)d->signed_length, (long long)d->registry_length);
 }
 
 void gate_say_not_pushed(const struct gate_facts *f, struct decision *d)
 {
     char s[32], s8[16], brief[120];
     (void)f;
-    (void)snprintf(brief, sizeof brief, "%.40s is signed as %s but not pushed", d->tag, short_digest(&d->signed_digest, s8));
+    (void)snprintf(brief, sizeof brief, "%.40s is signed as %s but not pushed", d->tag,
+                   short_digest(&d->signed_digest, s8));
     (void)snprintf(d->hint, sizeof d->hint, "push the signed image, or tag it again");
     gate_say(d, brief, "%s:%s is signed as %s but the registry has no such tag%s", d->repo, d->tag,
-             brief_digest(&d->signed_digest, s), d->signed_missing ? "" : " (the signed manifest is here)");
+             brief_digest(&d->signed_digest, s),
+             d->signed_missing ? "" : " (the signed manifest is here)");
 }
 
-void gate_say_served_signed(const struct gate_facts *f, const struct gate_registry_tag *registry, struct decision *d)
+void gate_say_served_signed(const struct gate_facts *f, const struct gate_registry_tag *registry,
+                            struct decision *d)
 {
     char s8[16], a8[16];
     (void)f;
     if (registry->exists) {
-        (void)snprintf(d->warning, sizeof d->warning, "tag %s points to %s, served the signed %s", d->tag,
-                       short_digest(&d->registry_digest, a8), short_digest(&d->signed_digest, s8));
-    } else {
-        (void)snprintf(d->warning, sizeof d->warning, "tag %s does not exist, served the signed %s", d->tag,
+        (void)snprintf(d->warning, sizeof d->warning, "tag %s points to %s, served the signed %s",
+                       d->tag, short_digest(&d->registry_digest, a8),
                        short_digest(&d->signed_digest, s8));
+    } else {
+        (void)snprintf(d->warning, sizeof d->warning, "tag %s does not exist, served the signed %s",
+                       d->tag, short_digest(&d->signed_digest, s8));
     }
 }
 
@@ -322,12 +357,15 @@ void gate_say_digest(const struct gate_facts *f, struct decision *d)
     char s[32], s8[16], brief[120], when[TIME_STR_MAX];
     const char *noun = d->reason == REASON_BLOB_NOT_REACHABLE ? "blob" : "manifest";
     (void)brief_digest(&d->requested, s);
-    (void)snprintf(brief, sizeof brief, "%s %s is not part of a signed image", noun, short_digest(&d->requested, s8));
+    (void)snprintf(brief, sizeof brief, "%s %s is not part of a signed image", noun,
+                   short_digest(&d->requested, s8));
     if (f->trust->status == TRUST_NOT_INITIALISED && f->tombstone) {
-        gate_say(d, brief, "%s %s of %s is not signed: trust data was wiped by %s on %s; sign it again", noun, s, d->repo,
-                 f->tombstone->who, time_format(f->tombstone->when_us, when));
+        gate_say(d, brief,
+                 "%s %s of %s is not signed: trust data was wiped by %s on %s; sign it again", noun,
+                 s, d->repo, f->tombstone->who, time_format(f->tombstone->when_us, when));
     } else if (f->trust->status == TRUST_NOT_INITIALISED) {
-        gate_say(d, brief, "%s %s of %s is not signed: the repository has no trust data", noun, s, d->repo);
+        gate_say(d, brief, "%s %s of %s is not signed: the repository has no trust data", noun, s,
+                 d->repo);
     } else if (d->reason == REASON_BLOB_NOT_REACHABLE) {
         gate_say(d, brief, "blob %s belongs to no signed image of %s", s, d->repo);
     } else {
@@ -339,6 +377,8 @@ void gate_say_other_tag(const struct gate_facts *f, struct decision *d)
 {
     char s[32], s8[16], brief[120];
     (void)f;
-    (void)snprintf(brief, sizeof brief, "%s is not signed as %.40s", short_digest(&d->requested, s8), d->tag);
-    gate_say(d, brief, "%s is signed in %s, but not under the tag %s", brief_digest(&d->requested, s), d->repo, d->tag);
+    (void)snprintf(brief, sizeof brief, "%s is not signed as %.40s",
+                   short_digest(&d->requested, s8), d->tag);
+    gate_say(d, brief, "%s is signed in %s, but not under the tag %s",
+             brief_digest(&d->requested, s), d->repo, d->tag);
 }

@@ -20,7 +20,7 @@ struct sealing {
     uint8_t *key; /* sodium_malloc, read-only */
 };
 
-/* --- the sealing key ------------------------------------------------------------------------------------------------ */
+/* --- the sealing key -------------------------------------------------------------------------- */
 
 static bool read_key_file(int fd, const char *path, uint8_t *key, struct err *err)
 {
@@ -29,10 +29,12 @@ static bool read_key_file(int fd, const char *path, uint8_t *key, struct err *er
         return err_set(err, ERR_INVALID, "the sealing key %s cannot be read", path);
     }
     if ((st.st_mode & 077) != 0) {
-        return err_set(err, ERR_INVALID, "the sealing key %s may be read by others; chmod 600 it", path);
+        return err_set(err, ERR_INVALID, "the sealing key %s may be read by others; chmod 600 it",
+                       path);
     }
     if (st.st_size != SEALING_KEY_SIZE || read(fd, key, SEALING_KEY_SIZE) != SEALING_KEY_SIZE) {
-        return err_set(err, ERR_INVALID, "the sealing key %s does not hold %d bytes", path, SEALING_KEY_SIZE);
+        return err_set(err, ERR_INVALID, "the sealing key %s does not hold %d bytes", path,
+                       SEALING_KEY_SIZE);
     }
     return true;
 }
@@ -90,14 +92,15 @@ static bool unseal(const struct sealing *s, struct slice sealed, struct buf *out
     }
     const uint8_t *nonce = (const uint8_t *)sealed.p, *box = nonce + crypto_secretbox_NONCEBYTES;
     buf_reserve(out, sealed.n);
-    if (crypto_secretbox_open_easy((uint8_t *)out->p, box, sealed.n - crypto_secretbox_NONCEBYTES, nonce, s->key) != 0) {
+    if (crypto_secretbox_open_easy((uint8_t *)out->p, box, sealed.n - crypto_secretbox_NONCEBYTES,
+                                   nonce, s->key) != 0) {
         return err_internal(err, "the sealing key does not open a server key");
     }
     out->n = sealed.n - overhead;
     return true;
 }
 
-/* --- key pairs ------------------------------------------------------------------------------------------------------ */
+/* --- key pairs -------------------------------------------------------------------------------- */
 
 static void cleanup_pkey(EVP_PKEY **key)
 {
@@ -117,8 +120,8 @@ static void cleanup_wiped(struct buf *b)
 }
 #define auto_wiped __attribute__((cleanup(cleanup_wiped)))
 
-bool held_key_make(const struct sealing *sealing, struct buf *public_der_out, struct buf *sealed_out, char id_out[KEY_ID_MAX],
-                   struct err *err)
+bool held_key_make(const struct sealing *sealing, struct buf *public_der_out,
+                   struct buf *sealed_out, char id_out[KEY_ID_MAX], struct err *err)
 {
     auto_pkey EVP_PKEY *key = EVP_EC_gen("P-256");
     unsigned char *public_der = NULL, *private_der = NULL;
@@ -138,7 +141,8 @@ bool held_key_make(const struct sealing *sealing, struct buf *public_der_out, st
     return ok || err_internal(err, "a new key does not encode");
 }
 
-static bool open_key(const struct sealing *sealing, const struct trust_key *key, EVP_PKEY **out, struct err *err)
+static bool open_key(const struct sealing *sealing, const struct trust_key *key, EVP_PKEY **out,
+                     struct err *err)
 {
     auto_wiped struct buf der = {0};
     if (!unseal(sealing, buf_slice_of(&key->sealed), &der, err)) {
@@ -154,7 +158,8 @@ static bool flatten_signature(const unsigned char *der, size_t n, struct buf *ou
 {
     unsigned char raw[64];
     ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &der, (long)n);
-    bool ok = sig && BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, 32) == 32 && BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + 32, 32) == 32;
+    bool ok = sig && BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, 32) == 32 &&
+              BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + 32, 32) == 32;
     ECDSA_SIG_free(sig);
     if (!ok) {
         return err_internal(err, "a signature does not encode");
@@ -163,8 +168,8 @@ static bool flatten_signature(const unsigned char *der, size_t n, struct buf *ou
     return true;
 }
 
-bool held_key_sign(const struct sealing *sealing, const struct trust_key *key, struct slice bytes, struct buf *sig_out,
-                   struct err *err)
+bool held_key_sign(const struct sealing *sealing, const struct trust_key *key, struct slice bytes,
+                   struct buf *sig_out, struct err *err)
 {
     auto_pkey EVP_PKEY *pkey = NULL;
     auto_md_ctx EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -180,8 +185,9 @@ bool held_key_sign(const struct sealing *sealing, const struct trust_key *key, s
     return flatten_signature(der, n, sig_out, err);
 }
 
-bool trust_sign_document(const struct sealing *sealing, const json_t *signed_part, const struct trust_key *const *keys,
-                         size_t key_count, struct buf *wire_out, struct err *err)
+bool trust_sign_document(const struct sealing *sealing, const json_t *signed_part,
+                         const struct trust_key *const *keys, size_t key_count,
+                         struct buf *wire_out, struct err *err)
 {
     auto_buf struct buf canonical = {0};
     if (!canon_encode(signed_part, &canonical, err)) {
@@ -197,7 +203,8 @@ bool trust_sign_document(const struct sealing *sealing, const json_t *signed_par
         if (!held_key_sign(sealing, keys[i], buf_slice_of(&canonical), &sig, err)) {
             return false;
         }
-        buf_printf(wire_out, "%s{\"keyid\":\"%s\",\"method\":\"ecdsa\",\"sig\":\"", i ? "," : "", keys[i]->key_id);
+        buf_printf(wire_out, "%s{\"keyid\":\"%s\",\"method\":\"ecdsa\",\"sig\":\"", i ? "," : "",
+                   keys[i]->key_id);
         base64_encode(wire_out, buf_slice_of(&sig));
         buf_str(wire_out, "\"}");
     }
@@ -205,7 +212,7 @@ bool trust_sign_document(const struct sealing *sealing, const json_t *signed_par
     return true;
 }
 
-/* --- the key endpoints ----------------------------------------------------------------------------------------------- */
+/* --- the key endpoints ------------------------------------------------------------------------ */
 
 static const char *role_text(enum role_kind role)
 {
@@ -218,10 +225,10 @@ static void write_key(const struct trust_key *key, struct buf *json_out)
     tuf_key_write_ecdsa(buf_slice_of(&key->public_der), json_out, id);
 }
 
-/* The key of the current root that the server holds; false when there is no such (err untouched, *failed says whether
- * something went wrong). */
-static bool key_of_root(struct db_tx *tx, int64_t repository_id, enum role_kind role, struct buf *json_out, bool *failed,
-                        struct err *err)
+/* The key of the current root that the server holds; false when there is no such (err untouched,
+ * *failed says whether something went wrong). */
+static bool key_of_root(struct db_tx *tx, int64_t repository_id, enum role_kind role,
+                        struct buf *json_out, bool *failed, struct err *err)
 {
     auto_trust_doc struct trust_doc row = {0};
     struct tuf_doc *root = NULL;
@@ -243,7 +250,8 @@ static bool key_of_root(struct db_tx *tx, int64_t repository_id, enum role_kind 
     const struct tuf_role_keys *keys = role == ROLE_TIMESTAMP ? &root->timestamp : &root->snapshot;
     for (size_t i = 0; !found && i < keys->key_count; i++) {
         auto_trust_key struct trust_key key = {0};
-        found = trust_key_get(tx, repository_id, slice_str(role_text(role)), keys->key_ids[i], &key, &why);
+        found = trust_key_get(tx, repository_id, slice_str(role_text(role)), keys->key_ids[i], &key,
+                              &why);
         if (found) {
             write_key(&key, json_out);
         }
@@ -286,8 +294,8 @@ static bool write_pending(struct db_tx *tx, void *arg, struct err *err)
     return trust_key_put(tx, repo.id, role, a->id, a->public_der, a->sealed, a->now_us, err);
 }
 
-static bool make_pending(struct trust *trust, const struct repo_name *repo, enum role_kind role, int64_t now_us,
-                         struct buf *json_out, struct err *err)
+static bool make_pending(struct trust *trust, const struct repo_name *repo, enum role_kind role,
+                         int64_t now_us, struct buf *json_out, struct err *err)
 {
     auto_buf struct buf public_der = {0}, sealed = {0};
     char id[KEY_ID_MAX];
@@ -305,8 +313,8 @@ static bool make_pending(struct trust *trust, const struct repo_name *repo, enum
 }
 
 /* Answers from what is stored; *found false: nothing there yet. */
-static bool find_key(struct trust *trust, const struct repo_name *repo, enum role_kind role, bool rotate, struct buf *json_out,
-                     bool *found, struct err *err)
+static bool find_key(struct trust *trust, const struct repo_name *repo, enum role_kind role,
+                     bool rotate, struct buf *json_out, bool *found, struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
     struct repository row;
@@ -335,8 +343,8 @@ static bool find_key(struct trust *trust, const struct repo_name *repo, enum rol
     return !failed;
 }
 
-static bool answer_key(struct trust *trust, const struct repo_name *repo, enum role_kind role, bool rotate, int64_t now_us,
-                       struct buf *json_out, struct err *err)
+static bool answer_key(struct trust *trust, const struct repo_name *repo, enum role_kind role,
+                       bool rotate, int64_t now_us, struct buf *json_out, struct err *err)
 {
     bool found = false;
     if (!find_key(trust, repo, role, rotate, json_out, &found, err)) {
@@ -345,14 +353,14 @@ static bool answer_key(struct trust *trust, const struct repo_name *repo, enum r
     return found || make_pending(trust, repo, role, now_us, json_out, err);
 }
 
-bool server_key_current(struct trust *trust, const struct repo_name *repo, enum role_kind role, int64_t now_us,
-                       struct buf *json_out, struct err *err)
+bool server_key_current(struct trust *trust, const struct repo_name *repo, enum role_kind role,
+                        int64_t now_us, struct buf *json_out, struct err *err)
 {
     return answer_key(trust, repo, role, false, now_us, json_out, err);
 }
 
-bool server_key_rotate(struct trust *trust, const struct repo_name *repo, enum role_kind role, int64_t now_us,
-                      struct buf *json_out, struct err *err)
+bool server_key_rotate(struct trust *trust, const struct repo_name *repo, enum role_kind role,
+                       int64_t now_us, struct buf *json_out, struct err *err)
 {
     return answer_key(trust, repo, role, true, now_us, json_out, err);
 }

@@ -4,11 +4,15 @@
 
 #define KEYS_MAX 16
 
-static bool load_rows(struct db_tx *tx, int64_t repository_id, struct trust_loaded *out, struct err *err)
+static bool load_rows(struct db_tx *tx, int64_t repository_id, struct trust_loaded *out,
+                      struct err *err)
 {
-    return trust_doc_roots(tx, repository_id, &out->roots, err) && trust_doc_current(tx, repository_id, &out->current, err) &&
-           trust_role_lives(tx, repository_id, &out->lives, err) && trust_key_list(tx, repository_id, &out->keys, err) &&
-           trust_pin_get(tx, repository_id, &out->pin_rows, err) && revoked_key_list(tx, &out->revoked_rows, err);
+    return trust_doc_roots(tx, repository_id, &out->roots, err) &&
+           trust_doc_current(tx, repository_id, &out->current, err) &&
+           trust_role_lives(tx, repository_id, &out->lives, err) &&
+           trust_key_list(tx, repository_id, &out->keys, err) &&
+           trust_pin_get(tx, repository_id, &out->pin_rows, err) &&
+           revoked_key_list(tx, &out->revoked_rows, err);
 }
 
 static struct spki *copy_pins(const struct pin_list *rows)
@@ -22,7 +26,8 @@ static struct spki *copy_pins(const struct pin_list *rows)
 
 static struct trust_file file_of(const struct trust_doc *doc)
 {
-    return (struct trust_file){.role = doc->role, .bytes = doc->bytes, .accepted_us = doc->accepted_us};
+    return (struct trust_file){
+        .role = doc->role, .bytes = doc->bytes, .accepted_us = doc->accepted_us};
 }
 
 static void index_rows(struct trust_loaded *l)
@@ -42,14 +47,15 @@ static void index_rows(struct trust_loaded *l)
         const struct trust_role_life *life = &l->lives.items[i];
         if (!life->ended) {
             struct trust_seen *seen = &l->seen[l->set.seen_count++];
-            *seen = (struct trust_seen){.role = life->role, .version = life->version, .has_signed = true};
+            *seen = (struct trust_seen){
+                .role = life->role, .version = life->version, .has_signed = true};
             memcpy(seen->signed_sha256, life->signed_sha256, sizeof seen->signed_sha256);
         }
     }
 }
 
-bool trust_load(const struct trust *trust, struct db_tx *tx, const struct repository *repo, struct trust_loaded *out,
-                struct err *err)
+bool trust_load(const struct trust *trust, struct db_tx *tx, const struct repository *repo,
+                struct trust_loaded *out, struct err *err)
 {
     *out = (struct trust_loaded){0};
     if (!load_rows(tx, repo->id, out, err)) {
@@ -88,8 +94,8 @@ void trust_loaded_dispose(struct trust_loaded *l)
     *l = (struct trust_loaded){0};
 }
 
-const struct trust_key *trust_loaded_key(const struct trust_loaded *loaded, enum role_kind role, const char *key_id,
-                                         const struct spki *spki)
+const struct trust_key *trust_loaded_key(const struct trust_loaded *loaded, enum role_kind role,
+                                         const char *key_id, const struct spki *spki)
 {
     const char *name = role == ROLE_TIMESTAMP ? "timestamp" : "snapshot";
     for (size_t i = 0; i < loaded->keys.count; i++) {
@@ -104,8 +110,8 @@ const struct trust_key *trust_loaded_key(const struct trust_loaded *loaded, enum
     return NULL;
 }
 
-size_t trust_loaded_keys(const struct trust_loaded *loaded, const struct tuf_role_keys *keys, enum role_kind role,
-                         const struct trust_key **out, size_t max)
+size_t trust_loaded_keys(const struct trust_loaded *loaded, const struct tuf_role_keys *keys,
+                         enum role_kind role, const struct trust_key **out, size_t max)
 {
     size_t n = 0;
     for (size_t i = 0; i < keys->key_count && n < max; i++) {
@@ -117,20 +123,24 @@ size_t trust_loaded_keys(const struct trust_loaded *loaded, const struct tuf_rol
     return n;
 }
 
-bool trust_loaded_holds(const struct trust_loaded *loaded, const struct tuf_role_keys *keys, enum role_kind role)
+bool trust_loaded_holds(const struct trust_loaded *loaded, const struct tuf_role_keys *keys,
+                        enum role_kind role)
 {
     const struct trust_key *held[KEYS_MAX];
-    return keys->threshold >= 1 && (int64_t)trust_loaded_keys(loaded, keys, role, held, KEYS_MAX) >= keys->threshold;
+    return keys->threshold >= 1 &&
+           (int64_t)trust_loaded_keys(loaded, keys, role, held, KEYS_MAX) >= keys->threshold;
 }
 
-void trust_loaded_options(const struct trust_loaded *loaded, int64_t now_us, struct trust_options *out)
+void trust_loaded_options(const struct trust_loaded *loaded, int64_t now_us,
+                          struct trust_options *out)
 {
     struct tuf_doc *root = NULL;
     *out = (struct trust_options){.now_us = now_us};
     if (loaded->roots.count == 0) {
         return;
     }
-    if (tuf_doc_read(SLICE_LIT("root"), loaded->roots.items[loaded->roots.count - 1].bytes, &root, NULL) == DOC_OK) {
+    if (tuf_doc_read(SLICE_LIT("root"), loaded->roots.items[loaded->roots.count - 1].bytes, &root,
+                     NULL) == DOC_OK) {
         out->renewable_timestamp = trust_loaded_holds(loaded, &root->timestamp, ROLE_TIMESTAMP);
         out->renewable_snapshot = trust_loaded_holds(loaded, &root->snapshot, ROLE_SNAPSHOT);
     }

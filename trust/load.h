@@ -1,4 +1,5 @@
-/* From stored rows to the bytes that verification works on (gate.md 4): one repository, one snapshot, owning copies. */
+/* From stored rows to the bytes that verification works on (gate.md 4): one repository, one
+ * snapshot, owning copies. */
 #ifndef TRUST_LOAD_H
 #define TRUST_LOAD_H
 
@@ -22,20 +23,23 @@ struct trust_loaded {
 };
 
 /* Reads everything about `repo` in tx. Dispose `out` in any case. Expected errors: ERR_INTERNAL. */
-bool trust_load(const struct trust *trust, struct db_tx *tx, const struct repository *repo, struct trust_loaded *out,
-                struct err *err) MUST_USE;
+bool trust_load(const struct trust *trust, struct db_tx *tx, const struct repository *repo,
+                struct trust_loaded *out, struct err *err) MUST_USE;
 void trust_loaded_dispose(struct trust_loaded *loaded);
 #define auto_trust_loaded __attribute__((cleanup(trust_loaded_dispose)))
 
 /* The server's key of this id made for this role, or NULL. `spki` may be NULL. */
-const struct trust_key *trust_loaded_key(const struct trust_loaded *loaded, enum role_kind role, const char *key_id,
-                                         const struct spki *spki);
-/* The server's keys that `keys` of the root lists, first come; how many were written (at most max). */
-size_t trust_loaded_keys(const struct trust_loaded *loaded, const struct tuf_role_keys *keys, enum role_kind role,
-                         const struct trust_key **out, size_t max);
+const struct trust_key *trust_loaded_key(const struct trust_loaded *loaded, enum role_kind role,
+                                         const char *key_id, const struct spki *spki);
+/* The server's keys that `keys` of the root lists, first come; how many were written (at most max).
+ */
+size_t trust_loaded_keys(const struct trust_loaded *loaded, const struct tuf_role_keys *keys,
+                         enum role_kind role, const struct trust_key **out, size_t max);
 /* True when the server holds enough of a root's keys for this role to sign for it. */
-bool trust_loaded_holds(const struct trust_loaded *loaded, const struct tuf_role_keys *keys, enum role_kind role);
+bool trust_loaded_holds(const struct trust_loaded *loaded, const struct tuf_role_keys *keys,
+                        enum role_kind role);
 /* Options for verifying at `now_us`: what the server can renew by itself counts as renewed. */
-void trust_loaded_options(const struct trust_loaded *loaded, int64_t now_us, struct trust_options *out);
+void trust_loaded_options(const struct trust_loaded *loaded, int64_t now_us,
+                          struct trust_options *out);
 
 #endif

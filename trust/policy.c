@@ -13,18 +13,35 @@ struct choice {
     int value;
 };
 
-static const struct choice level_choices[] = {
-    {"off", LEVEL_OFF}, {"warn", LEVEL_WARN}, {"deploy", LEVEL_DEPLOY}, {"all", LEVEL_ALL}, {"lock", LEVEL_LOCK}, {NULL, 0}};
-static const struct choice mismatch_choices[] = {
-    {"refuse", MISMATCH_REFUSE}, {"serve_signed", MISMATCH_SERVE_SIGNED}, {"hold", MISMATCH_HOLD}, {NULL, 0}};
-static const struct choice fallback_choices[] = {
-    {"not_after_revoke", FALLBACK_NOT_AFTER_REVOKE}, {"docker", FALLBACK_DOCKER}, {"never", FALLBACK_NEVER}, {NULL, 0}};
-static const struct choice tags_list_choices[] = {{"released", TAGS_LIST_RELEASED}, {"all", TAGS_LIST_ALL}, {NULL, 0}};
+static const struct choice level_choices[] = {{"off", LEVEL_OFF},       {"warn", LEVEL_WARN},
+                                              {"deploy", LEVEL_DEPLOY}, {"all", LEVEL_ALL},
+                                              {"lock", LEVEL_LOCK},     {NULL, 0}};
+static const struct choice mismatch_choices[] = {{"refuse", MISMATCH_REFUSE},
+                                                 {"serve_signed", MISMATCH_SERVE_SIGNED},
+                                                 {"hold", MISMATCH_HOLD},
+                                                 {NULL, 0}};
+static const struct choice fallback_choices[] = {{"not_after_revoke", FALLBACK_NOT_AFTER_REVOKE},
+                                                 {"docker", FALLBACK_DOCKER},
+                                                 {"never", FALLBACK_NEVER},
+                                                 {NULL, 0}};
+static const struct choice tags_list_choices[] = {
+    {"released", TAGS_LIST_RELEASED}, {"all", TAGS_LIST_ALL}, {NULL, 0}};
 
-static const char *const policy_members[] = {"level",       "sources",     "on_mismatch",        "fallback",
-                                             "grace",       "signers",     "tags",               "tags_list",
-                                             "digest_tags", "base",        "accept_sha512_only", "expiring_within",
-                                             "allow_roots", "override",    NULL};
+static const char *const policy_members[] = {"level",
+                                             "sources",
+                                             "on_mismatch",
+                                             "fallback",
+                                             "grace",
+                                             "signers",
+                                             "tags",
+                                             "tags_list",
+                                             "digest_tags",
+                                             "base",
+                                             "accept_sha512_only",
+                                             "expiring_within",
+                                             "allow_roots",
+                                             "override",
+                                             NULL};
 
 static const char *choice_name(const struct choice *choices, int value)
 {
@@ -82,13 +99,15 @@ void policy_dispose(struct policy *policy)
     *policy = (struct policy){0};
 }
 
-/* --- durations ---------------------------------------------------------------------------------------------------- */
+/* --- durations -------------------------------------------------------------------------------- */
 
 static const struct {
     char unit;
     int64_t us;
-} duration_units[] = {
-    {'d', US_PER_DAY}, {'h', 3600 * US_PER_SECOND}, {'m', 60 * US_PER_SECOND}, {'s', US_PER_SECOND}};
+} duration_units[] = {{'d', US_PER_DAY},
+                      {'h', 3600 * US_PER_SECOND},
+                      {'m', 60 * US_PER_SECOND},
+                      {'s', US_PER_SECOND}};
 
 bool policy_duration_read(struct slice text, int64_t *us_out)
 {
@@ -106,7 +125,8 @@ bool policy_duration_read(struct slice text, int64_t *us_out)
     }
     for (size_t i = 0; i < sizeof duration_units / sizeof duration_units[0]; i++) {
         if (text.p[text.n - 1] == duration_units[i].unit) {
-            return !__builtin_mul_overflow(number, duration_units[i].us, us_out) && *us_out < POLICY_FOREVER / 4;
+            return !__builtin_mul_overflow(number, duration_units[i].us, us_out) &&
+                   *us_out < POLICY_FOREVER / 4;
         }
     }
     return false;
@@ -119,15 +139,17 @@ static json_t *duration_write(int64_t us)
     }
     for (size_t i = 0; i < sizeof duration_units / sizeof duration_units[0]; i++) {
         if (us > 0 && us % duration_units[i].us == 0) {
-            return json_sprintf("%lld%c", (long long)(us / duration_units[i].us), duration_units[i].unit);
+            return json_sprintf("%lld%c", (long long)(us / duration_units[i].us),
+                                duration_units[i].unit);
         }
     }
     return json_string("0");
 }
 
-/* --- members ------------------------------------------------------------------------------------------------------ */
+/* --- members ---------------------------------------------------------------------------------- */
 
-static bool read_choice(const json_t *object, const char *member, const struct choice *choices, int *out, struct err *err)
+static bool read_choice(const json_t *object, const char *member, const struct choice *choices,
+                        int *out, struct err *err)
 {
     const json_t *value = json_object_get(object, member);
     if (!value) {
@@ -155,8 +177,10 @@ static bool read_duration(const json_t *object, const char *member, int64_t *out
     if (text && policy_duration_read(slice_str(text), out)) {
         return true;
     }
-    return err_set(err, ERR_INVALID, "policy member \"%s\" must be a duration such as \"30d\", \"24h\", \"0\" or \"forever\"",
-                   member);
+    return err_set(
+        err, ERR_INVALID,
+        "policy member \"%s\" must be a duration such as \"30d\", \"24h\", \"0\" or \"forever\"",
+        member);
 }
 
 static bool read_flag(const json_t *object, const char *member, bool *out, struct err *err)
@@ -214,22 +238,24 @@ static bool is_root_key(const char *text)
     return strncmp(text, "sha256:", 7) == 0 && is_spki_hex(text + 7);
 }
 
-static bool read_texts(const json_t *object, const char *member, text_check_fn check, const char *what,
-                       struct policy_texts *out, struct err *err)
+static bool read_texts(const json_t *object, const char *member, text_check_fn check,
+                       const char *what, struct policy_texts *out, struct err *err)
 {
     const json_t *list = json_object_get(object, member);
     if (!list) {
         return true;
     }
     if (!json_is_array(list) || json_array_size(list) > POLICY_LIST_MAX) {
-        return err_set(err, ERR_INVALID, "policy member \"%s\" must be a list of at most %d texts", member, POLICY_LIST_MAX);
+        return err_set(err, ERR_INVALID, "policy member \"%s\" must be a list of at most %d texts",
+                       member, POLICY_LIST_MAX);
     }
     texts_dispose(out);
     out->items = xcalloc(json_array_size(list) + 1, sizeof *out->items);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *text = json_string_value(json_array_get(list, i));
         if (!text || !check(text)) {
-            return err_set(err, ERR_INVALID, "policy member \"%s\": entry %zu is not %s", member, i + 1, what);
+            return err_set(err, ERR_INVALID, "policy member \"%s\": entry %zu is not %s", member,
+                           i + 1, what);
         }
         out->items[out->count++] = xstrdup(text);
     }
@@ -244,7 +270,9 @@ static bool read_sources(const json_t *object, struct policy *out, struct err *e
         return true;
     }
     (void)out;
-    return err_set(err, ERR_INVALID, "policy member \"sources\" must be \"tuf\": this server decides from TUF metadata");
+    return err_set(
+        err, ERR_INVALID,
+        "policy member \"sources\" must be \"tuf\": this server decides from TUF metadata");
 }
 
 static bool read_signers(const json_t *object, struct policy *out, struct err *err)
@@ -255,22 +283,27 @@ static bool read_signers(const json_t *object, struct policy *out, struct err *e
         return true;
     }
     if (!json_is_object(signers)) {
-        return err_set(err, ERR_INVALID, "policy member \"signers\" must be an object {\"threshold\", \"of\"}");
+        return err_set(err, ERR_INVALID,
+                       "policy member \"signers\" must be an object {\"threshold\", \"of\"}");
     }
     if (!json_only_members(signers, members, err)) {
         return err_prefix(err, "policy member \"signers\"");
     }
     const json_t *threshold = json_object_get(signers, "threshold");
     if (threshold && !json_is_integer(threshold)) {
-        return err_set(err, ERR_INVALID, "policy member \"signers.threshold\" must be a whole number");
+        return err_set(err, ERR_INVALID,
+                       "policy member \"signers.threshold\" must be a whole number");
     }
     out->signers_threshold = json_integer_value(threshold);
-    if (!read_texts(signers, "of", is_signer, "a signer's name or key:<sha256 of its public key>", &out->signers, err)) {
+    if (!read_texts(signers, "of", is_signer, "a signer's name or key:<sha256 of its public key>",
+                    &out->signers, err)) {
         return false;
     }
     if (out->signers_threshold < 0 || out->signers_threshold > (int64_t)out->signers.count) {
-        return err_set(err, ERR_INVALID, "policy member \"signers.threshold\" must be between 0 and the %zu entries of \"of\"",
-                       out->signers.count);
+        return err_set(
+            err, ERR_INVALID,
+            "policy member \"signers.threshold\" must be between 0 and the %zu entries of \"of\"",
+            out->signers.count);
     }
     return true;
 }
@@ -283,7 +316,8 @@ static bool read_override(const json_t *object, struct policy *out, struct err *
         return true;
     }
     if (!json_is_object(override)) {
-        return err_set(err, ERR_INVALID, "policy member \"override\" must be an object {\"max\", \"two_person\"}");
+        return err_set(err, ERR_INVALID,
+                       "policy member \"override\" must be an object {\"max\", \"two_person\"}");
     }
     if (!json_only_members(override, members, err)) {
         return err_prefix(err, "policy member \"override\"");
@@ -305,7 +339,8 @@ static bool read_base(const json_t *object, struct err *err)
         return true;
     }
     /* Accepting a rule that is then not applied would be worse than refusing it. */
-    return err_set(err, ERR_INVALID, "policy member \"base\" must be null: this server decides no base-image rules");
+    return err_set(err, ERR_INVALID,
+                   "policy member \"base\" must be null: this server decides no base-image rules");
 }
 
 static bool read_members(const json_t *object, struct policy *out, struct err *err)
@@ -323,11 +358,13 @@ static bool read_members(const json_t *object, struct policy *out, struct err *e
     out->fallback = (enum policy_fallback)fallback;
     out->tags_list = (enum policy_tags_list)tags_list;
     return read_sources(object, out, err) && read_duration(object, "grace", &out->grace_us, err) &&
-           read_signers(object, out, err) && read_texts(object, "tags", is_pattern, "a tag pattern", &out->tags, err) &&
+           read_signers(object, out, err) &&
+           read_texts(object, "tags", is_pattern, "a tag pattern", &out->tags, err) &&
            read_texts(object, "digest_tags", is_pattern, "a tag pattern", &out->digest_tags, err) &&
            read_flag(object, "accept_sha512_only", &out->accept_sha512_only, err) &&
            read_duration(object, "expiring_within", &out->expiring_within_us, err) &&
-           read_texts(object, "allow_roots", is_root_key, "sha256:<hex of a root key>", &out->allow_roots, err) &&
+           read_texts(object, "allow_roots", is_root_key, "sha256:<hex of a root key>",
+                      &out->allow_roots, err) &&
            read_override(object, out, err) && read_base(object, err);
 }
 
@@ -335,7 +372,8 @@ bool policy_read(const json_t *object, struct policy *out, struct err *err)
 {
     *out = (struct policy){0};
     if (!json_is_object(object)) {
-        return err_set(err, ERR_INVALID, "a policy is a JSON object such as {\"level\":\"deploy\"}");
+        return err_set(err, ERR_INVALID,
+                       "a policy is a JSON object such as {\"level\":\"deploy\"}");
     }
     if (!json_only_members(object, policy_members, err)) {
         return err_prefix(err, "policy");
@@ -367,22 +405,26 @@ static json_t *texts_write(const struct policy_texts *texts)
 
 json_t *policy_write(const struct policy *p)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:{s:I, s:o}, s:o, s:s, s:o, s:b, s:o, s:O?, s:o, s:{s:o, s:b}}", "level",
-                     policy_level_name(p->level), "sources", p->sources, "on_mismatch",
-                     choice_name(mismatch_choices, (int)p->on_mismatch), "fallback",
-                     choice_name(fallback_choices, (int)p->fallback), "grace", duration_write(p->grace_us), "signers",
-                     "threshold", (json_int_t)p->signers_threshold, "of", texts_write(&p->signers), "tags",
-                     texts_write(&p->tags), "tags_list", choice_name(tags_list_choices, (int)p->tags_list), "digest_tags",
-                     texts_write(&p->digest_tags), "accept_sha512_only", (int)p->accept_sha512_only, "expiring_within",
-                     duration_write(p->expiring_within_us), "base", p->base, "allow_roots", texts_write(&p->allow_roots),
-                     "override", "max", duration_write(p->override_max_us), "two_person", (int)p->override_two_person);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:o, s:{s:I, s:o}, s:o, s:s, s:o, s:b, s:o, s:O?, s:o, s:{s:o, s:b}}",
+        "level", policy_level_name(p->level), "sources", p->sources, "on_mismatch",
+        choice_name(mismatch_choices, (int)p->on_mismatch), "fallback",
+        choice_name(fallback_choices, (int)p->fallback), "grace", duration_write(p->grace_us),
+        "signers", "threshold", (json_int_t)p->signers_threshold, "of", texts_write(&p->signers),
+        "tags", texts_write(&p->tags), "tags_list",
+        choice_name(tags_list_choices, (int)p->tags_list), "digest_tags",
+        texts_write(&p->digest_tags), "accept_sha512_only", (int)p->accept_sha512_only,
+        "expiring_within", duration_write(p->expiring_within_us), "base", p->base, "allow_roots",
+        texts_write(&p->allow_roots), "override", "max", duration_write(p->override_max_us),
+        "two_person", (int)p->override_two_person);
 }
 
-/* --- patterns, lookup ------------------------------------------------------------------------------------------ */
+/* --- patterns, lookup ------------------------------------------------------------------------- */
 
 bool policy_pattern_matches(const char *pattern, struct slice text)
 {
-    const char *star = NULL; /* the last '*' passed, and where its run began: one step of backtracking suffices */
+    const char *star =
+        NULL; /* the last '*' passed, and where its run began: one step of backtracking suffices */
     size_t i = 0, mark = 0;
     while (i < text.n) {
         if (*pattern == '*') {
@@ -414,8 +456,46 @@ bool policy_list_matches(const struct policy_texts *patterns, struct slice text)
     return false;
 }
 
-bool policy_for(struct db_tx *tx, const struct repo_name *repo, char scope_out[POLICY_SCOPE_SIZE], struct policy *out,
-                struct err *err)
+/* What may stand before the asterisk of a pattern, behind "ns/". */
+static bool is_prefix(struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '/' && c != '.' &&
+            c != '_' && c != '-') {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum policy_scope_kind policy_scope_parse(struct slice scope, struct namespace_name *namespace_out)
+{
+    struct namespace_name ns;
+    struct repo_name repo;
+    if (slice_is(scope, "*")) {
+        return SCOPE_GLOBAL;
+    }
+    ptrdiff_t slash = slice_index(scope, '/');
+    struct slice first = slash < 0 ? scope : slice_first(scope, (size_t)slash);
+    if (scope.n > REPO_NAME_MAX + 1 || !namespace_name_parse(first, &ns, NULL)) {
+        return SCOPE_NONE;
+    }
+    if (namespace_out) {
+        *namespace_out = ns;
+    }
+    if (slash < 0) {
+        return SCOPE_NAMESPACE;
+    }
+    if (slice_ends(scope, "*")) {
+        struct slice prefix = slice_from(slice_first(scope, scope.n - 1), (size_t)slash + 1);
+        return is_prefix(prefix) ? SCOPE_PATTERN : SCOPE_NONE;
+    }
+    return repo_name_parse(scope, &repo, NULL) ? SCOPE_REPOSITORY : SCOPE_NONE;
+}
+
+bool policy_for(struct db_tx *tx, const struct repo_name *repo, char scope_out[POLICY_SCOPE_SIZE],
+                struct policy *out, struct err *err)
 {
     auto_policy_row struct policy_row row = {0};
     *out = (struct policy){0};

@@ -1,7 +1,6 @@
-/* The trust policy of a scope (gate.md 8): one JSON object, validated whole. Owns: its defaults, its grammar, and which
- * one applies to a repository. Refuses to know: who may change it (auth), what it decides (gate). Pure but for
- * policy_for.
- * Invariants
+/* The trust policy of a scope (gate.md 8): one JSON object, validated whole. Owns: its defaults,
+ * its grammar, and which one applies to a repository. Refuses to know: who may change it (auth),
+ * what it decides (gate). Pure but for policy_for. Invariants
  *   1. The zero value of every choice is the strict one: a policy that nobody filled enforces.
  *   2. Exactly one policy applies to a repository; policies are never merged. */
 #ifndef TRUST_POLICY_H
@@ -13,8 +12,8 @@
 #include "base/json.h"
 #include "base/name.h"
 
-#define POLICY_SCOPE_SIZE 260 /* bytes of a scope text, with its NUL (storage/policy.h: its grammar) */
-#define POLICY_LIST_MAX 64    /* entries of any list in a policy */
+#define POLICY_SCOPE_SIZE 260       /* bytes of a scope text, with its NUL */
+#define POLICY_LIST_MAX 64          /* entries of any list in a policy */
 #define POLICY_TEXT_MAX (64 * 1024) /* bytes of a policy's JSON text */
 #define POLICY_FOREVER INT64_MAX
 
@@ -33,10 +32,10 @@ struct policy {
     char sources[64]; /* "tuf", "tuf or cosign", … */
     enum policy_mismatch on_mismatch;
     enum policy_fallback fallback;
-    int64_t grace_us; /* 0 = none, POLICY_FOREVER */
-    int64_t signers_threshold; /* 0 = no signer policy */
-    struct policy_texts signers;   /* "alice" (role targets/alice) or "key:<sha256 of SPKI, hex>" */
-    struct policy_texts tags;      /* patterns, '*' any run of characters */
+    int64_t grace_us;            /* 0 = none, POLICY_FOREVER */
+    int64_t signers_threshold;   /* 0 = no signer policy */
+    struct policy_texts signers; /* "alice" (role targets/alice) or "key:<sha256 of SPKI, hex>" */
+    struct policy_texts tags;    /* patterns, '*' any run of characters */
     enum policy_tags_list tags_list;
     struct policy_texts digest_tags;
     bool accept_sha512_only;
@@ -73,12 +72,22 @@ bool policy_list_matches(const struct policy_texts *patterns, struct slice text)
 /* "30d", "24h", "90m", "10s", "0", "forever". */
 bool policy_duration_read(struct slice text, int64_t *us_out);
 
-/* The policy that applies to `repo`: the exact repository, else the longest matching pattern of its namespace, else the
- * namespace, else `*` (gate.md 2.3); none stored at all: the defaults under scope "*".
- *   scope_out   its scope, NUL-terminated
- *   out         dispose it
- * Expected errors: ERR_INTERNAL (a stored policy that does not read: the caller must refuse). */
-bool policy_for(struct db_tx *tx, const struct repo_name *repo, char scope_out[POLICY_SCOPE_SIZE], struct policy *out,
-                struct err *err) MUST_USE;
+enum policy_scope_kind {
+    SCOPE_NONE = 0,
+    SCOPE_GLOBAL,
+    SCOPE_NAMESPACE,
+    SCOPE_PATTERN,
+    SCOPE_REPOSITORY
+};
+/* `*` (global), "ns", "ns/app", or a pattern: "ns/", a prefix of the rest that may be empty, and an
+ * asterisk at the end. namespace_out   filled unless SCOPE_GLOBAL; may be NULL */
+enum policy_scope_kind policy_scope_parse(struct slice scope, struct namespace_name *namespace_out);
+
+/* The policy that applies to `repo`: the exact repository, else the longest matching pattern of its
+ * namespace, else the namespace, else `*` (gate.md 2.3); none stored at all: the defaults under
+ * scope "*". scope_out   its scope, NUL-terminated out         dispose it Expected errors:
+ * ERR_INTERNAL (a stored policy that does not read: the caller must refuse). */
+bool policy_for(struct db_tx *tx, const struct repo_name *repo, char scope_out[POLICY_SCOPE_SIZE],
+                struct policy *out, struct err *err) MUST_USE;
 
 #endif

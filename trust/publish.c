@@ -45,7 +45,7 @@ static void attempt_dispose(struct attempt *a)
 }
 #define auto_attempt __attribute__((cleanup(attempt_dispose)))
 
-/* --- facts ----------------------------------------------------------------------------------------------------------- */
+/* --- facts ------------------------------------------------------------------------------------ */
 
 static bool holds(void *arg, enum role_kind role, const char *key_id, const struct spki *spki)
 {
@@ -75,7 +75,8 @@ static bool load_allowed_roots(struct attempt *a, struct db_tx *tx, bool *given,
     return true;
 }
 
-/* gate.md 11.1: allow_roots, else the namespace's set; an empty set is begun by the first root, an owner's key enters. */
+/* gate.md 11.1: allow_roots, else the namespace's set; an empty set is begun by the first root, an
+ * owner's key enters. */
 static bool load_accepted_roots(struct attempt *a, struct db_tx *tx, struct err *err)
 {
     auto_pin_list struct pin_list set = {0};
@@ -101,15 +102,16 @@ static bool load_accepted_roots(struct attempt *a, struct db_tx *tx, struct err 
     return true;
 }
 
-static bool add_past(struct attempt *a, struct db_tx *tx, const struct trust_role_life *life, const struct tuf_doc *doc,
-                     struct err *err)
+static bool add_past(struct attempt *a, struct db_tx *tx, const struct trust_role_life *life,
+                     const struct tuf_doc *doc, struct err *err)
 {
     int64_t last = life->ended ? life->incarnation : life->incarnation - 1;
     int64_t first = last > LIVES_CHECKED ? last - LIVES_CHECKED + 1 : 1;
     for (int64_t i = first; i <= last; i++) {
         auto_trust_doc struct trust_doc old = {0};
         struct err why = {0};
-        if (!trust_doc_by_life(tx, a->repo.id, slice_str(life->role), i, doc->version, &old, &why)) {
+        if (!trust_doc_by_life(tx, a->repo.id, slice_str(life->role), i, doc->version, &old,
+                               &why)) {
             if (why.code == ERR_TRUST_NOT_FOUND) {
                 continue;
             }
@@ -133,7 +135,8 @@ static bool load_past(struct attempt *a, struct db_tx *tx, struct err *err)
             const struct trust_role_life *life = &a->loaded.lives.items[i];
             struct tuf_doc *doc = NULL;
             bool earlier = life->ended || life->incarnation > 1;
-            if (!earlier || !slice_is(part->role, life->role) || role_parse(part->role) != ROLE_DELEGATION) {
+            if (!earlier || !slice_is(part->role, life->role) ||
+                role_parse(part->role) != ROLE_DELEGATION) {
                 continue;
             }
             if (tuf_doc_read(part->role, part->bytes, &doc, NULL) == DOC_OK) {
@@ -149,7 +152,8 @@ static void name_timestamp_key(struct attempt *a)
 {
     for (size_t i = 0; i < a->loaded.keys.count; i++) {
         const struct trust_key *key = &a->loaded.keys.items[i];
-        if (strcmp(key->role, "timestamp") == 0 && (key->state == TRUST_KEY_PENDING || !a->timestamp_key_id[0])) {
+        if (strcmp(key->role, "timestamp") == 0 &&
+            (key->state == TRUST_KEY_PENDING || !a->timestamp_key_id[0])) {
             memcpy(a->timestamp_key_id, key->key_id, sizeof a->timestamp_key_id);
         }
     }
@@ -187,7 +191,8 @@ static void decide(struct attempt *a)
                                   .part_count = a->rq->part_count,
                                   .holds = holds,
                                   .holds_arg = &a->loaded,
-                                  .timestamp_key_id = a->timestamp_key_id[0] ? a->timestamp_key_id : NULL,
+                                  .timestamp_key_id =
+                                      a->timestamp_key_id[0] ? a->timestamp_key_id : NULL,
                                   .accepted_roots = a->accepted,
                                   .accepted_root_count = a->accepted_count,
                                   .roots_restricted = a->restricted,
@@ -200,7 +205,7 @@ static void decide(struct attempt *a)
     publish_check(&facts, &a->verdict);
 }
 
-/* --- making --------------------------------------------------------------------------------------------------------- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static int64_t seen_version(const struct trust_loaded *loaded, const char *role)
 {
@@ -221,13 +226,15 @@ static bool make_documents(struct attempt *a, struct err *err)
         listed[0] = v->root;
         memcpy(listed + 1, v->tree, v->tree_count * sizeof *listed);
         if (!make_snapshot(a->trust, &a->loaded, v->root, listed, v->tree_count + 1,
-                           seen_version(&a->loaded, "snapshot") + 1, a->rq->now_us, &a->made_snapshot, err)) {
+                           seen_version(&a->loaded, "snapshot") + 1, a->rq->now_us,
+                           &a->made_snapshot, err)) {
             return false;
         }
         a->snapshot = a->made_snapshot;
     }
-    if (!make_timestamp(a->trust, &a->loaded, v->root, a->snapshot, seen_version(&a->loaded, "timestamp") + 1, a->rq->now_us,
-                        &a->timestamp, err)) {
+    if (!make_timestamp(a->trust, &a->loaded, v->root, a->snapshot,
+                        seen_version(&a->loaded, "timestamp") + 1, a->rq->now_us, &a->timestamp,
+                        err)) {
         return false;
     }
     a->docs = xcalloc(v->doc_count + 3, sizeof *a->docs);
@@ -246,8 +253,8 @@ static struct trust_file file_of(const struct tuf_doc *doc)
     return (struct trust_file){.role = doc->role, .bytes = doc->bytes};
 }
 
-/* The complete resulting state must load (attacks 5.8): what was checked step by step is verified once more as a whole, by
- * the same code that the gate will use. */
+/* The complete resulting state must load (attacks 5.8): what was checked step by step is verified
+ * once more as a whole, by the same code that the gate will use. */
 static bool verify_result(struct attempt *a, struct err *err)
 {
     const struct publish_verdict *v = a->verdict;
@@ -273,10 +280,12 @@ static bool verify_result(struct attempt *a, struct err *err)
     set.files = files;
     set.file_count = file_count;
     trust_state_build(&set, &options, &a->state);
-    if (a->state->status == TRUST_OK || a->state->status == TRUST_EXPIRED_TARGETS || a->state->status == TRUST_EXPIRED_ROOT) {
+    if (a->state->status == TRUST_OK || a->state->status == TRUST_EXPIRED_TARGETS ||
+        a->state->status == TRUST_EXPIRED_ROOT) {
         return true; /* an expired ancestor that was not uploaded is tolerated (notary-api 9.3) */
     }
-    return err_set(err, ERR_TRUST_INVALID_UPDATE, "the resulting trust data would not verify: %s", a->state->why);
+    return err_set(err, ERR_TRUST_INVALID_UPDATE, "the resulting trust data would not verify: %s",
+                   a->state->why);
 }
 
 static bool commit(struct attempt *a, struct err *err)
@@ -284,7 +293,8 @@ static bool commit(struct attempt *a, struct err *err)
     const struct publish_verdict *v = a->verdict;
     struct spki *pin = NULL;
     struct sig_count own = {0};
-    struct root_rules rules = {.gun = a->loaded.set.gun, .now_us = a->rq->now_us, .check_dates = true};
+    struct root_rules rules = {
+        .gun = a->loaded.set.gun, .now_us = a->rq->now_us, .check_dates = true};
     struct trust_commit c = {.repo = &a->repo,
                              .loaded = &a->loaded,
                              .docs = a->docs,
@@ -311,7 +321,8 @@ static bool commit(struct attempt *a, struct err *err)
     return ok;
 }
 
-/* An upload without documents needs no new versions while the present ones are good (notary-api 23 row 16). */
+/* An upload without documents needs no new versions while the present ones are good (notary-api 23
+ * row 16). */
 static bool nothing_to_do(const struct attempt *a)
 {
     for (size_t i = 0; i < a->loaded.set.file_count; i++) {
@@ -332,7 +343,8 @@ static void refuse_verdict(struct publish_verdict *v, const struct err *why)
 
 enum attempt_result { ATTEMPT_FAILED = 0, ATTEMPT_REFUSED, ATTEMPT_STORED, ATTEMPT_AGAIN };
 
-static enum attempt_result refused(struct attempt *a, const struct err *why, struct publish_verdict **out, struct err *err)
+static enum attempt_result refused(struct attempt *a, const struct err *why,
+                                   struct publish_verdict **out, struct err *err)
 {
     *err = *why;
     refuse_verdict(a->verdict, why);
@@ -340,7 +352,8 @@ static enum attempt_result refused(struct attempt *a, const struct err *why, str
     return ATTEMPT_REFUSED;
 }
 
-static enum attempt_result attempt_run(struct attempt *a, struct publish_verdict **out, struct err *err)
+static enum attempt_result attempt_run(struct attempt *a, struct publish_verdict **out,
+                                       struct err *err)
 {
     struct err why = {0};
     if (!load_attempt(a, err)) {
@@ -378,7 +391,8 @@ static enum attempt_result attempt_run(struct attempt *a, struct publish_verdict
 }
 
 /* The row's id, 0 when there is none yet (then nothing can be stored either). */
-static bool repository_id(struct trust *trust, const struct repo_name *name, int64_t *id_out, struct err *err)
+static bool repository_id(struct trust *trust, const struct repo_name *name, int64_t *id_out,
+                          struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
     struct repository repo;
@@ -398,7 +412,8 @@ static bool repository_id(struct trust *trust, const struct repo_name *name, int
     return true;
 }
 
-bool publish_run(struct trust *trust, const struct publish_request *request, struct publish_verdict **out, struct err *err)
+bool publish_run(struct trust *trust, const struct publish_request *request,
+                 struct publish_verdict **out, struct err *err)
 {
     int64_t id = 0;
     *out = NULL;

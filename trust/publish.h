@@ -1,6 +1,6 @@
-/* Publishing trust data (notary-api 9, attacks 5). The rule is pure: stored set and uploads in, verdict out;
- * publish_run loads, asks the rule, signs what the server makes, and stores all of it in one transaction.
- * Invariants
+/* Publishing trust data (notary-api 9, attacks 5). The rule is pure: stored set and uploads in,
+ * verdict out; publish_run loads, asks the rule, signs what the server makes, and stores all of it
+ * in one transaction. Invariants
  *   1. Nothing is stored unless every check passed; all of an upload is stored, or none.
  *   2. Stored bytes are the received bytes; hashes are over them.
  *   3. Versions of a role go up within its life. */
@@ -37,32 +37,38 @@ struct publish_facts {
     const struct spki *accepted_roots;
     size_t accepted_root_count;
     bool roots_restricted; /* false: accepted_roots says nothing (TOFU, or an owner) */
-    const struct spki *keep_pin; /* a wipe kept this pin: the first root must have exactly these keys */
+    const struct spki
+        *keep_pin; /* a wipe kept this pin: the first root must have exactly these keys */
     size_t keep_pin_count;
     const struct publish_past *past;
     size_t past_count;
-    bool may_administer; /* root uploads and changed delegations (rbac.md); false turns them into a 401 */
+    bool may_administer; /* root uploads and changed delegations (rbac.md); false turns them into a
+                            401 */
     int64_t max_lifetime_us; /* 0 = not enforced */
     int64_t now_us;
 };
 
 struct publish_verdict {
-    enum err_code code;   /* ERR_NONE: accepted; ERR_UNAUTHORIZED: needs trust administration; else the wire code */
-    char errname[24];     /* "ErrBadRoot" …, of the detail */
-    char msg[600];        /* Error.Msg; stands alone */
-    char reason[40];      /* our own member beside Name; "" = none */
+    enum err_code code;    /* ERR_NONE: accepted; ERR_UNAUTHORIZED: needs trust administration; else
+                              the wire code */
+    char errname[24];      /* "ErrBadRoot" …, of the detail */
+    char msg[600];         /* Error.Msg; stands alone */
+    char reason[40];       /* our own member beside Name; "" = none */
     bool missing_snapshot; /* ErrBadHierarchy: "Missing":"snapshot" */
 
     /* accepted: */
     struct tuf_doc **docs; /* uploaded documents to store, root first; owned */
     size_t doc_count;
-    const struct tuf_doc *root, *targets; /* in force afterwards; borrowed from docs or stored_docs */
+    const struct tuf_doc *root,
+        *targets; /* in force afterwards; borrowed from docs or stored_docs */
     bool first_root;
-    bool make_snapshot;    /* the server makes it */
+    bool make_snapshot;             /* the server makes it */
     const struct tuf_doc *snapshot; /* uploaded; NULL when made */
-    const struct tuf_doc **tree; /* targets and every delegation with metadata, in the order of the walk; owned array */
+    const struct tuf_doc **tree; /* targets and every delegation with metadata, in the order of the
+                                    walk; owned array */
     size_t tree_count;
-    const char **ended_roles; /* stored delegations the tree no longer delegates; owned array, texts borrowed from stored_docs */
+    const char **ended_roles; /* stored delegations the tree no longer delegates; owned array, texts
+                                 borrowed from stored_docs */
     size_t ended_count;
     char warnings[4][200];
     int warning_count;
@@ -70,10 +76,12 @@ struct publish_verdict {
     size_t stored_count;
 };
 
-/* The rule. Never fails: what cannot be accepted is a verdict. Any thread. Free with publish_verdict_free. */
+/* The rule. Never fails: what cannot be accepted is a verdict. Any thread. Free with
+ * publish_verdict_free. */
 void publish_check(const struct publish_facts *facts, struct publish_verdict **out);
 void publish_verdict_free(struct publish_verdict *verdict);
-/* One word: "" when accepted, else VERSION, INVALID_ROLE, MALFORMED_UPLOAD by the code, else the errname. */
+/* One word: "" when accepted, else VERSION, INVALID_ROLE, MALFORMED_UPLOAD by the code, else the
+ * errname. */
 const char *publish_verdict_word(const struct publish_verdict *verdict);
 
 struct publish_request {
@@ -82,15 +90,16 @@ struct publish_request {
     size_t part_count;
     const struct actor *actor;
     bool may_administer; /* trust administration (maintainer, owner, administrator) */
-    bool is_owner;       /* owner of the namespace or instance administrator: his new root key enters the set */
+    bool is_owner; /* owner of the namespace or instance administrator: his new root key enters the
+                      set */
     int64_t now_us;
 };
 
-/* The whole publish. True: stored and durable, *out has the warnings. False with *out set: refused by the rule
- * (err carries code and message too). False with *out NULL: internal failure, err says so.
- * The repository row is made when missing; its namespace must exist (ERR_NAMESPACE_UNKNOWN).
+/* The whole publish. True: stored and durable, *out has the warnings. False with *out set: refused
+ * by the rule (err carries code and message too). False with *out NULL: internal failure, err says
+ * so. The repository row is made when missing; its namespace must exist (ERR_NAMESPACE_UNKNOWN).
  * Worker threads. One publish per repository at a time (waits). */
-bool publish_run(struct trust *trust, const struct publish_request *request, struct publish_verdict **out,
-                 struct err *err) MUST_USE;
+bool publish_run(struct trust *trust, const struct publish_request *request,
+                 struct publish_verdict **out, struct err *err) MUST_USE;
 
 #endif

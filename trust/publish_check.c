@@ -1,8 +1,7 @@
-/* The pure rule of publishing (notary-api 9, attacks 5). Each check_ function is one step; false means that the verdict
- * is written and no further step runs. */
-#include "trust/publish.h"
-
+/* The pure rule of publishing (notary-api 9, attacks 5). Each check_ function is one step; false
+ * means that the verdict is written and no further step runs. */
 #include "base/clock.h"
+#include "trust/publish.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +10,8 @@
 #define PARTS_MAX (TRUST_ROLES_MAX + 4)
 
 struct upload { /* a part that was read */
-    const char *role; /* NUL-terminated; of the document, or owned by `name` when it did not parse */
+    const char
+        *role; /* NUL-terminated; of the document, or owned by `name` when it did not parse */
     char name[ROLE_NAME_MAX + 1];
     enum role_kind kind;
     enum doc_fault fault;
@@ -41,14 +41,27 @@ struct check {
     int checks;
 };
 
-static bool refuse(struct check *c, enum err_code code, const char *errname, const char *reason, const char *fmt, ...)
-    PRINTF_LIKE(5, 6);
-static bool refuse(struct check *c, enum err_code code, const char *errname, const char *reason, const char *fmt, ...)
+/* Role names of an upload are anybody's bytes: what a client prints, and what goes into headers, is
+ * plain text. */
+static void make_printable(char *text)
+{
+    for (char *p = text; *p; p++) {
+        if (*p < 0x20 || *p > 0x7e) {
+            *p = '?';
+        }
+    }
+}
+
+static bool refuse(struct check *c, enum err_code code, const char *errname, const char *reason,
+                   const char *fmt, ...) PRINTF_LIKE(5, 6);
+static bool refuse(struct check *c, enum err_code code, const char *errname, const char *reason,
+                   const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
     (void)vsnprintf(c->v->msg, sizeof c->v->msg, fmt, args);
     va_end(args);
+    make_printable(c->v->msg);
     c->v->code = code;
     (void)snprintf(c->v->errname, sizeof c->v->errname, "%s", errname);
     (void)snprintf(c->v->reason, sizeof c->v->reason, "%s", reason);
@@ -65,6 +78,7 @@ static void warn(struct check *c, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(c->v->warnings[c->v->warning_count], sizeof c->v->warnings[0], fmt, args);
     va_end(args);
+    make_printable(c->v->warnings[c->v->warning_count]);
     c->v->warning_count++;
 }
 
@@ -112,13 +126,14 @@ static const struct tuf_doc *effective(const struct check *c, const char *role)
     return u ? u->doc : stored_of(c, role);
 }
 
-/* --- reading parts ------------------------------------------------------------------------------------------------ */
+/* --- reading parts ---------------------------------------------------------------------------- */
 
 static bool read_part(struct check *c, const struct upload_part *part)
 {
     struct upload *u = &c->uploads[c->upload_count];
     if (!part->has_name || part->role.n == 0) {
-        return refuse(c, ERR_TRUST_NO_FILENAME, "ErrValidation", "", "a part of the upload carries no role name");
+        return refuse(c, ERR_TRUST_NO_FILENAME, "ErrValidation", "",
+                      "a part of the upload carries no role name");
     }
     u->kind = role_parse(part->role);
     if (u->kind == ROLE_NONE) {
@@ -131,12 +146,14 @@ static bool read_part(struct check *c, const struct upload_part *part)
     (void)snprintf(u->name, sizeof u->name, "%.*s", SLICE_FMT(part->role));
     u->role = u->name;
     if (upload_of(c, u->role)) {
-        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrValidation", "", "the upload holds role %s twice", u->role);
+        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrValidation", "",
+                      "the upload holds role %s twice", u->role);
     }
     u->fault = tuf_doc_read(part->role, part->bytes, &u->doc, &u->why);
     c->upload_count++;
     if (u->fault == DOC_NOT_JSON) {
-        return refuse(c, ERR_TRUST_MALFORMED_JSON, errname_of(u->kind), "", "%s: %s", u->role, u->why.msg);
+        return refuse(c, ERR_TRUST_MALFORMED_JSON, errname_of(u->kind), "", "%s: %s", u->role,
+                      u->why.msg);
     }
     return true;
 }
@@ -144,7 +161,8 @@ static bool read_part(struct check *c, const struct upload_part *part)
 static bool check_parts(struct check *c)
 {
     if (c->f->part_count > PARTS_MAX) {
-        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrValidation", "", "the upload has more than %d documents", PARTS_MAX);
+        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrValidation", "",
+                      "the upload has more than %d documents", PARTS_MAX);
     }
     c->uploads = xcalloc(c->f->part_count + 1, sizeof *c->uploads);
     for (size_t i = 0; i < c->f->part_count; i++) {
@@ -160,8 +178,8 @@ static bool read_stored(struct check *c, const struct trust_file *file)
     struct err why = {0};
     struct tuf_doc *doc = NULL;
     if (tuf_doc_read(slice_str(file->role), file->bytes, &doc, &why) != DOC_OK) {
-        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrValidation", "bad_trust_data", "the stored %s does not read: %s",
-                      file->role, why.msg);
+        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrValidation", "bad_trust_data",
+                      "the stored %s does not read: %s", file->role, why.msg);
     }
     c->v->stored_docs[c->v->stored_count++] = doc;
     return true;
@@ -187,7 +205,7 @@ static bool check_stored(struct check *c)
     return true;
 }
 
-/* --- who may ------------------------------------------------------------------------------------------------------- */
+/* --- who may ---------------------------------------------------------------------------------- */
 
 static bool same_texts(const char **a, size_t a_count, const char **b, size_t b_count)
 {
@@ -219,7 +237,8 @@ static bool same_delegations(const struct tuf_doc *a, const struct tuf_doc *b)
     return true;
 }
 
-/* rbac.md: an upload with a root, or with a `targets` that delegates otherwise than the stored one. */
+/* rbac.md: an upload with a root, or with a `targets` that delegates otherwise than the stored one.
+ */
 static bool check_rights(struct check *c)
 {
     const struct upload *targets = upload_of(c, "targets");
@@ -228,15 +247,17 @@ static bool check_rights(struct check *c)
         return true;
     }
     if (upload_of(c, "root")) {
-        return refuse(c, ERR_UNAUTHORIZED, "", "", "publishing a root needs trust administration of this repository");
+        return refuse(c, ERR_UNAUTHORIZED, "", "",
+                      "publishing a root needs trust administration of this repository");
     }
     if (targets && targets->doc && stored && !same_delegations(targets->doc, stored)) {
-        return refuse(c, ERR_UNAUTHORIZED, "", "", "changing delegations needs trust administration of this repository");
+        return refuse(c, ERR_UNAUTHORIZED, "", "",
+                      "changing delegations needs trust administration of this repository");
     }
     return true;
 }
 
-/* --- root ---------------------------------------------------------------------------------------------------------- */
+/* --- root ------------------------------------------------------------------------------------- */
 
 static bool spki_in(const struct spki *list, size_t count, const struct spki *key)
 {
@@ -249,7 +270,8 @@ static bool spki_in(const struct spki *list, size_t count, const struct spki *ke
 }
 
 /* How many of the root's valid signers are in (or, inverted, outside of) a list. */
-static int64_t signers_in(const struct sig_count *own, const struct spki *list, size_t count, bool inside)
+static int64_t signers_in(const struct sig_count *own, const struct spki *list, size_t count,
+                          bool inside)
 {
     int64_t n = 0;
     for (int i = 0; i < own->signer_count; i++) {
@@ -272,21 +294,26 @@ static bool pin_equals(const struct tuf_doc *root, const struct spki *pin, size_
 
 static void count_own(struct check *c, const struct tuf_doc *root, struct sig_count *own)
 {
-    struct root_rules rules = {.gun = c->f->stored->gun, .now_us = c->f->now_us, .check_dates = true};
+    struct root_rules rules = {
+        .gun = c->f->stored->gun, .now_us = c->f->now_us, .check_dates = true};
     tuf_count_signatures(root, root, &root->root, &rules, own);
 }
 
 /* gate.md 11.1: whose key may begin a repository. */
-static bool check_first_root(struct check *c, const struct tuf_doc *root, const struct sig_count *own)
+static bool check_first_root(struct check *c, const struct tuf_doc *root,
+                             const struct sig_count *own)
 {
     const struct publish_facts *f = c->f;
     if (f->keep_pin_count > 0 && !pin_equals(root, f->keep_pin, f->keep_pin_count)) {
         return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "root_pinned",
-                      "this repository was wiped with its pin kept: only a root with the same root keys may begin it again");
+                      "this repository was wiped with its pin kept: only a root with the same root "
+                      "keys may begin it again");
     }
-    if (f->roots_restricted && signers_in(own, f->accepted_roots, f->accepted_root_count, true) < own->threshold) {
+    if (f->roots_restricted &&
+        signers_in(own, f->accepted_roots, f->accepted_root_count, true) < own->threshold) {
         return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "root_pinned",
-                      "the root key is none that this namespace accepts; an owner can publish it, or add the key");
+                      "the root key is none that this namespace accepts; an owner can publish it, "
+                      "or add the key");
     }
     return true;
 }
@@ -297,7 +324,8 @@ static bool check_root_keys(struct check *c, const struct tuf_doc *root)
     count_own(c, root, &own);
     c->checks += own.checks;
     if (c->f->stored->revoked_count > 0 &&
-        signers_in(&own, c->f->stored->revoked, c->f->stored->revoked_count, false) < own.threshold) {
+        signers_in(&own, c->f->stored->revoked, c->f->stored->revoked_count, false) <
+            own.threshold) {
         return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "root_key_revoked",
                       "the root is signed by a key that an administrator revoked");
     }
@@ -313,7 +341,8 @@ static bool check_same_version(struct check *c, const struct tuf_doc *root)
     c->checks += by_current.checks;
     if (!sig_count_met(&by_current)) {
         return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "root_changed",
-                      "root %lld is there already, and this one is not signed by its keys", (long long)root->version);
+                      "root %lld is there already, and this one is not signed by its keys",
+                      (long long)root->version);
     }
     c->same_version = true;
     c->root = root;
@@ -324,7 +353,8 @@ static bool check_uploaded_root(struct check *c, const struct upload *u)
 {
     struct err why = {0};
     if (u->fault != DOC_OK) {
-        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "bad_trust_data", "root: %s", u->why.msg);
+        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "bad_trust_data", "root: %s",
+                      u->why.msg);
     }
     if (u->doc->duplicate_signature) {
         return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "bad_trust_data",
@@ -334,8 +364,8 @@ static bool check_uploaded_root(struct check *c, const struct upload *u)
         return check_same_version(c, u->doc);
     }
     if (!trust_root_follows(c->stored_root, u->doc, c->f->stored->gun, c->f->now_us, true, &why)) {
-        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", c->stored_root ? "root_changed" : "bad_trust_data", "%s",
-                      why.msg);
+        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot",
+                      c->stored_root ? "root_changed" : "bad_trust_data", "%s", why.msg);
     }
     c->root = u->doc;
     c->v->first_root = !c->stored_root;
@@ -343,13 +373,16 @@ static bool check_uploaded_root(struct check *c, const struct upload *u)
 }
 
 /* How many of the keys that a root lists for a server role the server holds. */
-static size_t held_keys(const struct check *c, const struct tuf_role_keys *keys, enum role_kind role)
+static size_t held_keys(const struct check *c, const struct tuf_role_keys *keys,
+                        enum role_kind role)
 {
     size_t held = 0;
     for (size_t i = 0; i < keys->key_count; i++) {
         const struct tuf_key *key = tuf_doc_key(c->root, slice_str(keys->key_ids[i]));
         struct spki spki = key ? tuf_key_spki(key) : (struct spki){{0}};
-        held += key && c->f->holds && c->f->holds(c->f->holds_arg, role, keys->key_ids[i], &spki) ? 1 : 0;
+        held += key && c->f->holds && c->f->holds(c->f->holds_arg, role, keys->key_ids[i], &spki)
+                    ? 1
+                    : 0;
     }
     return held;
 }
@@ -362,9 +395,11 @@ static bool check_timestamp_keys(struct check *c)
         return true;
     }
     if (c->f->timestamp_key_id) {
-        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "", "timestamp key must be %s", c->f->timestamp_key_id);
+        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "", "timestamp key must be %s",
+                      c->f->timestamp_key_id);
     }
-    return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "", "no  timestamp keys exist on the server");
+    return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "",
+                  "no  timestamp keys exist on the server");
 }
 
 static bool check_root(struct check *c)
@@ -381,13 +416,13 @@ static bool check_root(struct check *c)
     return c->same_version || check_timestamp_keys(c);
 }
 
-/* --- targets and delegations --------------------------------------------------------------------------------------- */
+/* --- targets and delegations ------------------------------------------------------------------ */
 
 static bool count_checks(struct check *c, const struct tuf_doc *doc)
 {
     if (c->checks + (int)doc->signature_count > CHECKS_MAX) {
-        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrValidation", "", "the upload needs more than %d signature checks",
-                      CHECKS_MAX);
+        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrValidation", "",
+                      "the upload needs more than %d signature checks", CHECKS_MAX);
     }
     return true;
 }
@@ -401,17 +436,18 @@ static bool grow_tree(struct check *c, size_t index)
         const struct upload *u = upload_of(c, d->name);
         const struct tuf_doc *child = effective(c, d->name);
         if (role_depth(slice_str(d->name)) > ROLE_DEPTH_MAX) {
-            return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadTargets", "", "%s: delegations go at most %d levels deep", d->name,
-                          ROLE_DEPTH_MAX);
+            return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadTargets", "",
+                          "%s: delegations go at most %d levels deep", d->name, ROLE_DEPTH_MAX);
         }
         if (++c->listed >= TRUST_ROLES_MAX) {
-            return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadTargets", "", "more than %d roles", TRUST_ROLES_MAX);
+            return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadTargets", "", "more than %d roles",
+                          TRUST_ROLES_MAX);
         }
         if (!child) {
             continue;
         }
-        c->nodes[c->node_count++] =
-            (struct node){.doc = child, .parent = doc, .listed = d, .parent_index = index, .uploaded = u != NULL};
+        c->nodes[c->node_count++] = (struct node){
+            .doc = child, .parent = doc, .listed = d, .parent_index = index, .uploaded = u != NULL};
     }
     return true;
 }
@@ -422,7 +458,8 @@ static bool read_faults(struct check *c)
         const struct upload *u = &c->uploads[i];
         bool targets = u->kind == ROLE_TARGETS || u->kind == ROLE_DELEGATION;
         if (targets && u->fault != DOC_OK) {
-            return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadTargets", "bad_trust_data", "%s: %s", u->role, u->why.msg);
+            return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadTargets", "bad_trust_data", "%s: %s",
+                          u->role, u->why.msg);
         }
     }
     return true;
@@ -433,10 +470,12 @@ static bool build_tree(struct check *c)
     const struct tuf_doc *targets = effective(c, "targets");
     if (!targets) {
         c->v->missing_snapshot = false;
-        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadHierarchy", "", "targets must be loaded first");
+        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadHierarchy", "",
+                      "targets must be loaded first");
     }
     c->nodes = xcalloc(TRUST_ROLES_MAX + 1, sizeof *c->nodes);
-    c->nodes[c->node_count++] = (struct node){.doc = targets, .uploaded = upload_of(c, "targets") != NULL};
+    c->nodes[c->node_count++] =
+        (struct node){.doc = targets, .uploaded = upload_of(c, "targets") != NULL};
     for (size_t i = 0; i < c->node_count; i++) {
         if (!grow_tree(c, i)) {
             return false;
@@ -449,14 +488,16 @@ static bool is_past(const struct check *c, const struct tuf_doc *doc)
 {
     for (size_t i = 0; i < c->f->past_count; i++) {
         if (strcmp(c->f->past[i].role, doc->role) == 0 &&
-            memcmp(c->f->past[i].signed_sha256, doc->signed_sha256, sizeof doc->signed_sha256) == 0) {
+            memcmp(c->f->past[i].signed_sha256, doc->signed_sha256, sizeof doc->signed_sha256) ==
+                0) {
             return true;
         }
     }
     return false;
 }
 
-static bool check_uploaded_node(struct check *c, const struct node *n, const struct sig_count *count)
+static bool check_uploaded_node(struct check *c, const struct node *n,
+                                const struct sig_count *count)
 {
     const char *role = n->doc->role;
     if (n->doc->duplicate_signature) {
@@ -464,16 +505,17 @@ static bool check_uploaded_node(struct check *c, const struct node *n, const str
                       "%s carries two signatures with one key id", role);
     }
     if (n->doc->signature_count == 0) {
-        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadTargets", "bad_trust_data", "tuf: data has no signatures: %s", role);
+        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadTargets", "bad_trust_data",
+                      "tuf: data has no signatures: %s", role);
     }
     if (!sig_count_met(count)) {
         return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadTargets", "threshold",
-                      "valid signatures did not meet threshold for %s: %d of %lld", role, count->valid,
-                      (long long)count->threshold);
+                      "valid signatures did not meet threshold for %s: %d of %lld", role,
+                      count->valid, (long long)count->threshold);
     }
     if (n->parent && !c->nodes[n->parent_index].valid) {
-        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadTargets", "", "%s: its parent %s has no valid signature any more", role,
-                      n->parent->role);
+        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadTargets", "",
+                      "%s: its parent %s has no valid signature any more", role, n->parent->role);
     }
     if (n->parent && is_past(c, n->doc)) {
         return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadTargets", "",
@@ -488,8 +530,8 @@ static bool check_node(struct check *c, struct node *n)
     if (!count_checks(c, n->doc)) {
         return false;
     }
-    tuf_count_signatures(n->doc, n->parent ? n->parent : c->root, n->listed ? &n->listed->keys : &c->root->targets, NULL,
-                         &count);
+    tuf_count_signatures(n->doc, n->parent ? n->parent : c->root,
+                         n->listed ? &n->listed->keys : &c->root->targets, NULL, &count);
     c->checks += count.checks;
     n->valid = sig_count_met(&count) && (!n->parent || c->nodes[n->parent_index].valid);
     if (n->uploaded) {
@@ -497,10 +539,13 @@ static bool check_node(struct check *c, struct node *n)
     }
     if (!n->parent && !n->valid) {
         return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadTargets", "threshold",
-                      "the stored targets is not signed by the targets keys of this root; publish a new targets with it");
+                      "the stored targets is not signed by the targets keys of this root; publish "
+                      "a new targets with it");
     }
     if (!n->valid) {
-        warn(c, "%s has no valid signature by its present keys; tags in its paths are refused until it is signed again",
+        warn(c,
+             "%s has no valid signature by its present keys; tags in its paths are refused until "
+             "it is signed again",
              n->doc->role);
     }
     return true;
@@ -529,14 +574,14 @@ static bool check_targets(struct check *c)
     for (size_t i = 0; i < c->upload_count; i++) {
         const struct upload *u = &c->uploads[i];
         if (u->kind == ROLE_DELEGATION && !in_tree(c, u->role)) {
-            return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadTargets", "", "tuf: invalid role %s. delegation does not exist",
-                          u->role);
+            return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadTargets", "",
+                          "tuf: invalid role %s. delegation does not exist", u->role);
         }
     }
     return true;
 }
 
-/* --- versions, expiry ---------------------------------------------------------------------------------------------- */
+/* --- versions, expiry ------------------------------------------------------------------------- */
 
 static int64_t seen_version(const struct check *c, const char *role)
 {
@@ -551,8 +596,8 @@ static int64_t seen_version(const struct check *c, const char *role)
 static bool check_versions(struct check *c)
 {
     if (c->same_version) {
-        return refuse(c, ERR_TRUST_VERSION, "ErrValidation", "", "root version %lld was published already",
-                      (long long)c->root->version);
+        return refuse(c, ERR_TRUST_VERSION, "ErrValidation", "",
+                      "root version %lld was published already", (long long)c->root->version);
     }
     for (size_t i = 0; i < c->upload_count; i++) {
         const struct upload *u = &c->uploads[i];
@@ -561,14 +606,15 @@ static bool check_versions(struct check *c)
         }
         int64_t seen = seen_version(c, u->role);
         if (u->doc->version <= seen) {
-            return refuse(c, ERR_TRUST_VERSION, "ErrValidation", "",
-                          "%s version %lld was published already (the newest is %lld); publish again", u->role,
-                          (long long)u->doc->version, (long long)seen);
+            return refuse(
+                c, ERR_TRUST_VERSION, "ErrValidation", "",
+                "%s version %lld was published already (the newest is %lld); publish again",
+                u->role, (long long)u->doc->version, (long long)seen);
         }
         if (u->doc->version - seen > PUBLISH_VERSION_STEP) {
             return refuse(c, ERR_TRUST_INVALID_UPDATE, errname_of(u->kind), "",
-                          "%s: version step too large, from %lld to %lld; at most %d", u->role, (long long)seen,
-                          (long long)u->doc->version, PUBLISH_VERSION_STEP);
+                          "%s: version step too large, from %lld to %lld; at most %d", u->role,
+                          (long long)seen, (long long)u->doc->version, PUBLISH_VERSION_STEP);
         }
     }
     return true;
@@ -582,27 +628,33 @@ static bool check_expiry(struct check *c)
             continue;
         }
         if (u->doc->expires_us <= c->f->now_us) {
-            return refuse(c, ERR_TRUST_INVALID_UPDATE, errname_of(u->kind), "", "%s expired at %s", u->role, u->doc->expires);
+            return refuse(c, ERR_TRUST_INVALID_UPDATE, errname_of(u->kind), "", "%s expired at %s",
+                          u->role, u->doc->expires);
         }
-        if (c->f->max_lifetime_us > 0 && u->doc->expires_us - c->f->now_us > c->f->max_lifetime_us) {
+        if (c->f->max_lifetime_us > 0 &&
+            u->doc->expires_us - c->f->now_us > c->f->max_lifetime_us) {
             return refuse(c, ERR_TRUST_INVALID_UPDATE, errname_of(u->kind), "",
-                          "%s expires at %s, beyond the longest lifetime that this server accepts", u->role, u->doc->expires);
+                          "%s expires at %s, beyond the longest lifetime that this server accepts",
+                          u->role, u->doc->expires);
         }
     }
     return true;
 }
 
-/* --- snapshot ------------------------------------------------------------------------------------------------------ */
+/* --- snapshot --------------------------------------------------------------------------------- */
 
 static bool check_listed(struct check *c, const struct tuf_doc *snapshot, const struct tuf_doc *doc)
 {
     const struct tuf_meta *meta = tuf_doc_meta(snapshot, slice_str(doc->role));
     if (!meta) {
-        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadSnapshot", "", "the snapshot does not list %s", doc->role);
+        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadSnapshot", "",
+                      "the snapshot does not list %s", doc->role);
     }
     if (!tuf_hashes_match(&meta->file, doc)) {
-        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadSnapshot", "",
-                      "the snapshot lists another %s (hash or length) than the one uploaded or stored", doc->role);
+        return refuse(
+            c, ERR_TRUST_INVALID_UPDATE, "ErrBadSnapshot", "",
+            "the snapshot lists another %s (hash or length) than the one uploaded or stored",
+            doc->role);
     }
     return true;
 }
@@ -611,7 +663,8 @@ static bool check_uploaded_snapshot(struct check *c, const struct upload *u)
 {
     struct sig_count count = {0};
     if (u->fault != DOC_OK) {
-        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadSnapshot", "bad_trust_data", "snapshot: %s", u->why.msg);
+        return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadSnapshot", "bad_trust_data",
+                      "snapshot: %s", u->why.msg);
     }
     if (u->doc->duplicate_signature) {
         return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadSnapshot", "bad_trust_data",
@@ -647,15 +700,17 @@ static bool check_snapshot(struct check *c)
     if ((int64_t)held_keys(c, keys, ROLE_SNAPSHOT) < keys->threshold) {
         c->v->missing_snapshot = true;
         return refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadHierarchy", "",
-                      "no snapshot was included in update and server does not hold current snapshot key for repository");
+                      "no snapshot was included in update and server does not hold current "
+                      "snapshot key for repository");
     }
     c->v->make_snapshot = true;
     return true;
 }
 
-/* --- result -------------------------------------------------------------------------------------------------------- */
+/* --- result ----------------------------------------------------------------------------------- */
 
-/* gate.md 5.1: a tag withdrawn from targets/releases whose old entry in targets stays will be refused as revoked. */
+/* gate.md 5.1: a tag withdrawn from targets/releases whose old entry in targets stays will be
+ * refused as revoked. */
 static void warn_stale_targets(struct check *c)
 {
     const struct tuf_doc *before = stored_of(c, "targets/releases");
@@ -665,7 +720,8 @@ static void warn_stale_targets(struct check *c)
         struct slice name = {before->target_list[i].name, before->target_list[i].name_n};
         bool kept = after && in_tree(c, "targets/releases") && tuf_doc_target(after, name);
         if (!kept && tuf_doc_target(targets, name)) {
-            warn(c, "%.100s is withdrawn from targets/releases but still listed in targets", before->target_list[i].name);
+            warn(c, "%.100s is withdrawn from targets/releases but still listed in targets",
+                 before->target_list[i].name);
         }
     }
 }
@@ -709,8 +765,8 @@ static void accept(struct check *c)
 
 static bool check_all(struct check *c)
 {
-    return check_parts(c) && check_stored(c) && check_rights(c) && check_root(c) && check_targets(c) && check_versions(c) &&
-           check_expiry(c) && check_snapshot(c);
+    return check_parts(c) && check_stored(c) && check_rights(c) && check_root(c) &&
+           check_targets(c) && check_versions(c) && check_expiry(c) && check_snapshot(c);
 }
 
 void publish_check(const struct publish_facts *facts, struct publish_verdict **out)

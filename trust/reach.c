@@ -16,7 +16,8 @@ static size_t slot_of(const struct reach *reach, const struct digest *digest)
     uint64_t hash;
     memcpy(&hash, digest->bytes, sizeof hash); /* a digest is its own hash */
     size_t i = (size_t)hash & (reach->capacity - 1);
-    while (digest_is_set(&reach->slots[i].digest) && !digest_equal(&reach->slots[i].digest, digest)) {
+    while (digest_is_set(&reach->slots[i].digest) &&
+           !digest_equal(&reach->slots[i].digest, digest)) {
         i = (i + 1) & (reach->capacity - 1);
     }
     return i;
@@ -63,8 +64,9 @@ static void fill(struct reach_entry *e, const struct gate_root *root, int depth,
     }
 }
 
-static bool walk(struct reach *reach, struct db_tx *tx, int64_t repository_id, const struct gate_root *root,
-                 const struct digest *digest, int depth, struct err *err)
+static bool walk(struct reach *reach, struct db_tx *tx, int64_t repository_id,
+                 const struct gate_root *root, const struct digest *digest, int depth,
+                 struct err *err)
 {
     auto_edge_list struct edge_list edges = {0};
     bool made = false;
@@ -98,7 +100,8 @@ static bool walk(struct reach *reach, struct db_tx *tx, int64_t repository_id, c
     return true;
 }
 
-bool reach_add(struct reach *reach, struct db_tx *tx, int64_t repository_id, const struct gate_root *root, struct err *err)
+bool reach_add(struct reach *reach, struct db_tx *tx, int64_t repository_id,
+               const struct gate_root *root, struct err *err)
 {
     return walk(reach, tx, repository_id, root, &root->digest, 0, err);
 }
@@ -130,8 +133,8 @@ void reach_dispose(struct reach *reach)
     *reach = (struct reach){0};
 }
 
-static bool below(struct db_tx *tx, int64_t repository_id, const struct digest *at, const struct digest *digest, int depth,
-                  bool *out, struct err *err)
+static bool below(struct db_tx *tx, int64_t repository_id, const struct digest *at,
+                  const struct digest *digest, int depth, bool *out, struct err *err)
 {
     auto_edge_list struct edge_list edges = {0};
     *out = digest_equal(at, digest);
@@ -150,8 +153,8 @@ static bool below(struct db_tx *tx, int64_t repository_id, const struct digest *
     return true;
 }
 
-bool reach_is_below(struct db_tx *tx, int64_t repository_id, const struct digest *root, const struct digest *digest, bool *out,
-                    struct err *err)
+bool reach_is_below(struct db_tx *tx, int64_t repository_id, const struct digest *root,
+                    const struct digest *digest, bool *out, struct err *err)
 {
     return below(tx, repository_id, root, digest, 0, out, err);
 }

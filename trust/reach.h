@@ -1,5 +1,6 @@
-/* The set of digests reachable from allowed roots (gate.md 6 c, 7): manifests down to depth 4, their configs and layers.
- * Owns: the set and the walk over storage's edges. One builder at a time; read-only afterwards, any thread. */
+/* The set of digests reachable from allowed roots (gate.md 6 c, 7): manifests down to depth 4,
+ * their configs and layers. Owns: the set and the walk over storage's edges. One builder at a time;
+ * read-only afterwards, any thread. */
 #ifndef TRUST_REACH_H
 #define TRUST_REACH_H
 
@@ -14,14 +15,16 @@ struct reach {
     size_t capacity, count;
 };
 
-/* Adds a root and everything below it. Roots must come best first: what is already there stays as it is. */
-bool reach_add(struct reach *reach, struct db_tx *tx, int64_t repository_id, const struct gate_root *root, struct err *err) MUST_USE;
+/* Adds a root and everything below it. Roots must come best first: what is already there stays as
+ * it is. */
+bool reach_add(struct reach *reach, struct db_tx *tx, int64_t repository_id,
+               const struct gate_root *root, struct err *err) MUST_USE;
 void reach_get(const struct reach *reach, const struct digest *digest, struct gate_reached *out);
 size_t reach_bytes(const struct reach *reach);
 void reach_dispose(struct reach *reach);
 
 /* True in *out when `digest` is `root` or a manifest below it. */
-bool reach_is_below(struct db_tx *tx, int64_t repository_id, const struct digest *root, const struct digest *digest, bool *out,
-                    struct err *err) MUST_USE;
+bool reach_is_below(struct db_tx *tx, int64_t repository_id, const struct digest *root,
+                    const struct digest *digest, bool *out, struct err *err) MUST_USE;
 
 #endif

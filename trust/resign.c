@@ -47,7 +47,8 @@ static bool is_due(const struct renewal *r, const struct tuf_doc *doc)
     return r->now_us >= due;
 }
 
-static bool write_renewed(struct db_tx *tx, struct renewal *r, const struct repository *repo, struct err *err)
+static bool write_renewed(struct db_tx *tx, struct renewal *r, const struct repository *repo,
+                          struct err *err)
 {
     const struct tuf_doc *docs[2];
     struct actor server = {.name = "server"};
@@ -69,14 +70,16 @@ static bool write_renewed(struct db_tx *tx, struct renewal *r, const struct repo
     return trust_commit_write(tx, &c, err);
 }
 
-/* Everything happens in the writer's transaction: what is renewed is what is stored now. About a millisecond. */
+/* Everything happens in the writer's transaction: what is renewed is what is stored now. About a
+ * millisecond. */
 static bool renew(struct db_tx *tx, void *arg, struct err *err)
 {
     struct renewal *r = arg;
     struct repository repo;
     struct trust_options options;
     renewal_reset(r);
-    if (!repository_get_by_id(tx, r->repository_id, &repo, err) || !trust_load(r->trust, tx, &repo, &r->loaded, err)) {
+    if (!repository_get_by_id(tx, r->repository_id, &repo, err) ||
+        !trust_load(r->trust, tx, &repo, &r->loaded, err)) {
         return false;
     }
     trust_loaded_options(&r->loaded, r->now_us, &options);
@@ -91,17 +94,20 @@ static bool renew(struct db_tx *tx, void *arg, struct err *err)
         r->result = RESIGN_NOT_DUE;
         return true;
     }
-    if (snapshot_due && !make_snapshot_again(r->trust, &r->loaded, s->root, s->snapshot, r->now_us, &r->snapshot, err)) {
+    if (snapshot_due && !make_snapshot_again(r->trust, &r->loaded, s->root, s->snapshot, r->now_us,
+                                             &r->snapshot, err)) {
         return false;
     }
-    return make_timestamp(r->trust, &r->loaded, s->root, r->snapshot ? r->snapshot : s->snapshot, s->timestamp->version + 1,
-                          r->now_us, &r->timestamp, err) &&
+    return make_timestamp(r->trust, &r->loaded, s->root, r->snapshot ? r->snapshot : s->snapshot,
+                          s->timestamp->version + 1, r->now_us, &r->timestamp, err) &&
            write_renewed(tx, r, &repo, err);
 }
 
-enum resign_result trust_resign(struct trust *trust, int64_t repository_id, bool early, int64_t now_us, struct err *err)
+enum resign_result trust_resign(struct trust *trust, int64_t repository_id, bool early,
+                                int64_t now_us, struct err *err)
 {
-    struct renewal r = {.trust = trust, .repository_id = repository_id, .early = early, .now_us = now_us};
+    struct renewal r = {
+        .trust = trust, .repository_id = repository_id, .early = early, .now_us = now_us};
     auto_unlock pthread_mutex_t *lock = trust_publish_lock(trust, repository_id);
     bool ok = db_write(trust->db, renew, &r, err);
     enum resign_result result = ok ? r.result : RESIGN_FAILED;
@@ -110,11 +116,14 @@ enum resign_result trust_resign(struct trust *trust, int64_t repository_id, bool
     return result;
 }
 
-static bool due_candidates(struct trust *trust, int64_t now_us, struct trust_due_list *out, struct err *err)
+static bool due_candidates(struct trust *trust, int64_t now_us, struct trust_due_list *out,
+                           struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
     return db_snapshot(trust->db, &tx, err) &&
-           trust_doc_accepted_before(tx, SLICE_LIT("timestamp"), now_us - trust->timestamp_life_us / 2, CANDIDATES_MAX, out, err);
+           trust_doc_accepted_before(tx, SLICE_LIT("timestamp"),
+                                     now_us - trust->timestamp_life_us / 2, CANDIDATES_MAX, out,
+                                     err);
 }
 
 int trust_renew_due(struct trust *trust, int64_t now_us, int max)

@@ -1,6 +1,6 @@
-/* Renewal of what the server signs: timestamps at half life, snapshots when the server holds their key (gate.md 4.1,
- * notary-api 10). Under the repository's publish lock; never for a repository whose root is expired, rolled back or not
- * the pinned one. */
+/* Renewal of what the server signs: timestamps at half life, snapshots when the server holds their
+ * key (gate.md 4.1, notary-api 10). Under the repository's publish lock; never for a repository
+ * whose root is expired, rolled back or not the pinned one. */
 #ifndef TRUST_RESIGN_H
 #define TRUST_RESIGN_H
 
@@ -8,11 +8,14 @@
 
 enum resign_result { RESIGN_FAILED = 0, RESIGN_DONE, RESIGN_NOT_DUE, RESIGN_NOT_POSSIBLE };
 
-/* Renews timestamp (and an expired snapshot) of one repository when due: past expiry, or past half life when `early`.
- * RESIGN_FAILED fills err (internal: not a trust verdict). RESIGN_NOT_POSSIBLE: the key is not held, or the set does not
- * verify. One durable write when done. Any thread but the writer; must hold no publish lock. */
-enum resign_result trust_resign(struct trust *trust, int64_t repository_id, bool early, int64_t now_us, struct err *err);
-/* Maintenance: renews up to `max` repositories whose timestamp is past half life. Returns how many were renewed. */
+/* Renews timestamp (and an expired snapshot) of one repository when due: past expiry, or past half
+ * life when `early`. RESIGN_FAILED fills err (internal: not a trust verdict). RESIGN_NOT_POSSIBLE:
+ * the key is not held, or the set does not verify. One durable write when done. Any thread but the
+ * writer; must hold no publish lock. */
+enum resign_result trust_resign(struct trust *trust, int64_t repository_id, bool early,
+                                int64_t now_us, struct err *err);
+/* Maintenance: renews up to `max` repositories whose timestamp is past half life. Returns how many
+ * were renewed. */
 int trust_renew_due(struct trust *trust, int64_t now_us, int max);
 
 #endif

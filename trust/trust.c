@@ -1,7 +1,6 @@
-#include "trust/trust_internal.h"
-
 #include "base/clock.h"
 #include "base/fsx.h"
+#include "trust/trust_internal.h"
 
 #include <fcntl.h>
 #include <sodium.h>
@@ -48,8 +47,10 @@ bool trust_open(const struct trust_settings *settings, struct trust **out, struc
     trust->sealing = sealing;
     trust->views = gate_views_new(settings->view_bytes ? settings->view_bytes : DEFAULT_VIEW_BYTES,
                                   settings->view_count ? settings->view_count : DEFAULT_VIEW_COUNT);
-    trust->timestamp_life_us = settings->timestamp_life_us ? settings->timestamp_life_us : 14 * US_PER_DAY;
-    trust->snapshot_life_us = settings->snapshot_life_us ? settings->snapshot_life_us : 1095 * US_PER_DAY;
+    trust->timestamp_life_us =
+        settings->timestamp_life_us ? settings->timestamp_life_us : 14 * US_PER_DAY;
+    trust->snapshot_life_us =
+        settings->snapshot_life_us ? settings->snapshot_life_us : 1095 * US_PER_DAY;
     for (int i = 0; i < PUBLISH_LOCKS; i++) {
         pthread_mutex_init(&trust->publish_locks[i], NULL);
     }
@@ -98,7 +99,8 @@ static bool under_host(struct slice gun, const char *host, struct slice *rest)
     return true;
 }
 
-bool trust_gun_parse(const struct trust *trust, struct slice gun, struct repo_name *repo_out, bool *canonical_out)
+bool trust_gun_parse(const struct trust *trust, struct slice gun, struct repo_name *repo_out,
+                     bool *canonical_out)
 {
     struct slice rest = {0};
     bool canonical = under_host(gun, trust->host, &rest), known = canonical;

@@ -1,5 +1,6 @@
-/* The trust server's running state: sealing key, publish locks, gate views. Made once at start, used by every thread.
- * Owns: struct trust. See gate.h (rules), door.h (decisions over the store), publish.h, resign.h, wipe.h, keys.h. */
+/* The trust server's running state: sealing key, publish locks, gate views. Made once at start,
+ * used by every thread. Owns: struct trust. See gate.h (rules), door.h (decisions over the store),
+ * publish.h, resign.h, wipe.h, keys.h. */
 #ifndef TRUST_TRUST_H
 #define TRUST_TRUST_H
 
@@ -11,28 +12,32 @@ struct trust;
 #define SEALING_KEY_SIZE 32
 
 struct trust_settings {
-    struct db *db;            /* borrowed */
-    const char *host;         /* canonical host[:port]; copied */
-    const char *const *aliases; /* NULL-terminated list of further hosts that map to the same GUNs; may be NULL; copied */
+    struct db *db;              /* borrowed */
+    const char *host;           /* canonical host[:port]; copied */
+    const char *const *aliases; /* NULL-terminated list of further hosts that map to the same GUNs;
+                                   may be NULL; copied */
     const char *sealing_key_path; /* file of exactly 32 bytes, mode 0600 (secrets/sealing.key) */
-    size_t view_bytes;        /* bound of the gate views' memory; 0 = 64 MiB */
-    size_t view_count;        /* bound of their number; 0 = 4096 */
-    int64_t timestamp_life_us; /* 0 = 14 days */
-    int64_t snapshot_life_us;  /* 0 = 1095 days */
+    size_t view_bytes;            /* bound of the gate views' memory; 0 = 64 MiB */
+    size_t view_count;            /* bound of their number; 0 = 4096 */
+    int64_t timestamp_life_us;    /* 0 = 14 days */
+    int64_t snapshot_life_us;     /* 0 = 1095 days */
 };
 
-/* Writes a fresh sealing key (32 random bytes, 0600) under `path` relative to folder `at`; for `init`.
- * Expected errors: ERR_CONFLICT when the file exists. Durable. */
+/* Writes a fresh sealing key (32 random bytes, 0600) under `path` relative to folder `at`; for
+ * `init`. Expected errors: ERR_CONFLICT when the file exists. Durable. */
 bool trust_sealing_key_create(int at, const char *path, struct err *err) MUST_USE;
-/* Expected errors: ERR_INVALID (the key file is missing, of another size, or readable by others: one sentence). */
-bool trust_open(const struct trust_settings *settings, struct trust **out, struct err *err) MUST_USE;
+/* Expected errors: ERR_INVALID (the key file is missing, of another size, or readable by others:
+ * one sentence). */
+bool trust_open(const struct trust_settings *settings, struct trust **out,
+                struct err *err) MUST_USE;
 /* No other thread may use it any more. Accepts NULL. */
 void trust_close(struct trust *trust);
 
 const char *trust_host(const struct trust *trust);
-/* The repository of a GUN "host/ns/app" under the canonical host or an alias; false under any other host.
- *   canonical_out   true when the host is the canonical one; may be NULL */
-bool trust_gun_parse(const struct trust *trust, struct slice gun, struct repo_name *repo_out, bool *canonical_out);
+/* The repository of a GUN "host/ns/app" under the canonical host or an alias; false under any other
+ * host. canonical_out   true when the host is the canonical one; may be NULL */
+bool trust_gun_parse(const struct trust *trust, struct slice gun, struct repo_name *repo_out,
+                     bool *canonical_out);
 /* Appends "HOST/ns/app". */
 void trust_gun_write(const struct trust *trust, const struct repo_name *repo, struct buf *out);
 

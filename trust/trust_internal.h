@@ -16,8 +16,8 @@ struct trust {
     struct sealing *sealing;
     struct gate_views *views;
     int64_t timestamp_life_us, snapshot_life_us;
-    /* One publish, renewal or wipe of a repository at a time; striped by repository id. Taken before db_write, never by
-     * the writer. What they protect is checked again inside the write. */
+    /* One publish, renewal or wipe of a repository at a time; striped by repository id. Taken
+     * before db_write, never by the writer. What they protect is checked again inside the write. */
     pthread_mutex_t publish_locks[PUBLISH_LOCKS];
 };
 

@@ -12,7 +12,7 @@
 
 #include <stdatomic.h>
 
-/* --- one view ----------------------------------------------------------------------------------------------------------- */
+/* --- one view --------------------------------------------------------------------------------- */
 
 static void free_listings(struct gate_view *v)
 {
@@ -53,17 +53,19 @@ void gate_view_facts(const struct gate_view *view, int64_t now_us, struct gate_f
                                .tombstone = view->tombstone.who ? &view->tombstone : NULL};
 }
 
-void gate_view_reached(const struct gate_view *view, const struct digest *digest, struct gate_reached *out)
+void gate_view_reached(const struct gate_view *view, const struct digest *digest,
+                       struct gate_reached *out)
 {
     reach_get(&view->reach, digest, out);
 }
 
 bool gate_view_needs_renewal(const struct gate_view *view)
 {
-    return view->state->status == TRUST_OK && (view->state->timestamp_expired || view->state->snapshot_expired);
+    return view->state->status == TRUST_OK &&
+           (view->state->timestamp_expired || view->state->snapshot_expired);
 }
 
-/* --- building: history ---------------------------------------------------------------------------------------------------- */
+/* --- building: history ------------------------------------------------------------------------ */
 
 static enum listing_end end_of(enum role_target_why why)
 {
@@ -84,7 +86,8 @@ static enum listing_end end_of(enum role_target_why why)
 /* One allocation per row: the tag, then the signers. */
 static void add_listing(struct gate_view *v, const struct role_target *row)
 {
-    size_t tag_n = strlen(row->tag) + 1, signers_n = (size_t)row->signer_count * sizeof(struct spki);
+    size_t tag_n = strlen(row->tag) + 1,
+           signers_n = (size_t)row->signer_count * sizeof(struct spki);
     char *owned = xmalloc(signers_n + tag_n);
     memcpy(owned, row->signers, signers_n);
     memcpy(owned + signers_n, row->tag, tag_n);
@@ -126,7 +129,8 @@ static int compare_slices(const void *a, const void *b)
     return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
 }
 
-static bool add_tag_history(struct gate_view *v, struct db_tx *tx, int64_t repository_id, struct slice tag, struct err *err)
+static bool add_tag_history(struct gate_view *v, struct db_tx *tx, int64_t repository_id,
+                            struct slice tag, struct err *err)
 {
     static const char *const roles[] = {"targets", ROLE_RELEASES};
     for (int r = 0; r < 2; r++) {
@@ -155,13 +159,15 @@ static void names_of_doc(const struct trust_state *state, const char *role, stru
 {
     const struct trust_role *r = trust_state_role(state, slice_str(role));
     for (size_t i = 0; r && r->doc && i < r->doc->target_count; i++) {
-        names_add(names, (struct slice){r->doc->target_list[i].name, r->doc->target_list[i].name_n});
+        names_add(names,
+                  (struct slice){r->doc->target_list[i].name, r->doc->target_list[i].name_n});
     }
 }
 
 static int compare_history(const void *a, const void *b)
 {
-    const struct gate_listing *x = &((const struct view_listing *)a)->listing, *y = &((const struct view_listing *)b)->listing;
+    const struct gate_listing *x = &((const struct view_listing *)a)->listing,
+                              *y = &((const struct view_listing *)b)->listing;
     int by_tag = strcmp(x->tag, y->tag);
     if (by_tag != 0) {
         return by_tag;
@@ -171,17 +177,20 @@ static int compare_history(const void *a, const void *b)
 
 static void finish_history(struct gate_view *v)
 {
-    qsort(v->listings, v->listing_count, sizeof *v->listings, compare_history);
+    if (v->listing_count > 1) {
+        qsort(v->listings, v->listing_count, sizeof *v->listings, compare_history);
+    }
     v->history = xcalloc(v->listing_count + 1, sizeof *v->history);
     for (size_t i = 0; i < v->listing_count; i++) {
         v->history[i] = v->listings[i].listing;
     }
 }
 
-/* Which tags' pasts can matter: those that ended within grace, and, where targets/releases ever lived, those that
- * `targets` lists (withdrawn or shadowed?) and that a defective targets/releases lists. */
-static bool load_history(struct gate_view *v, struct db_tx *tx, const struct repository *repo, const struct trust_loaded *loaded,
-                         int64_t now_us, struct err *err)
+/* Which tags' pasts can matter: those that ended within grace, and, where targets/releases ever
+ * lived, those that `targets` lists (withdrawn or shadowed?) and that a defective targets/releases
+ * lists. */
+static bool load_history(struct gate_view *v, struct db_tx *tx, const struct repository *repo,
+                         const struct trust_loaded *loaded, int64_t now_us, struct err *err)
 {
     auto_role_target_list struct role_target_list ended = {0};
     struct names names = {0};
@@ -203,7 +212,9 @@ static bool load_history(struct gate_view *v, struct db_tx *tx, const struct rep
             names_of_doc(v->state, ROLE_RELEASES, &names);
         }
     }
-    qsort(names.items, names.count, sizeof *names.items, compare_slices);
+    if (names.count > 1) {
+        qsort(names.items, names.count, sizeof *names.items, compare_slices);
+    }
     for (size_t i = 0; ok && i < names.count; i++) {
         if (i == 0 || !slice_equal(names.items[i], names.items[i - 1])) {
             ok = add_tag_history(v, tx, repo->id, names.items[i], err);
@@ -214,7 +225,7 @@ static bool load_history(struct gate_view *v, struct db_tx *tx, const struct rep
     return ok;
 }
 
-/* --- building: reach ------------------------------------------------------------------------------------------------------- */
+/* --- building: reach -------------------------------------------------------------------------- */
 
 struct root_list {
     struct gate_root *items;
@@ -231,7 +242,8 @@ static void collect_root(void *arg, const struct gate_root *root)
     list->items[list->count++] = *root;
 }
 
-/* Released before superseded, long-lived before short-lived: the first visit of a digest is then the best one. */
+/* Released before superseded, long-lived before short-lived: the first visit of a digest is then
+ * the best one. */
 static int compare_roots(const void *a, const void *b)
 {
     const struct gate_root *x = a, *y = b;
@@ -241,8 +253,10 @@ static int compare_roots(const void *a, const void *b)
     return x->valid_until_us > y->valid_until_us ? -1 : x->valid_until_us < y->valid_until_us;
 }
 
-/* gate.md 6 a: the size must agree. A root that is not here yet reaches nothing; its PUT moves the generation. */
-static bool root_is_here(struct db_tx *tx, int64_t repository_id, const struct gate_root *root, bool *here, struct err *err)
+/* gate.md 6 a: the size must agree. A root that is not here yet reaches nothing; its PUT moves the
+ * generation. */
+static bool root_is_here(struct db_tx *tx, int64_t repository_id, const struct gate_root *root,
+                         bool *here, struct err *err)
 {
     struct manifest_info info;
     struct err why = {0};
@@ -258,14 +272,17 @@ static bool root_is_here(struct db_tx *tx, int64_t repository_id, const struct g
     return false;
 }
 
-static bool build_reach(struct gate_view *v, struct db_tx *tx, const struct repository *repo, int64_t now_us, struct err *err)
+static bool build_reach(struct gate_view *v, struct db_tx *tx, const struct repository *repo,
+                        int64_t now_us, struct err *err)
 {
     struct gate_facts facts;
     struct root_list roots = {0};
     bool ok = true;
     gate_view_facts(v, now_us, &facts);
     gate_roots(&facts, collect_root, &roots);
-    qsort(roots.items, roots.count, sizeof *roots.items, compare_roots);
+    if (roots.count > 1) {
+        qsort(roots.items, roots.count, sizeof *roots.items, compare_roots);
+    }
     for (size_t i = 0; ok && i < roots.count; i++) {
         bool here = false;
         ok = root_is_here(tx, repo->id, &roots.items[i], &here, err) &&
@@ -294,23 +311,25 @@ static void ask_root(void *arg, const struct gate_root *root)
     bool here = false;
     if (!root_is_here(q->tx, q->repository_id, root, &here, q->err)) {
         q->failed = true;
-    } else if (here && !reach_is_below(q->tx, q->repository_id, &root->digest, q->digest, &q->found, q->err)) {
+    } else if (here && !reach_is_below(q->tx, q->repository_id, &root->digest, q->digest, &q->found,
+                                       q->err)) {
         q->failed = true;
     }
 }
 
-bool gate_view_of_tag(const struct gate_view *view, struct db_tx *tx, int64_t now_us, struct slice tag, const struct digest *digest,
-                      bool *out, struct err *err)
+bool gate_view_of_tag(const struct gate_view *view, struct db_tx *tx, int64_t now_us,
+                      struct slice tag, const struct digest *digest, bool *out, struct err *err)
 {
     struct gate_facts facts;
-    struct tag_question q = {.tx = tx, .repository_id = view->repository_id, .tag = tag, .digest = digest, .err = err};
+    struct tag_question q = {
+        .tx = tx, .repository_id = view->repository_id, .tag = tag, .digest = digest, .err = err};
     gate_view_facts(view, now_us, &facts);
     gate_roots(&facts, ask_root, &q);
     *out = q.found;
     return !q.failed;
 }
 
-/* --- building --------------------------------------------------------------------------------------------------------------- */
+/* --- building --------------------------------------------------------------------------------- */
 
 static void note_end(struct gate_view *v, int64_t at, int64_t now_us)
 {
@@ -319,7 +338,8 @@ static void note_end(struct gate_view *v, int64_t at, int64_t now_us)
     }
 }
 
-/* The next moment at which the answer may change by itself. What has passed already cannot change again. */
+/* The next moment at which the answer may change by itself. What has passed already cannot change
+ * again. */
 static void find_end(struct gate_view *v, int64_t now_us)
 {
     const struct trust_state *s = v->state;
@@ -339,15 +359,19 @@ static void find_end(struct gate_view *v, int64_t now_us)
             note_end(v, s->roles[i].doc->expires_us, now_us);
         }
     }
-    for (size_t i = 0; v->policy.grace_us > 0 && v->policy.grace_us != POLICY_FOREVER && i < v->listing_count; i++) {
+    for (size_t i = 0;
+         v->policy.grace_us > 0 && v->policy.grace_us != POLICY_FOREVER && i < v->listing_count;
+         i++) {
         if (v->history[i].until_us > 0) {
             note_end(v, v->history[i].until_us + v->policy.grace_us, now_us);
         }
-        note_end(v, v->history[i].since_us + v->policy.grace_us, now_us); /* of what this listing shadowed */
+        note_end(v, v->history[i].since_us + v->policy.grace_us,
+                 now_us); /* of what this listing shadowed */
     }
 }
 
-static bool load_tombstone(struct gate_view *v, struct db_tx *tx, const struct repository *repo, struct err *err)
+static bool load_tombstone(struct gate_view *v, struct db_tx *tx, const struct repository *repo,
+                           struct err *err)
 {
     struct err why = {0};
     if (v->state->status != TRUST_NOT_INITIALISED) {
@@ -355,7 +379,8 @@ static bool load_tombstone(struct gate_view *v, struct db_tx *tx, const struct r
     }
     if (tombstone_get(tx, repo->id, &v->tombstone_row, &why)) {
         v->tombstone = (struct gate_tombstone){.who = v->tombstone_row.wiped_by,
-                                               .when_us = v->tombstone_row.wiped_us / US_PER_SECOND * US_PER_SECOND,
+                                               .when_us = v->tombstone_row.wiped_us /
+                                                          US_PER_SECOND * US_PER_SECOND,
                                                .reason = v->tombstone_row.reason};
         return true;
     }
@@ -366,8 +391,8 @@ static bool load_tombstone(struct gate_view *v, struct db_tx *tx, const struct r
     return false;
 }
 
-static bool view_build(const struct trust *trust, struct db_tx *tx, const struct repository *repo, int64_t now_us,
-                       struct gate_view *v, struct err *err)
+static bool view_build(const struct trust *trust, struct db_tx *tx, const struct repository *repo,
+                       int64_t now_us, struct gate_view *v, struct err *err)
 {
     auto_trust_loaded struct trust_loaded loaded = {0};
     struct trust_options options;
@@ -376,7 +401,8 @@ static bool view_build(const struct trust *trust, struct db_tx *tx, const struct
     v->name = repo->name;
     v->host = trust->host;
     v->bytes = sizeof *v;
-    if (!policy_for(tx, &repo->name, v->scope, &v->policy, err) || !trust_load(trust, tx, repo, &loaded, err)) {
+    if (!policy_for(tx, &repo->name, v->scope, &v->policy, err) ||
+        !trust_load(trust, tx, repo, &loaded, err)) {
         return false;
     }
     trust_loaded_options(&loaded, now_us, &options);
@@ -390,8 +416,8 @@ static bool view_build(const struct trust *trust, struct db_tx *tx, const struct
     return true;
 }
 
-bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repository *repo, int64_t now_us, struct gate_view **out,
-                   struct err *err)
+bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repository *repo,
+                   int64_t now_us, struct gate_view **out, struct err *err)
 {
     *out = gate_views_find(trust->views, repo->id, repo->gate_generation, now_us);
     if (*out) {

@@ -1,8 +1,9 @@
-/* Gate views: per repository, the verified trust state and the set of digests reachable from allowed roots, kept in
- * memory under the repository's gate generation (architecture.md 6). Bounded, least recently used first.
- * Invariants
+/* Gate views: per repository, the verified trust state and the set of digests reachable from
+ * allowed roots, kept in memory under the repository's gate generation (architecture.md 6).
+ * Bounded, least recently used first. Invariants
  *   1. A view is built from stored bytes inside the caller's snapshot, never from derived rows.
- *   2. A view is used only with the generation it was built for, and only before its `valid_until`. */
+ *   2. A view is used only with the generation it was built for, and only before its `valid_until`.
+ */
 #ifndef TRUST_VIEW_H
 #define TRUST_VIEW_H
 
@@ -19,18 +20,21 @@ void gate_views_free(struct gate_views *views);
 /* The view of a repository, built when missing or stale.
  *   out   a reference: gate_view_unref
  * Expected errors: ERR_INTERNAL. Any thread; the lock is not held while building. */
-bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repository *repo, int64_t now_us, struct gate_view **out,
-                   struct err *err) MUST_USE;
+bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repository *repo,
+                   int64_t now_us, struct gate_view **out, struct err *err) MUST_USE;
 void gate_view_unref(struct gate_view *view); /* accepts NULL */
 /* Fills the facts of the view (borrowed from it); `enforced` is left false. */
 void gate_view_facts(const struct gate_view *view, int64_t now_us, struct gate_facts *out);
 /* Point lookup in the reachable set. */
-void gate_view_reached(const struct gate_view *view, const struct digest *digest, struct gate_reached *out);
-/* Verified but for an expired timestamp or snapshot that the server can renew: do that before deciding (resign.h). */
+void gate_view_reached(const struct gate_view *view, const struct digest *digest,
+                       struct gate_reached *out);
+/* Verified but for an expired timestamp or snapshot that the server can renew: do that before
+ * deciding (resign.h). */
 bool gate_view_needs_renewal(const struct gate_view *view);
 /* True in *out when `digest` is, or is below, a release of this tag (now or in grace). */
-bool gate_view_of_tag(const struct gate_view *view, struct db_tx *tx, int64_t now_us, struct slice tag, const struct digest *digest,
-                      bool *out, struct err *err) MUST_USE;
+bool gate_view_of_tag(const struct gate_view *view, struct db_tx *tx, int64_t now_us,
+                      struct slice tag, const struct digest *digest, bool *out,
+                      struct err *err) MUST_USE;
 
 static inline void cleanup_gate_view(struct gate_view **view)
 {

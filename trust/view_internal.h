@@ -30,11 +30,13 @@ struct gate_view {
     struct gate_tombstone tombstone; /* who NULL: none */
     struct reach reach;
 
-    struct gate_view *next_in_bucket, *older, *newer; /* of the views that keep it; under their lock */
+    struct gate_view *next_in_bucket, *older,
+        *newer; /* of the views that keep it; under their lock */
 };
 
 /* A reference to the kept view of this very generation that is still valid, or NULL. */
-struct gate_view *gate_views_find(struct gate_views *views, int64_t repository_id, int64_t generation, int64_t now_us);
+struct gate_view *gate_views_find(struct gate_views *views, int64_t repository_id,
+                                  int64_t generation, int64_t now_us);
 /* Keeps a view (takes a reference of its own), in place of an older one of the repository. */
 void gate_views_keep(struct gate_views *views, struct gate_view *view);
 

@@ -75,7 +75,8 @@ void gate_views_free(struct gate_views *views)
     free(views);
 }
 
-struct gate_view *gate_views_find(struct gate_views *views, int64_t repository_id, int64_t generation, int64_t now_us)
+struct gate_view *gate_views_find(struct gate_views *views, int64_t repository_id,
+                                  int64_t generation, int64_t now_us)
 {
     pthread_mutex_lock(&views->lock);
     struct gate_view *v = find(views, repository_id);
@@ -101,12 +102,14 @@ void gate_views_keep(struct gate_views *views, struct gate_view *view)
         old->next_in_bucket = dropped;
         dropped = old;
     }
-    while (views->oldest && (views->bytes + view->bytes > views->max_bytes || views->count >= views->max_count)) {
+    while (views->oldest &&
+           (views->bytes + view->bytes > views->max_bytes || views->count >= views->max_count)) {
         struct gate_view *v = take_out(views, views->oldest);
         v->next_in_bucket = dropped;
         dropped = v;
     }
-    if (view->bytes <= views->max_bytes) { /* one that is larger than everything serves its request and is gone */
+    if (view->bytes <=
+        views->max_bytes) { /* one that is larger than everything serves its request and is gone */
         atomic_fetch_add(&view->references, 1);
         view->next_in_bucket = *bucket_of(views, view->repository_id);
         *bucket_of(views, view->repository_id) = view;

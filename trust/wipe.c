@@ -17,19 +17,21 @@ struct wipe {
     json_t *wiped; /* made anew by every run of the write function */
 };
 
-/* --- what is remembered --------------------------------------------------------------------------------------------- */
+/* --- what is remembered ----------------------------------------------------------------------- */
 
 /* {"root":2,"targets":14,…} */
 static void write_versions(const struct trust_loaded *loaded, struct buf *out)
 {
     auto_json json_t *versions = json_object();
     for (size_t i = 0; i < loaded->current.count; i++) {
-        json_object_set_new(versions, loaded->current.items[i].role, json_integer((json_int_t)loaded->current.items[i].version));
+        json_object_set_new(versions, loaded->current.items[i].role,
+                            json_integer((json_int_t)loaded->current.items[i].version));
     }
     json_write(out, versions);
 }
 
-/* ["<sha256 hex of SPKI>",…] of the last root; empty when it does not read (a wipe must be possible all the same). */
+/* ["<sha256 hex of SPKI>",…] of the last root; empty when it does not read (a wipe must be possible
+ * all the same). */
 static void write_roots(const struct trust_loaded *loaded, struct buf *out)
 {
     auto_json json_t *list = json_array();
@@ -37,7 +39,8 @@ static void write_roots(const struct trust_loaded *loaded, struct buf *out)
     struct spki *keys = NULL;
     size_t n = 0;
     if (loaded->roots.count > 0 &&
-        tuf_doc_read(SLICE_LIT("root"), loaded->roots.items[loaded->roots.count - 1].bytes, &root, NULL) == DOC_OK) {
+        tuf_doc_read(SLICE_LIT("root"), loaded->roots.items[loaded->roots.count - 1].bytes, &root,
+                     NULL) == DOC_OK) {
         n = trust_root_spkis(root, &keys);
     }
     for (size_t i = 0; i < n; i++) {
@@ -54,10 +57,11 @@ static int64_t root_version(const struct trust_loaded *loaded)
     return loaded->roots.count > 0 ? loaded->roots.items[loaded->roots.count - 1].version : 0;
 }
 
-/* --- one repository --------------------------------------------------------------------------------------------------- */
+/* --- one repository --------------------------------------------------------------------------- */
 
-static bool put_tombstone(struct db_tx *tx, struct wipe *w, const struct repository *repo, const struct trust_loaded *loaded,
-                          int64_t *incarnation_out, struct err *err)
+static bool put_tombstone(struct db_tx *tx, struct wipe *w, const struct repository *repo,
+                          const struct trust_loaded *loaded, int64_t *incarnation_out,
+                          struct err *err)
 {
     auto_buf struct buf versions = {0}, roots = {0};
     struct tombstone t = {.wiped_us = w->rq->now_us, .pin_kept = w->rq->keep_pin};
@@ -75,17 +79,19 @@ static bool retire_keys(struct db_tx *tx, const struct trust_loaded *loaded, str
 {
     for (size_t i = 0; i < loaded->keys.count; i++) {
         const struct trust_key *key = &loaded->keys.items[i];
-        if (key->state == TRUST_KEY_ACTIVE && !trust_key_set_state(tx, key->id, TRUST_KEY_RETIRED, err)) {
+        if (key->state == TRUST_KEY_ACTIVE &&
+            !trust_key_set_state(tx, key->id, TRUST_KEY_RETIRED, err)) {
             return false;
         }
     }
     return true;
 }
 
-static bool put_audit(struct db_tx *tx, const struct wipe *w, int64_t namespace_id, struct slice object, struct slice before,
-                      struct err *err)
+static bool put_audit(struct db_tx *tx, const struct wipe *w, int64_t namespace_id,
+                      struct slice object, struct slice before, struct err *err)
 {
-    auto_json json_t *after = json_pack("{s:s, s:b}", "reason", w->rq->reason ? w->rq->reason : "", "keep_pin", (int)w->rq->keep_pin);
+    auto_json json_t *after = json_pack("{s:s, s:b}", "reason", w->rq->reason ? w->rq->reason : "",
+                                        "keep_pin", (int)w->rq->keep_pin);
     auto_buf struct buf text = {0};
     json_write(&text, after);
     struct audit_entry entry = {.action = "trust.wipe",
@@ -97,25 +103,29 @@ static bool put_audit(struct db_tx *tx, const struct wipe *w, int64_t namespace_
     return audit_append(tx, w->rq->actor, &entry, w->rq->now_us, err);
 }
 
-static bool wipe_documents(struct db_tx *tx, struct wipe *w, const struct repository *repo, const struct trust_loaded *loaded,
-                           struct err *err)
+static bool wipe_documents(struct db_tx *tx, struct wipe *w, const struct repository *repo,
+                           const struct trust_loaded *loaded, struct err *err)
 {
     int64_t incarnation = 0;
     auto_buf struct buf versions = {0};
     write_versions(loaded, &versions);
-    if (!put_tombstone(tx, w, repo, loaded, &incarnation, err) || !trust_doc_wipe(tx, repo->id, w->rq->now_us, NULL, err) ||
-        !retire_keys(tx, loaded, err) ||
+    if (!put_tombstone(tx, w, repo, loaded, &incarnation, err) ||
+        !trust_doc_wipe(tx, repo->id, w->rq->now_us, NULL, err) || !retire_keys(tx, loaded, err) ||
         !change_record_put(tx, loaded->set.gun, CHANGE_DELETION, 0, NULL, w->rq->now_us, err) ||
-        !put_audit(tx, w, repo->namespace_id, repo_name_slice(&repo->name), buf_slice_of(&versions), err)) {
+        !put_audit(tx, w, repo->namespace_id, repo_name_slice(&repo->name), buf_slice_of(&versions),
+                   err)) {
         return false;
     }
-    json_array_append_new(w->wiped, json_pack("{s:s%, s:s, s:I, s:I, s:b}", "gun", loaded->set.gun.p, loaded->set.gun.n, "repository",
-                                              repo->name.text, "incarnation", (json_int_t)incarnation, "root_version",
-                                              (json_int_t)root_version(loaded), "keep_pin", (int)w->rq->keep_pin));
+    json_array_append_new(
+        w->wiped, json_pack("{s:s%, s:s, s:I, s:I, s:b}", "gun", loaded->set.gun.p,
+                            loaded->set.gun.n, "repository", repo->name.text, "incarnation",
+                            (json_int_t)incarnation, "root_version",
+                            (json_int_t)root_version(loaded), "keep_pin", (int)w->rq->keep_pin));
     return true;
 }
 
-static bool wipe_repository(struct db_tx *tx, struct wipe *w, const struct repository *repo, struct err *err)
+static bool wipe_repository(struct db_tx *tx, struct wipe *w, const struct repository *repo,
+                            struct err *err)
 {
     auto_trust_loaded struct trust_loaded loaded = {0};
     bool had = false;
@@ -125,7 +135,8 @@ static bool wipe_repository(struct db_tx *tx, struct wipe *w, const struct repos
     if (had && !wipe_documents(tx, w, repo, &loaded, err)) {
         return false;
     }
-    /* The pin goes even when there is nothing else: a pin that an earlier wipe kept can be given up. */
+    /* The pin goes even when there is nothing else: a pin that an earlier wipe kept can be given
+     * up. */
     if (!w->rq->keep_pin && loaded.pin_rows.count > 0 &&
         !trust_pin_set(tx, repo->id, NULL, 0, w->rq->actor, w->rq->now_us, err)) {
         return false;
@@ -134,7 +145,7 @@ static bool wipe_repository(struct db_tx *tx, struct wipe *w, const struct repos
     return !changed || repository_gate_bump(tx, repo->id, err);
 }
 
-/* --- the scope -------------------------------------------------------------------------------------------------------- */
+/* --- the scope -------------------------------------------------------------------------------- */
 
 static bool wipe_namespace(struct db_tx *tx, struct wipe *w, int64_t namespace_id, struct err *err)
 {
@@ -142,7 +153,8 @@ static bool wipe_namespace(struct db_tx *tx, struct wipe *w, int64_t namespace_i
     bool more = true;
     while (more) {
         auto_repository_list struct repository_list page = {0};
-        if (!repository_list_namespace(tx, namespace_id, true, repo_name_slice(&last), PAGE, &page, err)) {
+        if (!repository_list_namespace(tx, namespace_id, true, repo_name_slice(&last), PAGE, &page,
+                                       err)) {
             return false;
         }
         for (size_t i = 0; i < page.count; i++) {
@@ -168,7 +180,8 @@ static bool write_wipe(struct db_tx *tx, void *arg, struct err *err)
         return false;
     }
     if (w->rq->whole_namespace) {
-        return wipe_namespace(tx, w, ns.id, err) && put_audit(tx, w, ns.id, slice_str(ns.name.text), (struct slice){0}, err);
+        return wipe_namespace(tx, w, ns.id, err) &&
+               put_audit(tx, w, ns.id, slice_str(ns.name.text), (struct slice){0}, err);
     }
     if (!repository_get(tx, &w->rq->repo, &repo, &why)) {
         if (why.code == ERR_NAME_UNKNOWN) {
@@ -186,7 +199,8 @@ static json_t *client_commands(const json_t *wiped)
     json_t *commands = json_array();
     size_t i;
     json_t *item;
-    json_array_foreach (wiped, i, item) {
+    json_array_foreach(wiped, i, item)
+    {
         const char *gun = json_get_string(item, "gun");
         json_array_append_new(commands, json_sprintf("rm -rf ~/.docker/trust/tuf/%s", gun));
         json_array_append_new(commands, json_sprintf("rm -rf ~/.notary/tuf/%s", gun));
@@ -194,7 +208,8 @@ static json_t *client_commands(const json_t *wiped)
     return commands;
 }
 
-bool trust_wipe(struct trust *trust, const struct wipe_request *request, json_t **result_out, struct err *err)
+bool trust_wipe(struct trust *trust, const struct wipe_request *request, json_t **result_out,
+                struct err *err)
 {
     struct wipe w = {.trust = trust, .rq = request};
     *result_out = NULL;

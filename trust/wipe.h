@@ -1,5 +1,5 @@
-/* Wiping trust data after a lost root key (gate.md 11.3): current documents end, history and a tombstone stay, the
- * incarnation moves on. */
+/* Wiping trust data after a lost root key (gate.md 11.3): current documents end, history and a
+ * tombstone stay, the incarnation moves on. */
 #ifndef TRUST_WIPE_H
 #define TRUST_WIPE_H
 
@@ -18,9 +18,11 @@ struct wipe_request {
 };
 
 /* One transaction. A scope that has nothing is fine (empty result).
- *   result_out   {"wiped":[{"gun","repository","incarnation","root_version","keep_pin"}],"commands":[text…]}: the
+ *   result_out
+ * {"wiped":[{"gun","repository","incarnation","root_version","keep_pin"}],"commands":[text…]}: the
  *                commands clear the clients' caches; new reference
  * Expected errors: ERR_NAMESPACE_UNKNOWN. Worker threads; durable. */
-bool trust_wipe(struct trust *trust, const struct wipe_request *request, json_t **result_out, struct err *err) MUST_USE;
+bool trust_wipe(struct trust *trust, const struct wipe_request *request, json_t **result_out,
+                struct err *err) MUST_USE;
 
 #endif

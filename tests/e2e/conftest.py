@@ -25,12 +25,35 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: place.get(item.module.__name__, len(ORDER)))
 
 
+def pytest_make_parametrize_id(val):
+    """Short names for long values."""
+    return ascii(val)[:48] if isinstance(val, (str, bytes)) else None
+
+
+_shared = []
+
+
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory):
     """The shared server. At the end it must stop by SIGTERM with status 0 and no word of a sanitizer."""
     server = Server(tmp_path_factory.mktemp("registry")).init().start()
+    _shared.append(server)
     yield server
+    _shared.remove(server)
     server.end()
+
+
+@pytest.fixture(autouse=True)
+def the_shared_server_outlives_the_test():
+    """A test that brings the shared server down fails itself; the next one finds a server again."""
+    yield
+    for server in _shared:
+        if server.process is None or server.process.poll() is not None:
+            said = server.log_text()[-6000:]
+            server.process = None
+            server.log.rename(server.log.with_suffix(f".{len(list(server.folder.glob('*.log*')))}"))
+            server.start()
+            pytest.fail(f"the shared server ended: {said}")
 
 
 @pytest.fixture

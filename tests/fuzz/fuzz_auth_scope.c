@@ -1,5 +1,5 @@
-/* Scopes and Authorization headers as strangers send them. A scope that is understood says so in one way: written out
- * and read again it is the same. */
+/* Scopes and Authorization headers as strangers send them. A scope that is understood says so in
+ * one way: written out and read again it is the same. */
 #include "auth/basic.h"
 #include "auth/scope.h"
 #include "auth/secret.h"

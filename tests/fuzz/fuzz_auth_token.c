@@ -1,5 +1,6 @@
-/* Forgery: no bytes are a good token unless they are, to the byte, one that was signed here. The corpus holds tokens of
- * the same key and their mutations; the one good token is made at each start (its jti differs every time). */
+/* Forgery: no bytes are a good token unless they are, to the byte, one that was signed here. The
+ * good token is made anew for every input (its jti differs every time); the input is tried as it
+ * is, and laid over the good one. */
 #include "auth/token.h"
 #include "base/clock.h"
 #include "tests/fuzz/fuzz.h"
@@ -8,8 +9,10 @@
 
 static const char *const names[] = {"reg.example.org:5443"};
 static const struct scope_hosts hosts = {names, 1};
-static const struct token_issuer issuer = {
-    .iss = "https://reg.example.org:5443", .aud = "reg.example.org:5443", .host = "reg.example.org:5443", .hosts = &hosts};
+static const struct token_issuer issuer = {.iss = "https://reg.example.org:5443",
+                                           .aud = "reg.example.org:5443",
+                                           .host = "reg.example.org:5443",
+                                           .hosts = &hosts};
 
 static enum token_verdict verdict_of(const struct token_keys *keys, struct slice text)
 {

@@ -1,5 +1,5 @@
-/* Parts lie inside the body, in order, without overlap; a body that was taken apart has an end. The first line of the
- * input is the Content-Type. */
+/* Parts lie inside the body, in order, without overlap; a body that was taken apart has an end. The
+ * first line of the input is the Content-Type. */
 #include "server/multipart.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const struct multipart_part *part = &m.parts[i];
         HOLDS(part->bytes.p >= at && part->bytes.p + part->bytes.n <= text.p + text.n);
         HOLDS(part->has_filename || part->filename.n == 0);
-        HOLDS(part->filename.n == 0 || (part->filename.p >= at && part->filename.p < part->bytes.p));
+        HOLDS(part->filename.n == 0 ||
+              (part->filename.p >= at && part->filename.p < part->bytes.p));
         at = part->bytes.p + part->bytes.n;
     }
     HOLDS(m.count <= MULTIPART_PARTS_MAX);

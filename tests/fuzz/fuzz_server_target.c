@@ -1,13 +1,13 @@
-/* The head of a request: what passes the gate has one reading, and the router's captures lie inside the path. The input is
- * lines: method, target, version, then headers. */
+/* The head of a request: what passes the gate has one reading, and the router's captures lie inside
+ * the path. The input is lines: method, target, version, then headers. */
 #include "server/request_gate.h"
 #include "server/router.h"
 #include "server/trust_file.h"
 #include "tests/fuzz/fuzz.h"
 
-#define ROUTE(methods, pattern, access, body, thread, handler)                                                         \
+#define ROUTE(methods, pattern, access, body, thread, handler)                                     \
     {methods, pattern, access, body, thread, NULL, #handler, NULL},
-#define STREAM(methods, pattern, access, handler, sink)                                                                \
+#define STREAM(methods, pattern, access, handler, sink)                                            \
     {methods, pattern, access, BODY_STREAM, WORKER, NULL, #handler, NULL},
 static const struct route table[] = {
 #include "server/routes_table.h"
@@ -31,7 +31,8 @@ static void check_route(const struct request_line *line)
         auto_buf struct buf decoded = {0};
         inside(m.params[i], line->path);
         if (router_decode(m.params[i], &decoded)) {
-            HOLDS(slice_index(buf_slice_of(&decoded), '/') < 0 && slice_index(buf_slice_of(&decoded), '\0') < 0);
+            HOLDS(slice_index(buf_slice_of(&decoded), '/') < 0 &&
+                  slice_index(buf_slice_of(&decoded), '\0') < 0);
         }
     }
     router_free(router);

@@ -1,4 +1,5 @@
-/* The canonical form of what was read from a canonical form is itself; so is that of the wire form. */
+/* The canonical form of what was read from a canonical form is itself; so is that of the wire form.
+ */
 #include "base/json.h"
 #include "tests/fuzz/fuzz.h"
 #include "trust/verify/canon.h"

@@ -1,5 +1,5 @@
-/* A document that is read keeps its bounds and reads the same in wire form; nothing is ever signed by a key whose
- * private half nobody has. The first byte chooses the role. */
+/* A document that is read keeps its bounds and reads the same in wire form; nothing is ever signed
+ * by a key whose private half nobody has. The first byte chooses the role. */
 #include "tests/fuzz/fuzz.h"
 #include "trust/verify/canon.h"
 #include "trust/verify/doc.h"
@@ -10,8 +10,10 @@
 #define NOBODY_ID "e15408a780ea1d6591b09bc1caffc2be8d499e16ae4bb6922c91185e5f20de77"
 
 static const char lister_text[] =
-    "{\"signatures\":[],\"signed\":{\"_type\":\"Targets\",\"expires\":\"2040-01-01T00:00:00Z\",\"version\":1,"
-    "\"delegations\":{\"keys\":{\"" NOBODY_ID "\":{\"keytype\":\"ed25519\",\"keyval\":{\"private\":null,\"public\":\"" NOBODY
+    "{\"signatures\":[],\"signed\":{\"_type\":\"Targets\",\"expires\":\"2040-01-01T00:00:00Z\","
+    "\"version\":1,"
+    "\"delegations\":{\"keys\":{\"" NOBODY_ID
+    "\":{\"keytype\":\"ed25519\",\"keyval\":{\"private\":null,\"public\":\"" NOBODY
     "\"}}},\"roles\":[{\"keyids\":[\"" NOBODY_ID "\"],\"name\":\"targets/a\",\"threshold\":1}]}}}";
 
 static void check_bounds(const struct tuf_doc *doc)
@@ -75,7 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     const char *role = roles[data[0] % 5];
-    enum doc_fault fault = tuf_doc_read(slice_str(role), slice_of_bytes(data + 1, size - 1), &doc, &err);
+    enum doc_fault fault =
+        tuf_doc_read(slice_str(role), slice_of_bytes(data + 1, size - 1), &doc, &err);
     HOLDS((fault == DOC_OK) == (doc != NULL));
     HOLDS(fault == DOC_OK || (err.code == ERR_INVALID && slice_is_utf8(slice_str(err.msg))));
     if (doc) {

@@ -1,5 +1,5 @@
-/* Any bytes as a public key of any type: it is usable exactly when it has an SPKI, and it verifies nothing that it did not
- * sign. The first byte chooses the type. */
+/* Any bytes as a public key of any type: it is usable exactly when it has an SPKI, and it verifies
+ * nothing that it did not sign. The first byte chooses the type. */
 #include "base/hex.h"
 #include "tests/fuzz/fuzz.h"
 #include "trust/verify/key.h"
@@ -8,7 +8,8 @@
 
 static void check_key(const struct tuf_key *key)
 {
-    static const char *const methods[] = {"ecdsa", "rsapss", "rsapkcs1v15", "pycrypto-pkcs#1 pss", "eddsa", ""};
+    static const char *const methods[] = {"ecdsa", "rsapss", "rsapkcs1v15", "pycrypto-pkcs#1 pss",
+                                          "eddsa", ""};
     static const uint8_t zeros[1024];
     const struct spki none = {{0}};
     struct spki spki = tuf_key_spki(key);
@@ -21,8 +22,8 @@ static void check_key(const struct tuf_key *key)
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
         static const size_t sizes[] = {0, 64, 96, 132, 256, 384, 512, 1024};
         for (size_t j = 0; j < sizeof(sizes) / sizeof(sizes[0]); j++) {
-            HOLDS(tuf_key_verify(key, slice_str(methods[i]), slice_of_bytes(zeros, sizes[j]), SLICE_LIT("x")) ==
-                  SIG_REJECT);
+            HOLDS(tuf_key_verify(key, slice_str(methods[i]), slice_of_bytes(zeros, sizes[j]),
+                                 SLICE_LIT("x")) == SIG_REJECT);
         }
     }
     if (tuf_key_cert(key)) {
@@ -34,7 +35,8 @@ static void check_key(const struct tuf_key *key)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const types[] = {"ecdsa", "ecdsa-x509", "rsa", "rsa-x509", "ed25519", "other"};
+    static const char *const types[] = {"ecdsa",    "ecdsa-x509", "rsa",
+                                        "rsa-x509", "ed25519",    "other"};
     auto_buf struct buf text = {0};
     struct tuf_key *key = NULL;
 
@@ -42,8 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     base64_encode(&text, slice_of_bytes(data + 1, size - 1));
-    auto_json json_t *object = json_pack("{s:s,s:{s:n,s:s}}", "keytype", types[data[0] % 6], "keyval", "private", "public",
-                                         text.p ? text.p : "");
+    auto_json json_t *object = json_pack("{s:s,s:{s:n,s:s}}", "keytype", types[data[0] % 6],
+                                         "keyval", "private", "public", text.p ? text.p : "");
     HOLDS(object != NULL);
     HOLDS(tuf_key_read(object, &key, NULL));
     check_key(key);

@@ -111,7 +111,8 @@ static bool put_object(struct writer *w, const json_t *object, struct err *err)
     const char *name;
     json_t *value;
 
-    json_object_foreach ((json_t *)object, name, value) {
+    json_object_foreach((json_t *)object, name, value)
+    {
         names[i++] = name;
     }
     qsort(names, count, sizeof(*names), by_name);

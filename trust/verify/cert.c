@@ -26,7 +26,8 @@ static struct slice skip_newlines(struct slice s)
     return s;
 }
 
-/* Collects the base64 lines up to the END line; PEM headers hold characters that base64 refuses later. */
+/* Collects the base64 lines up to the END line; PEM headers hold characters that base64 refuses
+ * later. */
 static bool take_lines(struct slice *rest, struct buf *text)
 {
     struct slice line;
@@ -84,7 +85,8 @@ static bool time_of(const ASN1_TIME *t, int64_t *out)
     return true;
 }
 
-/* The one commonName as UTF-8, whatever its length: X.520's bound of 64 is not kept by the clients. */
+/* The one commonName as UTF-8, whatever its length: X.520's bound of 64 is not kept by the clients.
+ */
 static char *common_name_of(const X509 *x)
 {
     const X509_NAME *subject = X509_get_subject_name(x);
@@ -93,8 +95,7 @@ static char *common_name_of(const X509 *x)
         return NULL;
     }
     unsigned char *utf8 = NULL;
-    int n = ASN1_STRING_to_UTF8(
-        &utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    int n = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
     char *name = NULL;
     if (n > 0 && strlen((const char *)utf8) == (size_t)n) { /* no NUL hides inside */
         name = xstrndup((const char *)utf8, (size_t)n);
@@ -119,7 +120,8 @@ static bool signed_weakly(X509 *x)
              key == NID_ED25519);
 }
 
-/* What the root rules ask of the certificate at this place: the leaf is no CA, every other one is. */
+/* What the root rules ask of the certificate at this place: the leaf is no CA, every other one is.
+ */
 static bool is_in_place(X509 *x, bool leaf)
 {
     uint32_t flags = X509_get_extension_flags(x);

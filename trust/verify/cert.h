@@ -1,5 +1,6 @@
-/* The certificates of an *-x509 key (notary-api 17): PEM text to facts about its leaf. Internal to trust/verify.
- * Reads only what every implementation reads alike: CERTIFICATE blocks and nothing between them. */
+/* The certificates of an *-x509 key (notary-api 17): PEM text to facts about its leaf. Internal to
+ * trust/verify. Reads only what every implementation reads alike: CERTIFICATE blocks and nothing
+ * between them. */
 #ifndef TRUST_VERIFY_CERT_H
 #define TRUST_VERIFY_CERT_H
 
@@ -11,7 +12,8 @@
  *   cert   filled as far as it was read; common_name is the caller's to free, also on false
  *   spki   gets the leaf's SubjectPublicKeyInfo (DER)
  *   why    static text when false
- * True when every block is a certificate; whether they are in the order that root keys need is cert->well_formed. */
+ * True when every block is a certificate; whether they are in the order that root keys need is
+ * cert->well_formed. */
 bool cert_read(struct slice pem, struct tuf_cert *cert, struct buf *spki, const char **why);
 
 #endif

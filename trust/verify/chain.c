@@ -6,7 +6,8 @@
 static bool version_follows(const struct tuf_doc *prev, const struct tuf_doc *next)
 {
     if (!prev) {
-        return next->version == 1 || next->version == 2; /* a client may rotate before it publishes */
+        return next->version == 1 ||
+               next->version == 2; /* a client may rotate before it publishes */
     }
     return next->version == prev->version + 1;
 }
@@ -43,8 +44,7 @@ bool trust_root_follows(const struct tuf_doc *prev, const struct tuf_doc *next, 
                        "Root modifications must increment the version. Current %lld, new %lld",
                        prev ? (long long)prev->version : 1LL, (long long)next->version);
     case ROOT_LINK_NOT_BY_PREVIOUS:
-        return err_set(err, ERR_INVALID,
-                       "root %lld is not signed by enough keys of root %lld",
+        return err_set(err, ERR_INVALID, "root %lld is not signed by enough keys of root %lld",
                        (long long)next->version, prev ? (long long)prev->version : 0LL);
     case ROOT_LINK_NOT_BY_ITSELF:
         return err_set(err, ERR_INVALID,

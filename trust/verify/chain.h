@@ -12,8 +12,8 @@ enum root_link {
 };
 
 /* Verifies `next` as the successor of `prev` (NULL: a first root).
- *   check_dates   whether the certificates of next's own keys must be valid at now_us; never asked of prev's
- *   own           signatures by next's own root keys */
+ *   check_dates   whether the certificates of next's own keys must be valid at now_us; never asked
+ * of prev's own           signatures by next's own root keys */
 enum root_link root_link(const struct tuf_doc *prev, const struct tuf_doc *next, struct slice gun,
                          int64_t now_us, bool check_dates, struct sig_count *own);
 

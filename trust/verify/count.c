@@ -1,7 +1,6 @@
 /* Counting the valid signatures of a document (gate.md 4, "Counting signatures"). */
-#include "trust/verify/doc.h"
-
 #include "base/clock.h"
+#include "trust/verify/doc.h"
 
 /* A certificate may begin this much in the future: clocks of signers differ. */
 #define NOT_BEFORE_SLACK_US US_PER_DAY

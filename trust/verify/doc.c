@@ -10,7 +10,8 @@
 #include "trust/verify/strict.h"
 
 #define MIB ((size_t)1024 * 1024)
-#define META_ENTRIES_MAX 1024 /* 512 roles, and room for those that an imported snapshot still names */
+#define META_ENTRIES_MAX                                                                           \
+    1024 /* 512 roles, and room for those that an imported snapshot still names */
 
 static const struct doc_limits limits_of_root = {MIB, 64, 512, 0, 0};
 static const struct doc_limits limits_of_targets = {16 * MIB, 64, 512, 512, 100000};
@@ -85,7 +86,8 @@ static enum doc_fault read_common(const json_t *part, struct tuf_doc *doc, struc
     if (!expires.p || !time_parse(expires, &doc->expires_us)) {
         return doc_refuse(err, DOC_STRUCTURE, "it has no expiry");
     }
-    memcpy(doc->expires, expires.p, expires.n); /* shorter than the array: the shape check saw to it */
+    memcpy(doc->expires, expires.p,
+           expires.n); /* shorter than the array: the shape check saw to it */
     return DOC_OK;
 }
 

@@ -1,5 +1,6 @@
-/* The four TUF document types as parsed values (notary-api 15). Parsing is strict: depth 32, no duplicate or case-equal
- * members, no control characters in names, integers only. Pure; a document owns everything inside it. */
+/* The four TUF document types as parsed values (notary-api 15). Parsing is strict: depth 32, no
+ * duplicate or case-equal members, no control characters in names, integers only. Pure; a document
+ * owns everything inside it. */
 #ifndef TRUST_VERIFY_DOC_H
 #define TRUST_VERIFY_DOC_H
 
@@ -44,43 +45,47 @@ struct tuf_delegation {
 struct tuf_doc {
     char role[ROLE_NAME_MAX + 1]; /* the role it was parsed as */
     enum role_kind kind;
-    struct slice bytes;           /* as received; owned copy */
-    struct slice canonical;       /* canonical `signed`; owned: what signatures cover */
+    struct slice bytes;             /* as received; owned copy */
+    struct slice canonical;         /* canonical `signed`; owned: what signatures cover */
     uint8_t sha256[32], sha512[64]; /* of `bytes` */
-    uint8_t signed_sha256[32];    /* of `canonical` */
+    uint8_t signed_sha256[32];      /* of `canonical` */
     int64_t version;
     int64_t expires_us;
-    char expires[64];             /* as written */
+    char expires[64]; /* as written */
     struct tuf_signature *signatures;
     size_t signature_count;
-    bool duplicate_signature;     /* two entries with one key id: refused in uploads */
+    bool duplicate_signature; /* two entries with one key id: refused in uploads */
 
-    struct tuf_key **keys;        /* root: keys; targets: delegations.keys. Parallel with listed_ids */
-    const char **listed_ids;      /* id under which each key is listed (may differ from its computed id: then unusable) */
+    struct tuf_key **keys;   /* root: keys; targets: delegations.keys. Parallel with listed_ids */
+    const char **listed_ids; /* id under which each key is listed (may differ from its computed id:
+                                then unusable) */
     size_t key_count;
 
     struct tuf_role_keys root, targets, snapshot, timestamp; /* root */
 
     struct tuf_delegation *delegations; /* targets and delegations */
     size_t delegation_count;
-    struct tuf_target *target_list;     /* sorted by name, byte-wise */
+    struct tuf_target *target_list; /* sorted by name, byte-wise */
     size_t target_count;
 
     struct tuf_meta *meta; /* snapshot, timestamp; sorted by role */
     size_t meta_count;
-    void *owner;           /* the parsed JSON and the arena; internal */
+    void *owner; /* the parsed JSON and the arena; internal */
 };
 
 /* How a document failed to parse; decides the wire code of a publish (notary-api 9). */
 enum doc_fault {
     DOC_OK = 0,
-    DOC_NOT_JSON,  /* not JSON of the basic shape, wrong basic types: MALFORMED_JSON */
-    DOC_NOT_STRICT, /* trailing bytes, duplicate or case-equal members, depth, control characters, number out of range */
-    DOC_BAD_TYPE,  /* `_type` is not the role's */
-    DOC_STRUCTURE  /* version < 1, missing role or hash, threshold < 1, bad delegation name, target without known hash … */
+    DOC_NOT_JSON,   /* not JSON of the basic shape, wrong basic types: MALFORMED_JSON */
+    DOC_NOT_STRICT, /* trailing bytes, duplicate or case-equal members, depth, control characters,
+                       number out of range */
+    DOC_BAD_TYPE,   /* `_type` is not the role's */
+    DOC_STRUCTURE   /* version < 1, missing role or hash, threshold < 1, bad delegation name, target
+                       without known hash … */
 };
 
-struct doc_limits { /* architecture.md 9; counts checked before keys are decoded or signatures checked */
+struct doc_limits { /* architecture.md 9; counts checked before keys are decoded or signatures
+                       checked */
     size_t bytes, signatures, keys, delegations, targets;
 };
 const struct doc_limits *doc_limits_of(enum role_kind kind);
@@ -88,12 +93,15 @@ const struct doc_limits *doc_limits_of(enum role_kind kind);
 /* Parses the bytes of `role`.
  *   err   the sentence when the result is not DOC_OK (ERR_INVALID)
  * Ownership: tuf_doc_free. */
-enum doc_fault tuf_doc_read(struct slice role, struct slice bytes, struct tuf_doc **out, struct err *err) MUST_USE;
+enum doc_fault tuf_doc_read(struct slice role, struct slice bytes, struct tuf_doc **out,
+                            struct err *err) MUST_USE;
 void tuf_doc_free(struct tuf_doc *doc);
 /* Heap bytes of a document, roughly. */
 size_t tuf_doc_bytes(const struct tuf_doc *doc);
-const struct tuf_meta *tuf_doc_meta(const struct tuf_doc *doc, struct slice role);      /* NULL when not listed */
-const struct tuf_target *tuf_doc_target(const struct tuf_doc *doc, struct slice name);   /* NULL when not listed */
+const struct tuf_meta *tuf_doc_meta(const struct tuf_doc *doc,
+                                    struct slice role); /* NULL when not listed */
+const struct tuf_target *tuf_doc_target(const struct tuf_doc *doc,
+                                        struct slice name); /* NULL when not listed */
 const struct tuf_delegation *tuf_doc_delegation(const struct tuf_doc *doc, struct slice role);
 /* The key listed under this id whose computed id equals it; NULL otherwise. */
 const struct tuf_key *tuf_doc_key(const struct tuf_doc *doc, struct slice key_id);
@@ -103,22 +111,25 @@ bool tuf_hashes_match(const struct tuf_hashes *h, const struct tuf_doc *doc);
 #define SIG_SIGNERS_MAX 64 /* = the signatures a document may carry */
 
 struct sig_count {
-    int valid;               /* distinct public keys with a valid signature */
+    int valid; /* distinct public keys with a valid signature */
     int64_t threshold;
     struct spki signers[SIG_SIGNERS_MAX];
-    int64_t not_after_us[SIG_SIGNERS_MAX]; /* of the signer's certificate; INT64_MAX for a bare key */
-    int signer_count;        /* == valid */
-    int checks;              /* signature checks done */
+    int64_t
+        not_after_us[SIG_SIGNERS_MAX]; /* of the signer's certificate; INT64_MAX for a bare key */
+    int signer_count;                  /* == valid */
+    int checks;                        /* signature checks done */
 };
-/* Counts valid signatures of `doc` by the keys `keys` of `lister`: distinct by SPKI, the first entry of a key id counts,
- * key id must equal the computed id. For root keys pass root_rules (certificates, CN, dates).  */
+/* Counts valid signatures of `doc` by the keys `keys` of `lister`: distinct by SPKI, the first
+ * entry of a key id counts, key id must equal the computed id. For root keys pass root_rules
+ * (certificates, CN, dates).  */
 struct root_rules {
     struct slice gun;
     int64_t now_us;
     bool check_dates; /* false for the previous root of a chain */
 };
-void tuf_count_signatures(const struct tuf_doc *doc, const struct tuf_doc *lister, const struct tuf_role_keys *keys,
-                          const struct root_rules *root_rules, struct sig_count *out);
+void tuf_count_signatures(const struct tuf_doc *doc, const struct tuf_doc *lister,
+                          const struct tuf_role_keys *keys, const struct root_rules *root_rules,
+                          struct sig_count *out);
 static inline bool sig_count_met(const struct sig_count *c)
 {
     return c->threshold >= 1 && c->valid >= c->threshold;

@@ -25,8 +25,8 @@ static struct slice text_of(const json_t *value)
 
 /* ---- hashes ---- */
 
-static enum doc_fault read_hash(struct body *b, const json_t *hashes, const char *name, uint8_t *out,
-                                size_t size, bool *present)
+static enum doc_fault read_hash(struct body *b, const json_t *hashes, const char *name,
+                                uint8_t *out, size_t size, bool *present)
 {
     const json_t *value = json_object_get(hashes, name);
     auto_buf struct buf raw = {0};
@@ -88,7 +88,8 @@ static enum doc_fault read_keys(struct body *b, const json_t *keys)
     }
     doc->keys = trust_arena_alloc(b->arena, count, sizeof(struct tuf_key *));
     doc->listed_ids = trust_arena_alloc(b->arena, count, sizeof(char *));
-    json_object_foreach ((json_t *)keys, id, object) {
+    json_object_foreach((json_t *)keys, id, object)
+    {
         struct err why = {0};
         if (!tuf_key_read(object, &doc->keys[doc->key_count], &why)) {
             return doc_refuse(b->err, DOC_STRUCTURE, "%s", why.msg);
@@ -107,7 +108,8 @@ static enum doc_fault read_key_ids(struct body *b, const json_t *list, const jso
         return doc_refuse(b->err, DOC_STRUCTURE, "keyids is not a list");
     }
     if (count > b->limits->keys) {
-        return doc_refuse(b->err, DOC_STRUCTURE, "a role lists more than %zu keys", b->limits->keys);
+        return doc_refuse(b->err, DOC_STRUCTURE, "a role lists more than %zu keys",
+                          b->limits->keys);
     }
     out->key_ids = trust_arena_alloc(b->arena, count, sizeof(char *));
     for (size_t i = 0; i < count; i++) {
@@ -267,7 +269,8 @@ static enum doc_fault read_target_list(struct body *b, const json_t *targets)
         return doc_refuse(b->err, DOC_STRUCTURE, "more than %zu targets", b->limits->targets);
     }
     doc->target_list = trust_arena_alloc(b->arena, count, sizeof(struct tuf_target));
-    json_object_foreach ((json_t *)targets, name, entry) {
+    json_object_foreach((json_t *)targets, name, entry)
+    {
         enum doc_fault fault = read_target(b, name, entry, &doc->target_list[doc->target_count]);
         if (fault != DOC_OK) {
             return fault;
@@ -331,7 +334,8 @@ static enum doc_fault read_meta(struct body *b, const json_t *part)
         return doc_refuse(b->err, DOC_STRUCTURE, "more than %zu entries", b->limits->delegations);
     }
     doc->meta = trust_arena_alloc(b->arena, count, sizeof(struct tuf_meta));
-    json_object_foreach ((json_t *)meta, name, entry) {
+    json_object_foreach((json_t *)meta, name, entry)
+    {
         enum role_kind kind = role_parse(slice_str(name));
         if (kind == ROLE_NONE) {
             return doc_refuse(b->err, DOC_STRUCTURE, "an entry is no valid role name");

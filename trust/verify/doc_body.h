@@ -1,4 +1,5 @@
-/* The `signed` part of each role, JSON to the fields of struct tuf_doc (notary-api 15). Internal to trust/verify. */
+/* The `signed` part of each role, JSON to the fields of struct tuf_doc (notary-api 15). Internal to
+ * trust/verify. */
 #ifndef TRUST_VERIFY_DOC_BODY_H
 #define TRUST_VERIFY_DOC_BODY_H
 

@@ -1,10 +1,9 @@
-#include "trust/verify/key_internal.h"
-
 #include "base/hash.h"
 #include "base/hex.h"
 #include "base/json.h"
 #include "trust/verify/canon.h"
 #include "trust/verify/cert.h"
+#include "trust/verify/key_internal.h"
 
 #include <sodium.h>
 

@@ -46,7 +46,7 @@ enum role_kind role_parse(struct slice name)
         return ROLE_NONE;
     }
     return segments_are_valid(slice_from(name, sizeof("targets/") - 1)) ? ROLE_DELEGATION
-                                                                         : ROLE_NONE;
+                                                                        : ROLE_NONE;
 }
 
 int role_depth(struct slice name)

@@ -1,4 +1,5 @@
-/* TUF role names of the Notary v1 dialect: root, targets, snapshot, timestamp, and delegations targets/a[/b…]. */
+/* TUF role names of the Notary v1 dialect: root, targets, snapshot, timestamp, and delegations
+ * targets/a[/b…]. */
 #ifndef TRUST_VERIFY_ROLE_H
 #define TRUST_VERIFY_ROLE_H
 
@@ -8,10 +9,17 @@
 #define ROLE_NAME_MAX 255
 #define ROLE_DEPTH_MAX 8
 
-enum role_kind { ROLE_NONE = 0, ROLE_ROOT, ROLE_TARGETS, ROLE_SNAPSHOT, ROLE_TIMESTAMP, ROLE_DELEGATION };
+enum role_kind {
+    ROLE_NONE = 0,
+    ROLE_ROOT,
+    ROLE_TARGETS,
+    ROLE_SNAPSHOT,
+    ROLE_TIMESTAMP,
+    ROLE_DELEGATION
+};
 
-/* notary-api 1: base roles, or targets/<seg>…: [-a-z0-9_/], at most 255 bytes, no empty, "." or ".." segment.
- * ROLE_NONE when it is no valid role name. */
+/* notary-api 1: base roles, or targets/<seg>…: [-a-z0-9_/], at most 255 bytes, no empty, "." or
+ * ".." segment. ROLE_NONE when it is no valid role name. */
 enum role_kind role_parse(struct slice name);
 /* Number of segments: root 1, targets/a 2. */
 int role_depth(struct slice name);

@@ -7,7 +7,14 @@
 
 #define PSS_SALT_BYTES 32
 
-enum scheme { SCHEME_NONE = 0, SCHEME_ECDSA, SCHEME_PSS, SCHEME_PYCRYPTO_PSS, SCHEME_PKCS1, SCHEME_EDDSA };
+enum scheme {
+    SCHEME_NONE = 0,
+    SCHEME_ECDSA,
+    SCHEME_PSS,
+    SCHEME_PYCRYPTO_PSS,
+    SCHEME_PKCS1,
+    SCHEME_EDDSA
+};
 
 struct method_name {
     const char *name;
@@ -42,7 +49,8 @@ static bool is_rsa(const struct tuf_key *key)
     return key->type == KEY_RSA || key->type == KEY_RSA_X509;
 }
 
-/* r||s, each of the field's size, as the DER that EVP wants. Returns its length, 0 on failure; *der by OPENSSL_free. */
+/* r||s, each of the field's size, as the DER that EVP wants. Returns its length, 0 on failure; *der
+ * by OPENSSL_free. */
 static int ecdsa_to_der(struct slice sig, size_t field_bytes, unsigned char **der)
 {
     const unsigned char *p = (const unsigned char *)sig.p;
@@ -89,8 +97,7 @@ static enum sig_verdict verify_evp(const struct tuf_key *key, enum scheme scheme
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     EVP_PKEY_CTX *pkey_ctx = NULL; /* owned by ctx */
 
-    if (ctx &&
-        EVP_DigestVerifyInit(ctx, &pkey_ctx, EVP_sha256(), NULL, key->public.pkey) == 1 &&
+    if (ctx && EVP_DigestVerifyInit(ctx, &pkey_ctx, EVP_sha256(), NULL, key->public.pkey) == 1 &&
         set_padding(pkey_ctx, scheme) &&
         EVP_DigestVerify(ctx, sig, sig_n, (const unsigned char *)bytes.p, bytes.n) == 1) {
         verdict = SIG_ACCEPT;
@@ -131,9 +138,8 @@ static enum sig_verdict verify_ed25519(const struct tuf_key *key, struct slice s
     if (key->type != KEY_ED25519 || sig.n != crypto_sign_BYTES) {
         return SIG_REJECT;
     }
-    return crypto_sign_verify_detached((const unsigned char *)sig.p,
-                                       (const unsigned char *)bytes.p, bytes.n,
-                                       key->ed25519) == 0
+    return crypto_sign_verify_detached((const unsigned char *)sig.p, (const unsigned char *)bytes.p,
+                                       bytes.n, key->ed25519) == 0
                ? SIG_ACCEPT
                : SIG_REJECT;
 }

@@ -1,5 +1,5 @@
-/* SubjectPublicKeyInfo bytes to a public key, only in the one encoding that exists of a key: a second spelling of the
- * same key would count as a second key. Internal to trust/verify. */
+/* SubjectPublicKeyInfo bytes to a public key, only in the one encoding that exists of a key: a
+ * second spelling of the same key would count as a second key. Internal to trust/verify. */
 #ifndef TRUST_VERIFY_SPKI_H
 #define TRUST_VERIFY_SPKI_H
 
@@ -18,7 +18,8 @@ struct public_key {
 /* P-256, P-384 or P-521, named curve, uncompressed point. The caller frees pkey (EVP_PKEY_free).
  * False: *why is a static text. */
 bool spki_read_ec(struct slice der, struct public_key *out, const char **why);
-/* rsaEncryption, modulus 2048 to 8192 bits, exponent below 2^31 (what the reference's clients can verify). */
+/* rsaEncryption, modulus 2048 to 8192 bits, exponent below 2^31 (what the reference's clients can
+ * verify). */
 bool spki_read_rsa(struct slice der, struct public_key *out, const char **why);
 /* Writes the 44 bytes of an Ed25519 key. */
 #define SPKI_ED25519_BYTES 44

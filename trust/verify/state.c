@@ -1,8 +1,7 @@
-#include "trust/verify/state_build.h"
-
 #include "base/buf.h"
 #include "base/clock.h"
 #include "trust/verify/chain.h"
+#include "trust/verify/state_build.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -60,8 +59,8 @@ enum history builder_history(const struct builder *b, const struct tuf_doc *doc)
     return HISTORY_REWRITTEN;
 }
 
-/* False (with the blame) when the version says that this is not the newest that was accepted. A rollback goes on: what
- * it holds is authentic, only old. */
+/* False (with the blame) when the version says that this is not the newest that was accepted. A
+ * rollback goes on: what it holds is authentic, only old. */
 static bool check_history(struct builder *b, const struct tuf_doc *doc)
 {
     switch (builder_history(b, doc)) {
@@ -143,7 +142,8 @@ static bool check_first_root(struct builder *b, const struct tuf_doc *first, str
 
     b->state->first_root_version = first->version;
     if (b->set->pin_count > 0 && !pin_matches(b->set, first)) {
-        builder_blame(b, TRUST_ROOT_PINNED, "root", "the first root's keys are not the pinned ones");
+        builder_blame(b, TRUST_ROOT_PINNED, "root",
+                      "the first root's keys are not the pinned ones");
         return false;
     }
     switch (link) {
@@ -192,8 +192,8 @@ static bool check_chain(struct builder *b, struct sig_count *own)
 
     for (size_t i = 0; i < b->set->root_count; i++) {
         struct tuf_doc *next = read_root(b, &b->set->roots[i]);
-        bool holds = next && (prev ? check_next_root(b, prev, next, own)
-                                   : check_first_root(b, next, own));
+        bool holds =
+            next && (prev ? check_next_root(b, prev, next, own) : check_first_root(b, next, own));
         tuf_doc_free(prev);
         if (!holds) {
             tuf_doc_free(next);

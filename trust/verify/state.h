@@ -1,5 +1,6 @@
-/* Verifying one repository's stored trust data as a whole (gate.md 4). Pure: bytes and `now` in, state out.
- * Every document is verified from its bytes each time; nothing derived earlier is believed. */
+/* Verifying one repository's stored trust data as a whole (gate.md 4). Pure: bytes and `now` in,
+ * state out. Every document is verified from its bytes each time; nothing derived earlier is
+ * believed. */
 #ifndef TRUST_VERIFY_STATE_H
 #define TRUST_VERIFY_STATE_H
 
@@ -11,7 +12,8 @@ struct trust_file { /* a current document, as stored */
     int64_t accepted_us; /* when it was stored */
 };
 
-struct trust_seen { /* the newest version ever accepted of a role in its present life (gate.md 11.3) */
+struct trust_seen { /* the newest version ever accepted of a role in its present life (gate.md 11.3)
+                     */
     const char *role;
     int64_t version;
     bool has_signed;           /* signed_sha256 is known */
@@ -21,13 +23,16 @@ struct trust_seen { /* the newest version ever accepted of a role in its present
 /* What the store knows of one GUN. All pointers are borrowed. */
 struct trust_set {
     struct slice gun;
-    const struct trust_file *roots; /* every stored root version of this incarnation, ascending; the first is 1 or 2 */
+    const struct trust_file
+        *roots; /* every stored root version of this incarnation, ascending; the first is 1 or 2 */
     size_t root_count;
-    const struct trust_file *files; /* current timestamp, snapshot, targets and delegations; any order */
+    const struct trust_file
+        *files; /* current timestamp, snapshot, targets and delegations; any order */
     size_t file_count;
     const struct trust_seen *seen;
     size_t seen_count;
-    const struct spki *pin; /* keys of the first root accepted; empty = no pin: see trust_options.unpinned */
+    const struct spki
+        *pin; /* keys of the first root accepted; empty = no pin: see trust_options.unpinned */
     size_t pin_count;
     const struct spki *revoked;
     size_t revoked_count;
@@ -48,40 +53,50 @@ enum trust_status {
     TRUST_THRESHOLD
 };
 
-enum role_state { ROLE_STATE_BAD = 0, ROLE_STATE_OK, ROLE_STATE_ABSENT, ROLE_STATE_VANISHED, ROLE_STATE_EXPIRED, ROLE_STATE_THRESHOLD, ROLE_STATE_ROLLBACK };
+enum role_state {
+    ROLE_STATE_BAD = 0,
+    ROLE_STATE_OK,
+    ROLE_STATE_ABSENT,
+    ROLE_STATE_VANISHED,
+    ROLE_STATE_EXPIRED,
+    ROLE_STATE_THRESHOLD,
+    ROLE_STATE_ROLLBACK
+};
 
 struct trust_role { /* targets and every delegation reached, breadth first; [0] is targets */
     const char *name;
     enum role_state state;
-    char why[200];            /* of a defect */
-    const char **paths;       /* restricted to the parents' paths; targets: one "" */
+    char why[200];      /* of a defect */
+    const char **paths; /* restricted to the parents' paths; targets: one "" */
     size_t path_count;
-    struct tuf_doc *doc;      /* NULL when ABSENT, VANISHED or unparsable */
+    struct tuf_doc *doc;                     /* NULL when ABSENT, VANISHED or unparsable */
     const struct tuf_delegation *delegation; /* NULL for targets */
     struct sig_count signatures;
 };
 
 struct trust_state {
     enum trust_status status;
-    char why[300];            /* sentence for a status other than OK */
-    const char *defect_role;  /* the role that is the reason; NULL when none */
+    char why[300];                               /* sentence for a status other than OK */
+    const char *defect_role;                     /* the role that is the reason; NULL when none */
     struct tuf_doc *root, *timestamp, *snapshot; /* NULL when unusable */
     int64_t first_root_version;
     struct trust_role *roles;
     size_t role_count;
-    int64_t valid_until_us;   /* earliest expiry of root, root certificate, timestamp, snapshot, targets; without those
-                                 that have expired and may be renewed */
+    int64_t valid_until_us; /* earliest expiry of root, root certificate, timestamp, snapshot,
+                               targets; without those that have expired and may be renewed */
     bool timestamp_expired, snapshot_expired; /* set even when the server may renew them */
-    struct spki *root_keys;   /* of the current root's usable root keys */
+    struct spki *root_keys;                   /* of the current root's usable root keys */
     size_t root_key_count;
     struct trust_arena *arena; /* internal */
 };
 
 struct trust_options {
     int64_t now_us;
-    bool renewable_timestamp; /* an expired timestamp / snapshot is noted, not a defect: the server holds the key and renews */
+    bool renewable_timestamp; /* an expired timestamp / snapshot is noted, not a defect: the server
+                                 holds the key and renews */
     bool renewable_snapshot;
-    bool unpinned; /* publish of a first root: an empty pin is fine. Otherwise roots without a pin are NOT_INITIALISED */
+    bool unpinned; /* publish of a first root: an empty pin is fine. Otherwise roots without a pin
+                      are NOT_INITIALISED */
 };
 
 /* TUF signature checks of one build; a state that needs more is TRUST_BAD_DATA. */
@@ -90,11 +105,12 @@ struct trust_options {
 
 /* Builds the state; never fails: what cannot be verified is a status other than TRUST_OK.
  * Ownership: trust_state_free. Cost: about one signature check per document. */
-void trust_state_build(const struct trust_set *set, const struct trust_options *options, struct trust_state **out);
+void trust_state_build(const struct trust_set *set, const struct trust_options *options,
+                       struct trust_state **out);
 void trust_state_free(struct trust_state *state);
-/* Distinct keys (SPKI) that a root lists for its root role, whether they count or not: what a pin is made of.
- *   out   xmalloc'd array, free() by the caller; sorted byte-wise
- * Returns how many. A key that cannot be read is all zeros. */
+/* Distinct keys (SPKI) that a root lists for its root role, whether they count or not: what a pin
+ * is made of. out   xmalloc'd array, free() by the caller; sorted byte-wise Returns how many. A key
+ * that cannot be read is all zeros. */
 size_t trust_root_spkis(const struct tuf_doc *root, struct spki **out);
 /* Heap bytes of a state, roughly: what a cache charges for it. */
 size_t trust_state_bytes(const struct trust_state *state);
@@ -103,10 +119,10 @@ const struct trust_role *trust_state_role(const struct trust_state *state, struc
 /* True when `name` is inside the role's (restricted) paths. */
 bool trust_role_covers(const struct trust_role *role, struct slice name);
 
-/* The root chain alone (publish uses it too). Verifies `next` as the successor of `prev` (NULL: a first root):
- * version step, structure, certificates, signatures by prev's and by its own root keys, expiry when check_dates.
- * False: err is ERR_INVALID with the sentence. */
-bool trust_root_follows(const struct tuf_doc *prev, const struct tuf_doc *next, struct slice gun, int64_t now_us, bool check_dates,
-                        struct err *err) MUST_USE;
+/* The root chain alone (publish uses it too). Verifies `next` as the successor of `prev` (NULL: a
+ * first root): version step, structure, certificates, signatures by prev's and by its own root
+ * keys, expiry when check_dates. False: err is ERR_INVALID with the sentence. */
+bool trust_root_follows(const struct tuf_doc *prev, const struct tuf_doc *next, struct slice gun,
+                        int64_t now_us, bool check_dates, struct err *err) MUST_USE;
 
 #endif

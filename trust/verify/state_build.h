@@ -1,5 +1,5 @@
-/* A trust state while it is built: shared by state.c (the four base roles) and tree.c (delegations).
- * Internal to trust/verify. */
+/* A trust state while it is built: shared by state.c (the four base roles) and tree.c
+ * (delegations). Internal to trust/verify. */
 #ifndef TRUST_VERIFY_STATE_BUILD_H
 #define TRUST_VERIFY_STATE_BUILD_H
 
@@ -34,7 +34,8 @@ enum history { HISTORY_REWRITTEN = 0, HISTORY_ROLLBACK, HISTORY_OK };
 /* Compares a verified document with the newest version accepted of its role (gate.md 4). */
 enum history builder_history(const struct builder *b, const struct tuf_doc *doc);
 
-/* Adds targets (already verified, `state_of` it) and walks all delegations below it, breadth first. */
+/* Adds targets (already verified, `state_of` it) and walks all delegations below it, breadth first.
+ */
 void tree_build(struct builder *b, struct tuf_doc *targets, enum role_state state_of,
                 const struct sig_count *signatures);
 

@@ -68,13 +68,22 @@ static int by_folded_name(const void *a, const void *b)
     return fold_compare(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Every member that any reader of the dialect looks for. A lone "Targets" is as bad as one beside "targets": only one
- * of two readers takes it for the list. */
+/* Every member that any reader of the dialect looks for. A lone "Targets" is as bad as one beside
+ * "targets": only one of two readers takes it for the list. */
 static const char *const known_members[] = {
-    "_type",   "consistent_snapshot", "custom",  "delegations", "expires",    "hashes", "keyid",
-    "keyids",  "keys",                "keytype", "keyval",      "length",     "meta",   "method",
-    "name",    "paths",               "private", "public",      "roles",      "sig",    "signatures",
-    "signed",  "targets",             "threshold", "version",
+    "_type",      "consistent_snapshot",
+    "custom",     "delegations",
+    "expires",    "hashes",
+    "keyid",      "keyids",
+    "keys",       "keytype",
+    "keyval",     "length",
+    "meta",       "method",
+    "name",       "paths",
+    "private",    "public",
+    "roles",      "sig",
+    "signatures", "signed",
+    "targets",    "threshold",
+    "version",
 };
 
 static bool misspells_known_member(const char *name)
@@ -95,7 +104,8 @@ static bool has_case_equal_names(const json_t *object)
     const char *name;
     json_t *value;
 
-    json_object_foreach ((json_t *)object, name, value) {
+    json_object_foreach((json_t *)object, name, value)
+    {
         names[i++] = name;
         if (misspells_known_member(name)) {
             return true;
@@ -144,7 +154,8 @@ static enum doc_fault walk_object(const json_t *object, enum place place, struct
     if (place != PLACE_TARGETS && place != PLACE_CUSTOM && has_case_equal_names(object)) {
         return doc_refuse(err, DOC_NOT_STRICT, "a member name differs only in letter case");
     }
-    json_object_foreach ((json_t *)object, name, value) {
+    json_object_foreach((json_t *)object, name, value)
+    {
         if (strict_has_control(slice_str(name))) {
             return doc_refuse(err, DOC_NOT_STRICT, "a name holds a control character");
         }
@@ -332,7 +343,8 @@ static bool too_many_values(struct slice text)
     return containers > DOC_CONTAINERS_MAX || values > DOC_VALUES_MAX;
 }
 
-/* Names what a lenient reader would have taken. It is refused either way; the answer on the wire differs. */
+/* Names what a lenient reader would have taken. It is refused either way; the answer on the wire
+ * differs. */
 static enum doc_fault why_not_strict(struct slice bytes, size_t signatures_max, struct err *err)
 {
     const size_t lenient = JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL;

@@ -1,8 +1,8 @@
-/* The delegation tree: every role that targets delegates, directly or through others, breadth first (gate.md 4). A
- * defect here is the role's own, not the state's: it denies what lies inside the role's paths. */
-#include "trust/verify/state_build.h"
-
+/* The delegation tree: every role that targets delegates, directly or through others, breadth first
+ * (gate.md 4). A defect here is the role's own, not the state's: it denies what lies inside the
+ * role's paths. */
 #include "base/buf.h"
+#include "trust/verify/state_build.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -101,7 +101,8 @@ static void judge_child(struct builder *b, const struct tuf_doc *parent, struct 
 static void visit(struct builder *b, size_t parent_at, const struct tuf_delegation *delegation)
 {
     struct trust_role *role = add_role(b, delegation->name);
-    const struct trust_role *parent = &b->state->roles[parent_at]; /* after add_role: it may move them */
+    const struct trust_role *parent =
+        &b->state->roles[parent_at]; /* after add_role: it may move them */
     const struct tuf_meta *meta = tuf_doc_meta(b->state->snapshot, slice_str(delegation->name));
 
     role->delegation = delegation;

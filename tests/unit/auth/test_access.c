@@ -18,7 +18,8 @@ static const struct repo_name *app(void)
     return &name;
 }
 
-/* One letter per action, '.' = refused. The columns of rbac.md, in the order of enum access_action. */
+/* One letter per action, '.' = refused. The columns of rbac.md, in the order of enum access_action.
+ */
 static const char letters[] = "pPoDRsTkwmMBlLa";
 #define EVERYTHING letters
 _Static_assert(sizeof(letters) == ACTION_COUNT + 1, "one letter per action");
@@ -30,45 +31,80 @@ struct matrix_row {
     const char *permitted;
 };
 
-#define PERSON {.kind = IDENTITY_USER, .account_id = 3, .name = "alice@example.org"}
-#define ADMIN {.kind = IDENTITY_USER, .account_id = 4, .name = "root@example.org", .administrator = true}
-#define ROBOT(actions) {.kind = IDENTITY_ROBOT, .account_id = 7, .namespace_id = NS, .robot_actions = (actions), .name = "ns.ci"}
-#define DEPLOYER {.kind = IDENTITY_DEPLOYER, .account_id = 8, .namespace_id = NS, .gated = true, .name = "ns.k8s"}
-#define SPACE(visible, has_role, may_sign)                                                                                         \
-    {.found = true, .namespace_id = NS, .visibility = (visible), .role = (has_role), .signer = (may_sign)}
+#define PERSON                                                                                     \
+    {                                                                                              \
+        .kind = IDENTITY_USER, .account_id = 3, .name = "alice@example.org"                        \
+    }
+#define ADMIN                                                                                      \
+    {                                                                                              \
+        .kind = IDENTITY_USER, .account_id = 4, .name = "root@example.org", .administrator = true  \
+    }
+#define ROBOT(actions)                                                                             \
+    {                                                                                              \
+        .kind = IDENTITY_ROBOT, .account_id = 7, .namespace_id = NS, .robot_actions = (actions),   \
+        .name = "ns.ci"                                                                            \
+    }
+#define DEPLOYER                                                                                   \
+    {                                                                                              \
+        .kind = IDENTITY_DEPLOYER, .account_id = 8, .namespace_id = NS, .gated = true,             \
+        .name = "ns.k8s"                                                                           \
+    }
+#define SPACE(visible, has_role, may_sign)                                                         \
+    {                                                                                              \
+        .found = true, .namespace_id = NS, .visibility = (visible), .role = (has_role),            \
+        .signer = (may_sign)                                                                       \
+    }
 #define PRIVATE(role) SPACE(VISIBILITY_PRIVATE, role, false)
-#define ELSEWHERE(visible) {.found = true, .namespace_id = OTHER_NS, .visibility = (visible)}
+#define ELSEWHERE(visible)                                                                         \
+    {                                                                                              \
+        .found = true, .namespace_id = OTHER_NS, .visibility = (visible)                           \
+    }
 
 static const struct matrix_row matrix[] = {
     {"nobody, private", {0}, PRIVATE(MEMBER_NONE), "..............."},
     {"nobody, internal", {0}, SPACE(VISIBILITY_INTERNAL, MEMBER_NONE, false), "..............."},
     {"nobody, public", {0}, SPACE(VISIBILITY_PUBLIC, MEMBER_NONE, false), "p.............."},
     {"a user without role, private", PERSON, PRIVATE(MEMBER_NONE), "..............."},
-    {"a user without role, internal", PERSON, SPACE(VISIBILITY_INTERNAL, MEMBER_NONE, false), "p.............."},
-    {"a user without role, public", PERSON, SPACE(VISIBILITY_PUBLIC, MEMBER_NONE, false), "p.............."},
+    {"a user without role, internal", PERSON, SPACE(VISIBILITY_INTERNAL, MEMBER_NONE, false),
+     "p.............."},
+    {"a user without role, public", PERSON, SPACE(VISIBILITY_PUBLIC, MEMBER_NONE, false),
+     "p.............."},
     {"reader", PERSON, PRIVATE(MEMBER_READER), "p........m....."},
-    {"reader with a signer flag", PERSON, SPACE(VISIBILITY_PRIVATE, MEMBER_READER, true), "p........m....."},
+    {"reader with a signer flag", PERSON, SPACE(VISIBILITY_PRIVATE, MEMBER_READER, true),
+     "p........m....."},
     {"developer", PERSON, PRIVATE(MEMBER_DEVELOPER), "pPo......m....."},
-    {"developer who signs", PERSON, SPACE(VISIBILITY_PRIVATE, MEMBER_DEVELOPER, true), "pPo..s...m....."},
-    {"developer, public", PERSON, SPACE(VISIBILITY_PUBLIC, MEMBER_DEVELOPER, false), "pPo......m....."},
+    {"developer who signs", PERSON, SPACE(VISIBILITY_PRIVATE, MEMBER_DEVELOPER, true),
+     "pPo..s...m....."},
+    {"developer, public", PERSON, SPACE(VISIBILITY_PUBLIC, MEMBER_DEVELOPER, false),
+     "pPo......m....."},
     {"maintainer", PERSON, PRIVATE(MEMBER_MAINTAINER), "pPoDRsTk.mMBl.a"},
     {"owner", PERSON, PRIVATE(MEMBER_OWNER), EVERYTHING},
     {"instance administrator", ADMIN, PRIVATE(MEMBER_NONE), EVERYTHING},
     {"instance administrator, no such namespace", ADMIN, {0}, EVERYTHING},
-    {"control socket", {.kind = IDENTITY_CONTROL, .administrator = true, .name = "control"}, PRIVATE(MEMBER_NONE), EVERYTHING},
+    {"control socket",
+     {.kind = IDENTITY_CONTROL, .administrator = true, .name = "control"},
+     PRIVATE(MEMBER_NONE),
+     EVERYTHING},
     {"a user, no such namespace", PERSON, {0}, "..............."},
     {"robot that pulls", ROBOT(ROBOT_PULL), PRIVATE(MEMBER_NONE), "p.............."},
     {"robot that pushes", ROBOT(ROBOT_PULL | ROBOT_PUSH), PRIVATE(MEMBER_NONE), "pPo............"},
-    {"robot that deletes", ROBOT(ROBOT_PULL | ROBOT_DELETE), PRIVATE(MEMBER_NONE), "p..D..........."},
+    {"robot that deletes", ROBOT(ROBOT_PULL | ROBOT_DELETE), PRIVATE(MEMBER_NONE),
+     "p..D..........."},
     {"robot that signs", ROBOT(ROBOT_PULL | ROBOT_SIGN), PRIVATE(MEMBER_NONE), "p....s........."},
     {"robot with all", ROBOT(15), PRIVATE(MEMBER_NONE), "pPoD.s........."},
     {"robot of another namespace", ROBOT(15), ELSEWHERE(VISIBILITY_PRIVATE), "..............."},
-    {"robot of another namespace, internal", ROBOT(15), ELSEWHERE(VISIBILITY_INTERNAL), "..............."},
-    {"robot of another namespace, public", ROBOT(15), ELSEWHERE(VISIBILITY_PUBLIC), "p.............."},
+    {"robot of another namespace, internal", ROBOT(15), ELSEWHERE(VISIBILITY_INTERNAL),
+     "..............."},
+    {"robot of another namespace, public", ROBOT(15), ELSEWHERE(VISIBILITY_PUBLIC),
+     "p.............."},
     {"deployer", DEPLOYER, PRIVATE(MEMBER_NONE), "p.............."},
     {"deployer of another namespace", DEPLOYER, ELSEWHERE(VISIBILITY_PRIVATE), "..............."},
     {"deployer with a row that says more",
-     {.kind = IDENTITY_DEPLOYER, .namespace_id = NS, .gated = true, .robot_actions = 15, .administrator = true},
+     {.kind = IDENTITY_DEPLOYER,
+      .namespace_id = NS,
+      .gated = true,
+      .robot_actions = 15,
+      .administrator = true},
      SPACE(VISIBILITY_PRIVATE, MEMBER_OWNER, true),
      "p.............."},
 };
@@ -84,7 +120,8 @@ static void roles_and_actions(void **state)
             if (((permitted & ACTION_BIT(action)) != 0) != want) {
                 fail_msg("%s: action %c", row->who, letters[action]);
             }
-            bool allowed = access_decide(&row->identity, &row->facts, app(), (enum access_action)action, false) == ACCESS_ALLOWED;
+            bool allowed = access_decide(&row->identity, &row->facts, app(),
+                                         (enum access_action)action, false) == ACCESS_ALLOWED;
             CHECK_CASE(allowed == want, row->who);
         }
     }
@@ -103,13 +140,15 @@ static const struct answer_case answers[] = {
     {"nor when it is not there", PERSON, {0}, ACTION_PULL, ACCESS_INVISIBLE},
     {"nor for a push", PERSON, PRIVATE(MEMBER_NONE), ACTION_PUSH, ACCESS_INVISIBLE},
     {"nor for a push to nowhere", PERSON, {0}, ACTION_PUSH, ACCESS_INVISIBLE},
-    {"a reader is told what is missing", PERSON, PRIVATE(MEMBER_READER), ACTION_PUSH, ACCESS_INSUFFICIENT},
+    {"a reader is told what is missing", PERSON, PRIVATE(MEMBER_READER), ACTION_PUSH,
+     ACCESS_INSUFFICIENT},
     {"a deployer pulls", DEPLOYER, PRIVATE(MEMBER_NONE), ACTION_PULL, ACCESS_ALLOWED},
     {"a deployer never writes", DEPLOYER, PRIVATE(MEMBER_NONE), ACTION_PUSH, ACCESS_NOT_WRITABLE},
     {"nor elsewhere", DEPLOYER, ELSEWHERE(VISIBILITY_PRIVATE), ACTION_DELETE, ACCESS_NOT_WRITABLE},
     {"nor signs", DEPLOYER, PRIVATE(MEMBER_NONE), ACTION_SIGN, ACCESS_NOT_WRITABLE},
     {"nor wipes", DEPLOYER, PRIVATE(MEMBER_NONE), ACTION_WIPE, ACCESS_NOT_WRITABLE},
-    {"a deployer elsewhere sees nothing", DEPLOYER, ELSEWHERE(VISIBILITY_PRIVATE), ACTION_PULL, ACCESS_INVISIBLE},
+    {"a deployer elsewhere sees nothing", DEPLOYER, ELSEWHERE(VISIBILITY_PRIVATE), ACTION_PULL,
+     ACCESS_INVISIBLE},
 };
 
 static void what_is_answered(void **state)
@@ -117,7 +156,8 @@ static void what_is_answered(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(answers); i++) {
         const struct answer_case *c = &answers[i];
-        CHECK_CASE(access_decide(&c->identity, &c->facts, app(), c->action, false) == c->want, c->name);
+        CHECK_CASE(access_decide(&c->identity, &c->facts, app(), c->action, false) == c->want,
+                   c->name);
     }
 }
 
@@ -129,7 +169,8 @@ static struct grant_set *grants_of(const char *claim_text)
     return set;
 }
 
-#define ENTRY(name, actions) "[{\"type\":\"repository\",\"name\":\"" name "\",\"actions\":[" actions "]}]"
+#define ENTRY(name, actions)                                                                       \
+    "[{\"type\":\"repository\",\"name\":\"" name "\",\"actions\":[" actions "]}]"
 
 struct token_case {
     const char *name, *claim;
@@ -151,14 +192,21 @@ static const struct token_case tokens[] = {
     {"an image scope does not read trust", ENTRY("ns/app", "\"*\""), ACTION_PULL, true, false},
     {"an image scope does not sign", ENTRY("ns/app", "\"*\""), ACTION_SIGN, true, false},
     {"an image scope does not wipe", ENTRY("ns/app", "\"*\""), ACTION_WIPE, true, false},
-    {"a trust scope does not pull images", ENTRY("reg.example.org/ns/app", "\"*\""), ACTION_PULL, false, false},
-    {"a trust scope does not push images", ENTRY("reg.example.org/ns/app", "\"pull\",\"push\""), ACTION_PUSH, false, false},
-    {"a trust scope reads trust", ENTRY("reg.example.org/ns/app", "\"pull\""), ACTION_PULL, true, true},
+    {"a trust scope does not pull images", ENTRY("reg.example.org/ns/app", "\"*\""), ACTION_PULL,
+     false, false},
+    {"a trust scope does not push images", ENTRY("reg.example.org/ns/app", "\"pull\",\"push\""),
+     ACTION_PUSH, false, false},
+    {"a trust scope reads trust", ENTRY("reg.example.org/ns/app", "\"pull\""), ACTION_PULL, true,
+     true},
     {"push signs", ENTRY("reg.example.org/ns/app", "\"push\",\"pull\""), ACTION_SIGN, true, true},
-    {"push publishes roots", ENTRY("reg.example.org/ns/app", "\"push\",\"pull\""), ACTION_TRUST_ADMIN, true, true},
-    {"push does not rotate server keys", ENTRY("reg.example.org/ns/app", "\"push\",\"pull\""), ACTION_ROTATE_KEYS, true, false},
-    {"admin rotates server keys", ENTRY("reg.example.org/ns/app", "\"admin\""), ACTION_ROTATE_KEYS, true, true},
-    {"admin does not wipe", ENTRY("reg.example.org/ns/app", "\"pull\",\"push\",\"admin\""), ACTION_WIPE, true, false},
+    {"push publishes roots", ENTRY("reg.example.org/ns/app", "\"push\",\"pull\""),
+     ACTION_TRUST_ADMIN, true, true},
+    {"push does not rotate server keys", ENTRY("reg.example.org/ns/app", "\"push\",\"pull\""),
+     ACTION_ROTATE_KEYS, true, false},
+    {"admin rotates server keys", ENTRY("reg.example.org/ns/app", "\"admin\""), ACTION_ROTATE_KEYS,
+     true, true},
+    {"admin does not wipe", ENTRY("reg.example.org/ns/app", "\"pull\",\"push\",\"admin\""),
+     ACTION_WIPE, true, false},
     {"star wipes", ENTRY("reg.example.org/ns/app", "\"*\""), ACTION_WIPE, true, true},
     {"star rotates", ENTRY("reg.example.org/ns/app", "\"*\""), ACTION_ROTATE_KEYS, true, true},
     {"no token administers", ENTRY("ns/app", "\"*\""), ACTION_MEMBERS_SET, false, false},
@@ -182,7 +230,8 @@ static void a_token_only_narrows(void **state)
 
         /* granted once, the role lost since: the token is worth nothing more than the role */
         const struct access_facts lost = PRIVATE(MEMBER_NONE);
-        CHECK_CASE(access_decide(&owner, &lost, app(), c->action, c->trust) == ACCESS_INVISIBLE, c->name);
+        CHECK_CASE(access_decide(&owner, &lost, app(), c->action, c->trust) == ACCESS_INVISIBLE,
+                   c->name);
         grant_unref(grants);
     }
 }
@@ -236,7 +285,8 @@ static void who_gives_which_role(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         const struct identity person = PERSON;
         const struct access_facts facts = PRIVATE(cases[i].own);
-        assert_int_equal(access_may_set_role(&person, &facts, cases[i].from, cases[i].to), cases[i].may);
+        assert_int_equal(access_may_set_role(&person, &facts, cases[i].from, cases[i].to),
+                         cases[i].may);
     }
     const struct identity admin = ADMIN;
     const struct access_facts facts = PRIVATE(MEMBER_NONE);
@@ -264,7 +314,8 @@ static void catalog(void **state)
     assert_false(access_may_catalog(&who));
     who = (struct identity)PERSON;
     assert_true(access_may_catalog(&who));
-    struct grant_set *grants = grants_of("[{\"type\":\"registry\",\"name\":\"catalog\",\"actions\":[\"*\"]}]");
+    struct grant_set *grants =
+        grants_of("[{\"type\":\"registry\",\"name\":\"catalog\",\"actions\":[\"*\"]}]");
     who.grants = grants;
     assert_true(access_may_catalog(&who));
     grant_unref(grants);
@@ -277,8 +328,12 @@ static void catalog(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(roles_and_actions),  cmocka_unit_test(what_is_answered), cmocka_unit_test(a_token_only_narrows),
-        cmocka_unit_test(scopes_of_rights),   cmocka_unit_test(who_gives_which_role), cmocka_unit_test(administrators),
+        cmocka_unit_test(roles_and_actions),
+        cmocka_unit_test(what_is_answered),
+        cmocka_unit_test(a_token_only_narrows),
+        cmocka_unit_test(scopes_of_rights),
+        cmocka_unit_test(who_gives_which_role),
+        cmocka_unit_test(administrators),
         cmocka_unit_test(catalog),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

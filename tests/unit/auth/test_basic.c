@@ -26,7 +26,8 @@ static void halves(void **state)
         struct err err = {0};
         buf_str(&header, "Basic ");
         base64_encode(&header, slice_str(cases[i].plain));
-        CHECK_CASE(basic_parse(buf_slice_of(&header), &basic, &err) == cases[i].good, cases[i].plain);
+        CHECK_CASE(basic_parse(buf_slice_of(&header), &basic, &err) == cases[i].good,
+                   cases[i].plain);
         CHECK_CASE(cases[i].good || err.code == ERR_UNAUTHORIZED, cases[i].plain);
         CHECK_CASE(!cases[i].good || slice_is(basic.user, cases[i].user), cases[i].plain);
         CHECK_CASE(!cases[i].good || slice_is(basic.secret, cases[i].secret), cases[i].plain);
@@ -36,8 +37,9 @@ static void halves(void **state)
 static void malformed(void **state)
 {
     (void)state;
-    static const char *const headers[] = {"",           "Basic",     "Basic ",      "Basic !!!!",  "Basic YTpi=",
-                                          "BasicYTpi",  "Bearer x",  "Basic YTp",   "Basic YTpi YTpi", "Negotiate YTpi"};
+    static const char *const headers[] = {
+        "",          "Basic",    "Basic ",    "Basic !!!!",      "Basic YTpi=",
+        "BasicYTpi", "Bearer x", "Basic YTp", "Basic YTpi YTpi", "Negotiate YTpi"};
     for (size_t i = 0; i < COUNT(headers); i++) {
         auto_basic struct basic basic = {0};
         struct err err = {0};
@@ -58,6 +60,7 @@ static void schemes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(halves), cmocka_unit_test(malformed), cmocka_unit_test(schemes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(halves), cmocka_unit_test(malformed),
+                                       cmocka_unit_test(schemes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

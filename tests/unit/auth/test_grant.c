@@ -21,9 +21,9 @@ static const struct intersection intersections[] = {
     {D, R | W | D, D},
     {ALL, R | W | D | ALL, ALL},
     {ALL | R, R | W | D | ALL, ALL | R},
-    {ALL, R | W, R | W},     /* a developer */
+    {ALL, R | W, R | W},         /* a developer */
     {ALL, R | W | A, R | W | A}, /* trust administration without the wipe */
-    {ALL, R, R},             /* a deployer */
+    {ALL, R, R},                 /* a deployer */
     {ALL, 0, 0},
     {R, R | W | D | ALL, R}, /* everything permitted, little wished: never more than asked */
 };
@@ -66,8 +66,9 @@ static struct repo_name repo(const char *text)
 static void granted_and_looked_up(void **state)
 {
     (void)state;
-    struct grant_set *set = granted_for("repository:mine/app:pull,push repository:other/app:pull registry:catalog:* "
-                                        "repository:" HOST "/mine/app:pull,push");
+    struct grant_set *set =
+        granted_for("repository:mine/app:pull,push repository:other/app:pull registry:catalog:* "
+                    "repository:" HOST "/mine/app:pull,push");
     const struct repo_name mine = repo("mine/app");
     const struct repo_name longer = repo("mine/app2");
     const struct repo_name other = repo("other/app");
@@ -96,18 +97,21 @@ static void claim_there_and_back(void **state)
 {
     (void)state;
     struct grant_set *set =
-        granted_for("repository:mine/app:pull,push registry:catalog:* repository:" HOST "/mine/app:pull repository:mine/b:*");
+        granted_for("repository:mine/app:pull,push registry:catalog:* repository:" HOST
+                    "/mine/app:pull repository:mine/b:*");
     auto_buf struct buf claim = {0};
     auto_buf struct buf scope = {0};
     auto_json json_t *parsed = NULL;
     grant_write_claim(set, HOST, &claim);
     grant_write_scope(set, HOST, &scope);
     grant_unref(set);
-    assert_string_equal(claim.p, "[{\"type\":\"repository\",\"name\":\"mine/app\",\"actions\":[\"pull\",\"push\"]},"
-                                 "{\"type\":\"registry\",\"name\":\"catalog\",\"actions\":[\"*\"]},"
-                                 "{\"type\":\"repository\",\"name\":\"" HOST "/mine/app\",\"actions\":[\"pull\"]},"
-                                 "{\"type\":\"repository\",\"name\":\"mine/b\",\"actions\":[\"*\"]}]");
-    assert_string_equal(scope.p, "repository:mine/app:pull,push registry:catalog:* repository:" HOST "/mine/app:pull "
+    assert_string_equal(
+        claim.p, "[{\"type\":\"repository\",\"name\":\"mine/app\",\"actions\":[\"pull\",\"push\"]},"
+                 "{\"type\":\"registry\",\"name\":\"catalog\",\"actions\":[\"*\"]},"
+                 "{\"type\":\"repository\",\"name\":\"" HOST "/mine/app\",\"actions\":[\"pull\"]},"
+                 "{\"type\":\"repository\",\"name\":\"mine/b\",\"actions\":[\"*\"]}]");
+    assert_string_equal(scope.p, "repository:mine/app:pull,push registry:catalog:* repository:" HOST
+                                 "/mine/app:pull "
                                  "repository:mine/b:*");
 
     struct grant_set *back = NULL;
@@ -178,8 +182,12 @@ static void shared(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(intersect), cmocka_unit_test(granted_and_looked_up), cmocka_unit_test(claim_there_and_back),
-        cmocka_unit_test(bad_claim), cmocka_unit_test(claim_is_bounded),      cmocka_unit_test(shared),
+        cmocka_unit_test(intersect),
+        cmocka_unit_test(granted_and_looked_up),
+        cmocka_unit_test(claim_there_and_back),
+        cmocka_unit_test(bad_claim),
+        cmocka_unit_test(claim_is_bounded),
+        cmocka_unit_test(shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

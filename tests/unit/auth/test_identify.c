@@ -17,13 +17,16 @@
 #include "storage/store.h"
 #include "tests/unit/base/check.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #define HOST "reg.example.org:5443"
 #define URL "https://" HOST
 #define ALICE "alice@example.org"
 #define ROOT "root@example.org"
 #define PASSWORD "correct horse battery"
 #define NOW (INT64_C(1795500000) * US_PER_SECOND)
-#define LATER(seconds) (NOW + (int64_t)(seconds) * US_PER_SECOND)
+#define LATER(seconds) (NOW + (int64_t)(seconds)*US_PER_SECOND)
 
 struct house {
     struct folder folder;
@@ -90,12 +93,14 @@ static void member_make(struct house *h, const char *ns, const char *email, enum
     struct err err = {0};
     const struct namespace_name name = ns_name(ns);
     const struct membership membership = {role, false};
-    if (!member_set(h->auth, &h->admin, &h->actor, &name, slice_str(email), &membership, NOW, &err)) {
+    if (!member_set(h->auth, &h->admin, &h->actor, &name, slice_str(email), &membership, NOW,
+                    &err)) {
         fail_msg("member %s: %s (%s)", email, err.msg, err.detail);
     }
 }
 
-static struct secret_text robot_make(struct house *h, enum account_kind kind, const char *ns, const char *name, unsigned actions)
+static struct secret_text robot_make(struct house *h, enum account_kind kind, const char *ns,
+                                     const char *name, unsigned actions)
 {
     struct robot_new robot = {.kind = kind, .namespace = ns_name(ns), .actions = actions};
     struct secret_text secret;
@@ -121,7 +126,8 @@ static int set_up(void **state)
     open_auth(h);
     identity_control(&h->admin);
     identity_actor(&h->admin, "unix", &h->actor);
-    h->context = (struct auth_context){.address = "192.0.2.1", .user_agent = "docker/20.10", .now_us = NOW};
+    h->context =
+        (struct auth_context){.address = "192.0.2.1", .user_agent = "docker/20.10", .now_us = NOW};
     user_make(h, ALICE, false);
     (void)namespace_make(h, "ns", VISIBILITY_PRIVATE);
     member_make(h, "ns", ALICE, MEMBER_DEVELOPER);
@@ -141,13 +147,16 @@ static int tear_down(void **state)
 
 /* ---- helpers of the cases ---- */
 
-static bool log_in(struct house *h, const char *user, const char *secret, struct login *out, struct err *err)
+static bool log_in(struct house *h, const char *user, const char *secret, struct login *out,
+                   struct err *err)
 {
     int retry_after_s = 0;
-    return login_verify(h->auth, slice_str(user), slice_str(secret), &h->context, out, &retry_after_s, err);
+    return login_verify(h->auth, slice_str(user), slice_str(secret), &h->context, out,
+                        &retry_after_s, err);
 }
 
-static void token_for(struct house *h, const struct login *login, const char *scopes, struct ticket *out)
+static void token_for(struct house *h, const struct login *login, const char *scopes,
+                      struct ticket *out)
 {
     auto_scope_list struct scope_list wishes = {0};
     struct err err = {0};
@@ -155,20 +164,23 @@ static void token_for(struct house *h, const struct login *login, const char *sc
     assert_true(ticket_issue(h->auth, login, &wishes, h->context.now_us, out, &err));
 }
 
-static enum auth_result identify(struct house *h, const char *header, struct identity *out, struct err *err)
+static enum auth_result identify(struct house *h, const char *header, struct identity *out,
+                                 struct err *err)
 {
     *err = (struct err){0};
     return auth_identify(h->auth, NULL, header, &h->context, out, err);
 }
 
-static enum auth_result identify_bearer(struct house *h, const char *token, struct identity *out, struct err *err)
+static enum auth_result identify_bearer(struct house *h, const char *token, struct identity *out,
+                                        struct err *err)
 {
     auto_buf struct buf header = {0};
     buf_printf(&header, "Bearer %s", token);
     return identify(h, header.p, out, err);
 }
 
-static enum auth_result identify_basic(struct house *h, const char *user, const char *secret, struct identity *out, struct err *err)
+static enum auth_result identify_basic(struct house *h, const char *user, const char *secret,
+                                       struct identity *out, struct err *err)
 {
     auto_buf struct buf plain = {0};
     auto_buf struct buf header = {0};
@@ -185,7 +197,8 @@ static struct repo_name repo(const char *text)
     return name;
 }
 
-static enum access_result access_of(struct house *h, const struct identity *who, const char *name, enum access_action action, bool trust,
+static enum access_result access_of(struct house *h, const struct identity *who, const char *name,
+                                    enum access_action action, bool trust,
                                     struct access_answer *answer)
 {
     auto_snapshot struct db_tx *tx = NULL;
@@ -208,7 +221,8 @@ static bool run_raw(struct db_tx *tx, void *arg, struct err *err)
     return w->fn(tx, w->id, err);
 }
 
-static void change(struct house *h, int64_t id, bool (*fn)(struct db_tx *tx, int64_t id, struct err *err))
+static void change(struct house *h, int64_t id,
+                   bool (*fn)(struct db_tx *tx, int64_t id, struct err *err))
 {
     struct raw_write w = {id, fn};
     struct err err = {0};
@@ -235,7 +249,8 @@ static bool new_password(struct db_tx *tx, int64_t id, struct err *err)
 {
     char hash[PASSWORD_PHC_MAX];
     const struct password_cost cheap = {1, 8192};
-    return password_hash(SLICE_LIT("another long password"), cheap, hash, err) && account_set_password(tx, id, hash, err);
+    return password_hash(SLICE_LIT("another long password"), cheap, hash, err) &&
+           account_set_password(tx, id, hash, err);
 }
 
 static bool revoke_sessions(struct db_tx *tx, int64_t id, struct err *err)
@@ -266,8 +281,10 @@ static void password_to_token_to_identity(void **state)
         assert_int_equal(who.proof, PROOF_BEARER);
         assert_true(who.registry_only);
         assert_int_equal(access_of(h, &who, "ns/app", ACTION_PUSH, false, &answer), ACCESS_ALLOWED);
-        assert_int_equal(access_of(h, &who, "ns/other", ACTION_PUSH, false, &answer), ACCESS_INSUFFICIENT);
-        assert_int_equal(access_of(h, &who, "ns/app", ACTION_SIGN, true, &answer), ACCESS_INSUFFICIENT);
+        assert_int_equal(access_of(h, &who, "ns/other", ACTION_PUSH, false, &answer),
+                         ACCESS_INSUFFICIENT);
+        assert_int_equal(access_of(h, &who, "ns/app", ACTION_SIGN, true, &answer),
+                         ACCESS_INSUFFICIENT);
         identity_release(&who);
     }
     identity_release(&login.who);
@@ -279,8 +296,14 @@ static void wrong_passwords(void **state)
     static const struct {
         const char *user, *secret;
     } cases[] = {
-        {ALICE, "wrong"},           {ALICE, ""},        {"nobody@example.org", PASSWORD}, {"", PASSWORD},
-        {"", ""},                   {ALICE, PASSWORD "x"}, {"alice", PASSWORD},           {"ns.ci", PASSWORD},
+        {ALICE, "wrong"},
+        {ALICE, ""},
+        {"nobody@example.org", PASSWORD},
+        {"", PASSWORD},
+        {"", ""},
+        {ALICE, PASSWORD "x"},
+        {"alice", PASSWORD},
+        {"ns.ci", PASSWORD},
         {ALICE, "bst_rob_0000000000000000000000000000002C8GjS"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -332,7 +355,8 @@ static void guessing_is_slowed(void **state)
         char guess[32];
         (void)snprintf(guess, sizeof(guess), "guess %d", i);
         err = (struct err){0};
-        assert_false(login_verify(h->auth, SLICE_LIT(ALICE), slice_str(guess), &h->context, &login, &retry_after_s, &err));
+        assert_false(login_verify(h->auth, SLICE_LIT(ALICE), slice_str(guess), &h->context, &login,
+                                  &retry_after_s, &err));
     }
     assert_int_equal(err.code, ERR_TOO_MANY_REQUESTS);
     assert_true(retry_after_s >= 1);
@@ -371,7 +395,8 @@ static void changed_password_ends_its_tokens(void **state)
     identity_release(&who);
     change(h, login.who.account_id, new_password);
     assert_int_equal(identify_bearer(h, ticket.token.p, &who, &err), AUTH_INVALID_TOKEN);
-    assert_false(log_in(h, ALICE, PASSWORD, &login, &err)); /* not even from the memory of right ones */
+    assert_false(
+        log_in(h, ALICE, PASSWORD, &login, &err)); /* not even from the memory of right ones */
     assert_true(log_in(h, ALICE, "another long password", &login, &err));
     identity_release(&login.who);
 }
@@ -400,14 +425,16 @@ static void disabled_account(void **state)
 
 /* ---- sessions ---- */
 
-static struct secret_text session_for(struct house *h, enum session_purpose purpose, const char *client_id)
+static struct secret_text session_for(struct house *h, enum session_purpose purpose,
+                                      const char *client_id)
 {
     struct login login;
     struct secret_text session;
     int64_t expires_us = 0;
     struct err err = {0};
     assert_true(log_in(h, ALICE, PASSWORD, &login, &err));
-    assert_true(auth_session_start(h->auth, &login, purpose, slice_str(client_id), &h->context, &session, &expires_us, &err));
+    assert_true(auth_session_start(h->auth, &login, purpose, slice_str(client_id), &h->context,
+                                   &session, &expires_us, &err));
     assert_true(expires_us > h->context.now_us);
     identity_release(&login.who);
     return session;
@@ -431,17 +458,20 @@ static void session_in_every_position(void **state)
     }
     assert_false(log_in(h, "bob@example.org", session.text, &login, &err));
     identity_release(&login.who);
-    assert_int_equal(identify_basic(h, "bob@example.org", session.text, &who, &err), AUTH_BAD_CREDENTIALS);
+    assert_int_equal(identify_basic(h, "bob@example.org", session.text, &who, &err),
+                     AUTH_BAD_CREDENTIALS);
     assert_true(login_by_secret(h->auth, slice_str(session.text), &h->context, &login, &err));
     identity_release(&login.who);
-    assert_true(login_by_secret(h->auth, slice_str(session.text), &h->context, &login, &err)); /* and again: never rotated */
+    assert_true(login_by_secret(h->auth, slice_str(session.text), &h->context, &login,
+                                &err)); /* and again: never rotated */
     identity_release(&login.who);
 }
 
 static void session_as_bearer(void **state)
 {
     struct house *h = *state;
-    const struct secret_text client = session_for(h, SESSION_FOR_CLIENT, "bondstore-api"); /* names itself so in vain */
+    const struct secret_text client =
+        session_for(h, SESSION_FOR_CLIENT, "bondstore-api"); /* names itself so in vain */
     const struct secret_text api = session_for(h, SESSION_FOR_API, "");
     struct identity who;
     struct err err = {0};
@@ -528,7 +558,8 @@ static void revoked_from_outside(void **state)
 static void robot_by_basic_and_token(void **state)
 {
     struct house *h = *state;
-    const struct secret_text secret = robot_make(h, ACCOUNT_ROBOT, "ns", "ci", ROBOT_PULL | ROBOT_PUSH);
+    const struct secret_text secret =
+        robot_make(h, ACCOUNT_ROBOT, "ns", "ci", ROBOT_PULL | ROBOT_PUSH);
     struct identity who;
     struct login login;
     struct access_answer answer;
@@ -538,7 +569,8 @@ static void robot_by_basic_and_token(void **state)
     assert_int_equal(who.kind, IDENTITY_ROBOT);
     assert_int_equal(who.robot_actions, ROBOT_PULL | ROBOT_PUSH);
     assert_int_equal(access_of(h, &who, "ns/app", ACTION_PUSH, false, &answer), ACCESS_ALLOWED);
-    assert_int_equal(access_of(h, &who, "ns/app", ACTION_DELETE, false, &answer), ACCESS_INSUFFICIENT);
+    assert_int_equal(access_of(h, &who, "ns/app", ACTION_DELETE, false, &answer),
+                     ACCESS_INSUFFICIENT);
     identity_release(&who);
 
     assert_true(log_in(h, "ns.ci", secret.text, &login, &err));
@@ -564,13 +596,16 @@ static void deployer_pulls_and_nothing_else(void **state)
     struct err err = {0};
     auto_ticket struct ticket ticket = {0};
     assert_true(log_in(h, "ns.k8s", secret.text, &login, &err));
-    token_for(h, &login, "repository:ns/app:* repository:" HOST "/ns/app:* registry:catalog:*", &ticket);
-    assert_string_equal(ticket.scope.p, "repository:ns/app:pull repository:" HOST "/ns/app:pull registry:catalog:*");
+    token_for(h, &login, "repository:ns/app:* repository:" HOST "/ns/app:* registry:catalog:*",
+              &ticket);
+    assert_string_equal(ticket.scope.p, "repository:ns/app:pull repository:" HOST
+                                        "/ns/app:pull registry:catalog:*");
     identity_release(&login.who);
     assert_int_equal(identify_bearer(h, ticket.token.p, &who, &err), AUTH_OK);
     assert_true(who.gated);
     assert_int_equal(access_of(h, &who, "ns/app", ACTION_PULL, false, &answer), ACCESS_ALLOWED);
-    assert_int_equal(access_of(h, &who, "ns/app", ACTION_PUSH, false, &answer), ACCESS_NOT_WRITABLE);
+    assert_int_equal(access_of(h, &who, "ns/app", ACTION_PUSH, false, &answer),
+                     ACCESS_NOT_WRITABLE);
     identity_release(&who);
     assert_int_equal(identify_basic(h, "ns.k8s", secret.text, &who, &err), AUTH_OK);
     assert_true(who.gated);
@@ -586,11 +621,14 @@ static void removed_robot(void **state)
     struct err err = {0};
     assert_int_equal(identify_basic(h, "ns.ci", secret.text, &who, &err), AUTH_OK);
     identity_release(&who);
-    assert_false(robot_remove(h->auth, &h->admin, &h->actor, ACCOUNT_DEPLOYER, &ns, SLICE_LIT("ci"), NOW, &err));
+    assert_false(robot_remove(h->auth, &h->admin, &h->actor, ACCOUNT_DEPLOYER, &ns, SLICE_LIT("ci"),
+                              NOW, &err));
     assert_int_equal(err.code, ERR_ACCOUNT_UNKNOWN);
-    assert_true(robot_remove(h->auth, &h->admin, &h->actor, ACCOUNT_ROBOT, &ns, SLICE_LIT("ci"), NOW, &err));
+    assert_true(robot_remove(h->auth, &h->admin, &h->actor, ACCOUNT_ROBOT, &ns, SLICE_LIT("ci"),
+                             NOW, &err));
     assert_int_equal(identify_basic(h, "ns.ci", secret.text, &who, &err), AUTH_BAD_CREDENTIALS);
-    assert_false(robot_remove(h->auth, &h->admin, &h->actor, ACCOUNT_ROBOT, &ns, SLICE_LIT("ns.ci"), NOW, &err));
+    assert_false(robot_remove(h->auth, &h->admin, &h->actor, ACCOUNT_ROBOT, &ns, SLICE_LIT("ns.ci"),
+                              NOW, &err));
     assert_int_equal(err.code, ERR_ACCOUNT_UNKNOWN);
 }
 
@@ -601,14 +639,25 @@ static void robot_names(void **state)
         const char *name;
         bool good;
     } cases[] = {
-        {"ci", true},       {"0", true},     {"a-b-c", true}, {"a--", true}, {"", false},  {"-a", false},
-        {"A", false},       {"a.b", false},  {"a_b", false},  {"a b", false}, {"a$", false}, {"a:b", false},
+        {"ci", true},
+        {"0", true},
+        {"a-b-c", true},
+        {"a--", true},
+        {"", false},
+        {"-a", false},
+        {"A", false},
+        {"a.b", false},
+        {"a_b", false},
+        {"a b", false},
+        {"a$", false},
+        {"a:b", false},
         {"a23456789012345678901234567890123456789012345678901234567890123", true},
         {"a234567890123456789012345678901234567890123456789012345678901234", false},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct robot_name name;
-        CHECK_CASE(robot_name_parse(slice_str(cases[i].name), &name, NULL) == cases[i].good, cases[i].name);
+        CHECK_CASE(robot_name_parse(slice_str(cases[i].name), &name, NULL) == cases[i].good,
+                   cases[i].name);
     }
     assert_int_equal(robot_action_parse(SLICE_LIT("push")), ROBOT_PULL | ROBOT_PUSH);
     assert_int_equal(robot_action_parse(SLICE_LIT("admin")), 0);
@@ -624,13 +673,15 @@ static void anonymous_token(void **state)
     struct err err = {0};
     auto_ticket struct ticket ticket = {0};
     (void)namespace_make(h, "open", VISIBILITY_PUBLIC);
-    token_for(h, NULL, "repository:open/app:pull,push repository:ns/app:pull registry:catalog:*", &ticket);
+    token_for(h, NULL, "repository:open/app:pull,push repository:ns/app:pull registry:catalog:*",
+              &ticket);
     assert_string_equal(ticket.scope.p, "repository:open/app:pull");
     assert_int_equal(identify_bearer(h, ticket.token.p, &who, &err), AUTH_OK);
     assert_int_equal(who.kind, IDENTITY_ANONYMOUS);
     assert_int_equal(who.proof, PROOF_BEARER);
     assert_int_equal(access_of(h, &who, "open/app", ACTION_PULL, false, &answer), ACCESS_ALLOWED);
-    assert_int_equal(access_of(h, &who, "open/app", ACTION_PUSH, false, &answer), ACCESS_INSUFFICIENT);
+    assert_int_equal(access_of(h, &who, "open/app", ACTION_PUSH, false, &answer),
+                     ACCESS_INSUFFICIENT);
     assert_int_equal(access_of(h, &who, "ns/app", ACTION_PULL, false, &answer), ACCESS_INVISIBLE);
     identity_release(&who);
 
@@ -665,9 +716,15 @@ static void malformed_headers(void **state)
         const char *header;
         enum auth_result want;
     } cases[] = {
-        {"", AUTH_BAD_CREDENTIALS},        {"Bearer", AUTH_BAD_CREDENTIALS},      {"Bearer x", AUTH_INVALID_TOKEN},
-        {"Bearer a.b.c", AUTH_INVALID_TOKEN}, {"Basic", AUTH_BAD_CREDENTIALS},    {"Basic ???", AUTH_BAD_CREDENTIALS},
-        {"Basic YTpi", AUTH_BAD_CREDENTIALS}, {"Negotiate x", AUTH_BAD_CREDENTIALS}, {"bearer a.b.c", AUTH_INVALID_TOKEN},
+        {"", AUTH_BAD_CREDENTIALS},
+        {"Bearer", AUTH_BAD_CREDENTIALS},
+        {"Bearer x", AUTH_INVALID_TOKEN},
+        {"Bearer a.b.c", AUTH_INVALID_TOKEN},
+        {"Basic", AUTH_BAD_CREDENTIALS},
+        {"Basic ???", AUTH_BAD_CREDENTIALS},
+        {"Basic YTpi", AUTH_BAD_CREDENTIALS},
+        {"Negotiate x", AUTH_BAD_CREDENTIALS},
+        {"bearer a.b.c", AUTH_INVALID_TOKEN},
         {"Bearer bst_ses_zzzzzzzzzzzzzzzzzzzzzzzzzzzzzz4IlJEz", AUTH_INVALID_TOKEN},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -713,7 +770,8 @@ static void a_lost_role_counts_at_once(void **state)
     identity_release(&login.who);
     member_make(h, "ns", ALICE, MEMBER_READER);
     assert_int_equal(identify_bearer(h, ticket.token.p, &who, &err), AUTH_OK);
-    assert_int_equal(access_of(h, &who, "ns/app", ACTION_PUSH, false, &answer), ACCESS_INSUFFICIENT);
+    assert_int_equal(access_of(h, &who, "ns/app", ACTION_PUSH, false, &answer),
+                     ACCESS_INSUFFICIENT);
     assert_string_equal(answer.sentence, "alice@example.org is reader in ns; push needs developer");
     assert_true(member_remove(h->auth, &h->admin, &h->actor, &ns, SLICE_LIT(ALICE), NOW, &err));
     assert_int_equal(access_of(h, &who, "ns/app", ACTION_PULL, false, &answer), ACCESS_INVISIBLE);
@@ -723,7 +781,8 @@ static void a_lost_role_counts_at_once(void **state)
 static void invisible_is_like_unknown(void **state)
 {
     struct house *h = *state;
-    struct identity stranger = {.kind = IDENTITY_USER, .account_id = 999, .name = "bob@example.org"};
+    struct identity stranger = {
+        .kind = IDENTITY_USER, .account_id = 999, .name = "bob@example.org"};
     struct access_answer hidden;
     struct access_answer unknown;
     (void)namespace_make(h, "abc", VISIBILITY_PRIVATE);
@@ -785,7 +844,8 @@ static void administration_needs_rights(void **state)
     h->context.api = true;
     assert_int_equal(identify_bearer(h, session.text, &alice, &err), AUTH_OK);
 
-    assert_false(space_create(h->auth, &alice, &h->actor, &fresh, VISIBILITY_PRIVATE, NOW, &made, &err));
+    assert_false(
+        space_create(h->auth, &alice, &h->actor, &fresh, VISIBILITY_PRIVATE, NOW, &made, &err));
     assert_int_equal(err.code, ERR_DENIED);
     struct user_new user = {.administrator = true};
     assert_true(email_parse(SLICE_LIT("eve@example.org"), &user.email, &err));
@@ -793,22 +853,28 @@ static void administration_needs_rights(void **state)
     assert_int_equal(err.code, ERR_DENIED);
 
     /* a developer gives no roles, a maintainer the lower ones, an owner all */
-    assert_false(member_set(h->auth, &alice, &h->actor, &ns, SLICE_LIT("bob@example.org"), &reader, NOW, &err));
+    assert_false(member_set(h->auth, &alice, &h->actor, &ns, SLICE_LIT("bob@example.org"), &reader,
+                            NOW, &err));
     assert_int_equal(err.code, ERR_DENIED);
     member_make(h, "ns", ALICE, MEMBER_MAINTAINER);
-    assert_true(member_set(h->auth, &alice, &h->actor, &ns, SLICE_LIT("Bob@example.org"), &reader, NOW, &err));
-    assert_false(member_set(h->auth, &alice, &h->actor, &ns, SLICE_LIT("bob@example.org"), &owner, NOW, &err));
+    assert_true(member_set(h->auth, &alice, &h->actor, &ns, SLICE_LIT("Bob@example.org"), &reader,
+                           NOW, &err));
+    assert_false(member_set(h->auth, &alice, &h->actor, &ns, SLICE_LIT("bob@example.org"), &owner,
+                            NOW, &err));
     assert_int_equal(err.code, ERR_DENIED);
     assert_false(member_set(h->auth, &alice, &h->actor, &ns, SLICE_LIT(ALICE), &owner, NOW, &err));
     assert_int_equal(err.code, ERR_DENIED);
     member_make(h, "ns", ALICE, MEMBER_OWNER);
-    assert_false(member_remove(h->auth, &alice, &h->actor, &ns, SLICE_LIT(ALICE), NOW, &err)); /* the last owner */
+    assert_false(member_remove(h->auth, &alice, &h->actor, &ns, SLICE_LIT(ALICE), NOW,
+                               &err)); /* the last owner */
     assert_int_equal(err.code, ERR_CONFLICT);
-    assert_true(member_set(h->auth, &alice, &h->actor, &ns, SLICE_LIT("bob@example.org"), &owner, NOW, &err));
+    assert_true(member_set(h->auth, &alice, &h->actor, &ns, SLICE_LIT("bob@example.org"), &owner,
+                           NOW, &err));
     assert_true(member_remove(h->auth, &alice, &h->actor, &ns, SLICE_LIT(ALICE), NOW, &err));
 
     /* no member any more: it might as well not exist */
-    assert_false(member_remove(h->auth, &alice, &h->actor, &ns, SLICE_LIT("bob@example.org"), NOW, &err));
+    assert_false(
+        member_remove(h->auth, &alice, &h->actor, &ns, SLICE_LIT("bob@example.org"), NOW, &err));
     assert_int_equal(err.code, ERR_NAMESPACE_UNKNOWN);
     identity_release(&alice);
 }
@@ -819,14 +885,18 @@ static void names_that_are_refused(void **state)
     struct namespace made;
     struct err err = {0};
     const struct namespace_name host = ns_name("reg.example.org");
-    assert_false(space_create(h->auth, &h->admin, &h->actor, &host, VISIBILITY_PRIVATE, NOW, &made, &err));
+    assert_false(
+        space_create(h->auth, &h->admin, &h->actor, &host, VISIBILITY_PRIVATE, NOW, &made, &err));
     assert_int_equal(err.code, ERR_INVALID);
     const struct namespace_name twice = ns_name("ns");
-    assert_false(space_create(h->auth, &h->admin, &h->actor, &twice, VISIBILITY_PRIVATE, NOW, &made, &err));
+    assert_false(
+        space_create(h->auth, &h->admin, &h->actor, &twice, VISIBILITY_PRIVATE, NOW, &made, &err));
     assert_int_equal(err.code, ERR_CONFLICT);
-    assert_true(space_create_by_push(h->auth, &h->admin, &h->actor, &twice, NOW, &err)); /* there already: fine */
-    static const char *const addresses[] = {"",        "a",      "@b",   "a@",    "a@b@c",      "a b@c", "a:b@c", "a\"@c",
-                                            "a\\b@c", "a/b@c", "a@b\n", "\xC3\xA4@b", "a@b,c@d"};
+    assert_true(space_create_by_push(h->auth, &h->admin, &h->actor, &twice, NOW,
+                                     &err)); /* there already: fine */
+    static const char *const addresses[] = {"",      "a",          "@b",     "a@",     "a@b@c",
+                                            "a b@c", "a:b@c",      "a\"@c",  "a\\b@c", "a/b@c",
+                                            "a@b\n", "\xC3\xA4@b", "a@b,c@d"};
     for (size_t i = 0; i < COUNT(addresses); i++) {
         struct email email;
         CHECK_CASE(!email_parse(slice_str(addresses[i]), &email, NULL), addresses[i]);
@@ -870,9 +940,11 @@ static void first_administrator(void **state)
     assert_true(log_in(h, ROOT, secret.p, &login, &err));
     assert_true(login.who.administrator);
     /* the first push to a name that does not exist makes it */
-    assert_int_equal(access_of(h, &login.who, "demo/app", ACTION_PUSH, false, &answer), ACCESS_ALLOWED);
+    assert_int_equal(access_of(h, &login.who, "demo/app", ACTION_PUSH, false, &answer),
+                     ACCESS_ALLOWED);
     assert_true(answer.creates_namespace);
-    assert_int_equal(access_of(h, &login.who, "demo/app", ACTION_PULL, false, &answer), ACCESS_ALLOWED);
+    assert_int_equal(access_of(h, &login.who, "demo/app", ACTION_PULL, false, &answer),
+                     ACCESS_ALLOWED);
     assert_false(answer.creates_namespace);
     identity_release(&login.who);
     buf_wipe(&secret);
@@ -880,8 +952,61 @@ static void first_administrator(void **state)
     assert_int_equal(err.code, ERR_CONFLICT);
     buf_wipe(&secret);
     assert_false(auth_create_admin(h->db, "no address", (struct slice){0}, NOW, &secret, &err));
-    assert_false(auth_create_admin(h->db, "x@example.org", SLICE_LIT("too short"), NOW, &secret, &err));
+    assert_false(
+        auth_create_admin(h->db, "x@example.org", SLICE_LIT("too short"), NOW, &secret, &err));
     buf_wipe(&secret);
+}
+
+/* Many requests at once while accounts change: run under the thread sanitizer too. */
+struct traffic {
+    struct house *h;
+    const char *token;
+    atomic_bool stop;
+    atomic_int good, bad;
+};
+
+static void *requests(void *arg)
+{
+    struct traffic *t = arg;
+    auto_buf struct buf header = {0};
+    buf_printf(&header, "Bearer %s", t->token);
+    while (!atomic_load(&t->stop)) {
+        struct identity who;
+        struct err err;
+        enum auth_result result =
+            auth_identify(t->h->auth, NULL, header.p, &t->h->context, &who, &err);
+        atomic_fetch_add(result == AUTH_OK ? &t->good : &t->bad, 1);
+        identity_release(&who);
+    }
+    return NULL;
+}
+
+static void while_things_change(void **state)
+{
+    enum { THREADS = 3, CHANGES = 30 };
+    struct house *h = *state;
+    struct login login;
+    struct err err = {0};
+    auto_ticket struct ticket ticket = {0};
+    assert_true(log_in(h, ALICE, PASSWORD, &login, &err));
+    token_for(h, &login, "repository:ns/app:pull", &ticket);
+    struct traffic traffic = {.h = h, .token = ticket.token.p};
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, requests, &traffic), 0);
+    }
+    for (int i = 0; i < CHANGES; i++) {
+        change(h, login.who.account_id, i % 2 ? enable : disable);
+    }
+    change(h, login.who.account_id, disable);
+    atomic_store(&traffic.stop, true);
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    struct identity who;
+    assert_int_equal(identify_bearer(h, ticket.token.p, &who, &err), AUTH_INVALID_TOKEN);
+    assert_true(atomic_load(&traffic.good) + atomic_load(&traffic.bad) > 0);
+    identity_release(&login.who);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -917,6 +1042,7 @@ int main(void)
         CASE(names_that_are_refused),
         CASE(generated_and_given_passwords),
         CASE(first_administrator),
+        CASE(while_things_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

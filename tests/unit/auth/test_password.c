@@ -34,9 +34,12 @@ static void never_truncated(void **state)
     struct err err = {0};
     memset(text, 'x', sizeof(text));
     assert_true(password_hash((struct slice){text, PASSWORD_BYTES_MAX}, cheap, hash, &err));
-    assert_int_equal(password_verify(hash, (struct slice){text, PASSWORD_BYTES_MAX}), PASSWORD_RIGHT);
-    assert_int_equal(password_verify(hash, (struct slice){text, PASSWORD_BYTES_MAX - 1}), PASSWORD_WRONG);
-    assert_int_equal(password_verify(hash, (struct slice){text, PASSWORD_BYTES_MAX + 1}), PASSWORD_WRONG);
+    assert_int_equal(password_verify(hash, (struct slice){text, PASSWORD_BYTES_MAX}),
+                     PASSWORD_RIGHT);
+    assert_int_equal(password_verify(hash, (struct slice){text, PASSWORD_BYTES_MAX - 1}),
+                     PASSWORD_WRONG);
+    assert_int_equal(password_verify(hash, (struct slice){text, PASSWORD_BYTES_MAX + 1}),
+                     PASSWORD_WRONG);
     assert_false(password_hash((struct slice){text, PASSWORD_BYTES_MAX + 1}, cheap, hash, &err));
     assert_int_equal(err.code, ERR_INVALID);
 }
@@ -44,8 +47,9 @@ static void never_truncated(void **state)
 static void broken_hashes(void **state)
 {
     (void)state;
-    static const char *const hashes[] = {"", "$argon2id$", "x", "$argon2i$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAA",
-                                         "$argon2id$v=19$m=99999999,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAA"};
+    static const char *const hashes[] = {
+        "", "$argon2id$", "x", "$argon2i$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAA",
+        "$argon2id$v=19$m=99999999,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAA"};
     for (size_t i = 0; i < COUNT(hashes); i++) {
         CHECK_CASE(password_verify(hashes[i], SLICE_LIT("")) == PASSWORD_WRONG, hashes[i]);
     }
@@ -59,10 +63,12 @@ struct policy_case {
 /* For alice.miller@example.org. */
 static const struct policy_case policies[] = {
     {"correct horse battery", true},
-    {"fifteen-letters", true},   /* exactly 15 */
-    {"fourteen-chars", false},   /* 14 */
-    {"\xC3\xA4\xC3\xB6\xC3\xBC\xC3\x9F gr\xC3\xBC\xC3\x9F dich!", true}, /* 15 code points, more bytes */
-    {"\xC3\xA4\xC3\xB6\xC3\xBC\xC3\x9F\xC3\xA4\xC3\xB6\xC3\xBC\xC3\x9F", false}, /* 16 bytes, 8 code points */
+    {"fifteen-letters", true}, /* exactly 15 */
+    {"fourteen-chars", false}, /* 14 */
+    {"\xC3\xA4\xC3\xB6\xC3\xBC\xC3\x9F gr\xC3\xBC\xC3\x9F dich!",
+     true}, /* 15 code points, more bytes */
+    {"\xC3\xA4\xC3\xB6\xC3\xBC\xC3\x9F\xC3\xA4\xC3\xB6\xC3\xBC\xC3\x9F",
+     false}, /* 16 bytes, 8 code points */
     {"839201745928374", true},
     {"password for Tuesdays only", true}, /* more than the word */
     {"aaaaaaaaaaaaaaaaaaaa", false},
@@ -87,7 +93,8 @@ static void policy(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(policies); i++) {
         struct err err = {0};
-        bool good = password_acceptable(slice_str(policies[i].password), "alice.miller@example.org", &err);
+        bool good =
+            password_acceptable(slice_str(policies[i].password), "alice.miller@example.org", &err);
         CHECK_CASE(good == policies[i].good, policies[i].password);
         CHECK_CASE(good || (err.code == ERR_INVALID && err.msg[0]), policies[i].password);
     }
@@ -104,7 +111,8 @@ static void default_cost(void **state)
 {
     (void)state;
     char hash[PASSWORD_PHC_MAX];
-    assert_true(password_hash(SLICE_LIT("correct horse battery"), password_cost_default(), hash, NULL));
+    assert_true(
+        password_hash(SLICE_LIT("correct horse battery"), password_cost_default(), hash, NULL));
     assert_true(slice_starts(slice_str(hash), "$argon2id$v=19$m=65536,t=3,p=1$"));
 }
 
@@ -140,13 +148,15 @@ static void *one_of_the_crowd(void *arg)
     return NULL;
 }
 
-/* One slot, one may wait, and not for long: the others are told to come again, nobody is told wrong. */
+/* One slot, one may wait, and not for long: the others are told to come again, nobody is told
+ * wrong. */
 static void crowded(void **state)
 {
     (void)state;
     enum { PEOPLE = 12 };
     struct password_cost slow = {.opslimit = 4, .memlimit = (size_t)16 << 20};
-    struct crowd c = {.h = hasher_new(&(struct hasher_options){.slots = 1, .queue = 1, .wait_us = 1000, .cost = slow}),
+    struct crowd c = {.h = hasher_new(&(struct hasher_options){
+                          .slots = 1, .queue = 1, .wait_us = 1000, .cost = slow}),
                       .lock = PTHREAD_MUTEX_INITIALIZER};
     pthread_t people[PEOPLE];
     assert_true(hasher_hash(c.h, SLICE_LIT("correct horse battery"), c.hash, NULL));
@@ -159,15 +169,20 @@ static void crowded(void **state)
     assert_int_equal(c.right + c.busy, PEOPLE);
     assert_true(c.right >= 1);
     assert_true(c.busy >= 1);
-    assert_int_equal(hasher_verify(c.h, c.hash, SLICE_LIT("correct horse battery")), HASHER_RIGHT); /* no slot is lost */
+    assert_int_equal(hasher_verify(c.h, c.hash, SLICE_LIT("correct horse battery")),
+                     HASHER_RIGHT); /* no slot is lost */
     hasher_free(c.h);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hashed_and_verified), cmocka_unit_test(never_truncated), cmocka_unit_test(broken_hashes),
-        cmocka_unit_test(policy),              cmocka_unit_test(default_cost),    cmocka_unit_test(under_a_slot),
+        cmocka_unit_test(hashed_and_verified),
+        cmocka_unit_test(never_truncated),
+        cmocka_unit_test(broken_hashes),
+        cmocka_unit_test(policy),
+        cmocka_unit_test(default_cost),
+        cmocka_unit_test(under_a_slot),
         cmocka_unit_test(crowded),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

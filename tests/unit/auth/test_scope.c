@@ -18,7 +18,8 @@ static const struct scope_case cases[] = {
     {"repository:ns/app:pull", true, SCOPE_IMAGE, "ns/app", SCOPE_PULL},
     {"repository:ns/app:pull,push", true, SCOPE_IMAGE, "ns/app", SCOPE_PULL | SCOPE_PUSH},
     {"repository:ns/app:push,pull", true, SCOPE_IMAGE, "ns/app", SCOPE_PULL | SCOPE_PUSH},
-    {"repository:ns/app:push,pull,delete", true, SCOPE_IMAGE, "ns/app", SCOPE_PULL | SCOPE_PUSH | SCOPE_DELETE},
+    {"repository:ns/app:push,pull,delete", true, SCOPE_IMAGE, "ns/app",
+     SCOPE_PULL | SCOPE_PUSH | SCOPE_DELETE},
     {"repository:ns/app:delete", true, SCOPE_IMAGE, "ns/app", SCOPE_DELETE},
     {"repository:ns/app:*", true, SCOPE_IMAGE, "ns/app", SCOPE_ALL},
     {"repository:ns/a/b/c:pull", true, SCOPE_IMAGE, "ns/a/b/c", SCOPE_PULL},
@@ -26,7 +27,8 @@ static const struct scope_case cases[] = {
     {"repository:ns/app:pull,fly", true, SCOPE_IMAGE, "ns/app", SCOPE_PULL},
     {"repository:ns/app:pull,pull,pull", true, SCOPE_IMAGE, "ns/app", SCOPE_PULL},
     /* our own host in front: a right of its own, the port's colon notwithstanding */
-    {"repository:reg.example.org:5443/ns/app:pull,push", true, SCOPE_TRUST, "ns/app", SCOPE_PULL | SCOPE_PUSH},
+    {"repository:reg.example.org:5443/ns/app:pull,push", true, SCOPE_TRUST, "ns/app",
+     SCOPE_PULL | SCOPE_PUSH},
     {"repository:reg.example.org/ns/app:*", true, SCOPE_TRUST, "ns/app", SCOPE_ALL},
     {"repository:reg.example.org:5443/ns/app:admin", true, SCOPE_TRUST, "ns/app", SCOPE_ADMIN},
     {"repository:ns/app:admin", NOTHING},
@@ -84,16 +86,31 @@ static const struct list_case lists[] = {
     {"nothing asked (docker login)", {NULL}, 0, 0},
     {"repeated parameters (docker)", {"repository:a/x:pull", "repository:b/x:pull"}, 2, SCOPE_PULL},
     {"one value with blanks (OAuth)", {"repository:a/x:pull repository:b/x:pull"}, 2, SCOPE_PULL},
-    {"both at once", {"repository:a/x:pull repository:b/x:pull", "repository:c/x:push"}, 3, SCOPE_PULL},
-    {"overlapping (containerd push)", {"repository:a/x:pull", "repository:a/x:pull,push"}, 1, SCOPE_PULL | SCOPE_PUSH},
+    {"both at once",
+     {"repository:a/x:pull repository:b/x:pull", "repository:c/x:push"},
+     3,
+     SCOPE_PULL},
+    {"overlapping (containerd push)",
+     {"repository:a/x:pull", "repository:a/x:pull,push"},
+     1,
+     SCOPE_PULL | SCOPE_PUSH},
     {"the same twice (podman)", {"repository:a/x:pull repository:a/x:pull"}, 1, SCOPE_PULL},
-    {"a plugin and its repository", {"repository(plugin):a/p:pull repository:a/p:pull"}, 1, SCOPE_PULL},
-    {"image and trust are two things", {"repository:a/x:pull", "repository:reg.example.org:5443/a/x:push"}, 2, SCOPE_PULL},
+    {"a plugin and its repository",
+     {"repository(plugin):a/p:pull repository:a/p:pull"},
+     1,
+     SCOPE_PULL},
+    {"image and trust are two things",
+     {"repository:a/x:pull", "repository:reg.example.org:5443/a/x:push"},
+     2,
+     SCOPE_PULL},
     {"the alias and the host are one thing",
      {"repository:reg.example.org/a/x:pull", "repository:reg.example.org:5443/a/x:push"},
      1,
      SCOPE_PULL | SCOPE_PUSH},
-    {"what is not understood is left out", {"  nonsense  repository:a/x:pull   a:b:c "}, 1, SCOPE_PULL},
+    {"what is not understood is left out",
+     {"  nonsense  repository:a/x:pull   a:b:c "},
+     1,
+     SCOPE_PULL},
 };
 
 static void list_of_scopes(void **state)
@@ -155,8 +172,9 @@ static void host_of_a_gun(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_scope),         cmocka_unit_test(list_of_scopes),   cmocka_unit_test(list_is_bounded),
-        cmocka_unit_test(bytes_of_any_kind), cmocka_unit_test(actions_in_words), cmocka_unit_test(host_of_a_gun),
+        cmocka_unit_test(one_scope),        cmocka_unit_test(list_of_scopes),
+        cmocka_unit_test(list_is_bounded),  cmocka_unit_test(bytes_of_any_kind),
+        cmocka_unit_test(actions_in_words), cmocka_unit_test(host_of_a_gun),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

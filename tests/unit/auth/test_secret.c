@@ -9,7 +9,10 @@ static void made_and_recognised(void **state)
     static const struct {
         enum secret_kind kind;
         const char *prefix;
-    } kinds[] = {{SECRET_ROBOT, "bst_rob_"}, {SECRET_DEPLOYER, "bst_dep_"}, {SECRET_SESSION, "bst_ses_"}, {SECRET_PAT, "bst_pat_"}};
+    } kinds[] = {{SECRET_ROBOT, "bst_rob_"},
+                 {SECRET_DEPLOYER, "bst_dep_"},
+                 {SECRET_SESSION, "bst_ses_"},
+                 {SECRET_PAT, "bst_pat_"}};
     for (size_t i = 0; i < COUNT(kinds); i++) {
         struct secret_text a;
         struct secret_text b;
@@ -26,10 +29,14 @@ static void made_and_recognised(void **state)
 static void checksum(void **state)
 {
     (void)state;
-    assert_int_equal(secret_kind_of(SLICE_LIT("bst_rob_0000000000000000000000000000002C8GjS")), SECRET_ROBOT);
-    assert_int_equal(secret_kind_of(SLICE_LIT("bst_ses_zzzzzzzzzzzzzzzzzzzzzzzzzzzzzz4IlJEz")), SECRET_SESSION);
-    assert_int_equal(secret_kind_of(SLICE_LIT("bst_dep_0123456789ABCDEFGHIJKLMNOPQRST4PMbyp")), SECRET_DEPLOYER);
-    assert_int_equal(secret_kind_of(SLICE_LIT("bst_dep_0123456789ABCDEFGHIJKLMNOPQRST4PMbyq")), SECRET_NONE);
+    assert_int_equal(secret_kind_of(SLICE_LIT("bst_rob_0000000000000000000000000000002C8GjS")),
+                     SECRET_ROBOT);
+    assert_int_equal(secret_kind_of(SLICE_LIT("bst_ses_zzzzzzzzzzzzzzzzzzzzzzzzzzzzzz4IlJEz")),
+                     SECRET_SESSION);
+    assert_int_equal(secret_kind_of(SLICE_LIT("bst_dep_0123456789ABCDEFGHIJKLMNOPQRST4PMbyp")),
+                     SECRET_DEPLOYER);
+    assert_int_equal(secret_kind_of(SLICE_LIT("bst_dep_0123456789ABCDEFGHIJKLMNOPQRST4PMbyq")),
+                     SECRET_NONE);
 }
 
 static void not_ours(void **state)
@@ -51,7 +58,8 @@ static void not_ours(void **state)
     made.text[4] = 'x'; /* a kind that does not exist */
     assert_int_equal(secret_kind_of(good), SECRET_NONE);
     assert_int_equal(secret_kind_of((struct slice){NULL, 0}), SECRET_NONE);
-    assert_int_equal(secret_kind_of(SLICE_LIT("a password of forty-four characters in total")), SECRET_NONE);
+    assert_int_equal(secret_kind_of(SLICE_LIT("a password of forty-four characters in total")),
+                     SECRET_NONE);
 }
 
 static void passwords(void **state)

@@ -10,10 +10,11 @@
 #define NEIGHBOUR "192.0.2.99" /* the same /24 */
 #define ELSEWHERE "198.51.100.7"
 #define START (INT64_C(1000) * US_PER_SECOND)
-#define AFTER(seconds) (START + (int64_t)(seconds) * US_PER_SECOND)
+#define AFTER(seconds) (START + (int64_t)(seconds)*US_PER_SECOND)
 
 /* A different wrong secret each time. */
-static void fail_once(struct throttle *t, const char *address, const char *account, unsigned number, int64_t now)
+static void fail_once(struct throttle *t, const char *address, const char *account, unsigned number,
+                      int64_t now)
 {
     uint8_t mac[16] = {0};
     memcpy(mac, &number, sizeof(number));
@@ -37,7 +38,8 @@ static void prefixes(void **state)
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         char out[THROTTLE_PREFIX_MAX];
-        CHECK_CASE(strcmp(throttle_prefix(cases[i].address, out), cases[i].prefix) == 0, cases[i].address);
+        CHECK_CASE(strcmp(throttle_prefix(cases[i].address, out), cases[i].prefix) == 0,
+                   cases[i].address);
     }
     char out[THROTTLE_PREFIX_MAX];
     assert_string_equal(throttle_prefix(NULL, out), "");
@@ -75,7 +77,8 @@ static void a_success_forgives(void **state)
     throttle_free(t);
 }
 
-/* A client that sends its stored, wrong secret for ever (kubelet), or twice (containerd), fails once a minute. */
+/* A client that sends its stored, wrong secret for ever (kubelet), or twice (containerd), fails
+ * once a minute. */
 static void the_same_secret_counts_once(void **state)
 {
     (void)state;
@@ -141,7 +144,8 @@ static void bucket_drips(void **state)
     throttle_free(t);
 }
 
-/* An account attacked from many networks: prefixes that it never signed in from get one try per 30 s, the others go on. */
+/* An account attacked from many networks: prefixes that it never signed in from get one try per 30
+ * s, the others go on. */
 static void account_under_attack(void **state)
 {
     (void)state;
@@ -164,7 +168,8 @@ static void account_under_attack(void **state)
     throttle_free(t);
 }
 
-/* Many names from many places: memory stays what it is, and a counter in use is not pushed out by chance alone. */
+/* Many names from many places: memory stays what it is, and a counter in use is not pushed out by
+ * chance alone. */
 static void bounded(void **state)
 {
     (void)state;

@@ -7,14 +7,17 @@
 
 static const char *const host_names[] = {"reg.example.org:5443"};
 static const struct scope_hosts hosts = {host_names, 1};
-static const struct token_issuer issuer = {
-    .iss = "https://reg.example.org:5443", .aud = "reg.example.org:5443", .host = "reg.example.org:5443", .hosts = &hosts};
+static const struct token_issuer issuer = {.iss = "https://reg.example.org:5443",
+                                           .aud = "reg.example.org:5443",
+                                           .host = "reg.example.org:5443",
+                                           .hosts = &hosts};
 
 #define NOW INT64_C(1795500000)
 
 /* The seed of RFC 8037 appendix A.1. */
-static const uint8_t seed[32] = {0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4,
-                                 0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60};
+static const uint8_t seed[32] = {0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a,
+                                 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32,
+                                 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60};
 /* Its public key, as the RFC prints it. */
 #define SEED_PUBLIC_X "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
 
@@ -22,7 +25,10 @@ static struct grant_set *some_grants(void)
 {
     auto_json json_t *claim = NULL;
     struct grant_set *set = NULL;
-    assert_true(json_read(SLICE_LIT("[{\"type\":\"repository\",\"name\":\"ns/app\",\"actions\":[\"pull\",\"push\"]}]"), 8, &claim, NULL));
+    assert_true(json_read(
+        SLICE_LIT(
+            "[{\"type\":\"repository\",\"name\":\"ns/app\",\"actions\":[\"pull\",\"push\"]}]"),
+        8, &claim, NULL));
     assert_true(grant_from_claim(claim, &hosts, &set, NULL));
     return set;
 }
@@ -69,8 +75,8 @@ static void signed_and_verified(void **state)
     token_keys_free(keys);
 }
 
-/* The whole text as another implementation must see it: header, claims, and the signature by libsodium's verify with
- * the key that RFC 8037 gives for this seed. */
+/* The whole text as another implementation must see it: header, claims, and the signature by
+ * libsodium's verify with the key that RFC 8037 gives for this seed. */
 static void what_is_in_it(void **state)
 {
     (void)state;
@@ -89,7 +95,8 @@ static void what_is_in_it(void **state)
         assert_true(slice_next(&rest, '.', &part[i]));
     }
     assert_true(base64url_decode(part[0], &header));
-    buf_printf(&want_header, "{\"typ\":\"JWT\",\"alg\":\"EdDSA\",\"kid\":\"%s\"}", token_keys_id(keys));
+    buf_printf(&want_header, "{\"typ\":\"JWT\",\"alg\":\"EdDSA\",\"kid\":\"%s\"}",
+               token_keys_id(keys));
     assert_string_equal(header.p, want_header.p);
 
     assert_true(base64url_decode(part[1], &body));
@@ -104,9 +111,10 @@ static void what_is_in_it(void **state)
 
     assert_true(base64url_decode(SLICE_LIT(SEED_PUBLIC_X), &public));
     assert_true(base64url_decode(part[2], &signature));
-    assert_int_equal(crypto_sign_verify_detached((const uint8_t *)signature.p, (const uint8_t *)token.p,
-                                                 part[0].n + 1 + part[1].n, (const uint8_t *)public.p),
-                     0);
+    assert_int_equal(
+        crypto_sign_verify_detached((const uint8_t *)signature.p, (const uint8_t *)token.p,
+                                    part[0].n + 1 + part[1].n, (const uint8_t *)public.p),
+        0);
     token_keys_free(keys);
 }
 
@@ -149,7 +157,8 @@ static void in_time(void **state)
     token_keys_free(keys);
 }
 
-/* Signs any header and body with the key of the test seed: what an attacker could not, and a future us could. */
+/* Signs any header and body with the key of the test seed: what an attacker could not, and a future
+ * us could. */
 static void sign_text(const char *header, const char *body, struct buf *out)
 {
     uint8_t public[crypto_sign_PUBLICKEYBYTES];
@@ -166,9 +175,9 @@ static void sign_text(const char *header, const char *body, struct buf *out)
 
 #define KID "%KID%"
 #define GOOD_HEADER "{\"typ\":\"JWT\",\"alg\":\"EdDSA\",\"kid\":\"" KID "\"}"
-#define CLAIMS_WITH(iss, aud, sub, sid, exp)                                                                                  \
-    "{\"iss\":" iss ",\"aud\":" aud ",\"sub\":" sub ",\"sid\":" sid ",\"iat\":1795500000,\"nbf\":1795499940,\"exp\":" exp    \
-    ",\"jti\":\"x\",\"access\":[]}"
+#define CLAIMS_WITH(iss, aud, sub, sid, exp)                                                       \
+    "{\"iss\":" iss ",\"aud\":" aud ",\"sub\":" sub ",\"sid\":" sid                                \
+    ",\"iat\":1795500000,\"nbf\":1795499940,\"exp\":" exp ",\"jti\":\"x\",\"access\":[]}"
 #define ISS "\"https://reg.example.org:5443\""
 #define AUD "\"reg.example.org:5443\""
 #define EXP "1795503600"
@@ -182,38 +191,59 @@ struct forged {
 /* All carry a signature that verifies: refused for what they say. */
 static const struct forged forgeries[] = {
     {"as we make it", GOOD_HEADER, GOOD_CLAIMS, TOKEN_GOOD},
-    {"alg none", "{\"typ\":\"JWT\",\"alg\":\"none\",\"kid\":\"" KID "\"}", GOOD_CLAIMS, TOKEN_FOREIGN},
-    {"alg HS256", "{\"typ\":\"JWT\",\"alg\":\"HS256\",\"kid\":\"" KID "\"}", GOOD_CLAIMS, TOKEN_FOREIGN},
-    {"alg eddsa in other letters", "{\"typ\":\"JWT\",\"alg\":\"eddsa\",\"kid\":\"" KID "\"}", GOOD_CLAIMS, TOKEN_FOREIGN},
-    {"no alg", "{\"typ\":\"JWT\",\"kid\":\"" KID "\"}", GOOD_CLAIMS, TOKEN_FOREIGN},
-    {"other kid", "{\"typ\":\"JWT\",\"alg\":\"EdDSA\",\"kid\":\"other\"}", GOOD_CLAIMS, TOKEN_FOREIGN},
-    {"no kid", "{\"typ\":\"JWT\",\"alg\":\"EdDSA\"}", GOOD_CLAIMS, TOKEN_FOREIGN},
-    {"kid twice", "{\"typ\":\"JWT\",\"alg\":\"EdDSA\",\"kid\":\"x\",\"kid\":\"" KID "\"}", GOOD_CLAIMS, TOKEN_MALFORMED},
-    {"other typ", "{\"typ\":\"ticket\",\"alg\":\"EdDSA\",\"kid\":\"" KID "\"}", GOOD_CLAIMS, TOKEN_FOREIGN},
-    {"brings a key", "{\"typ\":\"JWT\",\"alg\":\"EdDSA\",\"kid\":\"" KID "\",\"jwk\":\"x\"}", GOOD_CLAIMS, TOKEN_FOREIGN},
-    {"names a key's address", "{\"typ\":\"JWT\",\"alg\":\"EdDSA\",\"kid\":\"" KID "\",\"jku\":\"https://evil\"}", GOOD_CLAIMS,
+    {"alg none", "{\"typ\":\"JWT\",\"alg\":\"none\",\"kid\":\"" KID "\"}", GOOD_CLAIMS,
      TOKEN_FOREIGN},
-    {"critical extension", "{\"typ\":\"JWT\",\"alg\":\"EdDSA\",\"kid\":\"" KID "\",\"crit\":\"x\"}", GOOD_CLAIMS, TOKEN_FOREIGN},
+    {"alg HS256", "{\"typ\":\"JWT\",\"alg\":\"HS256\",\"kid\":\"" KID "\"}", GOOD_CLAIMS,
+     TOKEN_FOREIGN},
+    {"alg eddsa in other letters", "{\"typ\":\"JWT\",\"alg\":\"eddsa\",\"kid\":\"" KID "\"}",
+     GOOD_CLAIMS, TOKEN_FOREIGN},
+    {"no alg", "{\"typ\":\"JWT\",\"kid\":\"" KID "\"}", GOOD_CLAIMS, TOKEN_FOREIGN},
+    {"other kid", "{\"typ\":\"JWT\",\"alg\":\"EdDSA\",\"kid\":\"other\"}", GOOD_CLAIMS,
+     TOKEN_FOREIGN},
+    {"no kid", "{\"typ\":\"JWT\",\"alg\":\"EdDSA\"}", GOOD_CLAIMS, TOKEN_FOREIGN},
+    {"kid twice", "{\"typ\":\"JWT\",\"alg\":\"EdDSA\",\"kid\":\"x\",\"kid\":\"" KID "\"}",
+     GOOD_CLAIMS, TOKEN_MALFORMED},
+    {"other typ", "{\"typ\":\"ticket\",\"alg\":\"EdDSA\",\"kid\":\"" KID "\"}", GOOD_CLAIMS,
+     TOKEN_FOREIGN},
+    {"brings a key", "{\"typ\":\"JWT\",\"alg\":\"EdDSA\",\"kid\":\"" KID "\",\"jwk\":\"x\"}",
+     GOOD_CLAIMS, TOKEN_FOREIGN},
+    {"names a key's address",
+     "{\"typ\":\"JWT\",\"alg\":\"EdDSA\",\"kid\":\"" KID "\",\"jku\":\"https://evil\"}",
+     GOOD_CLAIMS, TOKEN_FOREIGN},
+    {"critical extension", "{\"typ\":\"JWT\",\"alg\":\"EdDSA\",\"kid\":\"" KID "\",\"crit\":\"x\"}",
+     GOOD_CLAIMS, TOKEN_FOREIGN},
     {"header is an array", "[]", GOOD_CLAIMS, TOKEN_MALFORMED},
     {"header nests", "{\"typ\":{\"a\":1}}", GOOD_CLAIMS, TOKEN_MALFORMED},
     {"header is no JSON", "typ", GOOD_CLAIMS, TOKEN_MALFORMED},
     {"more after the header", GOOD_HEADER "{}", GOOD_CLAIMS, TOKEN_MALFORMED},
-    {"other issuer", GOOD_HEADER, CLAIMS_WITH("\"https://evil\"", AUD, "\"42\"", "\"s7\"", EXP), TOKEN_MISDIRECTED},
-    {"other audience", GOOD_HEADER, CLAIMS_WITH(ISS, "\"evil\"", "\"42\"", "\"s7\"", EXP), TOKEN_MISDIRECTED},
-    {"audience as an array", GOOD_HEADER, CLAIMS_WITH(ISS, "[" AUD "]", "\"42\"", "\"s7\"", EXP), TOKEN_MISDIRECTED},
-    {"exp as text", GOOD_HEADER, CLAIMS_WITH(ISS, AUD, "\"42\"", "\"s7\"", "\"1795503600\""), TOKEN_MALFORMED},
-    {"exp as a fraction", GOOD_HEADER, CLAIMS_WITH(ISS, AUD, "\"42\"", "\"s7\"", "1795503600.5"), TOKEN_MALFORMED},
-    {"exp beyond 64 bits", GOOD_HEADER, CLAIMS_WITH(ISS, AUD, "\"42\"", "\"s7\"", "99999999999999999999"), TOKEN_MALFORMED},
-    {"exp far in the past", GOOD_HEADER, CLAIMS_WITH(ISS, AUD, "\"42\"", "\"s7\"", "-9223372036854775807"), TOKEN_EXPIRED},
-    {"exp twice", GOOD_HEADER, CLAIMS_WITH(ISS, AUD, "\"42\"", "\"s7\"", "1,\"exp\":1795503600"), TOKEN_MALFORMED},
+    {"other issuer", GOOD_HEADER, CLAIMS_WITH("\"https://evil\"", AUD, "\"42\"", "\"s7\"", EXP),
+     TOKEN_MISDIRECTED},
+    {"other audience", GOOD_HEADER, CLAIMS_WITH(ISS, "\"evil\"", "\"42\"", "\"s7\"", EXP),
+     TOKEN_MISDIRECTED},
+    {"audience as an array", GOOD_HEADER, CLAIMS_WITH(ISS, "[" AUD "]", "\"42\"", "\"s7\"", EXP),
+     TOKEN_MISDIRECTED},
+    {"exp as text", GOOD_HEADER, CLAIMS_WITH(ISS, AUD, "\"42\"", "\"s7\"", "\"1795503600\""),
+     TOKEN_MALFORMED},
+    {"exp as a fraction", GOOD_HEADER, CLAIMS_WITH(ISS, AUD, "\"42\"", "\"s7\"", "1795503600.5"),
+     TOKEN_MALFORMED},
+    {"exp beyond 64 bits", GOOD_HEADER,
+     CLAIMS_WITH(ISS, AUD, "\"42\"", "\"s7\"", "99999999999999999999"), TOKEN_MALFORMED},
+    {"exp far in the past", GOOD_HEADER,
+     CLAIMS_WITH(ISS, AUD, "\"42\"", "\"s7\"", "-9223372036854775807"), TOKEN_EXPIRED},
+    {"exp twice", GOOD_HEADER, CLAIMS_WITH(ISS, AUD, "\"42\"", "\"s7\"", "1,\"exp\":1795503600"),
+     TOKEN_MALFORMED},
     {"sub as a number", GOOD_HEADER, CLAIMS_WITH(ISS, AUD, "42", "\"s7\"", EXP), TOKEN_MALFORMED},
     {"sub negative", GOOD_HEADER, CLAIMS_WITH(ISS, AUD, "\"-1\"", "\"s7\"", EXP), TOKEN_MALFORMED},
     {"sub zero", GOOD_HEADER, CLAIMS_WITH(ISS, AUD, "\"0\"", "\"s7\"", EXP), TOKEN_MALFORMED},
-    {"somebody who hangs on nothing", GOOD_HEADER, CLAIMS_WITH(ISS, AUD, "\"42\"", "\"\"", EXP), TOKEN_MALFORMED},
-    {"unknown anchor", GOOD_HEADER, CLAIMS_WITH(ISS, AUD, "\"42\"", "\"x7\"", EXP), TOKEN_MALFORMED},
-    {"anchor without a number", GOOD_HEADER, CLAIMS_WITH(ISS, AUD, "\"42\"", "\"s\"", EXP), TOKEN_MALFORMED},
+    {"somebody who hangs on nothing", GOOD_HEADER, CLAIMS_WITH(ISS, AUD, "\"42\"", "\"\"", EXP),
+     TOKEN_MALFORMED},
+    {"unknown anchor", GOOD_HEADER, CLAIMS_WITH(ISS, AUD, "\"42\"", "\"x7\"", EXP),
+     TOKEN_MALFORMED},
+    {"anchor without a number", GOOD_HEADER, CLAIMS_WITH(ISS, AUD, "\"42\"", "\"s\"", EXP),
+     TOKEN_MALFORMED},
     {"no access", GOOD_HEADER,
-     "{\"iss\":" ISS ",\"aud\":" AUD ",\"sub\":\"42\",\"sid\":\"s7\",\"iat\":1795500000,\"nbf\":1795499940,\"exp\":" EXP "}",
+     "{\"iss\":" ISS ",\"aud\":" AUD
+     ",\"sub\":\"42\",\"sid\":\"s7\",\"iat\":1795500000,\"nbf\":1795499940,\"exp\":" EXP "}",
      TOKEN_MALFORMED},
     {"claims nest deep", GOOD_HEADER, "{\"x\":[[[[[[1]]]]]]}", TOKEN_MALFORMED},
     {"claims are empty", GOOD_HEADER, "{}", TOKEN_MALFORMED},
@@ -241,7 +271,8 @@ static void says_something_else(void **state)
         auto_buf struct buf token = {0};
         with_kid(forgeries[i].header, token_keys_id(keys), &header);
         sign_text(header.p, forgeries[i].body, &token);
-        CHECK_CASE(verdict_at(keys, buf_slice_of(&token), NOW) == forgeries[i].want, forgeries[i].name);
+        CHECK_CASE(verdict_at(keys, buf_slice_of(&token), NOW) == forgeries[i].want,
+                   forgeries[i].name);
     }
     token_keys_free(keys);
 }
@@ -293,7 +324,8 @@ static void shape(void **state)
     auto_buf struct buf token = {0};
     sign_default(keys, &token);
     static const char *const wrappers[][2] = {
-        {"", "."}, {".", ""}, {"", ".x"}, {"x.", ""}, {"", "="}, {"", " "}, {" ", ""}, {"", "\n"}, {"", "AA"},
+        {"", "."}, {".", ""}, {"", ".x"}, {"x.", ""}, {"", "="},
+        {"", " "}, {" ", ""}, {"", "\n"}, {"", "AA"},
     };
     for (size_t i = 0; i < COUNT(wrappers); i++) {
         auto_buf struct buf text = {0};
@@ -302,7 +334,8 @@ static void shape(void **state)
         buf_str(&text, wrappers[i][1]);
         CHECK_CASE(verdict_at(keys, buf_slice_of(&text), NOW) != TOKEN_GOOD, text.p);
     }
-    static const char *const texts[] = {"", ".", "..", "...", "a.b.c", "bst_ses_x", "....", "e30.e30.", ".e30.e30", "e30..e30"};
+    static const char *const texts[] = {"",          ".",    "..",       "...",      "a.b.c",
+                                        "bst_ses_x", "....", "e30.e30.", ".e30.e30", "e30..e30"};
     for (size_t i = 0; i < COUNT(texts); i++) {
         CHECK_CASE(verdict_at(keys, slice_str(texts[i]), NOW) != TOKEN_GOOD, texts[i]);
     }
@@ -356,9 +389,11 @@ static void key_on_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(signed_and_verified), cmocka_unit_test(what_is_in_it), cmocka_unit_test(the_anonymous),
-        cmocka_unit_test(in_time),             cmocka_unit_test(says_something_else), cmocka_unit_test(every_character_counts),
-        cmocka_unit_test(another_key),         cmocka_unit_test(shape),         cmocka_unit_test(key_on_disk),
+        cmocka_unit_test(signed_and_verified), cmocka_unit_test(what_is_in_it),
+        cmocka_unit_test(the_anonymous),       cmocka_unit_test(in_time),
+        cmocka_unit_test(says_something_else), cmocka_unit_test(every_character_counts),
+        cmocka_unit_test(another_key),         cmocka_unit_test(shape),
+        cmocka_unit_test(key_on_disk),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

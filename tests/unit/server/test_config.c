@@ -1,9 +1,8 @@
 /* The configuration: defaults, units, refusals with line and reason. */
-#include "tests/unit/base/check.h"
-
 #include "base/clock.h"
 #include "server/config.h"
 #include "server/setting.h"
+#include "tests/unit/base/check.h"
 
 #define LISTEN "listen:\n  - address: 127.0.0.1:5080\n"
 
@@ -20,9 +19,10 @@ static struct config *parsed(const char *text)
 static void fills_defaults_and_resolves_paths(void **state)
 {
     (void)state;
-    struct config *c = parsed("public_url: https://reg.example.org:5443/\ndata: data\nlisten:\n"
-                              "  - address: 0.0.0.0:5443\n    tls: { certificate: tls/a.crt, key: /k/a.key }\n"
-                              "  - address: \"[::1]:5080\"\naliases: [old.example.org, \"old.example.org:444\"]\n");
+    struct config *c = parsed(
+        "public_url: https://reg.example.org:5443/\ndata: data\nlisten:\n"
+        "  - address: 0.0.0.0:5443\n    tls: { certificate: tls/a.crt, key: /k/a.key }\n"
+        "  - address: \"[::1]:5080\"\naliases: [old.example.org, \"old.example.org:444\"]\n");
     assert_string_equal(c->public_url, "https://reg.example.org:5443");
     assert_string_equal(c->service, "reg.example.org:5443");
     assert_string_equal(c->canonical_host, "reg.example.org:5443");
@@ -47,9 +47,10 @@ static void fills_defaults_and_resolves_paths(void **state)
 static void reads_every_unit(void **state)
 {
     (void)state;
-    struct config *c = parsed("public_url: http://127.0.0.1:5080\n" LISTEN "limits:\n  manifest: 65536B\n"
-                              "  trust_upload: 2 MiB\n  idle: 1m\n  upload_idle: 2h\n  unreferenced: 3d\n"
-                              "  connections: 17\nlog: { level: debug }\n");
+    struct config *c =
+        parsed("public_url: http://127.0.0.1:5080\n" LISTEN "limits:\n  manifest: 65536B\n"
+               "  trust_upload: 2 MiB\n  idle: 1m\n  upload_idle: 2h\n  unreferenced: 3d\n"
+               "  connections: 17\nlog: { level: debug }\n");
     assert_int_equal(c->limits_manifest, 65536);
     assert_int_equal(c->limits_trust_upload, 2 << 20);
     assert_int_equal(c->limits_idle, 60 * US_PER_SECOND);
@@ -65,30 +66,45 @@ static const struct {
     const char *name, *text, *line, *reason;
 } refused[] = {
     {"an unknown key", "public_url: https://h\nno_such_key: 1\n" LISTEN, "line 2", "no_such_key"},
-    {"an unknown key in a section", "public_url: https://h\nlimits:\n  manifest: 4MiB\n  manifests: 4MiB\n" LISTEN,
-     "line 4", "manifests"},
-    {"a repeated key", "public_url: https://h\n" LISTEN "public_url: https://h\n", "line 4", "public_url"},
-    {"a size without a unit", "public_url: https://h\nlimits:\n  manifest: 4000000\n" LISTEN, "line 3", "KiB"},
-    {"a size with another unit", "public_url: https://h\nlimits:\n  manifest: 4MB\n" LISTEN, "line 3", "KiB"},
-    {"a size that overflows", "public_url: https://h\nlimits:\n  manifest: 9223372036854775807GiB\n" LISTEN, "line 3",
+    {"an unknown key in a section",
+     "public_url: https://h\nlimits:\n  manifest: 4MiB\n  manifests: 4MiB\n" LISTEN, "line 4",
+     "manifests"},
+    {"a repeated key", "public_url: https://h\n" LISTEN "public_url: https://h\n", "line 4",
+     "public_url"},
+    {"a size without a unit", "public_url: https://h\nlimits:\n  manifest: 4000000\n" LISTEN,
+     "line 3", "KiB"},
+    {"a size with another unit", "public_url: https://h\nlimits:\n  manifest: 4MB\n" LISTEN,
+     "line 3", "KiB"},
+    {"a size that overflows",
+     "public_url: https://h\nlimits:\n  manifest: 9223372036854775807GiB\n" LISTEN, "line 3",
      "KiB"},
-    {"a size out of bounds", "public_url: https://h\nlimits:\n  manifest: 1GiB\n" LISTEN, "line 3", "between"},
-    {"a duration in weeks", "public_url: https://h\nlimits:\n  idle: 1w\n" LISTEN, "line 3", "duration"},
-    {"a word that is none", "public_url: https://h\nlog:\n  level: loud\n" LISTEN, "line 3", "debug|info"},
-    {"a flag that is none", "public_url: https://h\nbehind_proxy: maybe\n" LISTEN, "line 2", "true or false"},
+    {"a size out of bounds", "public_url: https://h\nlimits:\n  manifest: 1GiB\n" LISTEN, "line 3",
+     "between"},
+    {"a duration in weeks", "public_url: https://h\nlimits:\n  idle: 1w\n" LISTEN, "line 3",
+     "duration"},
+    {"a word that is none", "public_url: https://h\nlog:\n  level: loud\n" LISTEN, "line 3",
+     "debug|info"},
+    {"a flag that is none", "public_url: https://h\nbehind_proxy: maybe\n" LISTEN, "line 2",
+     "true or false"},
     {"a section that is a value", "public_url: https://h\nlimits: 3\n" LISTEN, "line 2", "MAPPING"},
     {"no public URL", LISTEN, "public_url", "https://"},
-    {"plain HTTP for the world", "public_url: http://reg.example.org\n" LISTEN, "line 1", "loopback"},
-    {"a public URL with a path", "public_url: https://h/x\n" LISTEN, "line 1", "public_url"},
-    {"a public URL in capitals", "public_url: https://Reg.example.org\n" LISTEN, "line 1", "lower-case"},
-    {"a plain listener for the world", "public_url: https://h\nlisten:\n  - address: 0.0.0.0:80\n", "0.0.0.0:80",
+    {"plain HTTP for the world", "public_url: http://reg.example.org\n" LISTEN, "line 1",
      "loopback"},
-    {"a listener by name", "public_url: https://h\nlisten:\n  - address: localhost:80\n", "localhost:80", "numeric"},
-    {"a listener without a port", "public_url: https://h\nlisten:\n  - address: 127.0.0.1\n", "127.0.0.1", "PORT"},
-    {"tls without a key", "public_url: https://h\nlisten:\n  - address: 0.0.0.0:1\n    tls: { certificate: a }\n", "line 4",
-     "key"},
+    {"a public URL with a path", "public_url: https://h/x\n" LISTEN, "line 1", "public_url"},
+    {"a public URL in capitals", "public_url: https://Reg.example.org\n" LISTEN, "line 1",
+     "lower-case"},
+    {"a plain listener for the world", "public_url: https://h\nlisten:\n  - address: 0.0.0.0:80\n",
+     "0.0.0.0:80", "loopback"},
+    {"a listener by name", "public_url: https://h\nlisten:\n  - address: localhost:80\n",
+     "localhost:80", "numeric"},
+    {"a listener without a port", "public_url: https://h\nlisten:\n  - address: 127.0.0.1\n",
+     "127.0.0.1", "PORT"},
+    {"tls without a key",
+     "public_url: https://h\nlisten:\n  - address: 0.0.0.0:1\n    tls: { certificate: a }\n",
+     "line 4", "key"},
     {"no listener", "public_url: https://h\n", "listen", "at least one"},
-    {"an alias that is none", "public_url: https://h\n" LISTEN "aliases: [\"https://x\"]\n", "line 4", "https://x"},
+    {"an alias that is none", "public_url: https://h\n" LISTEN "aliases: [\"https://x\"]\n",
+     "line 4", "https://x"},
     {"no YAML", "public_url: [\n", "bondstore.yaml", "line"},
     {"an empty file", "", "public_url", "https://"},
 };
@@ -99,8 +115,10 @@ static void refuses_each_case_with_file_line_and_reason(void **state)
     for (size_t i = 0; i < COUNT(refused); i++) {
         struct config *c = NULL;
         struct err err = {0};
-        CHECK_CASE(!config_parse("d/bondstore.yaml", slice_str(refused[i].text), &c, &err), refused[i].name);
-        if (strstr(err.msg, "d/bondstore.yaml") == NULL || strstr(err.msg, refused[i].line) == NULL ||
+        CHECK_CASE(!config_parse("d/bondstore.yaml", slice_str(refused[i].text), &c, &err),
+                   refused[i].name);
+        if (strstr(err.msg, "d/bondstore.yaml") == NULL ||
+            strstr(err.msg, refused[i].line) == NULL ||
             strstr(err.msg, refused[i].reason) == NULL) {
             fail_msg("%s: %s", refused[i].name, err.msg);
         }

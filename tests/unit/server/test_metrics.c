@@ -1,6 +1,5 @@
-#include "tests/unit/base/check.h"
-
 #include "server/metrics.h"
+#include "tests/unit/base/check.h"
 
 static const char *const labels[] = {"manifest_get", "blob_get"};
 
@@ -17,11 +16,15 @@ static void counts_requests_by_handler_and_class(void **state)
     metrics_add(m, METRIC_CONNECTIONS, -1);
     metrics_write(m, &text);
     assert_int_equal(metrics_value(m, METRIC_CONNECTIONS), 2);
-    assert_non_null(strstr(text.p, "bondstore_requests_total{handler=\"manifest_get\",status=\"2xx\"} 2\n"));
-    assert_non_null(strstr(text.p, "bondstore_requests_total{handler=\"manifest_get\",status=\"4xx\"} 1\n"));
-    assert_non_null(strstr(text.p, "bondstore_requests_total{handler=\"none\",status=\"4xx\"} 1\n"));
+    assert_non_null(
+        strstr(text.p, "bondstore_requests_total{handler=\"manifest_get\",status=\"2xx\"} 2\n"));
+    assert_non_null(
+        strstr(text.p, "bondstore_requests_total{handler=\"manifest_get\",status=\"4xx\"} 1\n"));
+    assert_non_null(
+        strstr(text.p, "bondstore_requests_total{handler=\"none\",status=\"4xx\"} 1\n"));
     assert_null(strstr(text.p, "handler=\"blob_get\""));
-    assert_non_null(strstr(text.p, "bondstore_request_seconds_total{handler=\"manifest_get\"} 2.000001\n"));
+    assert_non_null(
+        strstr(text.p, "bondstore_request_seconds_total{handler=\"manifest_get\"} 2.000001\n"));
     assert_non_null(strstr(text.p, "bondstore_body_bytes_total{direction=\"in\"} 7\n"));
     assert_non_null(strstr(text.p, "bondstore_connections 2\n"));
     metrics_free(m);
@@ -38,10 +41,11 @@ static void counts_decisions_by_their_words(void **state)
     metrics_gate(m, "manifest", "allow", "allowed");
     metrics_gate(m, "blob", "deny", "unsigned");
     metrics_write(m, &text);
-    assert_non_null(
-        strstr(text.p, "bondstore_gate_decisions_total{effect=\"deny\",reason=\"unsigned\",door=\"manifest\"} 3\n"));
-    assert_non_null(
-        strstr(text.p, "bondstore_gate_decisions_total{effect=\"deny\",reason=\"unsigned\",door=\"blob\"} 1\n"));
+    assert_non_null(strstr(text.p, "bondstore_gate_decisions_total{effect=\"deny\",reason="
+                                   "\"unsigned\",door=\"manifest\"} 3\n"));
+    assert_non_null(strstr(
+        text.p,
+        "bondstore_gate_decisions_total{effect=\"deny\",reason=\"unsigned\",door=\"blob\"} 1\n"));
     metrics_free(m);
 }
 

@@ -1,7 +1,7 @@
-/* The gate's table: what is plainly one request passes, what another server could read differently does not. */
-#include "tests/unit/base/check.h"
-
+/* The gate's table: what is plainly one request passes, what another server could read differently
+ * does not. */
 #include "server/request_gate.h"
+#include "tests/unit/base/check.h"
 
 struct header {
     const char *name, *value;
@@ -14,39 +14,115 @@ struct gate_case {
     enum gate_verdict want;
 };
 
-#define HOST {"Host", "localhost:5443"}
+#define HOST                                                                                       \
+    {                                                                                              \
+        "Host", "localhost:5443"                                                                   \
+    }
 
 static const struct gate_case cases[] = {
     {"a plain GET", "GET", "/v2/", "HTTP/1.1", {HOST}, GATE_PASS},
-    {"a GET with a query", "GET", "/token?scope=repository%3Aa%2Fb%3Apull", "HTTP/1.1", {HOST}, GATE_PASS},
-    {"a length", "PUT", "/v2/a/b/manifests/x", "HTTP/1.1", {HOST, {"Content-Length", "5"}}, GATE_PASS},
-    {"chunks", "PUT", "/v2/a/b/manifests/x", "HTTP/1.1", {HOST, {"Transfer-Encoding", "Chunked"}}, GATE_PASS},
+    {"a GET with a query",
+     "GET",
+     "/token?scope=repository%3Aa%2Fb%3Apull",
+     "HTTP/1.1",
+     {HOST},
+     GATE_PASS},
+    {"a length",
+     "PUT",
+     "/v2/a/b/manifests/x",
+     "HTTP/1.1",
+     {HOST, {"Content-Length", "5"}},
+     GATE_PASS},
+    {"chunks",
+     "PUT",
+     "/v2/a/b/manifests/x",
+     "HTTP/1.1",
+     {HOST, {"Transfer-Encoding", "Chunked"}},
+     GATE_PASS},
     {"HTTP/1.0 without Host", "GET", "/v2/", "HTTP/1.0", {{0}}, GATE_PASS},
     {"an IPv6 host", "GET", "/v2/", "HTTP/1.1", {{"Host", "[::1]:5443"}}, GATE_PASS},
-    {"a percent sign below /api", "GET", "/api/v1/namespaces/a/members/a%40b", "HTTP/1.1", {HOST}, GATE_PASS},
+    {"a percent sign below /api",
+     "GET",
+     "/api/v1/namespaces/a/members/a%40b",
+     "HTTP/1.1",
+     {HOST},
+     GATE_PASS},
 
-    {"length and chunks", "POST", "/v2/a/b/blobs/uploads/", "HTTP/1.1",
-     {HOST, {"Content-Length", "5"}, {"Transfer-Encoding", "chunked"}}, GATE_MALFORMED},
-    {"two lengths", "POST", "/x", "HTTP/1.1", {HOST, {"Content-Length", "5"}, {"content-length", "6"}},
+    {"length and chunks",
+     "POST",
+     "/v2/a/b/blobs/uploads/",
+     "HTTP/1.1",
+     {HOST, {"Content-Length", "5"}, {"Transfer-Encoding", "chunked"}},
      GATE_MALFORMED},
-    {"two equal lengths", "POST", "/x", "HTTP/1.1", {HOST, {"Content-Length", "5"}, {"Content-Length", "5"}},
+    {"two lengths",
+     "POST",
+     "/x",
+     "HTTP/1.1",
+     {HOST, {"Content-Length", "5"}, {"content-length", "6"}},
      GATE_MALFORMED},
-    {"a list of lengths", "POST", "/x", "HTTP/1.1", {HOST, {"Content-Length", "5, 5"}}, GATE_MALFORMED},
+    {"two equal lengths",
+     "POST",
+     "/x",
+     "HTTP/1.1",
+     {HOST, {"Content-Length", "5"}, {"Content-Length", "5"}},
+     GATE_MALFORMED},
+    {"a list of lengths",
+     "POST",
+     "/x",
+     "HTTP/1.1",
+     {HOST, {"Content-Length", "5, 5"}},
+     GATE_MALFORMED},
     {"a signed length", "POST", "/x", "HTTP/1.1", {HOST, {"Content-Length", "+5"}}, GATE_MALFORMED},
-    {"a negative length", "POST", "/x", "HTTP/1.1", {HOST, {"Content-Length", "-1"}}, GATE_MALFORMED},
-    {"a length beyond 63 bits", "POST", "/x", "HTTP/1.1", {HOST, {"Content-Length", "9223372036854775808"}},
+    {"a negative length",
+     "POST",
+     "/x",
+     "HTTP/1.1",
+     {HOST, {"Content-Length", "-1"}},
+     GATE_MALFORMED},
+    {"a length beyond 63 bits",
+     "POST",
+     "/x",
+     "HTTP/1.1",
+     {HOST, {"Content-Length", "9223372036854775808"}},
      GATE_MALFORMED},
     {"an empty length", "POST", "/x", "HTTP/1.1", {HOST, {"Content-Length", ""}}, GATE_MALFORMED},
-    {"gzip as transfer coding", "POST", "/x", "HTTP/1.1", {HOST, {"Transfer-Encoding", "gzip, chunked"}},
+    {"gzip as transfer coding",
+     "POST",
+     "/x",
+     "HTTP/1.1",
+     {HOST, {"Transfer-Encoding", "gzip, chunked"}},
      GATE_MALFORMED},
-    {"identity as transfer coding", "POST", "/x", "HTTP/1.1", {HOST, {"Transfer-Encoding", "identity"}},
+    {"identity as transfer coding",
+     "POST",
+     "/x",
+     "HTTP/1.1",
+     {HOST, {"Transfer-Encoding", "identity"}},
      GATE_MALFORMED},
-    {"chunked twice", "POST", "/x", "HTTP/1.1",
-     {HOST, {"Transfer-Encoding", "chunked"}, {"Transfer-Encoding", "chunked"}}, GATE_MALFORMED},
-    {"chunks in HTTP/1.0", "POST", "/x", "HTTP/1.0", {HOST, {"Transfer-Encoding", "chunked"}}, GATE_MALFORMED},
-    {"a blank before the colon", "POST", "/x", "HTTP/1.1", {HOST, {"Transfer-Encoding ", "chunked"}}, GATE_MALFORMED},
+    {"chunked twice",
+     "POST",
+     "/x",
+     "HTTP/1.1",
+     {HOST, {"Transfer-Encoding", "chunked"}, {"Transfer-Encoding", "chunked"}},
+     GATE_MALFORMED},
+    {"chunks in HTTP/1.0",
+     "POST",
+     "/x",
+     "HTTP/1.0",
+     {HOST, {"Transfer-Encoding", "chunked"}},
+     GATE_MALFORMED},
+    {"a blank before the colon",
+     "POST",
+     "/x",
+     "HTTP/1.1",
+     {HOST, {"Transfer-Encoding ", "chunked"}},
+     GATE_MALFORMED},
     {"an empty header name", "GET", "/x", "HTTP/1.1", {HOST, {"", "x"}}, GATE_MALFORMED},
-    {"a control character in a value", "GET", "/x", "HTTP/1.1", {HOST, {"X-A", "a\rb"}}, GATE_MALFORMED},
+    {"a control character in a value",
+     "GET",
+     "/x",
+     "HTTP/1.1",
+     {HOST, {"X-A", "a\rb"}},
+     GATE_MALFORMED},
     {"no host", "GET", "/x", "HTTP/1.1", {{0}}, GATE_MALFORMED},
     {"two hosts", "GET", "/x", "HTTP/1.1", {HOST, HOST}, GATE_MALFORMED},
     {"a host that is none", "GET", "/x", "HTTP/1.1", {{"Host", "a b"}}, GATE_MALFORMED},
@@ -56,14 +132,24 @@ static const struct gate_case cases[] = {
     {"an absolute target", "GET", "http://localhost/v2/", "HTTP/1.1", {HOST}, GATE_MALFORMED},
     {"an empty target", "GET", "", "HTTP/1.1", {HOST}, GATE_MALFORMED},
     {"a fragment", "GET", "/v2/#x", "HTTP/1.1", {HOST}, GATE_MALFORMED},
-    {"a byte above ASCII in the target", "GET", "/v2/\xc3\xa4/b/tags/list", "HTTP/1.1", {HOST}, GATE_MALFORMED},
+    {"a byte above ASCII in the target",
+     "GET",
+     "/v2/\xc3\xa4/b/tags/list",
+     "HTTP/1.1",
+     {HOST},
+     GATE_MALFORMED},
     {"a backslash in the target", "GET", "/v2\\x", "HTTP/1.1", {HOST}, GATE_MALFORMED},
 
     {"OPTIONS", "OPTIONS", "/v2/", "HTTP/1.1", {HOST}, GATE_METHOD},
     {"TRACE", "TRACE", "/v2/", "HTTP/1.1", {HOST}, GATE_METHOD},
     {"a method in lower case", "get", "/v2/", "HTTP/1.1", {HOST}, GATE_METHOD},
 
-    {"a percent sign below /v2", "GET", "/v2/a%2Fb/tags/list", "HTTP/1.1", {HOST}, GATE_NO_SUCH_PATH},
+    {"a percent sign below /v2",
+     "GET",
+     "/v2/a%2Fb/tags/list",
+     "HTTP/1.1",
+     {HOST},
+     GATE_NO_SUCH_PATH},
     {"an encoded NUL", "GET", "/v2/a/b%00/tags/list", "HTTP/1.1", {HOST}, GATE_NO_SUCH_PATH},
     {"an empty segment", "GET", "/v2//a/tags/list", "HTTP/1.1", {HOST}, GATE_NO_SUCH_PATH},
     {"two slashes at the start", "GET", "//v2/", "HTTP/1.1", {HOST}, GATE_NO_SUCH_PATH},
@@ -74,8 +160,9 @@ static const struct gate_case cases[] = {
 
 static struct request_head head_of(const struct gate_case *c)
 {
-    struct request_head head = {
-        .method = slice_str(c->method), .target = slice_str(c->target), .version = slice_str(c->version)};
+    struct request_head head = {.method = slice_str(c->method),
+                                .target = slice_str(c->target),
+                                .version = slice_str(c->version)};
     for (size_t i = 0; i < COUNT(c->headers) && c->headers[i].name != NULL; i++) {
         request_head_add(&head, slice_str(c->headers[i].name), slice_str(c->headers[i].value));
     }
@@ -98,8 +185,12 @@ static void judges_each_case(void **state)
 static void splits_target_and_tells_the_body(void **state)
 {
     (void)state;
-    const struct gate_case c = {"", "PATCH", "/v2/a/b?x=1?y", "HTTP/1.1",
-                                {HOST, {"Content-Length", "7"}, {"Expect", "100-Continue"}}, GATE_PASS};
+    const struct gate_case c = {"",
+                                "PATCH",
+                                "/v2/a/b?x=1?y",
+                                "HTTP/1.1",
+                                {HOST, {"Content-Length", "7"}, {"Expect", "100-Continue"}},
+                                GATE_PASS};
     struct request_head head = head_of(&c);
     struct request_line line;
     struct err err = {0};
@@ -110,7 +201,8 @@ static void splits_target_and_tells_the_body(void **state)
     assert_true(line.has_body && line.expects_continue);
     assert_int_equal(line.content_length, 7);
 
-    const struct gate_case none = {"", "GET", "/", "HTTP/1.1", {HOST, {"Content-Length", "0"}}, GATE_PASS};
+    const struct gate_case none = {
+        "", "GET", "/", "HTTP/1.1", {HOST, {"Content-Length", "0"}}, GATE_PASS};
     head = head_of(&none);
     assert_int_equal(request_gate_check(&head, 16384, &line, &err), GATE_PASS);
     assert_false(line.has_body);

@@ -1,11 +1,10 @@
 /* Every route is found by its path, names that look like routes included; and nothing else is. */
+#include "server/router.h"
 #include "tests/unit/base/check.h"
 
-#include "server/router.h"
-
-#define ROUTE(methods, pattern, access, body, thread, handler)                                                         \
+#define ROUTE(methods, pattern, access, body, thread, handler)                                     \
     {methods, pattern, access, body, thread, NULL, #handler, NULL},
-#define STREAM(methods, pattern, access, handler, sink)                                                                \
+#define STREAM(methods, pattern, access, handler, sink)                                            \
     {methods, pattern, access, BODY_STREAM, WORKER, NULL, #handler, NULL},
 static const struct route table[] = {
 #include "server/routes_table.h"
@@ -38,7 +37,8 @@ static const struct route_case cases[] = {
     {METHOD_PUT, "/v2/ns/app/manifests/v1", M, "ns/app", NULL, "v1", NULL, 0},
     {METHOD_DELETE, "/v2/ns/app/manifests/v1", M, "ns/app", NULL, "v1", NULL, 0},
     {METHOD_GET, "/v2/ns/app/tags/list", "/v2/{name}/tags/list", "ns/app", NULL, NULL, NULL, 0},
-    {METHOD_GET, "/v2/ns/app/referrers/" D, "/v2/{name}/referrers/{digest}", "ns/app", NULL, D, NULL, 0},
+    {METHOD_GET, "/v2/ns/app/referrers/" D, "/v2/{name}/referrers/{digest}", "ns/app", NULL, D,
+     NULL, 0},
     {METHOD_GET, "/v2/ns/app/blobs/" D, B, "ns/app", NULL, D, NULL, 0},
     {METHOD_POST, "/v2/ns/app/blobs/uploads/", U, "ns/app", NULL, NULL, NULL, 0},
     {METHOD_PATCH, "/v2/ns/app/blobs/uploads/u-1", S, "ns/app", NULL, NULL, "u-1", 0},
@@ -47,25 +47,37 @@ static const struct route_case cases[] = {
     {METHOD_GET, "/v2/a/blobs/b/manifests/v1", M, "a/blobs/b", NULL, "v1", NULL, 0},
     {METHOD_GET, "/v2/x/manifests/y/blobs/" D, B, "x/manifests/y", NULL, D, NULL, 0},
     {METHOD_GET, "/v2/ns/tags/tags/list", "/v2/{name}/tags/list", "ns/tags", NULL, NULL, NULL, 0},
-    {METHOD_GET, "/v2/tags/list/tags/list", "/v2/{name}/tags/list", "tags/list", NULL, NULL, NULL, 0},
-    {METHOD_POST, "/v2/ns/blobs/uploads/blobs/uploads/", U, "ns/blobs/uploads", NULL, NULL, NULL, 0},
-    {METHOD_GET, "/v2/ns/manifests/manifests/manifests", M, "ns/manifests", NULL, "manifests", NULL, 0},
-    {METHOD_GET, "/v2/app/manifests/v1", M, "app", NULL, "v1", NULL, 0}, /* one component: the name parser's word */
+    {METHOD_GET, "/v2/tags/list/tags/list", "/v2/{name}/tags/list", "tags/list", NULL, NULL, NULL,
+     0},
+    {METHOD_POST, "/v2/ns/blobs/uploads/blobs/uploads/", U, "ns/blobs/uploads", NULL, NULL, NULL,
+     0},
+    {METHOD_GET, "/v2/ns/manifests/manifests/manifests", M, "ns/manifests", NULL, "manifests", NULL,
+     0},
+    {METHOD_GET, "/v2/app/manifests/v1", M, "app", NULL, "v1", NULL,
+     0}, /* one component: the name parser's word */
     /* the Notary API */
-    {METHOD_POST, "/v2/localhost:5443/ns/app/_trust/tuf/", T, NULL, "localhost:5443/ns/app", NULL, NULL, 0},
-    {METHOD_DELETE, "/v2/localhost:5443/ns/app/_trust/tuf/", T, NULL, "localhost:5443/ns/app", NULL, NULL, 0},
+    {METHOD_POST, "/v2/localhost:5443/ns/app/_trust/tuf/", T, NULL, "localhost:5443/ns/app", NULL,
+     NULL, 0},
+    {METHOD_DELETE, "/v2/localhost:5443/ns/app/_trust/tuf/", T, NULL, "localhost:5443/ns/app", NULL,
+     NULL, 0},
     {METHOD_GET, "/v2/h/ns/app/_trust/tuf/root.json", F, NULL, "h/ns/app", NULL, "root.json", 0},
-    {METHOD_GET, "/v2/h/ns/app/_trust/tuf/3.root.json", F, NULL, "h/ns/app", NULL, "3.root.json", 0},
-    {METHOD_GET, "/v2/h/ns/app/_trust/tuf/targets/releases.json", F, NULL, "h/ns/app", NULL, "targets/releases.json", 0},
+    {METHOD_GET, "/v2/h/ns/app/_trust/tuf/3.root.json", F, NULL, "h/ns/app", NULL, "3.root.json",
+     0},
+    {METHOD_GET, "/v2/h/ns/app/_trust/tuf/targets/releases.json", F, NULL, "h/ns/app", NULL,
+     "targets/releases.json", 0},
     {METHOD_GET, "/v2/h/ns/app/_trust/tuf/targets/a/b." HEX64 ".json", F, NULL, "h/ns/app", NULL,
      "targets/a/b." HEX64 ".json", 0},
-    {METHOD_GET, "/v2/h/ns/app/_trust/tuf/snapshot.key", K, NULL, "h/ns/app", NULL, "snapshot.key", 0},
-    {METHOD_POST, "/v2/h/ns/app/_trust/tuf/timestamp.key", K, NULL, "h/ns/app", NULL, "timestamp.key", 0},
-    {METHOD_GET, "/v2/h/ns/app/_trust/changefeed", "/v2/{gun}/_trust/changefeed", NULL, "h/ns/app", NULL, NULL, 0},
+    {METHOD_GET, "/v2/h/ns/app/_trust/tuf/snapshot.key", K, NULL, "h/ns/app", NULL, "snapshot.key",
+     0},
+    {METHOD_POST, "/v2/h/ns/app/_trust/tuf/timestamp.key", K, NULL, "h/ns/app", NULL,
+     "timestamp.key", 0},
+    {METHOD_GET, "/v2/h/ns/app/_trust/changefeed", "/v2/{gun}/_trust/changefeed", NULL, "h/ns/app",
+     NULL, NULL, 0},
     {METHOD_GET, "/v2/_trust/changefeed", "/v2/_trust/changefeed", NULL, NULL, NULL, NULL, 0},
     {METHOD_GET, "/_notary_server/health", "/_notary_server/health", NULL, NULL, NULL, NULL, 0},
     /* a GUN reaches to the last _trust that lets the rest match */
-    {METHOD_GET, "/v2/h/_trust/tuf/x/_trust/tuf/root.json", F, NULL, "h/_trust/tuf/x", NULL, "root.json", 0},
+    {METHOD_GET, "/v2/h/_trust/tuf/x/_trust/tuf/root.json", F, NULL, "h/_trust/tuf/x", NULL,
+     "root.json", 0},
     {METHOD_POST, "/v2/h/_trust/tuf/_trust/tuf/", T, NULL, "h/_trust/tuf", NULL, NULL, 0},
     /* nothing */
     {METHOD_HEAD, "/v2/h/ns/app/_trust/tuf/root.json", NULL, NULL, NULL, NULL, NULL, 0},
@@ -75,7 +87,8 @@ static const struct route_case cases[] = {
     {METHOD_GET, "/v2/h/ns/app/_trust/tuf/root.abc.json", NULL, NULL, NULL, NULL, NULL, 0},
     {METHOD_POST, "/v2/h/ns/app/_trust/tuf", NULL, NULL, NULL, NULL, NULL, 0},
     {METHOD_GET, "/v2/h/ns/_trust/manifests/v1", NULL, NULL, NULL, NULL, NULL, 0},
-    {METHOD_GET, "/v2/h/ns/app/_trust/tuf/", NULL, NULL, NULL, NULL, NULL, METHOD_POST | METHOD_DELETE},
+    {METHOD_GET, "/v2/h/ns/app/_trust/tuf/", NULL, NULL, NULL, NULL, NULL,
+     METHOD_POST | METHOD_DELETE},
     {METHOD_GET, "/v2/ns/app", NULL, NULL, NULL, NULL, NULL, 0},
     {METHOD_GET, "/v2/ns/app/tags/list/", NULL, NULL, NULL, NULL, NULL, 0},
     {METHOD_GET, "/v2/manifests/v1", NULL, NULL, NULL, NULL, NULL, 0},
@@ -132,10 +145,17 @@ static void decodes_parameters_strictly(void **state)
     (void)state;
     static const struct {
         const char *text, *want;
-    } decoded[] = {{"alice%40example.org", "alice@example.org"}, {"a", "a"},       {"%C3%A4", "\xc3\xa4"},
-                   {"a%2Fb", NULL},                              {"a%00b", NULL},  {"a%", NULL},
-                   {"a%4", NULL},                                {"a%zz", NULL},   {"%c3", NULL},
-                   {"%0a", NULL},                                {"+a", "+a"}};
+    } decoded[] = {{"alice%40example.org", "alice@example.org"},
+                   {"a", "a"},
+                   {"%C3%A4", "\xc3\xa4"},
+                   {"a%2Fb", NULL},
+                   {"a%00b", NULL},
+                   {"a%", NULL},
+                   {"a%4", NULL},
+                   {"a%zz", NULL},
+                   {"%c3", NULL},
+                   {"%0a", NULL},
+                   {"+a", "+a"}};
     for (size_t i = 0; i < COUNT(decoded); i++) {
         auto_buf struct buf out = {0};
         bool ok = router_decode(slice_str(decoded[i].text), &out);

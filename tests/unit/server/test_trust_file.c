@@ -1,6 +1,5 @@
-#include "tests/unit/base/check.h"
-
 #include "server/trust_file.h"
+#include "tests/unit/base/check.h"
 
 #define HEX64 "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef"
 #define HEX63 "123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -42,8 +41,10 @@ static void reads_each_case(void **state)
         struct trust_file file;
         CHECK_CASE(trust_file_parse(slice_str(cases[i].text), &file) == cases[i].ok, cases[i].text);
         if (cases[i].ok) {
-            CHECK_CASE(file.kind == cases[i].kind && slice_is(file.role, cases[i].role), cases[i].text);
-            CHECK_CASE(file.version == cases[i].version && slice_is(file.hex, cases[i].hex), cases[i].text);
+            CHECK_CASE(file.kind == cases[i].kind && slice_is(file.role, cases[i].role),
+                       cases[i].text);
+            CHECK_CASE(file.version == cases[i].version && slice_is(file.hex, cases[i].hex),
+                       cases[i].text);
         }
     }
 }

@@ -1,12 +1,11 @@
-/* Repositories made in memory, so that one thing can be wrong at a time: keys, root certificates, signed documents.
- * Everything lives in a `struct made`; made_free gives it back. */
+/* Repositories made in memory, so that one thing can be wrong at a time: keys, root certificates,
+ * signed documents. Everything lives in a `struct made`; made_free gives it back. */
 #ifndef TESTS_UNIT_TRUST_MADE_H
 #define TESTS_UNIT_TRUST_MADE_H
 
+#include "base/hash.h"
 #include "tests/unit/trust/trust_check.h"
 #include "trust/verify/canon.h"
-
-#include "base/hash.h"
 
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
@@ -64,7 +63,8 @@ static inline void made_key_new(struct made_key *key)
 }
 
 /* A certificate for an EC key (made when NULL), valid from and to seconds around `now_us`. */
-static inline void made_cert_new(struct made_key *key, EVP_PKEY *pkey, const char *common_name, int64_t from_s, int64_t to_s)
+static inline void made_cert_new(struct made_key *key, EVP_PKEY *pkey, const char *common_name,
+                                 int64_t from_s, int64_t to_s)
 {
     static long serial = 0;
     X509 *x = X509_new();
@@ -76,8 +76,10 @@ static inline void made_cert_new(struct made_key *key, EVP_PKEY *pkey, const cha
     }
     assert_int_equal(X509_set_version(x, 2), 1);
     assert_int_equal(ASN1_INTEGER_set(X509_get_serialNumber(x), ++serial), 1);
-    assert_non_null(ASN1_TIME_set(X509_getm_notBefore(x), (time_t)(vectors_now() / US_PER_SECOND + from_s)));
-    assert_non_null(ASN1_TIME_set(X509_getm_notAfter(x), (time_t)(vectors_now() / US_PER_SECOND + to_s)));
+    assert_non_null(
+        ASN1_TIME_set(X509_getm_notBefore(x), (time_t)(vectors_now() / US_PER_SECOND + from_s)));
+    assert_non_null(
+        ASN1_TIME_set(X509_getm_notAfter(x), (time_t)(vectors_now() / US_PER_SECOND + to_s)));
     X509_NAME_ENTRY *entry = X509_NAME_ENTRY_create_by_NID(NULL, NID_commonName, V_ASN1_UTF8STRING,
                                                            (const unsigned char *)common_name, -1);
     assert_int_equal(X509_NAME_add_entry(X509_get_subject_name(x), entry, -1, 0), 1);
@@ -102,7 +104,9 @@ static inline void made_sign_bytes(const struct made_key *key, struct slice byte
 {
     uint8_t raw[64];
     if (!key->ec) {
-        assert_int_equal(crypto_sign_detached(raw, NULL, (const unsigned char *)bytes.p, bytes.n, key->secret), 0);
+        assert_int_equal(
+            crypto_sign_detached(raw, NULL, (const unsigned char *)bytes.p, bytes.n, key->secret),
+            0);
     } else {
         unsigned char der[256];
         size_t n = sizeof(der);
@@ -123,7 +127,8 @@ static inline void made_sign_bytes(const struct made_key *key, struct slice byte
 
 static inline json_t *made_part(const char *type, int64_t version)
 {
-    return json_pack("{s:s,s:s,s:I}", "_type", type, "expires", MADE_EXPIRES, "version", (json_int_t)version);
+    return json_pack("{s:s,s:s,s:I}", "_type", type, "expires", MADE_EXPIRES, "version",
+                     (json_int_t)version);
 }
 
 /* {"keyids":[…],"threshold":n} of a NULL-terminated list; the keys go into `keys`. */
@@ -137,8 +142,9 @@ static inline json_t *made_role(json_t *keys, const struct made_key *const list[
     return json_pack("{s:o,s:i}", "keyids", ids, "threshold", threshold);
 }
 
-static inline json_t *made_root(int64_t version, const struct made_key *const roots[], int threshold,
-                                const struct made_key *targets, const struct made_key *online)
+static inline json_t *made_root(int64_t version, const struct made_key *const roots[],
+                                int threshold, const struct made_key *targets,
+                                const struct made_key *online)
 {
     const struct made_key *const t[] = {targets, NULL};
     const struct made_key *const o[] = {online, NULL};
@@ -164,7 +170,8 @@ static inline json_t *made_targets(int64_t version)
 }
 
 /* Adds a delegation with one path. */
-static inline json_t *made_delegate(json_t *targets, const char *name, const struct made_key *const list[], int threshold,
+static inline json_t *made_delegate(json_t *targets, const char *name,
+                                    const struct made_key *const list[], int threshold,
                                     const char *path)
 {
     json_t *delegations = json_object_get(targets, "delegations");
@@ -178,7 +185,8 @@ static inline json_t *made_delegate(json_t *targets, const char *name, const str
 /* ---- documents ---- */
 
 /* Takes `part`. */
-static inline struct made_doc *made_add(struct made *m, const char *role, json_t *part, const struct made_key *signer)
+static inline struct made_doc *made_add(struct made *m, const char *role, json_t *part,
+                                        const struct made_key *signer)
 {
     struct made_doc *doc = &m->docs[m->count++];
     assert_true(m->count <= MADE_DOCS_MAX);
@@ -207,8 +215,8 @@ static inline void made_write(struct made_doc *doc)
     buf_str(&doc->bytes, ",\"signatures\":[");
     for (size_t i = 0; i < COUNT(doc->signers) && doc->signers[i]; i++) {
         const struct made_key *key = doc->signers[i];
-        buf_printf(&doc->bytes, "%s{\"keyid\":\"%s\",\"method\":\"%s\",\"sig\":\"", i ? "," : "", key->id,
-                   key->ec ? "ecdsa" : "eddsa");
+        buf_printf(&doc->bytes, "%s{\"keyid\":\"%s\",\"method\":\"%s\",\"sig\":\"", i ? "," : "",
+                   key->id, key->ec ? "ecdsa" : "eddsa");
         made_sign_bytes(key, buf_slice_of(&canonical), &doc->bytes);
         buf_str(&doc->bytes, "\"}");
     }
@@ -226,11 +234,12 @@ static inline void made_list(json_t *meta, const struct made_doc *doc)
     base64_encode(&s256, slice_of_bytes(a, 32));
     base64_encode(&s512, slice_of_bytes(b, 64));
     json_object_set_new(meta, doc->role,
-                        json_pack("{s:{s:s,s:s},s:I}", "hashes", "sha256", s256.p, "sha512", s512.p, "length",
-                                  (json_int_t)doc->bytes.n));
+                        json_pack("{s:{s:s,s:s},s:I}", "hashes", "sha256", s256.p, "sha512", s512.p,
+                                  "length", (json_int_t)doc->bytes.n));
 }
 
-/* Writes root, targets and delegations, then adds (or makes anew) the snapshot and the timestamp over them. */
+/* Writes root, targets and delegations, then adds (or makes anew) the snapshot and the timestamp
+ * over them. */
 static inline void made_finish(struct made *m, const struct made_key *online, int64_t version)
 {
     struct made_doc *old;
@@ -263,15 +272,18 @@ static inline void made_timestamp(struct made *m)
     made_write(made_find(m, "timestamp"));
 }
 
-/* As a folder; every root is there under its number. The texts stay with `m`, the list is the caller's to free(). */
+/* As a folder; every root is there under its number. The texts stay with `m`, the list is the
+ * caller's to free(). */
 static inline void made_folder(const struct made *m, struct role_folder *out)
 {
     *out = (struct role_folder){.docs = xcalloc(m->count + 1, sizeof(struct role_text))};
     for (size_t i = 0; i < m->count; i++) {
         struct role_text *doc = &out->docs[out->count++];
-        bool older_root = strcmp(m->docs[i].role, "root") == 0 && made_find((struct made *)(uintptr_t)m, "root") != &m->docs[i];
+        bool older_root = strcmp(m->docs[i].role, "root") == 0 &&
+                          made_find((struct made *)(uintptr_t)m, "root") != &m->docs[i];
         (void)snprintf(doc->role, sizeof(doc->role), "%s", m->docs[i].role);
-        doc->number = older_root ? json_integer_value(json_object_get(m->docs[i].part, "version")) : 0;
+        doc->number =
+            older_root ? json_integer_value(json_object_get(m->docs[i].part, "version")) : 0;
         doc->bytes = buf_slice_of(&m->docs[i].bytes);
     }
 }

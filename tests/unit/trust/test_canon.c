@@ -1,6 +1,5 @@
-#include "tests/unit/trust/trust_check.h"
-
 #include "base/hash.h"
+#include "tests/unit/trust/trust_check.h"
 #include "trust/verify/canon.h"
 
 /* Inputs that the reference takes and a strict reader does not. */
@@ -28,7 +27,8 @@ static void recorded_canonical_forms(void **unused)
     (void)unused;
 
     assert_true(json_array_size(cases) > 10);
-    json_array_foreach (cases, i, c) {
+    json_array_foreach(cases, i, c)
+    {
         const char *name = json_get_string(c, "name");
         auto_buf struct buf input = {0};
         auto_buf struct buf want = {0};
@@ -37,8 +37,8 @@ static void recorded_canonical_forms(void **unused)
         bool refused = json_object_get(c, "error") || is_refused_here(name);
 
         decode_member(c, "input_b64", &input);
-        bool ok = json_read(buf_slice_of(&input), 32, &value, NULL) &&
-                  canon_encode(value, &got, NULL);
+        bool ok =
+            json_read(buf_slice_of(&input), 32, &value, NULL) && canon_encode(value, &got, NULL);
         CHECK_CASE(ok == !refused, name);
         if (ok) {
             uint8_t hash[32];
@@ -66,7 +66,8 @@ static void made_forms(void **unused)
         {"{\"\xef\xbd\x9e\":1,\"\xf0\x9f\x98\x80\":2,\"b\":{\"z\":null,\"a\":true}}",
          "{\"b\":{\"a\":true,\"z\":null},\"\xef\xbd\x9e\":1,\"\xf0\x9f\x98\x80\":2}",
          "{\"b\":{\"a\":true,\"z\":null},\"\xef\xbd\x9e\":1,\"\xf0\x9f\x98\x80\":2}"},
-        {"\"<a>&/\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa\"", "\"<a>&/\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa\"",
+        {"\"<a>&/\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa\"",
+         "\"<a>&/\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa\"",
          "\"\\u003ca\\u003e\\u0026/\\u2028\\u2029\xe2\x80\xaa\""},
         {"\"\xe2\x80\"", NULL, NULL}, /* no UTF-8 */
         {"\"\\\"\\\\\\/\\u007f\"", "\"\\\"\\\\/\x7f\"", "\"\\\"\\\\/\x7f\""},

@@ -1,7 +1,7 @@
-/* Parsing documents: what is taken, what is refused, and under which fault (it decides the code on the wire). */
-#include "tests/unit/trust/trust_check.h"
-
+/* Parsing documents: what is taken, what is refused, and under which fault (it decides the code on
+ * the wire). */
 #include "base/hash.h"
+#include "tests/unit/trust/trust_check.h"
 #include "trust/verify/canon.h"
 
 #include <openssl/ecdsa.h>
@@ -10,17 +10,26 @@
 #include <sodium.h>
 
 #define S32 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
-#define S64 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="
+#define S64                                                                                        \
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="
 #define EXPIRES "\"expires\":\"2040-01-01T00:00:00Z\""
-#define TARGETS(members) "{\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":1" members "},\"signatures\":[]}"
+#define TARGETS(members)                                                                           \
+    "{\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":1" members "},\"signatures\":[]}"
 #define TARGET(content) TARGETS(",\"targets\":{\"v1\":" content "}")
 #define KEY "\"k\":{\"keytype\":\"ed25519\",\"keyval\":{\"private\":null,\"public\":\"" S32 "\"}}"
-#define DELEGATION(members) TARGETS(",\"delegations\":{\"keys\":{" KEY "},\"roles\":[{" members "}]}")
+#define DELEGATION(members)                                                                        \
+    TARGETS(",\"delegations\":{\"keys\":{" KEY "},\"roles\":[{" members "}]}")
 #define ROLE_K "{\"keyids\":[\"k\"],\"threshold\":1}"
-#define ROOT(roles) "{\"signed\":{\"_type\":\"Root\"," EXPIRES ",\"version\":1,\"keys\":{" KEY "},\"roles\":{" roles "}},\"signatures\":[]}"
+#define ROOT(roles)                                                                                \
+    "{\"signed\":{\"_type\":\"Root\"," EXPIRES ",\"version\":1,\"keys\":{" KEY                     \
+    "},\"roles\":{" roles "}},\"signatures\":[]}"
 #define ENTRY "{\"hashes\":{\"sha256\":\"" S32 "\"},\"length\":3}"
-#define SNAPSHOT(meta) "{\"signed\":{\"_type\":\"Snapshot\"," EXPIRES ",\"version\":1,\"meta\":{" meta "}},\"signatures\":[]}"
-#define TIMESTAMP(meta) "{\"signed\":{\"_type\":\"Timestamp\"," EXPIRES ",\"version\":1,\"meta\":{" meta "}},\"signatures\":[]}"
+#define SNAPSHOT(meta)                                                                             \
+    "{\"signed\":{\"_type\":\"Snapshot\"," EXPIRES ",\"version\":1,\"meta\":{" meta                \
+    "}},\"signatures\":[]}"
+#define TIMESTAMP(meta)                                                                            \
+    "{\"signed\":{\"_type\":\"Timestamp\"," EXPIRES ",\"version\":1,\"meta\":{" meta               \
+    "}},\"signatures\":[]}"
 #define DEPTH_29 "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"
 
 struct doc_case {
@@ -47,21 +56,35 @@ static const struct doc_case cases[] = {
     {"targets", "{\"signed\":{},\"signatures\":[{\"sig\":\"AB==\"}]}", DOC_NOT_JSON},
     {"targets", "{\"signed\":{\"_type\":7},\"signatures\":[]}", DOC_NOT_JSON},
     {"targets", "{\"signed\":{\"expires\":\"tomorrow\"},\"signatures\":[]}", DOC_NOT_JSON},
-    {"targets", "{\"signed\":{\"expires\":\"2026-02-29T00:00:00Z\"},\"signatures\":[]}", DOC_NOT_JSON},
-    {"targets", "{\"signed\":{\"expires\":\"2026-02-28t00:00:00Z\"},\"signatures\":[]}", DOC_NOT_JSON},
+    {"targets", "{\"signed\":{\"expires\":\"2026-02-29T00:00:00Z\"},\"signatures\":[]}",
+     DOC_NOT_JSON},
+    {"targets", "{\"signed\":{\"expires\":\"2026-02-28t00:00:00Z\"},\"signatures\":[]}",
+     DOC_NOT_JSON},
     {"targets", "{\"signed\":{\"expires\":20260228},\"signatures\":[]}", DOC_NOT_JSON},
-    {"targets", "{\"signed\":{\"_type\":\"Targets\",\"version\":1.0},\"signatures\":[]}", DOC_NOT_JSON},
-    {"targets", "{\"signed\":{\"_type\":\"Targets\",\"version\":1e0},\"signatures\":[]}", DOC_NOT_JSON},
-    {"targets", "{\"signed\":{\"_type\":\"Targets\",\"version\":\"1\"},\"signatures\":[]}", DOC_NOT_JSON},
-    {"targets", "{\"signed\":{\"_type\":\"Targets\",\"version\":9223372036854775808},\"signatures\":[]}", DOC_NOT_JSON},
-    {"targets", "{\"signed\":{\"_type\":\"Targets\",\"version\":9007199254740993},\"signatures\":[]}", DOC_NOT_JSON},
-    {"targets", "{\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":-1},\"signatures\":[]}", DOC_STRUCTURE},
-    {"targets", "{\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":0},\"signatures\":[]}", DOC_STRUCTURE},
-    {"targets", "{\"signed\":{\"_type\":\"Targets\"," EXPIRES "},\"signatures\":[]}", DOC_STRUCTURE},
-    {"targets", "{\"signed\":{\"_type\":\"Targets\",\"version\":1},\"signatures\":[]}", DOC_STRUCTURE},
+    {"targets", "{\"signed\":{\"_type\":\"Targets\",\"version\":1.0},\"signatures\":[]}",
+     DOC_NOT_JSON},
+    {"targets", "{\"signed\":{\"_type\":\"Targets\",\"version\":1e0},\"signatures\":[]}",
+     DOC_NOT_JSON},
+    {"targets", "{\"signed\":{\"_type\":\"Targets\",\"version\":\"1\"},\"signatures\":[]}",
+     DOC_NOT_JSON},
+    {"targets",
+     "{\"signed\":{\"_type\":\"Targets\",\"version\":9223372036854775808},\"signatures\":[]}",
+     DOC_NOT_JSON},
+    {"targets",
+     "{\"signed\":{\"_type\":\"Targets\",\"version\":9007199254740993},\"signatures\":[]}",
+     DOC_NOT_JSON},
+    {"targets", "{\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":-1},\"signatures\":[]}",
+     DOC_STRUCTURE},
+    {"targets", "{\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":0},\"signatures\":[]}",
+     DOC_STRUCTURE},
+    {"targets", "{\"signed\":{\"_type\":\"Targets\"," EXPIRES "},\"signatures\":[]}",
+     DOC_STRUCTURE},
+    {"targets", "{\"signed\":{\"_type\":\"Targets\",\"version\":1},\"signatures\":[]}",
+     DOC_STRUCTURE},
     {"targets", "{\"signatures\":[]}", DOC_STRUCTURE},
     {"targets", "{\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":1}}", DOC_OK},
-    {"targets", "{\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":1},\"signatures\":null}", DOC_OK},
+    {"targets",
+     "{\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":1},\"signatures\":null}", DOC_OK},
     /* only a strict reader minds */
     {"targets", TARGETS("") "x", DOC_NOT_STRICT},
     {"targets", TARGETS("") "{}", DOC_NOT_STRICT},
@@ -69,7 +92,10 @@ static const struct doc_case cases[] = {
     {"targets", TARGETS(",\"Version\":1"), DOC_NOT_STRICT},
     {"targets", TARGETS(",\"TARGETS\":{}"), DOC_NOT_STRICT},
     {"targets", TARGETS(",\"ver\xc5\xbfion\":1"), DOC_NOT_STRICT},
-    {"targets", TARGETS(",\"\xe2\x84\xaa" "eys\":1"), DOC_NOT_STRICT},
+    {"targets",
+     TARGETS(",\"\xe2\x84\xaa"
+             "eys\":1"),
+     DOC_NOT_STRICT},
     {"targets", TARGETS(",\"x-a\":1,\"X-A\":1"), DOC_NOT_STRICT},
     {"targets", TARGETS(",\"x-a\":{\"b\":1,\"B\":1}"), DOC_NOT_STRICT},
     {"targets", TARGETS(",\"x-a\":1"), DOC_OK},
@@ -92,7 +118,8 @@ static const struct doc_case cases[] = {
     {"targets", "{\"Signed\":{},\"signatures\":[]}", DOC_NOT_STRICT},
     {"targets", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", DOC_NOT_JSON},
     /* type */
-    {"targets", "{\"signed\":{\"_type\":\"targets\"," EXPIRES ",\"version\":1},\"signatures\":[]}", DOC_BAD_TYPE},
+    {"targets", "{\"signed\":{\"_type\":\"targets\"," EXPIRES ",\"version\":1},\"signatures\":[]}",
+     DOC_BAD_TYPE},
     {"targets", "{\"signed\":{" EXPIRES ",\"version\":1},\"signatures\":[]}", DOC_BAD_TYPE},
     {"targets/a", TARGETS(""), DOC_OK},
     {"root", TARGETS(""), DOC_BAD_TYPE},
@@ -110,56 +137,104 @@ static const struct doc_case cases[] = {
     {"targets", TARGET("{\"hashes\":{\"sha256\":7},\"length\":3}"), DOC_STRUCTURE},
     {"targets", TARGET("{\"hashes\":{\"sha256\":\"" S32 "\"},\"length\":-1}"), DOC_STRUCTURE},
     {"targets", TARGET("{\"hashes\":{\"sha256\":\"" S32 "\"},\"length\":\"3\"}"), DOC_STRUCTURE},
-    {"targets", TARGET("{\"hashes\":{\"sha256\":\"" S32 "\"},\"length\":3,\"custom\":{\"a\":[1,{\"A\":null,\"a\":2}]}}"), DOC_OK},
-    {"targets", TARGET("{\"hashes\":{\"sha256\":\"" S32 "\"},\"length\":3,\"custom\":{\"a\":0.5}}"), DOC_NOT_STRICT},
-    {"targets", TARGET("{\"hashes\":{\"sha256\":\"" S32 "\"},\"length\":3,\"Custom\":{}}"), DOC_NOT_STRICT},
+    {"targets",
+     TARGET("{\"hashes\":{\"sha256\":\"" S32
+            "\"},\"length\":3,\"custom\":{\"a\":[1,{\"A\":null,\"a\":2}]}}"),
+     DOC_OK},
+    {"targets", TARGET("{\"hashes\":{\"sha256\":\"" S32 "\"},\"length\":3,\"custom\":{\"a\":0.5}}"),
+     DOC_NOT_STRICT},
+    {"targets", TARGET("{\"hashes\":{\"sha256\":\"" S32 "\"},\"length\":3,\"Custom\":{}}"),
+     DOC_NOT_STRICT},
     {"targets", TARGETS(",\"targets\":{\"v1\":" ENTRY ",\"V1\":" ENTRY "}"), DOC_OK}, /* two tags */
     {"targets", TARGETS(",\"targets\":{\"v1\":" ENTRY ",\"v1\":" ENTRY "}"), DOC_NOT_STRICT},
     {"targets", TARGETS(",\"targets\":{\"v\\u001b[1m\":" ENTRY "}"), DOC_NOT_STRICT},
     {"targets", TARGETS(",\"targets\":{\"v\\u0085\":" ENTRY "}"), DOC_NOT_STRICT},
-    {"targets", TARGETS(",\"targets\":{\"\":" ENTRY ",\"a b\":" ENTRY ",\"../x\":" ENTRY "}"), DOC_OK},
+    {"targets", TARGETS(",\"targets\":{\"\":" ENTRY ",\"a b\":" ENTRY ",\"../x\":" ENTRY "}"),
+     DOC_OK},
     /* delegations */
-    {"targets", DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"k\"],\"threshold\":1,\"paths\":[\"\"]"), DOC_OK},
+    {"targets",
+     DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"k\"],\"threshold\":1,\"paths\":[\"\"]"),
+     DOC_OK},
     {"targets", DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"k\"],\"threshold\":1"), DOC_OK},
     {"targets", DELEGATION("\"name\":\"targets/a\",\"keyids\":null,\"threshold\":1"), DOC_OK},
     {"targets", DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"k\"],\"threshold\":9"), DOC_OK},
-    {"targets", DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"k\"],\"threshold\":0"), DOC_STRUCTURE},
-    {"targets", DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"k\"],\"threshold\":\"1\""), DOC_STRUCTURE},
+    {"targets", DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"k\"],\"threshold\":0"),
+     DOC_STRUCTURE},
+    {"targets", DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"k\"],\"threshold\":\"1\""),
+     DOC_STRUCTURE},
     {"targets", DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"k\"]"), DOC_STRUCTURE},
-    {"targets", DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"j\"],\"threshold\":1"), DOC_STRUCTURE},
-    {"targets", DELEGATION("\"name\":\"targets/a/b\",\"keyids\":[\"k\"],\"threshold\":1"), DOC_STRUCTURE},
-    {"targets", DELEGATION("\"name\":\"targets/../root\",\"keyids\":[\"k\"],\"threshold\":1"), DOC_STRUCTURE},
+    {"targets", DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"j\"],\"threshold\":1"),
+     DOC_STRUCTURE},
+    {"targets", DELEGATION("\"name\":\"targets/a/b\",\"keyids\":[\"k\"],\"threshold\":1"),
+     DOC_STRUCTURE},
+    {"targets", DELEGATION("\"name\":\"targets/../root\",\"keyids\":[\"k\"],\"threshold\":1"),
+     DOC_STRUCTURE},
     {"targets", DELEGATION("\"name\":\"root\",\"keyids\":[\"k\"],\"threshold\":1"), DOC_STRUCTURE},
     {"targets", DELEGATION("\"keyids\":[\"k\"],\"threshold\":1"), DOC_STRUCTURE},
-    {"targets", DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"k\"],\"threshold\":1,\"paths\":\"\""), DOC_STRUCTURE},
-    {"targets", DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"k\"],\"threshold\":1,\"paths\":[1]"), DOC_STRUCTURE},
-    {"targets", DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"k\"],\"threshold\":1,\"paths\":[\"\\n\"]"), DOC_NOT_STRICT},
-    {"targets", DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"k\"],\"threshold\":1},{\"name\":\"targets/a\",\"keyids\":[\"k\"],\"threshold\":1"), DOC_STRUCTURE},
-    {"targets/a", DELEGATION("\"name\":\"targets/a/b\",\"keyids\":[\"k\"],\"threshold\":1"), DOC_OK},
-    {"targets/a", DELEGATION("\"name\":\"targets/b\",\"keyids\":[\"k\"],\"threshold\":1"), DOC_STRUCTURE},
+    {"targets",
+     DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"k\"],\"threshold\":1,\"paths\":\"\""),
+     DOC_STRUCTURE},
+    {"targets",
+     DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"k\"],\"threshold\":1,\"paths\":[1]"),
+     DOC_STRUCTURE},
+    {"targets",
+     DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"k\"],\"threshold\":1,\"paths\":[\"\\n\"]"),
+     DOC_NOT_STRICT},
+    {"targets",
+     DELEGATION("\"name\":\"targets/a\",\"keyids\":[\"k\"],\"threshold\":1},{\"name\":\"targets/"
+                "a\",\"keyids\":[\"k\"],\"threshold\":1"),
+     DOC_STRUCTURE},
+    {"targets/a", DELEGATION("\"name\":\"targets/a/b\",\"keyids\":[\"k\"],\"threshold\":1"),
+     DOC_OK},
+    {"targets/a", DELEGATION("\"name\":\"targets/b\",\"keyids\":[\"k\"],\"threshold\":1"),
+     DOC_STRUCTURE},
     {"targets", TARGETS(",\"delegations\":{\"keys\":{\"k\":{}},\"roles\":[]}"), DOC_STRUCTURE},
     {"targets", TARGETS(",\"delegations\":{\"keys\":[],\"roles\":[]}"), DOC_STRUCTURE},
     {"targets", TARGETS(",\"delegations\":{\"keys\":{},\"roles\":{}}"), DOC_STRUCTURE},
     {"targets", TARGETS(",\"delegations\":{}"), DOC_OK},
     {"targets", TARGETS(",\"delegations\":7"), DOC_STRUCTURE},
     /* root */
-    {"root", ROOT("\"root\":" ROLE_K ",\"targets\":" ROLE_K ",\"snapshot\":" ROLE_K ",\"timestamp\":" ROLE_K), DOC_OK},
-    {"root", ROOT("\"root\":" ROLE_K ",\"targets\":" ROLE_K ",\"snapshot\":" ROLE_K ",\"timestamp\":" ROLE_K ",\"mirrors\":7"), DOC_OK},
-    {"root", ROOT("\"root\":" ROLE_K ",\"targets\":" ROLE_K ",\"timestamp\":" ROLE_K), DOC_STRUCTURE},
-    {"root", ROOT("\"root\":" ROLE_K ",\"targets\":" ROLE_K ",\"snapshot\":" ROLE_K ",\"timestamp\":{\"keyids\":[\"k\"],\"threshold\":0}"), DOC_STRUCTURE},
-    {"root", ROOT("\"root\":" ROLE_K ",\"targets\":" ROLE_K ",\"snapshot\":" ROLE_K ",\"timestamp\":{\"keyids\":[\"x\"],\"threshold\":1}"), DOC_STRUCTURE},
-    {"root", ROOT("\"root\":" ROLE_K ",\"targets\":" ROLE_K ",\"snapshot\":" ROLE_K ",\"Timestamp\":" ROLE_K), DOC_STRUCTURE},
+    {"root",
+     ROOT("\"root\":" ROLE_K ",\"targets\":" ROLE_K ",\"snapshot\":" ROLE_K
+          ",\"timestamp\":" ROLE_K),
+     DOC_OK},
+    {"root",
+     ROOT("\"root\":" ROLE_K ",\"targets\":" ROLE_K ",\"snapshot\":" ROLE_K ",\"timestamp\":" ROLE_K
+          ",\"mirrors\":7"),
+     DOC_OK},
+    {"root", ROOT("\"root\":" ROLE_K ",\"targets\":" ROLE_K ",\"timestamp\":" ROLE_K),
+     DOC_STRUCTURE},
+    {"root",
+     ROOT("\"root\":" ROLE_K ",\"targets\":" ROLE_K ",\"snapshot\":" ROLE_K
+          ",\"timestamp\":{\"keyids\":[\"k\"],\"threshold\":0}"),
+     DOC_STRUCTURE},
+    {"root",
+     ROOT("\"root\":" ROLE_K ",\"targets\":" ROLE_K ",\"snapshot\":" ROLE_K
+          ",\"timestamp\":{\"keyids\":[\"x\"],\"threshold\":1}"),
+     DOC_STRUCTURE},
+    {"root",
+     ROOT("\"root\":" ROLE_K ",\"targets\":" ROLE_K ",\"snapshot\":" ROLE_K
+          ",\"Timestamp\":" ROLE_K),
+     DOC_STRUCTURE},
     /* snapshot, timestamp */
     {"snapshot", SNAPSHOT("\"root\":" ENTRY ",\"targets\":" ENTRY), DOC_OK},
-    {"snapshot", SNAPSHOT("\"root\":" ENTRY ",\"targets\":" ENTRY ",\"targets/a\":" ENTRY ",\"timestamp\":7"), DOC_OK},
-    {"snapshot", SNAPSHOT("\"root\":" ENTRY ",\"targets\":" ENTRY ",\"targets/../root\":" ENTRY), DOC_STRUCTURE},
+    {"snapshot",
+     SNAPSHOT("\"root\":" ENTRY ",\"targets\":" ENTRY ",\"targets/a\":" ENTRY ",\"timestamp\":7"),
+     DOC_OK},
+    {"snapshot", SNAPSHOT("\"root\":" ENTRY ",\"targets\":" ENTRY ",\"targets/../root\":" ENTRY),
+     DOC_STRUCTURE},
     {"snapshot", SNAPSHOT("\"root\":" ENTRY), DOC_STRUCTURE},
     {"snapshot", SNAPSHOT("\"targets\":" ENTRY), DOC_STRUCTURE},
-    {"snapshot", SNAPSHOT("\"root\":" ENTRY ",\"targets\":{\"hashes\":{\"sha512\":\"" S64 "\"},\"length\":3}"), DOC_STRUCTURE},
-    {"snapshot", SNAPSHOT("\"root\":" ENTRY ",\"targets\":{\"hashes\":{\"sha256\":\"AAAA\"},\"length\":3}"), DOC_STRUCTURE},
+    {"snapshot",
+     SNAPSHOT("\"root\":" ENTRY ",\"targets\":{\"hashes\":{\"sha512\":\"" S64 "\"},\"length\":3}"),
+     DOC_STRUCTURE},
+    {"snapshot",
+     SNAPSHOT("\"root\":" ENTRY ",\"targets\":{\"hashes\":{\"sha256\":\"AAAA\"},\"length\":3}"),
+     DOC_STRUCTURE},
     {"timestamp", TIMESTAMP("\"snapshot\":" ENTRY), DOC_OK},
     {"timestamp", TIMESTAMP(""), DOC_STRUCTURE},
-    {"timestamp", TIMESTAMP("\"snapshot\":{\"hashes\":{\"sha512\":\"" S64 "\"},\"length\":3}"), DOC_STRUCTURE},
+    {"timestamp", TIMESTAMP("\"snapshot\":{\"hashes\":{\"sha512\":\"" S64 "\"},\"length\":3}"),
+     DOC_STRUCTURE},
 };
 
 static void each_fault_has_its_name(void **unused)
@@ -203,15 +278,26 @@ static void counts_are_bounded(void **unused)
         const char *role, *head, *item, *tail;
         size_t max;
     } rows[] = {
-        {"targets", "{\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":1},\"signatures\":[",
+        {"targets",
+         "{\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":1},\"signatures\":[",
          "{\"keyid\":\"#\",\"method\":\"ecdsa\",\"sig\":\"AAAA\"}", "]}", 64},
-        {"targets", "{\"signatures\":[],\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":1,\"delegations\":{\"keys\":{",
-         "\"k#\":{\"keytype\":\"ed25519\",\"keyval\":{\"private\":null,\"public\":\"" S32 "\"}}", "},\"roles\":[]}}}", 512},
-        {"targets", "{\"signatures\":[],\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":1,\"delegations\":{\"keys\":{},\"roles\":[",
+        {"targets",
+         "{\"signatures\":[],\"signed\":{\"_type\":\"Targets\"," EXPIRES
+         ",\"version\":1,\"delegations\":{\"keys\":{",
+         "\"k#\":{\"keytype\":\"ed25519\",\"keyval\":{\"private\":null,\"public\":\"" S32 "\"}}",
+         "},\"roles\":[]}}}", 512},
+        {"targets",
+         "{\"signatures\":[],\"signed\":{\"_type\":\"Targets\"," EXPIRES
+         ",\"version\":1,\"delegations\":{\"keys\":{},\"roles\":[",
          "{\"name\":\"targets/d#\",\"keyids\":[],\"threshold\":1}", "]}}}", 512},
-        {"targets", "{\"signatures\":[],\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":1,\"delegations\":{\"keys\":{},\"roles\":[{\"name\":\"targets/a\",\"keyids\":[],\"threshold\":1,\"paths\":[",
+        {"targets",
+         "{\"signatures\":[],\"signed\":{\"_type\":\"Targets\"," EXPIRES
+         ",\"version\":1,\"delegations\":{\"keys\":{},\"roles\":[{\"name\":\"targets/"
+         "a\",\"keyids\":[],\"threshold\":1,\"paths\":[",
          "\"p#\"", "]}]}}}", 1024},
-        {"targets", "{\"signatures\":[],\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":1,\"targets\":{",
+        {"targets",
+         "{\"signatures\":[],\"signed\":{\"_type\":\"Targets\"," EXPIRES
+         ",\"version\":1,\"targets\":{",
          "\"v#\":{\"hashes\":{\"sha256\":\"" S32 "\"},\"length\":1}", "}}}", 100000},
     };
     (void)unused;
@@ -226,7 +312,8 @@ static void counts_are_bounded(void **unused)
             enum doc_fault got =
                 tuf_doc_read(slice_str(rows[i].role), buf_slice_of(&text), &doc, &err);
             if (got != (over ? DOC_STRUCTURE : DOC_OK)) {
-                fail_msg("%s, %zu: fault %d: %s", rows[i].item, rows[i].max + over, (int)got, err.msg);
+                fail_msg("%s, %zu: fault %d: %s", rows[i].item, rows[i].max + over, (int)got,
+                         err.msg);
             }
             tuf_doc_free(doc);
         }
@@ -239,7 +326,7 @@ static void bytes_are_bounded(void **unused)
         const char *role;
         size_t max;
     } rows[] = {
-        {"root", 1048576}, {"targets", 16777216}, {"targets/a", 16777216},
+        {"root", 1048576},     {"targets", 16777216}, {"targets/a", 16777216},
         {"snapshot", 1048576}, {"timestamp", 65536},
     };
     static const char good_timestamp[] = TIMESTAMP("\"snapshot\":" ENTRY);
@@ -256,7 +343,8 @@ static void bytes_are_bounded(void **unused)
     assert_int_equal(tuf_doc_read(SLICE_LIT("timestamp"), buf_slice_of(&text), &doc, NULL), DOC_OK);
     tuf_doc_free(doc);
     buf_char(&text, ' ');
-    assert_int_equal(tuf_doc_read(SLICE_LIT("timestamp"), buf_slice_of(&text), &doc, NULL), DOC_NOT_STRICT);
+    assert_int_equal(tuf_doc_read(SLICE_LIT("timestamp"), buf_slice_of(&text), &doc, NULL),
+                     DOC_NOT_STRICT);
 }
 
 /* A few bytes each, and a gigabyte once parsed. */
@@ -265,14 +353,17 @@ static void values_are_counted_before_they_are_built(void **unused)
     auto_buf struct buf text = {0};
     struct tuf_doc *doc = NULL;
     (void)unused;
-    buf_str(&text, "{\"signatures\":[],\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":1,\"x\":[");
+    buf_str(&text, "{\"signatures\":[],\"signed\":{\"_type\":\"Targets\"," EXPIRES
+                   ",\"version\":1,\"x\":[");
     put_repeated(&text, 400001, "{}");
     buf_str(&text, "]}}");
-    assert_int_equal(tuf_doc_read(SLICE_LIT("targets"), buf_slice_of(&text), &doc, NULL), DOC_NOT_STRICT);
+    assert_int_equal(tuf_doc_read(SLICE_LIT("targets"), buf_slice_of(&text), &doc, NULL),
+                     DOC_NOT_STRICT);
     assert_null(doc);
     /* brackets and commas inside strings are none */
     buf_clear(&text);
-    buf_str(&text, "{\"signatures\":[],\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":1,\"x\":\"\\\"");
+    buf_str(&text, "{\"signatures\":[],\"signed\":{\"_type\":\"Targets\"," EXPIRES
+                   ",\"version\":1,\"x\":\"\\\"");
     for (int i = 0; i < 400001; i++) {
         buf_str(&text, "[,\\\\");
     }
@@ -285,11 +376,12 @@ static void values_are_counted_before_they_are_built(void **unused)
 
 static void a_document_says_what_its_text_says(void **unused)
 {
-    static const char text[] = "{\"signatures\":[{\"keyid\":\"a\",\"method\":\"eddsa\",\"sig\":\"AQID\"},"
-                               "{\"keyid\":\"a\",\"method\":\"x\",\"sig\":\"\"}],\"signed\":{\"version\":7,"
-                               "\"_type\":\"Targets\",\"expires\":\"2040-01-01T01:00:00.5+01:00\",\"targets\":{"
-                               "\"b\":{\"length\":9,\"hashes\":{\"sha256\":\"" S32 "\",\"sha512\":\"" S64 "\"}},"
-                               "\"a<\":" ENTRY ",\"c\":{\"hashes\":{\"sha256\":\"" S32 "\"}}}}}";
+    static const char text[] =
+        "{\"signatures\":[{\"keyid\":\"a\",\"method\":\"eddsa\",\"sig\":\"AQID\"},"
+        "{\"keyid\":\"a\",\"method\":\"x\",\"sig\":\"\"}],\"signed\":{\"version\":7,"
+        "\"_type\":\"Targets\",\"expires\":\"2040-01-01T01:00:00.5+01:00\",\"targets\":{"
+        "\"b\":{\"length\":9,\"hashes\":{\"sha256\":\"" S32 "\",\"sha512\":\"" S64 "\"}},"
+        "\"a<\":" ENTRY ",\"c\":{\"hashes\":{\"sha256\":\"" S32 "\"}}}}}";
     struct tuf_doc *doc = NULL;
     uint8_t hash[32];
     int64_t us = 0;
@@ -329,7 +421,8 @@ static void every_known_hash_must_match(void **unused)
     struct tuf_doc *doc = NULL;
     struct tuf_hashes good = {.has_sha256 = true, .has_sha512 = true};
     (void)unused;
-    assert_int_equal(tuf_doc_read(SLICE_LIT("targets"), SLICE_LIT(TARGETS("")), &doc, NULL), DOC_OK);
+    assert_int_equal(tuf_doc_read(SLICE_LIT("targets"), SLICE_LIT(TARGETS("")), &doc, NULL),
+                     DOC_OK);
     memcpy(good.sha256, doc->sha256, 32);
     memcpy(good.sha512, doc->sha512, 64);
     good.length = (int64_t)doc->bytes.n;
@@ -356,7 +449,8 @@ static void every_known_hash_must_match(void **unused)
 
 #define SIGNERS 3
 
-/* A targets document that delegates targets/a to the given keys, and a document of targets/a that is signed. */
+/* A targets document that delegates targets/a to the given keys, and a document of targets/a that
+ * is signed. */
 struct counting {
     uint8_t public[SIGNERS][32], secret[SIGNERS][64];
     char id[SIGNERS][KEY_ID_MAX];
@@ -368,10 +462,11 @@ static void counting_init(struct counting *c)
     for (int i = 0; i < SIGNERS; i++) {
         auto_buf struct buf text = {0};
         struct tuf_key *key = NULL;
-        assert_int_equal(crypto_sign_keypair(c->public[i], c->secret[i]), 0);
+        assert_int_equal(crypto_sign_keypair(c->public[i], c -> secret[i]), 0);
         base64_encode(&text, slice_of_bytes(c->public[i], 32));
         (void)snprintf(c->key[i], sizeof(c->key[i]),
-                       "{\"keytype\":\"ed25519\",\"keyval\":{\"private\":null,\"public\":\"%s\"}}", text.p);
+                       "{\"keytype\":\"ed25519\",\"keyval\":{\"private\":null,\"public\":\"%s\"}}",
+                       text.p);
         auto_json json_t *object = json_loads(c->key[i], 0, NULL);
         assert_true(tuf_key_read(object, &key, NULL));
         memcpy(c->id[i], tuf_key_id(key), KEY_ID_MAX);
@@ -379,20 +474,27 @@ static void counting_init(struct counting *c)
     }
 }
 
-static struct tuf_doc *lister_of(const struct counting *c, const char *listed_as_first, int threshold)
+static struct tuf_doc *lister_of(const struct counting *c, const char *listed_as_first,
+                                 int threshold)
 {
     auto_buf struct buf text = {0};
     struct tuf_doc *doc = NULL;
     const char *first = listed_as_first ? listed_as_first : c->id[0];
-    buf_printf(&text, "{\"signatures\":[],\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":1,\"delegations\":{\"keys\":{"
-                      "\"%s\":%s,\"%s\":%s,\"%s\":%s},\"roles\":[{\"name\":\"targets/a\",\"keyids\":[\"%s\",\"%s\"],\"threshold\":%d}]}}}",
-               first, c->key[0], c->id[1], c->key[1], c->id[2], c->key[2], first, c->id[1], threshold);
+    buf_printf(&text,
+               "{\"signatures\":[],\"signed\":{\"_type\":\"Targets\"," EXPIRES
+               ",\"version\":1,\"delegations\":{\"keys\":{"
+               "\"%s\":%s,\"%s\":%s,\"%s\":%s},\"roles\":[{\"name\":\"targets/"
+               "a\",\"keyids\":[\"%s\",\"%s\"],\"threshold\":%d}]}}}",
+               first, c->key[0], c->id[1], c->key[1], c->id[2], c->key[2], first, c->id[1],
+               threshold);
     assert_int_equal(tuf_doc_read(SLICE_LIT("targets"), buf_slice_of(&text), &doc, NULL), DOC_OK);
     return doc;
 }
 
-/* Signatures by plan: "0" good by key 0, "x0" bad under key 0's id, "0m" good with another method. */
-static struct tuf_doc *signed_doc(const struct counting *c, const char *const plan[], const char *first_id)
+/* Signatures by plan: "0" good by key 0, "x0" bad under key 0's id, "0m" good with another method.
+ */
+static struct tuf_doc *signed_doc(const struct counting *c, const char *const plan[],
+                                  const char *first_id)
 {
     static const char part[] = "{\"_type\":\"Targets\"," EXPIRES ",\"version\":1}";
     auto_buf struct buf text = {0};
@@ -404,7 +506,9 @@ static struct tuf_doc *signed_doc(const struct counting *c, const char *const pl
         bool bad_one = plan[i][0] == 'x';
         int k = plan[i][bad_one ? 1 : 0] - '0';
         const char *method = strchr(plan[i], 'm') ? "ecdsa" : "eddsa";
-        assert_int_equal(crypto_sign_detached(raw, NULL, (const unsigned char *)part, strlen(part), c->secret[k]), 0);
+        assert_int_equal(crypto_sign_detached(raw, NULL, (const unsigned char *)part, strlen(part),
+                                              c->secret[k]),
+                         0);
         raw[5] ^= bad_one;
         base64_encode(&sig, slice_of_bytes(raw, 64));
         buf_printf(&text, "%s{\"keyid\":\"%s\",\"method\":\"%s\",\"sig\":\"%s\"}", i ? "," : "",
@@ -442,7 +546,8 @@ static void signatures_are_counted_by_key(void **unused)
         struct tuf_doc *doc = signed_doc(&c, rows[i].plan, NULL);
         struct sig_count count;
         tuf_count_signatures(doc, lister, &lister->delegations[0].keys, NULL, &count);
-        CHECK_CASE(count.valid == rows[i].valid && count.signer_count == rows[i].valid, rows[i].name);
+        CHECK_CASE(count.valid == rows[i].valid && count.signer_count == rows[i].valid,
+                   rows[i].name);
         CHECK_CASE(sig_count_met(&count) == (rows[i].valid >= rows[i].threshold), rows[i].name);
         tuf_doc_free(doc);
         tuf_doc_free(lister);
@@ -496,7 +601,9 @@ static void two_spellings_of_one_key_count_once(void **unused)
     buf_str(&pem, "\n-----END CERTIFICATE-----\n");
     OPENSSL_free(der);
     base64_encode(&public, buf_slice_of(&pem));
-    buf_printf(&certified, "{\"keytype\":\"ecdsa-x509\",\"keyval\":{\"private\":null,\"public\":\"%s\"}}", public.p);
+    buf_printf(&certified,
+               "{\"keytype\":\"ecdsa-x509\",\"keyval\":{\"private\":null,\"public\":\"%s\"}}",
+               public.p);
     auto_json json_t *object = json_loads(certified.p, 0, NULL);
     struct tuf_key *key = NULL;
     assert_true(tuf_key_read(object, &key, NULL));
@@ -506,23 +613,31 @@ static void two_spellings_of_one_key_count_once(void **unused)
 
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     assert_int_equal(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, pkey), 1);
-    assert_int_equal(EVP_DigestSign(ctx, raw_sig, &sig_n, (const unsigned char *)part, strlen(part)), 1);
+    assert_int_equal(
+        EVP_DigestSign(ctx, raw_sig, &sig_n, (const unsigned char *)part, strlen(part)), 1);
     const unsigned char *p = raw_sig;
     ECDSA_SIG *pair = d2i_ECDSA_SIG(NULL, &p, (long)sig_n);
     assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_r(pair), rs, 32), 32);
     assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_s(pair), rs + 32, 32), 32);
     base64_encode(&sig, slice_of_bytes(rs, 64));
 
-    buf_printf(&lister_text, "{\"signatures\":[],\"signed\":{\"_type\":\"Targets\"," EXPIRES ",\"version\":1,\"delegations\":{\"keys\":{"
-                             "\"%s\":%s,\"%s\":%s},\"roles\":[{\"name\":\"targets/a\",\"keyids\":[\"%s\",\"%s\"],\"threshold\":2}]}}}",
+    buf_printf(&lister_text,
+               "{\"signatures\":[],\"signed\":{\"_type\":\"Targets\"," EXPIRES
+               ",\"version\":1,\"delegations\":{\"keys\":{"
+               "\"%s\":%s,\"%s\":%s},\"roles\":[{\"name\":\"targets/"
+               "a\",\"keyids\":[\"%s\",\"%s\"],\"threshold\":2}]}}}",
                ids[0], bare.p, ids[1], certified.p, ids[0], ids[1]);
-    buf_printf(&doc_text, "{\"signed\":%s,\"signatures\":[{\"keyid\":\"%s\",\"method\":\"ecdsa\",\"sig\":\"%s\"},{\"keyid\":\"%s\",\"method\":\"ecdsa\",\"sig\":\"%s\"}]}",
+    buf_printf(&doc_text,
+               "{\"signed\":%s,\"signatures\":[{\"keyid\":\"%s\",\"method\":\"ecdsa\",\"sig\":\"%"
+               "s\"},{\"keyid\":\"%s\",\"method\":\"ecdsa\",\"sig\":\"%s\"}]}",
                part, ids[0], sig.p, ids[1], sig.p);
     struct tuf_doc *lister = NULL;
     struct tuf_doc *doc = NULL;
     struct sig_count count;
-    assert_int_equal(tuf_doc_read(SLICE_LIT("targets"), buf_slice_of(&lister_text), &lister, NULL), DOC_OK);
-    assert_int_equal(tuf_doc_read(SLICE_LIT("targets/a"), buf_slice_of(&doc_text), &doc, NULL), DOC_OK);
+    assert_int_equal(tuf_doc_read(SLICE_LIT("targets"), buf_slice_of(&lister_text), &lister, NULL),
+                     DOC_OK);
+    assert_int_equal(tuf_doc_read(SLICE_LIT("targets/a"), buf_slice_of(&doc_text), &doc, NULL),
+                     DOC_OK);
     tuf_count_signatures(doc, lister, &lister->delegations[0].keys, NULL, &count);
     assert_int_equal(count.valid, 1);
     assert_false(sig_count_met(&count));
@@ -534,13 +649,17 @@ static void two_spellings_of_one_key_count_once(void **unused)
     EVP_PKEY_free(pkey);
 }
 
-/* Each recorded document is signed by the keys that its lister names: three key types, as the real clients made them. */
+/* Each recorded document is signed by the keys that its lister names: three key types, as the real
+ * clients made them. */
 static void recorded_documents_verify(void **unused)
 {
     static const char *const folders[][2] = {
-        {"a-client-snapshot", "localhost:5000/ns/app"}, {"b-server-snapshot", "localhost:5000/ns/app"},
-        {"c-root-rotated", "localhost:5000/ns/app"},    {"d-delegations", "localhost:5000/ns/app"},
-        {"f-rsa", "localhost:5000/ns/rsa"},             {"g-ed25519", "localhost:5000/ns/ed"},
+        {"a-client-snapshot", "localhost:5000/ns/app"},
+        {"b-server-snapshot", "localhost:5000/ns/app"},
+        {"c-root-rotated", "localhost:5000/ns/app"},
+        {"d-delegations", "localhost:5000/ns/app"},
+        {"f-rsa", "localhost:5000/ns/rsa"},
+        {"g-ed25519", "localhost:5000/ns/ed"},
     };
     (void)unused;
     for (size_t i = 0; i < COUNT(folders); i++) {
@@ -551,9 +670,12 @@ static void recorded_documents_verify(void **unused)
             char path[128];
             (void)snprintf(path, sizeof(path), "notary/repo/%s/%s.json", folders[i][0], names[j]);
             vector_bytes(path, &bytes);
-            CHECK_CASE(tuf_doc_read(slice_str(names[j]), buf_slice_of(&bytes), &docs[j], NULL) == DOC_OK, path);
+            CHECK_CASE(tuf_doc_read(slice_str(names[j]), buf_slice_of(&bytes), &docs[j], NULL) ==
+                           DOC_OK,
+                       path);
         }
-        const struct tuf_role_keys *keys[] = {&docs[0]->root, &docs[0]->targets, &docs[0]->snapshot, &docs[0]->timestamp};
+        const struct tuf_role_keys *keys[] = {&docs[0]->root, &docs[0]->targets, &docs[0]->snapshot,
+                                              &docs[0]->timestamp};
         struct root_rules rules = {slice_str(folders[i][1]), vectors_now(), true};
         for (size_t j = 0; j < COUNT(names); j++) {
             struct sig_count count;

@@ -1,7 +1,7 @@
-/* Key objects, certificates and single signatures. Keys are made here, so that each good one has its hostile twins. */
-#include "tests/unit/trust/trust_check.h"
-
+/* Key objects, certificates and single signatures. Keys are made here, so that each good one has
+ * its hostile twins. */
 #include "base/hash.h"
+#include "tests/unit/trust/trust_check.h"
 #include "trust/verify/key.h"
 
 #include <openssl/core_names.h>
@@ -52,7 +52,7 @@ static struct tuf_key *key_of_pkey(const char *type, EVP_PKEY *pkey)
 struct cert_wish {
     const char *common_name; /* NULL: none */
     const char *second_name;
-    const EVP_MD *digest;    /* NULL: SHA-256 */
+    const EVP_MD *digest; /* NULL: SHA-256 */
     bool ca;
     long from_days, to_days; /* from now */
 };
@@ -107,7 +107,8 @@ static EVP_PKEY *new_rsa(size_t bits)
 
 /* ---- making signatures ---- */
 
-static void sign_ec(EVP_PKEY *pkey, size_t field, const EVP_MD *md, struct slice bytes, struct buf *out)
+static void sign_ec(EVP_PKEY *pkey, size_t field, const EVP_MD *md, struct slice bytes,
+                    struct buf *out)
 {
     unsigned char der[256];
     unsigned char raw[132];
@@ -162,7 +163,8 @@ static void recorded_key_ids(void **unused)
     (void)unused;
 
     assert_true(json_array_size(cases) > 10);
-    json_array_foreach (cases, i, c) {
+    json_array_foreach(cases, i, c)
+    {
         const char *id = json_get_string(c, "keyid");
         const char *cn = json_get_string(c, "cn");
         struct tuf_key *key = NULL;
@@ -288,10 +290,9 @@ static void a_der_signature_is_refused(void **unused)
     (void)unused;
 
     assert_int_equal(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, pkey), 1);
-    assert_int_equal(
-        EVP_DigestSign(ctx, der, &n, (const unsigned char *)message.p, message.n), 1);
-    assert_int_equal(
-        tuf_key_verify(key, SLICE_LIT("ecdsa"), slice_of_bytes(der, n), message), SIG_REJECT);
+    assert_int_equal(EVP_DigestSign(ctx, der, &n, (const unsigned char *)message.p, message.n), 1);
+    assert_int_equal(tuf_key_verify(key, SLICE_LIT("ecdsa"), slice_of_bytes(der, n), message),
+                     SIG_REJECT);
     EVP_MD_CTX_free(ctx);
     tuf_key_free(key);
     EVP_PKEY_free(pkey);
@@ -353,11 +354,16 @@ static void ed25519(void **unused)
 
     assert_int_equal(crypto_sign_keypair(public, secret), 0);
     struct tuf_key *key = key_of("ed25519", slice_of_bytes(public, 32));
-    assert_int_equal(crypto_sign_detached(sig, NULL, (const unsigned char *)message.p, message.n, secret), 0);
-    assert_int_equal(tuf_key_verify(key, SLICE_LIT("eddsa"), slice_of_bytes(sig, 64), message), SIG_ACCEPT);
-    assert_int_equal(tuf_key_verify(key, SLICE_LIT("eddsa"), slice_of_bytes(sig, 64), other), SIG_REJECT);
-    assert_int_equal(tuf_key_verify(key, SLICE_LIT("eddsa"), slice_of_bytes(sig, 63), message), SIG_REJECT);
-    assert_int_equal(tuf_key_verify(key, SLICE_LIT("ecdsa"), slice_of_bytes(sig, 64), message), SIG_REJECT);
+    assert_int_equal(
+        crypto_sign_detached(sig, NULL, (const unsigned char *)message.p, message.n, secret), 0);
+    assert_int_equal(tuf_key_verify(key, SLICE_LIT("eddsa"), slice_of_bytes(sig, 64), message),
+                     SIG_ACCEPT);
+    assert_int_equal(tuf_key_verify(key, SLICE_LIT("eddsa"), slice_of_bytes(sig, 64), other),
+                     SIG_REJECT);
+    assert_int_equal(tuf_key_verify(key, SLICE_LIT("eddsa"), slice_of_bytes(sig, 63), message),
+                     SIG_REJECT);
+    assert_int_equal(tuf_key_verify(key, SLICE_LIT("ecdsa"), slice_of_bytes(sig, 64), message),
+                     SIG_REJECT);
     tuf_key_free(key);
 
     key = key_of("ed25519", slice_of_bytes(public, 31));
@@ -368,7 +374,8 @@ static void ed25519(void **unused)
     memset(sig, 0, sizeof(sig));
     sig[0] = 1;
     key = key_of("ed25519", slice_of_bytes(public, 32));
-    assert_int_equal(tuf_key_verify(key, SLICE_LIT("eddsa"), slice_of_bytes(sig, 64), message), SIG_REJECT);
+    assert_int_equal(tuf_key_verify(key, SLICE_LIT("eddsa"), slice_of_bytes(sig, 64), message),
+                     SIG_REJECT);
     tuf_key_free(key);
 }
 
@@ -421,12 +428,17 @@ static void a_key_has_one_spelling(void **unused)
     buf_char(&longer, '\0');
     expect_unusable("ecdsa", buf_slice_of(&longer), "a byte after it");
 
-    assert_int_equal(EVP_PKEY_set_utf8_string_param(ec, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "compressed"), 1);
+    assert_int_equal(EVP_PKEY_set_utf8_string_param(ec, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+                                                    "compressed"),
+                     1);
     spki_of(ec, &compressed);
     assert_true(compressed.n < spki.n);
     expect_unusable("ecdsa", buf_slice_of(&compressed), "a compressed point");
-    assert_int_equal(EVP_PKEY_set_utf8_string_param(ec, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "uncompressed"), 1);
-    assert_int_equal(EVP_PKEY_set_utf8_string_param(ec, OSSL_PKEY_PARAM_EC_ENCODING, "explicit"), 1);
+    assert_int_equal(EVP_PKEY_set_utf8_string_param(ec, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+                                                    "uncompressed"),
+                     1);
+    assert_int_equal(EVP_PKEY_set_utf8_string_param(ec, OSSL_PKEY_PARAM_EC_ENCODING, "explicit"),
+                     1);
     spki_of(ec, &explicit_curve);
     assert_true(explicit_curve.n > spki.n);
     expect_unusable("ecdsa", buf_slice_of(&explicit_curve), "explicit curve parameters");
@@ -465,13 +477,25 @@ static void certificates(void **unused)
         bool usable, well_formed, names_gun;
     } cases[] = {
         {"good", {.common_name = gun, .to_days = 10}, true, true, true},
-        {"another name", {.common_name = "localhost:5000/ns/app2", .to_days = 10}, true, true, false},
-        {"a prefix without a star", {.common_name = "localhost:5000/ns/ap", .to_days = 10}, true, true, false},
+        {"another name",
+         {.common_name = "localhost:5000/ns/app2", .to_days = 10},
+         true,
+         true,
+         false},
+        {"a prefix without a star",
+         {.common_name = "localhost:5000/ns/ap", .to_days = 10},
+         true,
+         true,
+         false},
         {"star", {.common_name = "localhost:5000/ns*", .to_days = 10}, true, true, true},
         {"star alone", {.common_name = "*", .to_days = 10}, true, true, true},
         {"stars", {.common_name = "localhost:5000/**", .to_days = 10}, true, true, true},
         {"star of another", {.common_name = "localhost:5001/*", .to_days = 10}, true, true, false},
-        {"star beyond the name", {.common_name = "localhost:5000/ns/app/*", .to_days = 10}, true, true, false},
+        {"star beyond the name",
+         {.common_name = "localhost:5000/ns/app/*", .to_days = 10},
+         true,
+         true,
+         false},
         {"star inside", {.common_name = "localhost:5000/*/app", .to_days = 10}, true, true, false},
         {"no name", {.to_days = 10}, true, true, false},
         {"two names", {.common_name = "x", .second_name = gun, .to_days = 10}, true, true, false},
@@ -480,7 +504,11 @@ static void certificates(void **unused)
         {"SHA-1", {.common_name = gun, .digest = EVP_sha1(), .to_days = 10}, false, true, true},
         {"SHA-224", {.common_name = gun, .digest = EVP_sha224(), .to_days = 10}, false, true, true},
         {"SHA-384", {.common_name = gun, .digest = EVP_sha384(), .to_days = 10}, true, true, true},
-        {"dates the wrong way round", {.common_name = gun, .from_days = 10, .to_days = 5}, false, false, false},
+        {"dates the wrong way round",
+         {.common_name = gun, .from_days = 10, .to_days = 5},
+         false,
+         false,
+         false},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         auto_buf struct buf pem = {0};
@@ -514,7 +542,8 @@ static void a_certificate_and_its_bare_key_are_one_key(void **unused)
 
     put_cert(&first, pkey, &(struct cert_wish){.common_name = gun, .to_days = 10});
     put_cert(&second, pkey, &(struct cert_wish){.common_name = gun, .to_days = 11});
-    struct tuf_key *keys[] = {key_of_pkey("ecdsa", pkey), key_of("ecdsa-x509", buf_slice_of(&first)),
+    struct tuf_key *keys[] = {key_of_pkey("ecdsa", pkey),
+                              key_of("ecdsa-x509", buf_slice_of(&first)),
                               key_of("ecdsa-x509", buf_slice_of(&second))};
     sign_ec(pkey, 32, EVP_sha256(), message, &sig);
     for (size_t i = 0; i < COUNT(keys); i++) {
@@ -555,9 +584,19 @@ static void chains_of_certificates(void **unused)
         {"text after", {leaf.p, "hello\n"}, false, false},
         {"cut", {"-----BEGIN CERTIFICATE-----\nAAAA\n"}, false, false},
         {"empty block", {"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"}, false, false},
-        {"no certificate in it", {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}, false, false},
-        {"another block", {leaf.p, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"}, false, false},
-        {"headers", {"-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END CERTIFICATE-----\n"}, false, false},
+        {"no certificate in it",
+         {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"},
+         false,
+         false},
+        {"another block",
+         {leaf.p, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"},
+         false,
+         false},
+        {"headers",
+         {"-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\n\nAAAA\n-----END "
+          "CERTIFICATE-----\n"},
+         false,
+         false},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         auto_buf struct buf pem = {0};

@@ -52,14 +52,10 @@ static void family(void **unused)
         const char *parent, *child;
         bool direct;
     } cases[] = {
-        {"targets", "targets/a", true},
-        {"targets/a", "targets/a/b", true},
-        {"targets", "targets/a/b", false},
-        {"targets", "targets", false},
-        {"targets", "targets/", false},
-        {"targets", "targetsx/a", false},
-        {"targets/a", "targets/b/c", false},
-        {"targets/a", "targets/ab/c", false},
+        {"targets", "targets/a", true},      {"targets/a", "targets/a/b", true},
+        {"targets", "targets/a/b", false},   {"targets", "targets", false},
+        {"targets", "targets/", false},      {"targets", "targetsx/a", false},
+        {"targets/a", "targets/b/c", false}, {"targets/a", "targets/ab/c", false},
     };
     (void)unused;
     for (size_t i = 0; i < COUNT(cases); i++) {

@@ -1,4 +1,5 @@
-/* The verified state of whole repositories: recorded ones, made ones, and every way in which one of them is bad. */
+/* The verified state of whole repositories: recorded ones, made ones, and every way in which one of
+ * them is bad. */
 #include "tests/unit/trust/trust_check.h"
 
 struct state_case {
@@ -14,13 +15,34 @@ static const char app[] = "registry.example/ns/app";
 static const char bad[] = "localhost:5000/bad/repo";
 static const char recorded[] = "localhost:5000/ns/app";
 
-#define TUF(id, want_) {"tuf/" id "/cur", NULL, app, want_, ROLE_STATE_BAD, false, NULL}
-#define TUF_AFTER(id, want_) {"tuf/" id "/cur", "tuf/" id "/prev", app, want_, ROLE_STATE_BAD, false, NULL}
-#define TUF_RELEASES(id, state) {"tuf/" id "/cur", NULL, app, TRUST_OK, state, true, NULL}
-#define BAD(id, want_, role) {"notary/bad/" id, NULL, bad, want_, ROLE_STATE_BAD, false, role}
-#define BAD_AFTER(id, want_) {"notary/bad/" id, "notary/bad/" id "/step1", bad, want_, ROLE_STATE_BAD, false, NULL}
-#define BAD_RELEASES(id, state) {"notary/bad/" id, NULL, bad, TRUST_OK, state, true, NULL}
-#define RECORDED(id) {"notary/repo/" id, NULL, recorded, TRUST_OK, ROLE_STATE_BAD, false, NULL}
+#define TUF(id, want_)                                                                             \
+    {                                                                                              \
+        "tuf/" id "/cur", NULL, app, want_, ROLE_STATE_BAD, false, NULL                            \
+    }
+#define TUF_AFTER(id, want_)                                                                       \
+    {                                                                                              \
+        "tuf/" id "/cur", "tuf/" id "/prev", app, want_, ROLE_STATE_BAD, false, NULL               \
+    }
+#define TUF_RELEASES(id, state)                                                                    \
+    {                                                                                              \
+        "tuf/" id "/cur", NULL, app, TRUST_OK, state, true, NULL                                   \
+    }
+#define BAD(id, want_, role)                                                                       \
+    {                                                                                              \
+        "notary/bad/" id, NULL, bad, want_, ROLE_STATE_BAD, false, role                            \
+    }
+#define BAD_AFTER(id, want_)                                                                       \
+    {                                                                                              \
+        "notary/bad/" id, "notary/bad/" id "/step1", bad, want_, ROLE_STATE_BAD, false, NULL       \
+    }
+#define BAD_RELEASES(id, state)                                                                    \
+    {                                                                                              \
+        "notary/bad/" id, NULL, bad, TRUST_OK, state, true, NULL                                   \
+    }
+#define RECORDED(id)                                                                               \
+    {                                                                                              \
+        "notary/repo/" id, NULL, recorded, TRUST_OK, ROLE_STATE_BAD, false, NULL                   \
+    }
 
 static const struct state_case cases[] = {
     TUF("U01-valid-targets", TRUST_OK),
@@ -55,7 +77,8 @@ static const struct state_case cases[] = {
     TUF("U71-rsa-keys", TRUST_OK),
     TUF("U72-sha512-only-target", TRUST_OK),
     TUF("U74-no-hash", TRUST_BAD_DATA),
-    {"tuf/G01-real-notary/cur", NULL, "127.0.0.1:28001/ns/app", TRUST_OK, ROLE_STATE_OK, true, NULL},
+    {"tuf/G01-real-notary/cur", NULL, "127.0.0.1:28001/ns/app", TRUST_OK, ROLE_STATE_OK, true,
+     NULL},
 
     BAD("00-good", TRUST_OK, NULL),
     BAD("version0-root", TRUST_BAD_DATA, "root"),
@@ -105,7 +128,8 @@ static const struct state_case cases[] = {
     RECORDED("a-client-snapshot"),
     RECORDED("b-server-snapshot"),
     /* the client had rotated before; what it read first is not there */
-    {"notary/repo/f-rsa", NULL, "localhost:5000/ns/rsa", TRUST_ROOT_CHANGED, ROLE_STATE_BAD, false, "root"},
+    {"notary/repo/f-rsa", NULL, "localhost:5000/ns/rsa", TRUST_ROOT_CHANGED, ROLE_STATE_BAD, false,
+     "root"},
 };
 
 static struct trust_state *state_of(const char *path, const char *prev_path, const char *gun,
@@ -142,8 +166,7 @@ static void every_vector_gets_its_status(void **unused)
         CHECK_CASE((state->status == TRUST_OK) == (state->why[0] == '\0'), c->path);
         CHECK_CASE(!c->defect_role || strcmp(c->defect_role, state->defect_role) == 0, c->path);
         if (c->has_releases) {
-            const struct trust_role *role =
-                trust_state_role(state, SLICE_LIT("targets/releases"));
+            const struct trust_role *role = trust_state_role(state, SLICE_LIT("targets/releases"));
             CHECK_CASE(role != NULL, c->path);
             CHECK_CASE(role->state == c->releases, c->path);
             CHECK_CASE((role->state == ROLE_STATE_OK) == (role->why[0] == '\0'), c->path);
@@ -152,7 +175,8 @@ static void every_vector_gets_its_status(void **unused)
     }
 }
 
-/* No folder of notary/bad is left out: what its own expect.json says, but for the deviations on purpose. */
+/* No folder of notary/bad is left out: what its own expect.json says, but for the deviations on
+ * purpose. */
 static void accepted_sets_are_those_the_client_accepts(void **unused)
 {
     static const char *const stricter[] = {"dup-keys-version", "case-targets-shadow",
@@ -163,7 +187,8 @@ static void accepted_sets_are_those_the_client_accepts(void **unused)
     json_t *expect;
     (void)unused;
 
-    json_object_foreach (index, name, expect) {
+    json_object_foreach(index, name, expect)
+    {
         char path[256];
         char prev[256];
         bool two_steps = json_is_true(json_object_get(expect, "two_steps"));
@@ -188,8 +213,7 @@ static void accepted_sets_are_those_the_client_accepts(void **unused)
 static void a_lapsed_role_that_the_server_renews_is_only_noted(void **unused)
 {
     struct trust_options options = {.now_us = vectors_now(), .renewable_timestamp = true};
-    struct trust_state *state =
-        state_of("tuf/U13-expired-timestamp/cur", NULL, app, options);
+    struct trust_state *state = state_of("tuf/U13-expired-timestamp/cur", NULL, app, options);
     (void)unused;
 
     assert_int_equal(state->status, TRUST_OK);
@@ -212,7 +236,8 @@ static void a_lapsed_role_that_the_server_renews_is_only_noted(void **unused)
 
 static void nested_delegations_are_reached_with_restricted_paths(void **unused)
 {
-    /* A client's cache after two rotations: its chain begins with a root that is not in the folder. */
+    /* A client's cache after two rotations: its chain begins with a root that is not in the folder.
+     */
     struct role_folder cur;
     struct role_folder chain;
     struct role_set set;
@@ -233,8 +258,7 @@ static void nested_delegations_are_reached_with_restricted_paths(void **unused)
     }
     assert_int_equal(state->role_count, 4);
     assert_string_equal(state->roles[0].name, "targets");
-    const struct trust_role *nested =
-        trust_state_role(state, SLICE_LIT("targets/releases/nested"));
+    const struct trust_role *nested = trust_state_role(state, SLICE_LIT("targets/releases/nested"));
     const struct trust_role *qa = trust_state_role(state, SLICE_LIT("targets/qa"));
     assert_non_null(nested);
     assert_non_null(qa);
@@ -370,7 +394,8 @@ static void history_is_kept_for_each_role(void **unused)
     role_folder_free(&cur);
 }
 
-/* Nine roots, every role's key rotated, one link signed by two older keys: the stored history of a real repository. */
+/* Nine roots, every role's key rotated, one link signed by two older keys: the stored history of a
+ * real repository. */
 static void a_recorded_root_chain_verifies_link_by_link(void **unused)
 {
     struct tuf_doc *prev = NULL;
@@ -383,16 +408,21 @@ static void a_recorded_root_chain_verifies_link_by_link(void **unused)
         char path[64];
         (void)snprintf(path, sizeof(path), "notary/chain/%d.root.json", v);
         vector_bytes(path, &bytes);
-        assert_int_equal(tuf_doc_read(SLICE_LIT("root"), buf_slice_of(&bytes), &next, &err), DOC_OK);
+        assert_int_equal(tuf_doc_read(SLICE_LIT("root"), buf_slice_of(&bytes), &next, &err),
+                         DOC_OK);
         if (!trust_root_follows(prev, next, slice_str(recorded), vectors_now(), true, &err)) {
             fail_msg("root %d: %s", v, err.msg);
         }
         if (prev) {
-            assert_false(trust_root_follows(next, prev, slice_str(recorded), vectors_now(), true, &err));
-            assert_false(trust_root_follows(prev, prev, slice_str(recorded), vectors_now(), true, &err));
+            assert_false(
+                trust_root_follows(next, prev, slice_str(recorded), vectors_now(), true, &err));
+            assert_false(
+                trust_root_follows(prev, prev, slice_str(recorded), vectors_now(), true, &err));
         }
-        assert_int_equal(trust_root_follows(NULL, next, slice_str(recorded), vectors_now(), true, NULL), v <= 2);
-        assert_false(trust_root_follows(prev, next, SLICE_LIT("localhost:5000/ns/ap"), vectors_now(), true, &err));
+        assert_int_equal(
+            trust_root_follows(NULL, next, slice_str(recorded), vectors_now(), true, NULL), v <= 2);
+        assert_false(trust_root_follows(prev, next, SLICE_LIT("localhost:5000/ns/ap"),
+                                        vectors_now(), true, &err));
         tuf_doc_free(prev);
         prev = next;
     }

@@ -1,4 +1,5 @@
-/* Attacks on a stored repository, built one by one from a good one: wrong signers, thresholds, chains, dates, trees. */
+/* Attacks on a stored repository, built one by one from a good one: wrong signers, thresholds,
+ * chains, dates, trees. */
 #include "tests/unit/trust/made.h"
 
 #define YEAR_S INT64_C(31536000)
@@ -24,7 +25,8 @@ static int setup(void **unused)
 
 static int teardown(void **unused)
 {
-    struct made_key *all[] = {&keys->root, &keys->root2, &keys->root3, &keys->online, &keys->targets, &keys->alice, &keys->bob};
+    struct made_key *all[] = {&keys->root,    &keys->root2, &keys->root3, &keys->online,
+                              &keys->targets, &keys->alice, &keys->bob};
     (void)unused;
     for (size_t i = 0; i < COUNT(all); i++) {
         made_key_free(all[i]);
@@ -46,7 +48,7 @@ static void made_good(struct made *m)
     made_add(m, "targets/releases", made_targets(1), &keys->alice);
 }
 
-struct knowledge { /* what the store knows beside the documents */
+struct knowledge {             /* what the store knows beside the documents */
     const struct made *before; /* accepted before; NULL nothing */
     const struct spki *revoked;
     size_t revoked_count;
@@ -76,7 +78,8 @@ static struct trust_state *build(const struct made *m, const struct knowledge *k
     return state;
 }
 
-static void expect(const char *name, const struct made *m, const struct knowledge *k, enum trust_status want)
+static void expect(const char *name, const struct made *m, const struct knowledge *k,
+                   enum trust_status want)
 {
     struct trust_state *state = build(m, k);
     if (state->status != want) {
@@ -85,18 +88,20 @@ static void expect(const char *name, const struct made *m, const struct knowledg
     trust_state_free(state);
 }
 
-static void expect_role(const char *name, const struct made *m, const struct knowledge *k, const char *role, enum role_state want)
+static void expect_role(const char *name, const struct made *m, const struct knowledge *k,
+                        const char *role, enum role_state want)
 {
     struct trust_state *state = build(m, k);
     const struct trust_role *found = trust_state_role(state, slice_str(role));
     if (state->status != TRUST_OK || !found || found->state != want) {
-        fail_msg("%s: status %d (%s), role state %d, wanted %d: %s", name, (int)state->status, state->why,
-                 found ? (int)found->state : -1, (int)want, found ? found->why : "");
+        fail_msg("%s: status %d (%s), role state %d, wanted %d: %s", name, (int)state->status,
+                 state->why, found ? (int)found->state : -1, (int)want, found ? found->why : "");
     }
     trust_state_free(state);
 }
 
-static void set_role_member(struct made_doc *root, const char *role, const char *member, json_t *value)
+static void set_role_member(struct made_doc *root, const char *role, const char *member,
+                            json_t *value)
 {
     json_object_set_new(json_object_get(json_object_get(root->part, "roles"), role), member, value);
 }
@@ -175,7 +180,8 @@ static void the_first_broken_role_is_told(void **unused)
     json_object_set_new(made_find(&m, "timestamp")->part, "version", json_integer(2));
     json_object_set_new(made_find(&m, "snapshot")->part, "version", json_integer(2));
     made_finish(&m, &keys->online, 2);
-    expect("a rollback before an expired root", &m, &(struct knowledge){.before = &before}, TRUST_ROLLBACK);
+    expect("a rollback before an expired root", &m, &(struct knowledge){.before = &before},
+           TRUST_ROLLBACK);
     made_free(&m);
     made_free(&before);
 }
@@ -209,7 +215,8 @@ static void thresholds(void **unused)
     made_free(&m);
 }
 
-/* U24: a second certificate of the same private key has another key id and is still the same key. */
+/* U24: a second certificate of the same private key has another key id and is still the same key.
+ */
 static void one_key_in_two_certificates_is_one(void **unused)
 {
     struct made_key again;
@@ -252,10 +259,11 @@ static void a_key_id_must_be_the_computed_one(void **unused)
 
 /* ---- root chains ---- */
 
-static void add_root(struct made *m, int64_t version, const struct made_key *const list[], int threshold,
-                     const struct made_key *signer, const struct made_key *second)
+static void add_root(struct made *m, int64_t version, const struct made_key *const list[],
+                     int threshold, const struct made_key *signer, const struct made_key *second)
 {
-    struct made_doc *doc = made_add(m, "root", made_root(version, list, threshold, &keys->targets, &keys->online), signer);
+    struct made_doc *doc = made_add(
+        m, "root", made_root(version, list, threshold, &keys->targets, &keys->online), signer);
     doc->signers[1] = second;
 }
 
@@ -288,21 +296,25 @@ static void rotations(void **unused)
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct made m = {.count = 0};
         add_root(&m, 1, one, 1, &keys->root, NULL);
-        add_root(&m, rows[i].version, rows[i].list, rows[i].threshold, rows[i].signers[0], rows[i].signers[1]);
+        add_root(&m, rows[i].version, rows[i].list, rows[i].threshold, rows[i].signers[0],
+                 rows[i].signers[1]);
         made_add(&m, "targets", made_targets(1), &keys->targets);
         made_finish(&m, &keys->online, 1);
-        if (rows[i].version == 1) { /* as a folder it would be one root: hand the list over as it is */
+        if (rows[i].version ==
+            1) { /* as a folder it would be one root: hand the list over as it is */
             struct role_folder folder;
             struct role_set set;
             struct trust_state *state = NULL;
             struct trust_options options = {.now_us = vectors_now()};
-            struct trust_file roots[2] = {{"root", buf_slice_of(&m.docs[0].bytes), 0}, {"root", buf_slice_of(&m.docs[1].bytes), 0}};
+            struct trust_file roots[2] = {{"root", buf_slice_of(&m.docs[0].bytes), 0},
+                                          {"root", buf_slice_of(&m.docs[1].bytes), 0}};
             made_folder(&m, &folder);
             role_set_build(&set, &folder, NULL, SLICE_LIT(MADE_GUN));
             set.set.roots = roots;
             set.set.root_count = 2;
             trust_state_build(&set.set, &options, &state);
-            CHECK_CASE(state->status == rows[i].want || state->status == TRUST_ROOT_PINNED, rows[i].name);
+            CHECK_CASE(state->status == rows[i].want || state->status == TRUST_ROOT_PINNED,
+                       rows[i].name);
             trust_state_free(state);
             role_set_free(&set);
             free(folder.docs);
@@ -377,16 +389,18 @@ static void valid_until_is_the_earliest_end(void **unused)
     trust_state_free(state);
     made_free(&m);
 
-    add_root(&m, 1, both, 1, &keys->root, &keys->root2); /* one of two is enough: the later certificate counts */
+    add_root(&m, 1, both, 1, &keys->root,
+             &keys->root2); /* one of two is enough: the later certificate counts */
     made_add(&m, "targets", made_targets(1), &keys->targets);
     made_finish(&m, &keys->online, 1);
     state = build(&m, NULL);
     assert_true(state->valid_until_us == vectors_now() + 2 * YEAR_S * US_PER_SECOND);
     assert_int_equal(state->root_key_count, 2);
     trust_state_free(state);
-    expect("the first certificate is out", &m, &(struct knowledge){.now_us = vectors_now() + (YEAR_S + 1) * US_PER_SECOND},
-           TRUST_OK);
-    expect("both are out", &m, &(struct knowledge){.now_us = vectors_now() + (2 * YEAR_S + 1) * US_PER_SECOND},
+    expect("the first certificate is out", &m,
+           &(struct knowledge){.now_us = vectors_now() + (YEAR_S + 1) * US_PER_SECOND}, TRUST_OK);
+    expect("both are out", &m,
+           &(struct knowledge){.now_us = vectors_now() + (2 * YEAR_S + 1) * US_PER_SECOND},
            TRUST_EXPIRED_ROOT);
     made_free(&m);
 }
@@ -535,7 +549,9 @@ static void a_delegations_threshold(void **unused)
 /* A name fixes the parent: nothing but a direct child can be delegated, by anybody. */
 static void names_that_are_no_children(void **unused)
 {
-    static const char *const names[] = {"targets", "root", "targets/releases/x", "targets/../root", "targets/a/b", "targets/A", "snapshot"};
+    static const char *const names[] = {"targets",         "root",        "targets/releases/x",
+                                        "targets/../root", "targets/a/b", "targets/A",
+                                        "snapshot"};
     const struct made_key *const alice[] = {&keys->alice, NULL};
     (void)unused;
     for (size_t i = 0; i < COUNT(names); i++) {

@@ -2,17 +2,19 @@
 #ifndef TESTS_UNIT_TRUST_CHECK_H
 #define TESTS_UNIT_TRUST_CHECK_H
 
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/json.h"
+#include "tests/role_set.h"
+
+/* clang-format off */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-
-#include "base/clock.h"
-#include "base/hex.h"
-#include "base/json.h"
-#include "tests/role_set.h"
+/* clang-format on */
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define VECTORS TEST_SOURCE_DIR "/tests/vectors/"

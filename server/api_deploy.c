@@ -1,0 +1,411 @@
+/* The verify API (gate.md 13): would a deployer get this image? The same decision as at the pull
+ * door, formatted. */
+#include "auth/access.h"
+#include "base/clock.h"
+#include "server/administration.h"
+#include "server/api.h"
+#include "server/api_refusal.h"
+#include "server/app.h"
+#include "server/registry.h"
+#include "storage/account.h"
+#include "storage/manifest.h"
+#include "storage/tag.h"
+
+#include <stdio.h>
+
+#define IMAGES_MAX 100
+#define IMAGE_TEXT_MAX 600
+
+struct image { /* [HOST/]ns/app[:tag][@digest]; neither means :latest */
+    struct repo_name repo;
+    bool has_tag, has_digest;
+    struct tag_name tag;
+    struct digest digest;
+};
+
+struct question {
+    struct request *rq;
+    struct db_tx *tx;
+    struct image image;
+    struct slice as;       /* empty: any deployer */
+    struct slice platform; /* empty: all */
+    bool explain;
+    struct repository repo;
+    struct gate_caller caller;
+    struct decision decision;
+};
+
+/* --- image references ------------------------------------------------------------------------- */
+
+static bool image_parse(const struct trust *trust, struct slice text, struct image *out,
+                        struct err *err)
+{
+    *out = (struct image){0};
+    struct slice name = text;
+    ptrdiff_t at = slice_index(text, '@');
+    if (at >= 0) {
+        name = slice_first(text, (size_t)at);
+        out->has_digest = digest_parse(slice_from(text, (size_t)at + 1), &out->digest, err);
+        if (!out->has_digest) {
+            return false;
+        }
+    }
+    ptrdiff_t colon = slice_rindex(name, ':'), slash = slice_rindex(name, '/');
+    if (colon > slash) {
+        out->has_tag = tag_name_parse(slice_from(name, (size_t)colon + 1), &out->tag, err);
+        name = slice_first(name, (size_t)colon);
+        if (!out->has_tag) {
+            return false;
+        }
+    }
+    if (!out->has_tag && !out->has_digest) {
+        out->has_tag = tag_name_parse(SLICE_LIT("latest"), &out->tag, err);
+    }
+    return trust_gun_parse(trust, name, &out->repo, NULL) || repo_name_parse(name, &out->repo, err);
+}
+
+static void image_write(const struct trust *trust, const struct image *image, struct buf *out)
+{
+    char digest[DIGEST_STR_MAX];
+    trust_gun_write(trust, &image->repo, out);
+    if (image->has_tag) {
+        buf_printf(out, ":%s", image->tag.text);
+    }
+    if (image->has_digest) {
+        buf_printf(out, "@%s", digest_format(&image->digest, digest));
+    }
+}
+
+/* --- whom the answer is for ------------------------------------------------------------------- */
+
+static bool caller_of(struct db_tx *tx, const struct identity *who, const struct repo_name *repo,
+                      struct gate_caller *out, struct err *err)
+{
+    struct namespace_name ns;
+    struct access_facts facts;
+    repo_name_namespace(repo, &ns);
+    if (!access_facts_load(tx, who, &ns, &facts, err)) {
+        return false;
+    }
+    unsigned writing = ACTION_BIT(ACTION_PUSH) | ACTION_BIT(ACTION_SIGN);
+    *out = (struct gate_caller){.gated = who->gated,
+                                .may_push_or_sign = (access_permitted(who, &facts) & writing) != 0};
+    return true;
+}
+
+static enum identity_kind kind_of(enum account_kind kind)
+{
+    switch (kind) {
+    case ACCOUNT_USER:
+        return IDENTITY_USER;
+    case ACCOUNT_ROBOT:
+        return IDENTITY_ROBOT;
+    case ACCOUNT_DEPLOYER:
+        return IDENTITY_DEPLOYER;
+    }
+    BUG("an account has one of the kinds");
+}
+
+static bool caller_named(struct question *q, struct err *err)
+{
+    struct account account;
+    const struct identity *self = q->rq->identity;
+    if (slice_is(q->as, self->name)) {
+        return caller_of(q->tx, self, &q->image.repo, &q->caller, err);
+    }
+    if (!access_is_admin(self)) {
+        return err_set(err, ERR_DENIED, "only an administrator may ask as somebody else");
+    }
+    if (!account_get_by_name(q->tx, q->as, &account, err)) {
+        return false;
+    }
+    struct identity who = {.kind = kind_of(account.kind),
+                           .account_id = account.id,
+                           .administrator = account.administrator,
+                           .gated = account.kind == ACCOUNT_DEPLOYER,
+                           .namespace_id = account.namespace_id,
+                           .robot_actions = account.actions};
+    return caller_of(q->tx, &who, &q->image.repo, &q->caller, err);
+}
+
+/* Without `as` the question is that of a deployer, whoever asks: that is what the answer is for. */
+static bool set_caller(struct question *q, struct err *err)
+{
+    q->caller = (struct gate_caller){.gated = true};
+    return q->as.n == 0 || caller_named(q, err);
+}
+
+/* --- the decision ----------------------------------------------------------------------------- */
+
+static bool may_read(struct question *q, struct err *err)
+{
+    struct access_answer answer;
+    if (!access_check(q->tx, q->rq->identity, &q->image.repo, ACTION_PULL, false, &answer, err)) {
+        return false;
+    }
+    return answer.result == ACCESS_ALLOWED || access_is_admin(q->rq->identity) ||
+           err_set(err, ERR_NAME_UNKNOWN, "");
+}
+
+static void decide_by_tag(struct question *q)
+{
+    struct tag current;
+    struct err why = {0};
+    bool exists = tag_get(q->tx, q->repo.id, &q->image.tag, &current, &why);
+    if (!exists && why.code != ERR_TAG_UNKNOWN) {
+        return; /* the zero decision: could not decide */
+    }
+    gate_decide_tag(q->rq->app->trust, q->tx, &q->caller, &q->repo, &q->repo.name, &q->image.tag,
+                    exists ? &current : NULL, -1, q->rq->now_us, &q->decision);
+}
+
+static void decide(struct question *q)
+{
+    struct trust *trust = q->rq->app->trust;
+    if (q->image.has_tag && q->image.has_digest) {
+        gate_decide_tag_and_digest(trust, q->tx, &q->caller, &q->repo, &q->repo.name, &q->image.tag,
+                                   &q->image.digest, q->rq->now_us, &q->decision);
+    } else if (q->image.has_digest) {
+        gate_decide_digest(trust, q->tx, &q->caller, &q->repo, &q->repo.name, &q->image.digest,
+                           q->rq->now_us, &q->decision);
+    } else {
+        decide_by_tag(q);
+    }
+}
+
+/* --- the answer ------------------------------------------------------------------------------- */
+
+static json_t *digest_json(const struct digest *digest)
+{
+    char text[DIGEST_STR_MAX];
+    return digest_is_set(digest) ? json_string(digest_format(digest, text)) : json_null();
+}
+
+static json_t *platforms_of(struct question *q, const struct digest *digest)
+{
+    json_t *list = json_array();
+    auto_manifest struct manifest *m = NULL;
+    auto_manifest_doc struct manifest_doc *doc = NULL;
+    if (!digest_is_set(digest) || !manifest_get(q->tx, q->repo.id, digest, &m, NULL) ||
+        !manifest_parse(manifest_content(m), slice_str(m->info.media_type), &doc, NULL)) {
+        return list;
+    }
+    for (size_t i = 0; i < doc->edge_count; i++) {
+        const struct manifest_edge *e = &doc->edges[i];
+        bool wanted = q->platform.n == 0 || slice_is(q->platform, e->platform);
+        if (e->kind == EDGE_CHILD && e->platform[0] && wanted) {
+            json_array_append_new(list, json_pack("{s:s, s:o}", "platform", e->platform, "digest",
+                                                  digest_json(&e->digest)));
+        }
+    }
+    return list;
+}
+
+static json_t *signers_json(const struct decision *d)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < d->signer_count; i++) {
+        json_array_append_new(list, json_pack("{s:s, s:b}", "name", d->signers[i], "signed", 1));
+    }
+    for (int i = 0; i < d->missing_count; i++) {
+        json_array_append_new(list, json_pack("{s:s, s:b}", "name", d->missing[i], "signed", 0));
+    }
+    return list;
+}
+
+static json_t *pinned_json(const struct question *q)
+{
+    auto_buf struct buf text = {0};
+    char digest[DIGEST_STR_MAX];
+    if (q->decision.effect != EFFECT_ALLOW || !digest_is_set(&q->decision.serve)) {
+        return json_null();
+    }
+    trust_gun_write(q->rq->app->trust, &q->image.repo, &text);
+    buf_printf(&text, "@%s", digest_format(&q->decision.serve, digest));
+    return json_string(text.p);
+}
+
+static void allow_message(const struct question *q, struct buf *out)
+{
+    const struct decision *d = &q->decision;
+    if (d->warning[0]) {
+        buf_str(out, d->warning);
+    } else if (d->reason == REASON_ALLOWED && d->role[0]) {
+        buf_printf(out, "content trust: %s:%s is signed (role %s)", d->repo, d->tag, d->role);
+    } else if (d->reason == REASON_ALLOWED) {
+        buf_printf(out, "content trust: signed in %s, or part of a signed image", d->repo);
+    } else if (d->reason == REASON_SUPERSEDED) {
+        buf_printf(out, "content trust: signed in %s until it was replaced, and within grace",
+                   d->repo);
+    } else {
+        buf_str(out, "content trust: the gate does not apply");
+    }
+}
+
+static json_t *verdict_json(struct question *q)
+{
+    const struct decision *d = &q->decision;
+    auto_buf struct buf image = {0}, message = {0};
+    bool allowed = d->effect == EFFECT_ALLOW;
+    image_write(q->rq->app->trust, &q->image, &image);
+    if (allowed) {
+        allow_message(q, &message);
+    } else {
+        buf_str(&message, d->message);
+    }
+    const struct digest *shown = allowed ? &d->serve : &d->signed_digest;
+    json_t *out =
+        json_pack("{s:s, s:b, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "image", image.p, "allowed",
+                  (int)allowed, "effect", allowed ? "allow" : "deny", "reason",
+                  gate_reason_info(d->reason)->name, "message", message.p, "digest",
+                  allowed ? digest_json(&d->serve) : json_null(), "pinned", pinned_json(q),
+                  "signed_digest", digest_json(&d->signed_digest), "registry_digest",
+                  digest_json(&d->registry_digest), "platforms", platforms_of(q, shown));
+    json_object_set_new(out, "role", d->role[0] ? json_string(d->role) : json_null());
+    json_object_set_new(out, "signers", signers_json(d));
+    json_object_set_new(out, "valid_until",
+                        d->valid_until_us > 0 && d->valid_until_us < INT64_MAX
+                            ? administration_time(d->valid_until_us)
+                            : json_null());
+    json_object_set_new(out, "policy", json_string(d->policy_scope));
+    json_object_set_new(out, "detail", decision_detail(d));
+    if (q->explain) {
+        json_object_set_new(out, "explain",
+                            gate_explain_for(q->rq->app->trust, q->tx, &q->caller, &q->repo,
+                                             &q->repo.name, d, q->rq->now_us));
+    }
+    return out;
+}
+
+/* What is no verdict is an error: no such image (404), not decidable now (503). */
+static bool is_verdict(const struct decision *d, struct err *err)
+{
+    if (d->reason == REASON_UNKNOWN && d->effect == EFFECT_DENY) {
+        return err_set(err, ERR_MANIFEST_UNKNOWN, "no such image");
+    }
+    if (d->reason == REASON_INDETERMINATE) {
+        return err_set(err, ERR_INDETERMINATE, "%s", d->message);
+    }
+    return true;
+}
+
+static bool answer(struct question *q, struct slice text, json_t **out, struct err *err)
+{
+    *out = NULL;
+    if (text.n > IMAGE_TEXT_MAX) {
+        return err_set(err, ERR_INVALID, "an image name has at most %d bytes", IMAGE_TEXT_MAX);
+    }
+    if (!image_parse(q->rq->app->trust, text, &q->image, err) || !may_read(q, err) ||
+        !set_caller(q, err) || !repository_get(q->tx, &q->image.repo, &q->repo, err)) {
+        return false;
+    }
+    decide(q);
+    registry_count_decision(q->rq, "verify", &q->decision);
+    if (!is_verdict(&q->decision, err)) {
+        return false;
+    }
+    *out = verdict_json(q);
+    return true;
+}
+
+/* --- the routes ------------------------------------------------------------------------------- */
+
+/* GET /api/v1/deploy/verify?image=[&platform=][&as=][&explain=1] */
+void deploy_verify(struct request *rq, struct reply *reply)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    auto_buf struct buf image = {0}, as = {0}, platform = {0}, explain = {0};
+    struct err err = {0};
+    json_t *verdict = NULL;
+    struct question q = {.rq = rq};
+    if (!request_query(rq, "image", 0, &image)) {
+        (void)err_set(&err, ERR_INVALID, "the parameter image is needed: ?image=ns/app:tag");
+        reply_error(reply, &err);
+        return;
+    }
+    if (request_query(rq, "as", 0, &as)) {
+        q.as = buf_slice_of(&as);
+    }
+    if (request_query(rq, "platform", 0, &platform)) {
+        q.platform = buf_slice_of(&platform);
+    }
+    q.explain = request_query(rq, "explain", 0, &explain) && !slice_is(buf_slice_of(&explain), "0");
+    if (!db_snapshot(rq->app->db, &tx, &err)) {
+        reply_error(reply, &err);
+        return;
+    }
+    q.tx = tx;
+    if (!answer(&q, buf_slice_of(&image), &verdict, &err)) {
+        reply_error(reply, &err);
+        return;
+    }
+    reply_json(reply, 200, verdict);
+    reply_header(reply, "Cache-Control", "no-store");
+}
+
+static const char *failure_word(enum err_code code)
+{
+    enum err_class class_ = err_info(code)->class_;
+    if (class_ == ERR_CLASS_BUSY || class_ == ERR_CLASS_INTERNAL) {
+        return "indeterminate";
+    }
+    return err_info(code)->status == 404 ? "unknown" : "invalid";
+}
+
+static json_t *batch_item(const struct question *shared, const json_t *name)
+{
+    struct question q = *shared;
+    struct err err = {0};
+    json_t *verdict = NULL;
+    struct slice text = {json_string_value(name), json_string_length(name)};
+    if (answer(&q, text, &verdict, &err)) {
+        return verdict;
+    }
+    const char *word = failure_word(err.code);
+    return json_pack("{s:O, s:b, s:s, s:s, s:s, s:n, s:n}", "image", name, "allowed", 0, "effect",
+                     word, "reason", word, "message",
+                     err.msg[0] ? err.msg : err_info(err.code)->sentence, "digest", "pinned");
+}
+
+static bool batch_read(const struct request *rq, json_t **body, struct question *q, struct err *err)
+{
+    static const char *const members[] = {"images", "explain", "as", "platform", NULL};
+    if (!administration_body(rq, members, body, err) ||
+        !administration_flag(*body, "explain", &q->explain, err) ||
+        !administration_text(*body, "as", "", &q->as, err) ||
+        !administration_text(*body, "platform", "", &q->platform, err)) {
+        return false;
+    }
+    const json_t *images = json_get_array(*body, "images");
+    if (!images || json_array_size(images) == 0 || json_array_size(images) > IMAGES_MAX) {
+        return err_set(err, ERR_INVALID, "\"images\" must be a list of 1 to %d image names",
+                       IMAGES_MAX);
+    }
+    for (size_t i = 0; i < json_array_size(images); i++) {
+        if (!json_is_string(json_array_get(images, i))) {
+            return err_set(err, ERR_INVALID, "\"images\" must hold texts only");
+        }
+    }
+    return true;
+}
+
+/* POST /api/v1/deploy/verify {"images":[…],"explain":bool} */
+void deploy_verify_batch(struct request *rq, struct reply *reply)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    auto_json json_t *body = NULL;
+    struct err err = {0};
+    struct question q = {.rq = rq};
+    if (!batch_read(rq, &body, &q, &err) || !db_snapshot(rq->app->db, &tx, &err)) {
+        reply_error(reply, &err);
+        return;
+    }
+    q.tx = tx;
+    json_t *results = json_array();
+    const json_t *images = json_get_array(body, "images");
+    for (size_t i = 0; i < json_array_size(images); i++) {
+        json_array_append_new(results, batch_item(&q, json_array_get(images, i)));
+    }
+    reply_json(reply, 200, json_pack("{s:o}", "results", results));
+    reply_header(reply, "Cache-Control", "no-store");
+}

@@ -1,0 +1,234 @@
+/* Trust administration by API: wipe (gate.md 11.3) and status. */
+#include "base/hex.h"
+#include "server/administration.h"
+#include "server/api.h"
+#include "server/app.h"
+#include "storage/repository.h"
+#include "trust/view.h"
+#include "trust/wipe.h"
+
+#define STATUS_MAX 1000
+
+struct trust_scope { /* "ns" or "ns/app" */
+    bool whole_namespace;
+    struct namespace_name namespace_;
+    struct repo_name repo;
+};
+
+static bool trust_scope_read(struct slice text, struct trust_scope *out, struct err *err)
+{
+    *out = (struct trust_scope){0};
+    out->whole_namespace = slice_index(text, '/') < 0;
+    if (out->whole_namespace) {
+        return namespace_name_parse(text, &out->namespace_, err);
+    }
+    if (!repo_name_parse(text, &out->repo, err)) {
+        return false;
+    }
+    repo_name_namespace(&out->repo, &out->namespace_);
+    return true;
+}
+
+static bool scope_require(struct db_tx *tx, const struct request *rq,
+                          const struct trust_scope *scope, enum access_action action,
+                          struct err *err)
+{
+    struct access_answer answer;
+    return access_check_namespace(tx, rq->identity, &scope->namespace_, action, &answer, err) &&
+           access_require(rq->identity, &answer, err);
+}
+
+/* --- wipe ------------------------------------------------------------------------------------- */
+
+static bool wipe_read(const struct request *rq, json_t **body, struct trust_scope *scope,
+                      struct wipe_request *out, struct err *err)
+{
+    static const char *const members[] = {"scope", "confirm", "keep_pin", "reason", NULL};
+    struct slice text, confirm, reason;
+    if (!administration_body(rq, members, body, err) ||
+        !administration_text(*body, "scope", NULL, &text, err) ||
+        !administration_text(*body, "confirm", "", &confirm, err) ||
+        !administration_text(*body, "reason", "", &reason, err) ||
+        !administration_flag(*body, "keep_pin", &out->keep_pin, err) ||
+        !trust_scope_read(text, scope, err)) {
+        return false;
+    }
+    if (!slice_equal(text, confirm)) {
+        return err_set(err, ERR_INVALID,
+                       "\"confirm\" must repeat the scope %.*s: a wipe cannot be undone",
+                       SLICE_FMT(text));
+    }
+    out->whole_namespace = scope->whole_namespace;
+    out->namespace_ = scope->namespace_;
+    out->repo = scope->repo;
+    out->reason = reason.p; /* jansson's texts end in NUL */
+    return true;
+}
+
+static bool wipe_allowed(const struct request *rq, const struct trust_scope *scope, struct err *err)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    return db_snapshot(rq->app->db, &tx, err) && scope_require(tx, rq, scope, ACTION_WIPE, err);
+}
+
+/* POST /api/v1/trust/wipe {"scope","confirm","keep_pin","reason"} */
+void trust_wipe_route(struct request *rq, struct reply *reply)
+{
+    auto_json json_t *body = NULL;
+    struct err err = {0};
+    struct actor actor;
+    struct trust_scope scope;
+    struct wipe_request wipe = {.actor = &actor, .now_us = rq->now_us};
+    json_t *result = NULL;
+    administration_actor(rq, &actor);
+    if (!wipe_read(rq, &body, &scope, &wipe, &err) || !wipe_allowed(rq, &scope, &err) ||
+        !trust_wipe(rq->app->trust, &wipe, &result, &err)) {
+        reply_error(reply, &err);
+        return;
+    }
+    reply_json(reply, 200, result);
+}
+
+/* --- status ----------------------------------------------------------------------------------- */
+
+static void put_document(json_t *object, const char *name, const struct tuf_doc *doc)
+{
+    if (doc) {
+        json_object_set_new(object, name,
+                            json_pack("{s:I, s:o}", "version", (json_int_t)doc->version, "expires",
+                                      administration_time(doc->expires_us)));
+    }
+}
+
+static json_t *root_keys(const struct trust_state *state)
+{
+    json_t *list = json_array();
+    char hex[65];
+    for (size_t i = 0; i < state->root_key_count; i++) {
+        json_array_append_new(
+            list, json_sprintf("sha256:%s", hex_encode(state->root_keys[i].sha256, 32, hex)));
+    }
+    return list;
+}
+
+static json_t *roles_json(const struct trust_state *state, int64_t now_us)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < state->role_count; i++) {
+        const struct trust_role *role = &state->roles[i];
+        json_t *item =
+            json_pack("{s:s, s:b}", "name", role->name, "ok", (int)(role->state == ROLE_STATE_OK));
+        if (role->doc) {
+            json_object_set_new(item, "version", json_integer((json_int_t)role->doc->version));
+            json_object_set_new(item, "expires", administration_time(role->doc->expires_us));
+            json_object_set_new(item, "names", json_integer((json_int_t)role->doc->target_count));
+            json_object_set_new(item, "expired", json_boolean(role->doc->expires_us <= now_us));
+        }
+        if (role->why[0]) {
+            json_object_set_new(item, "why", json_string(role->why));
+        }
+        json_array_append_new(list, item);
+    }
+    return list;
+}
+
+static const char *state_word(const struct gate_facts *f)
+{
+    if (f->trust->status == TRUST_OK) {
+        return "ok";
+    }
+    if (f->trust->status == TRUST_NOT_INITIALISED) {
+        return f->tombstone ? "wiped" : "none";
+    }
+    return "defective";
+}
+
+static json_t *status_json(const struct request *rq, const struct repository *repo,
+                           const struct gate_facts *f)
+{
+    const struct trust_state *t = f->trust;
+    auto_buf struct buf gun = {0};
+    trust_gun_write(rq->app->trust, &repo->name, &gun);
+    json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:s}", "gun", gun.p, "repository",
+                            repo->name.text, "state", state_word(f), "policy", f->policy_scope,
+                            "level", policy_level_name(f->policy->level));
+    if (t->why[0] && t->status != TRUST_OK && t->status != TRUST_NOT_INITIALISED) {
+        json_object_set_new(out, "why", json_string(t->why));
+    }
+    put_document(out, "root", t->root);
+    put_document(out, "timestamp", t->timestamp);
+    put_document(out, "snapshot", t->snapshot);
+    if (t->root) {
+        json_object_set_new(out, "root_keys", root_keys(t));
+        json_object_set_new(out, "roles", roles_json(t, f->now_us));
+        json_object_set_new(out, "valid_until", administration_time(t->valid_until_us));
+    }
+    if (f->tombstone) {
+        json_object_set_new(out, "wiped",
+                            json_pack("{s:s, s:o, s:s}", "by", f->tombstone->who, "at",
+                                      administration_time(f->tombstone->when_us), "reason",
+                                      f->tombstone->reason));
+    }
+    return out;
+}
+
+static bool append_status(struct db_tx *tx, const struct request *rq, const struct repository *repo,
+                          json_t *list, struct err *err)
+{
+    auto_gate_view struct gate_view *view = NULL;
+    struct gate_facts facts;
+    if (!gate_view_get(rq->app->trust, tx, repo, rq->now_us, &view, err)) {
+        return false;
+    }
+    gate_view_facts(view, rq->now_us, &facts);
+    json_array_append_new(list, status_json(rq, repo, &facts));
+    return true;
+}
+
+/* The repositories of the scope; without one, all that ever had trust data (administrators). */
+static bool scope_repositories(struct db_tx *tx, const struct request *rq,
+                               struct repository_list *out, struct err *err)
+{
+    auto_buf struct buf text = {0};
+    struct trust_scope scope;
+    struct access_answer answer;
+    struct repository repo;
+    if (!request_query(rq, "scope", 0, &text)) {
+        return access_is_admin(rq->identity)
+                   ? repository_list_trusted(tx, 0, STATUS_MAX, out, err)
+                   : err_set(err, ERR_INVALID, "the parameter scope is needed: ns or ns/app");
+    }
+    if (!trust_scope_read(buf_slice_of(&text), &scope, err) ||
+        !access_check_namespace(tx, rq->identity, &scope.namespace_, ACTION_PULL, &answer, err)) {
+        return false;
+    }
+    if (answer.result != ACCESS_ALLOWED && !access_is_admin(rq->identity)) {
+        return access_require(rq->identity, &answer, err);
+    }
+    if (scope.whole_namespace) {
+        struct namespace ns;
+        return namespace_get(tx, &scope.namespace_, &ns, err) &&
+               repository_list_namespace(tx, ns.id, true, (struct slice){0}, STATUS_MAX, out, err);
+    }
+    if (!repository_get(tx, &scope.repo, &repo, err)) {
+        return false;
+    }
+    out->items = xcalloc(1, sizeof *out->items);
+    out->items[0] = repo;
+    out->count = 1;
+    return true;
+}
+
+/* GET /api/v1/trust/status?scope= */
+void trust_status_route(struct request *rq, struct reply *reply)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    auto_repository_list struct repository_list repos = {0};
+    struct err err = {0};
+    json_t *list = json_array();
+    bool ok = db_snapshot(rq->app->db, &tx, &err) && scope_repositories(tx, rq, &repos, &err);
+    for (size_t i = 0; ok && i < repos.count; i++) {
+        ok = append_status(tx, rq, &repos.items[i], list, &err);
+    }
+    administration_reply_list(reply, ok, "repositories", list, &err);
+}

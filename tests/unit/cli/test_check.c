@@ -1,0 +1,153 @@
+/* Names as they are typed at the command line: every form that is documented, and its hostile twin.
+ */
+#include "cli/check.h"
+#include "cli/client.h"
+#include "cli/output.h"
+
+#include <cmocka.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void images_in_every_form(void **state)
+{
+    static const struct {
+        const char *typed, *ns, *want; /* want NULL: refused */
+    } cases[] = {
+        {"demo/app:v1", NULL, "demo/app:v1"},
+        {"demo/app", NULL, "demo/app:latest"},
+        {"demo/team/app:v1", NULL, "demo/team/app:v1"},
+        {"localhost:5443/demo/app:v1", NULL, "localhost:5443/demo/app:v1"},
+        {"localhost/demo/app", NULL, "localhost/demo/app:latest"},
+        {"registry.example/demo/app", NULL, "registry.example/demo/app:latest"},
+        {"demo/app@sha256:" HEX64, NULL, "demo/app@sha256:" HEX64},
+        {"demo/app:v1@sha256:" HEX64, NULL, "demo/app:v1@sha256:" HEX64},
+        {"localhost:5443/demo/app@sha256:" HEX64, NULL, "localhost:5443/demo/app@sha256:" HEX64},
+        {"app:v1", "demo", "demo/app:v1"},
+        {"other/app:v1", "demo", "other/app:v1"},
+        {"app", NULL, NULL},
+        {"", NULL, NULL},
+        {"", "demo", NULL},
+        {"demo/app:", NULL, NULL},
+        {"demo/app:-x", NULL, NULL},
+        {"demo/app:v1:v2", NULL, NULL},
+        {"demo/app@", NULL, NULL},
+        {"demo/app@sha256:0123", NULL, NULL},
+        {"demo/app@sha256:0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef", NULL,
+         NULL},
+        {"demo/app@md5:" HEX64, NULL, NULL},
+        {"demo/app@sha256:" HEX64 "@sha256:" HEX64, NULL, NULL},
+        {"Demo/app:v1", NULL, NULL},
+        {"demo//app:v1", NULL, NULL},
+        {"demo/../app:v1", NULL, NULL},
+        {"/demo/app", NULL, NULL},
+        {"localhost:5443/app:v1", NULL, NULL},
+        {"localhost:5443/app:v1", "demo", NULL},
+        {"local_host:5443/demo/app", NULL, NULL},
+        {"app:v1", "Demo", NULL},
+        {"app:v1", "a/../b", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct call call = {.value[OPTION_NAMESPACE] = cases[i].ns};
+        auto_buf struct buf out = {0};
+        bool good = check_image(&call, cases[i].typed, &out);
+        assert_int_equal(good, cases[i].want != NULL);
+        if (good) {
+            assert_string_equal(out.p, cases[i].want);
+        }
+    }
+}
+
+static void scopes_of_policies(void **state)
+{
+    static const struct {
+        const char *typed;
+        bool good;
+    } cases[] = {
+        {"*", true},        {"demo", true},     {"demo/app", true},   {"demo/*", true},
+        {"demo/ap*", true}, {"demo/a/*", true}, {"**", false},        {"*/app", false},
+        {"de*/app", false}, {"Demo/*", false},  {"demo//*", false},   {"", false},
+        {"demo/", false},   {"d*", false},      {"demo/a b*", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(check_policy_scope(cases[i].typed), cases[i].good);
+    }
+}
+
+static void text_of_a_server_cannot_steer_the_terminal(void **state)
+{
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"plain text", "plain text"},
+        {"caf\xc3\xa9 …", "caf\xc3\xa9 …"},
+        {"\x1b[31mred", "?[31mred"},
+        {"a\tb\nc\rd", "a?b?c?d"},
+        {"\x7f", "?"},
+        {"\xc2\x9b"
+         "31m",
+         "??31m"},
+        {"\xc2\xa0", "\xc2\xa0"},
+        {"", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        auto_free char *copy = xstrdup(cases[i].text);
+        assert_string_equal(printable(copy), cases[i].want);
+    }
+}
+
+static void addresses_are_encoded(void **state)
+{
+    auto_buf struct buf path = {0};
+
+    (void)state;
+    buf_str(&path, "/x/");
+    client_segment(&path, "a@b+c.example/../%2f?#");
+    assert_string_equal(path.p, "/x/a@b+c.example%2F..%2F%252f%3F%23");
+    client_query(&path, "scope", "demo/*");
+    client_query(&path, "as", "a&b=c");
+    assert_string_equal(path.p,
+                        "/x/a@b+c.example%2F..%2F%252f%3F%23?scope=demo%2F%2A&as=a%26b%3Dc");
+}
+
+static void every_status_has_its_exit(void **state)
+{
+    static const struct {
+        int status;
+        enum outcome want;
+    } cases[] = {
+        {0, OUTCOME_FAILED},      {200, OUTCOME_OK},       {201, OUTCOME_OK},
+        {204, OUTCOME_OK},        {301, OUTCOME_FAILED},   {302, OUTCOME_FAILED},
+        {400, OUTCOME_USAGE},     {401, OUTCOME_SIGN_IN},  {403, OUTCOME_NOT_PERMITTED},
+        {404, OUTCOME_NOT_FOUND}, {409, OUTCOME_CONFLICT}, {429, OUTCOME_FAILED},
+        {500, OUTCOME_FAILED},    {503, OUTCOME_FAILED},   {199, OUTCOME_FAILED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct answer answer = {.status = cases[i].status};
+        assert_int_equal(answer_outcome(&answer), cases[i].want);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(images_in_every_form),
+        cmocka_unit_test(scopes_of_policies),
+        cmocka_unit_test(text_of_a_server_cannot_steer_the_terminal),
+        cmocka_unit_test(addresses_are_encoded),
+        cmocka_unit_test(every_status_has_its_exit),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,347 @@
+/* Collection and mounts: what nothing names goes, what something names stays, whatever comes between. */
+#include "storage/gc.h"
+#include "tests/unit/storage/image.h"
+
+#define DAY (24 * HOUR)
+
+static struct gc_result collect(struct world *w, int64_t now_us)
+{
+    struct gc_result result;
+    struct gc_result sum = {0};
+    do {
+        OK(gc_run(w->store, now_us, 100, &result, err));
+        sum.memberships += result.memberships;
+        sum.blobs += result.blobs;
+        sum.bytes += result.bytes;
+    } while (result.examined > 0);
+    return sum;
+}
+
+static bool has(struct world *w, int64_t repository_id, const struct digest *digest)
+{
+    struct blob blob;
+    struct err err = {0};
+    bool found = false;
+    READ(w)
+    {
+        found = blob_get(tx, repository_id, digest, &blob, &err);
+    }
+    return found;
+}
+
+static bool has_file(struct world *w, const struct digest *digest)
+{
+    struct err err = {0};
+    auto_fd int fd = blob_open(w->store, digest, &err);
+    return fd >= 0;
+}
+
+static int64_t used(struct world *w)
+{
+    struct namespace ns;
+    READ(w)
+    {
+        OK(namespace_get_by_id(tx, w->ns.id, &ns, err));
+    }
+    return ns.used_bytes;
+}
+
+static int64_t other_repository(struct world *w)
+{
+    struct repo_name name = repo_of("ns/other");
+    struct repository r;
+    WRITE(w)
+    {
+        OK(repository_ensure(tx, &name, T0, &r, NULL, err));
+    }
+    return r.id;
+}
+
+static void mount(struct world *w, int64_t to, const struct digest *digest)
+{
+    struct blob blob;
+    WRITE(w)
+    {
+        OK(blob_mount(tx, to, w->repo.id, digest, DAY, T0, &blob, err));
+    }
+}
+
+static void an_unnamed_blob_stays_a_day(void **state)
+{
+    struct world *w = *state;
+    struct digest d = push_blob(w, "abc");
+    collect(w, T0 + DAY - 1);
+    assert_true(has(w, w->repo.id, &d));
+    struct gc_result r = collect(w, T0 + DAY);
+    assert_int_equal(r.memberships, 1);
+    assert_int_equal(r.blobs, 1);
+    assert_int_equal(r.bytes, 3);
+    assert_false(has(w, w->repo.id, &d));
+    assert_false(has_file(w, &d));
+    assert_int_equal(used(w), 0);
+}
+
+static void a_named_blob_stays(void **state)
+{
+    struct world *w = *state;
+    push_image(w, "{}", "abc");
+    struct digest layer = digest_of(SLICE_LIT("abc"));
+    struct gc_result r = collect(w, T0 + 100 * DAY);
+    assert_int_equal(r.memberships, 0);
+    assert_true(has(w, w->repo.id, &layer));
+}
+
+static void uploading_again_starts_a_new_day(void **state)
+{
+    struct world *w = *state;
+    struct digest d = push_blob(w, "abc");
+    struct repo_name repo = repo_of("ns/app");
+    struct upload *u = NULL;
+    OK(upload_start(w->store, &repo, UPLOAD_SINGLE, &w->alice, T0 + DAY - 1, &u, err));
+    OK(upload_append(u, SLICE_LIT("abc"), T0 + DAY - 1, err));
+    OK(upload_finish(u, &d, T0 + DAY - 1, NULL, err));
+    upload_close(u);
+    collect(w, T0 + DAY + HOUR);
+    assert_true(has(w, w->repo.id, &d));
+    struct blob blob;
+    READ(w)
+    {
+        OK(blob_get(tx, w->repo.id, &d, &blob, err));
+    }
+    assert_int_equal(blob.collect_after_us, T0 + 2 * DAY - 1);
+}
+
+static void uploading_a_named_blob_again_does_not_condemn_it(void **state)
+{
+    struct world *w = *state;
+    push_image(w, "{}", "abc");
+    struct digest d = push_blob(w, "abc");
+    struct blob blob;
+    READ(w)
+    {
+        OK(blob_get(tx, w->repo.id, &d, &blob, err));
+    }
+    assert_int_equal(blob.collect_after_us, 0);
+}
+
+static void a_deleted_manifest_frees_what_it_alone_named(void **state)
+{
+    struct world *w = *state;
+    struct digest one = push_image(w, "{}", "one");
+    push_image(w, "{}", "two");
+    struct digest config = digest_of(SLICE_LIT("{}")), layer = digest_of(SLICE_LIT("one"));
+    WRITE(w)
+    {
+        OK(manifest_delete(tx, w->repo.id, &one, &w->alice, T0 + DAY, err));
+    }
+    collect(w, T0 + 2 * DAY - 1);
+    assert_true(has(w, w->repo.id, &layer));
+    collect(w, T0 + 2 * DAY);
+    assert_false(has(w, w->repo.id, &layer));
+    assert_false(has_file(w, &layer));
+    assert_true(has(w, w->repo.id, &config));
+}
+
+static void a_manifest_put_again_saves_its_blobs(void **state)
+{
+    struct world *w = *state;
+    struct digest one = push_image(w, "{}", "one");
+    struct digest layer = digest_of(SLICE_LIT("one"));
+    WRITE(w)
+    {
+        OK(manifest_delete(tx, w->repo.id, &one, &w->alice, T0 + DAY, err));
+    }
+    auto_buf struct buf text = {0};
+    struct digest config = digest_of(SLICE_LIT("{}"));
+    image_text(&text, &config, &layer, "");
+    store_manifest(w, TYPE_IMAGE, buf_slice_of(&text));
+    collect(w, T0 + 100 * DAY);
+    assert_true(has(w, w->repo.id, &layer));
+}
+
+static void a_mount_is_a_membership_of_its_own(void **state)
+{
+    struct world *w = *state;
+    struct digest d = push_blob(w, "abc");
+    int64_t other = other_repository(w);
+    mount(w, other, &d);
+    assert_int_equal(used(w), 6);
+    WRITE(w)
+    {
+        OK(blob_unlink(tx, w->repo.id, &d, T0, err));
+        FAILS(ERR_BLOB_UNKNOWN, blob_unlink(tx, w->repo.id, &d, T0, err));
+    }
+    collect(w, T0 + HOUR);
+    assert_false(has(w, w->repo.id, &d));
+    assert_true(has(w, other, &d));
+    assert_true(has_file(w, &d));
+    assert_int_equal(used(w), 3);
+    collect(w, T0 + DAY);
+    assert_false(has_file(w, &d));
+}
+
+static void what_the_source_does_not_hold_is_not_mounted(void **state)
+{
+    struct world *w = *state;
+    struct digest d = push_blob(w, "abc");
+    int64_t other = other_repository(w);
+    struct digest missing = digest_of(SLICE_LIT("missing"));
+    struct blob blob;
+    WRITE(w)
+    {
+        FAILS(ERR_BLOB_UNKNOWN,
+              blob_mount(tx, w->repo.id, other, &d, DAY, T0, &blob, err));
+        FAILS(ERR_BLOB_UNKNOWN,
+              blob_mount(tx, other, w->repo.id, &missing, DAY, T0, &blob, err));
+    }
+    assert_false(has(w, other, &missing));
+}
+
+static void a_source_is_found_only_where_the_reader_may_read(void **state)
+{
+    struct world *w = *state;
+    struct digest d = push_blob(w, "abc");
+    const struct reader nobody = {0}, user = {.signed_in = true}, admin = {.all = true},
+                        alice = {.account_id = w->alice.account_id, .signed_in = true},
+                        robot = {.namespace_id = w->ns.id},
+                        foreign_robot = {.namespace_id = w->ns.id + 1};
+    int64_t id = 0;
+    READ(w)
+    {
+        FAILS(ERR_BLOB_UNKNOWN, blob_find_source(tx, &d, &nobody, &id, err));
+        FAILS(ERR_BLOB_UNKNOWN, blob_find_source(tx, &d, &user, &id, err));
+        FAILS(ERR_BLOB_UNKNOWN, blob_find_source(tx, &d, &foreign_robot, &id, err));
+        OK(blob_find_source(tx, &d, &alice, &id, err));
+        OK(blob_find_source(tx, &d, &robot, &id, err));
+        OK(blob_find_source(tx, &d, &admin, &id, err));
+    }
+    assert_int_equal(id, w->repo.id);
+    WRITE(w)
+    {
+        OK(namespace_set_visibility(tx, w->ns.id, VISIBILITY_PUBLIC, err));
+        OK(blob_find_source(tx, &d, &nobody, &id, err));
+    }
+}
+
+/* The row is gone, the entry and the file are there: where a crash between the commit and the unlink stops. */
+static void a_crash_before_the_unlink_is_finished_by_the_next_run(void **state)
+{
+    struct world *w = *state;
+    struct digest d = push_blob(w, "abc");
+    char path[BLOB_PATH_MAX], whole[BLOB_PATH_MAX + 8], kept[] = "kept";
+    snprintf(whole, sizeof(whole), "blobs/%s", blob_path(&d, path));
+    assert_int_equal(linkat(w->folder.fd, whole, w->folder.fd, kept, 0), 0);
+    collect(w, T0 + DAY);
+    WRITE(w)
+    {
+        OK(gc_condemn(tx, CONDEMNED_BLOB, 0, &d, T0, err));
+    }
+    assert_int_equal(linkat(w->folder.fd, kept, w->folder.fd, whole, 0), 0);
+    world_reopen(w);
+    struct gc_result r = collect(w, T0 + DAY);
+    assert_int_equal(r.blobs, 1);
+    assert_false(has_file(w, &d));
+}
+
+static void an_entry_that_is_outdated_does_no_harm(void **state)
+{
+    struct world *w = *state;
+    push_image(w, "{}", "abc");
+    struct digest layer = digest_of(SLICE_LIT("abc"));
+    WRITE(w) /* as if somebody had forgotten to take them out */
+    {
+        OK(gc_condemn(tx, CONDEMNED_MEMBERSHIP, w->repo.id, &layer, T0, err));
+        OK(gc_condemn(tx, CONDEMNED_BLOB, 0, &layer, T0, err));
+    }
+    struct gc_result r = collect(w, T0 + DAY);
+    assert_int_equal(r.memberships, 0);
+    assert_int_equal(r.blobs, 0);
+    assert_true(has(w, w->repo.id, &layer));
+    assert_true(has_file(w, &layer));
+}
+
+static void a_step_does_no_more_than_it_may(void **state)
+{
+    struct world *w = *state;
+    struct gc_result r;
+    char text[16];
+    for (int i = 0; i < 5; i++) {
+        snprintf(text, sizeof(text), "blob %d", i);
+        push_blob(w, text);
+    }
+    OK(gc_run(w->store, T0 + DAY, 2, &r, err));
+    assert_int_equal(r.examined, 2);
+    assert_int_equal(r.memberships, 2);
+    collect(w, T0 + DAY);
+    assert_int_equal(used(w), 0);
+}
+
+/* --- against pushes --------------------------------------------------------------------------------------------- */
+
+struct racer {
+    struct world *w;
+    volatile bool stop;
+    struct err err;
+    bool ok;
+};
+
+static void *collect_all_the_time(void *arg)
+{
+    struct racer *r = arg;
+    struct gc_result result;
+    r->ok = true;
+    while (r->ok && !__atomic_load_n(&r->stop, __ATOMIC_RELAXED)) {
+        r->ok = gc_run(r->w->store, T0 + 2 * DAY, 10, &result, &r->err);
+    }
+    return NULL;
+}
+
+/* Everything uploaded is due at once; a blob that a push has just been told of must be whole or not there. */
+static void a_push_and_the_collector_do_not_cross(void **state)
+{
+    struct world *w = *state;
+    struct racer racer = {.w = w};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, collect_all_the_time, &racer), 0);
+    struct digest d;
+    for (int i = 0; i < 40; i++) {
+        d = push_blob(w, "the same again");
+        bool member = false;
+        struct blob blob;
+        struct err err = {0};
+        struct write write;
+        struct db_tx *open = write_begin(&write, w->db); /* nothing is collected meanwhile */
+        member = blob_get(open, w->repo.id, &d, &blob, &err);
+        bool file = has_file(w, &d);
+        write_end(&write, true);
+        assert_true(!member || file);
+    }
+    __atomic_store_n(&racer.stop, true, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    if (!racer.ok) {
+        fail_msg("%s", racer.err.msg);
+    }
+    collect(w, T0 + 2 * DAY);
+    assert_false(has_file(w, &d));
+    assert_int_equal(used(w), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORLD_TEST(an_unnamed_blob_stays_a_day),
+        WORLD_TEST(a_named_blob_stays),
+        WORLD_TEST(uploading_again_starts_a_new_day),
+        WORLD_TEST(uploading_a_named_blob_again_does_not_condemn_it),
+        WORLD_TEST(a_deleted_manifest_frees_what_it_alone_named),
+        WORLD_TEST(a_manifest_put_again_saves_its_blobs),
+        WORLD_TEST(a_mount_is_a_membership_of_its_own),
+        WORLD_TEST(what_the_source_does_not_hold_is_not_mounted),
+        WORLD_TEST(a_source_is_found_only_where_the_reader_may_read),
+        WORLD_TEST(a_crash_before_the_unlink_is_finished_by_the_next_run),
+        WORLD_TEST(an_entry_that_is_outdated_does_no_harm),
+        WORLD_TEST(a_step_does_no_more_than_it_may),
+        WORLD_TEST(a_push_and_the_collector_do_not_cross),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,627 @@
+/* Uploads: sessions, their end as a blob, and what is left when they do not end well. */
+#include "storage/blob.h"
+#include "storage/gc.h"
+#include "storage/statements.h"
+#include "storage/upload.h"
+#include "tests/unit/storage/world.h"
+
+#include <dirent.h>
+
+#define FIRST SLICE_LIT("first half, ")
+#define SECOND SLICE_LIT("second half")
+#define WHOLE SLICE_LIT("first half, second half")
+
+static int files_in(const struct world *w, const char *folder)
+{
+    char path[200];
+    snprintf(path, sizeof(path), "%s/%s", w->folder.path, folder);
+    DIR *dir = opendir(path);
+    int n = 0;
+    for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
+        n += e->d_name[0] != '.';
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    return n;
+}
+
+static bool has_file(const struct world *w, const struct digest *digest)
+{
+    char path[BLOB_PATH_MAX];
+    char whole[BLOB_PATH_MAX + 8];
+    snprintf(whole, sizeof(whole), "blobs/%s", blob_path(digest, path));
+    return faccessat(w->folder.fd, whole, F_OK, 0) == 0;
+}
+
+static void blob_is(struct world *w, int64_t repository_id, const struct digest *digest,
+                    struct slice want)
+{
+    struct blob blob;
+    char bytes[256] = "";
+    READ(w)
+    {
+        OK(blob_get(tx, repository_id, digest, &blob, err));
+    }
+    assert_int_equal(blob.size, want.n);
+    struct err err = {0};
+    auto_fd int fd = blob_open(w->store, digest, &err);
+    assert_true(fd >= 0);
+    assert_int_equal(read(fd, bytes, sizeof(bytes)), want.n);
+    assert_memory_equal(bytes, want.p, want.n);
+}
+
+static void blob_is_unknown(struct world *w, const struct digest *digest)
+{
+    struct blob blob;
+    READ(w)
+    {
+        FAILS(ERR_BLOB_UNKNOWN, blob_get(tx, w->repo.id, digest, &blob, err));
+    }
+}
+
+static struct upload *start(struct world *w, enum upload_kind kind)
+{
+    struct repo_name repo = repo_of("ns/app");
+    struct upload *u = NULL;
+    OK(upload_start(w->store, &repo, kind, &w->alice, T0, &u, err));
+    return u;
+}
+
+static struct upload *take_again(struct world *w, const char *id, int64_t now_us)
+{
+    struct repo_name repo = repo_of("ns/app");
+    struct upload *u = NULL;
+    OK(upload_open(w->store, &repo, slice_str(id), w->alice.account_id, now_us, &u, err));
+    return u;
+}
+
+/* A session with the first half in it; nobody is using it. */
+static void begin(struct world *w, char id[UPLOAD_ID_MAX])
+{
+    struct upload *u = start(w, UPLOAD_SESSION);
+    memcpy(id, upload_id(u), UPLOAD_ID_MAX);
+    OK(upload_append(u, FIRST, T0, err));
+    upload_close(u);
+}
+
+static void used_is(struct world *w, int64_t want)
+{
+    struct namespace ns;
+    READ(w)
+    {
+        OK(namespace_get_by_id(tx, w->ns.id, &ns, err));
+    }
+    assert_int_equal(ns.used_bytes, want);
+}
+
+static int64_t count_condemned(struct world *w, int64_t now_us)
+{
+    int64_t n = 0;
+    READ(w)
+    {
+        auto_stmt struct db_stmt *q = db_stmt(tx, SQL_CONDEMNED_DUE);
+        db_bind_int(q, 1, now_us);
+        db_bind_int(q, 2, 100);
+        while (db_step(q, NULL) == DB_ROW) {
+            n++;
+        }
+    }
+    return n;
+}
+
+static void a_chunked_upload_becomes_a_blob(void **state)
+{
+    struct world *w = *state;
+    char id[UPLOAD_ID_MAX];
+    int64_t size = 0;
+    struct digest digest = digest_of(WHOLE);
+    begin(w, id);
+
+    struct upload *u = take_again(w, id, T0);
+    OK(upload_expect(u, (int64_t)FIRST.n, err));
+    OK(upload_append(u, SECOND, T0, err));
+    blob_is_unknown(w, &digest);
+    OK(upload_finish(u, &digest, T0, &size, err));
+    upload_close(u);
+
+    assert_int_equal(size, WHOLE.n);
+    blob_is(w, w->repo.id, &digest, WHOLE);
+    assert_int_equal(files_in(w, "uploads"), 0);
+    used_is(w, (int64_t)WHOLE.n);
+    assert_int_equal(count_condemned(w, T0 + 24 * HOUR - 1), 0);
+    assert_int_equal(count_condemned(w, T0 + 24 * HOUR), 1); /* no manifest names it yet */
+}
+
+static void an_empty_blob_is_a_blob(void **state)
+{
+    struct world *w = *state;
+    struct digest digest = digest_of(SLICE_LIT(""));
+    struct upload *u = start(w, UPLOAD_SINGLE);
+    OK(upload_finish(u, &digest, T0, NULL, err));
+    upload_close(u);
+    blob_is(w, w->repo.id, &digest, SLICE_LIT(""));
+}
+
+static void sha512_is_asked_for_at_the_end(void **state)
+{
+    struct world *w = *state;
+    struct digest digest;
+    hash_bytes(DIGEST_SHA512, WHOLE, &digest);
+    struct upload *u = start(w, UPLOAD_SESSION);
+    OK(upload_append(u, WHOLE, T0, err));
+    OK(upload_finish(u, &digest, T0, NULL, err));
+    upload_close(u);
+    blob_is(w, w->repo.id, &digest, WHOLE);
+    struct digest other = digest_of(WHOLE);
+    blob_is_unknown(w, &other); /* a name that was not given */
+}
+
+static void a_wrong_digest_keeps_nothing(void **state)
+{
+    struct world *w = *state;
+    char id[UPLOAD_ID_MAX];
+    struct repo_name repo = repo_of("ns/app");
+    struct digest wrong[2] = {digest_of(SLICE_LIT("else"))};
+    hash_bytes(DIGEST_SHA512, SLICE_LIT("else"), &wrong[1]);
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        begin(w, id);
+        struct upload *u = take_again(w, id, T0);
+        FAILS(ERR_DIGEST_INVALID, upload_finish(u, &wrong[i], T0, NULL, err));
+        upload_close(u);
+        u = NULL;
+        FAILS(ERR_UPLOAD_UNKNOWN, upload_open(w->store, &repo, slice_str(id), w->alice.account_id,
+                                              T0, &u, err));
+        assert_null(u);
+        assert_int_equal(files_in(w, "uploads"), 0);
+        assert_false(has_file(w, &wrong[i]));
+    }
+    used_is(w, 0);
+}
+
+static void a_chunk_out_of_order_leaves_the_session(void **state)
+{
+    struct world *w = *state;
+    char id[UPLOAD_ID_MAX];
+    begin(w, id);
+    struct upload *u = take_again(w, id, T0);
+    static const int64_t wrong[] = {0, 11, 13, 4096, -1};
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        FAILS(ERR_RANGE, upload_expect(u, wrong[i], err));
+    }
+    OK(upload_expect(u, 12, err));
+    OK(upload_append(u, SECOND, T0, err));
+    struct digest digest = digest_of(WHOLE);
+    OK(upload_finish(u, &digest, T0, NULL, err));
+    upload_close(u);
+}
+
+static void two_requests_cannot_use_one_session(void **state)
+{
+    struct world *w = *state;
+    struct repo_name repo = repo_of("ns/app");
+    struct upload *u = start(w, UPLOAD_SESSION);
+    struct upload *second = NULL;
+    int64_t received = -1;
+    OK(upload_append(u, FIRST, T0, err));
+    struct slice id = slice_str(upload_id(u));
+    FAILS(ERR_UPLOAD_INVALID,
+          upload_open(w->store, &repo, id, w->alice.account_id, T0, &second, err));
+    FAILS(ERR_UPLOAD_INVALID, upload_cancel(w->store, &repo, id, w->alice.account_id, T0, err));
+    OK(upload_status(w->store, &repo, id, w->alice.account_id, &received, err));
+    assert_int_equal(received, FIRST.n);
+    upload_close(u);
+}
+
+struct stranger {
+    const char *name, *repo;
+    int account; /* added to alice's */
+};
+
+static void a_session_is_there_for_its_own_only(void **state)
+{
+    struct world *w = *state;
+    char id[UPLOAD_ID_MAX];
+    begin(w, id);
+    const struct stranger cases[] = {
+        {"another repository", "ns/other", 0},
+        {"another namespace", "else/app", 0},
+        {"another account", "ns/app", 1},
+    };
+    for (int reopened = 0; reopened < 2; reopened++) { /* in memory, and from the row */
+        for (size_t i = 0; i < COUNT(cases); i++) {
+            struct repo_name repo = repo_of(cases[i].repo);
+            int64_t who = w->alice.account_id + cases[i].account;
+            struct upload *u = NULL;
+            int64_t received = 0;
+            FAILS(ERR_UPLOAD_UNKNOWN,
+                  upload_open(w->store, &repo, slice_str(id), who, T0, &u, err));
+            FAILS(ERR_UPLOAD_UNKNOWN,
+                  upload_status(w->store, &repo, slice_str(id), who, &received, err));
+            FAILS(ERR_UPLOAD_UNKNOWN,
+                  upload_cancel(w->store, &repo, slice_str(id), who, T0, err));
+        }
+        world_reopen(w);
+    }
+    upload_close(take_again(w, id, T0)); /* its own still has it */
+}
+
+static void odd_ids_are_unknown(void **state)
+{
+    struct world *w = *state;
+    struct repo_name repo = repo_of("ns/app");
+    static const char *const ids[] = {"",
+                                      "x",
+                                      "../../index.db",
+                                      "0b8e4d0e-7c1b-4a53-9b0b-6ad8a1a3e2f1",
+                                      "0B8E4D0E-7C1B-4A53-9B0B-6AD8A1A3E2F1",
+                                      "0b8e4d0e-7c1b-4a53-9b0b-6ad8a1a3e2f11",
+                                      "..../.../....../../../../../../../.."};
+    for (size_t i = 0; i < COUNT(ids); i++) {
+        struct upload *u = NULL;
+        FAILS(ERR_UPLOAD_UNKNOWN, upload_open(w->store, &repo, slice_str(ids[i]),
+                                              w->alice.account_id, T0, &u, err));
+    }
+}
+
+static void a_restart_does_not_lose_a_session(void **state)
+{
+    struct world *w = *state;
+    char id[UPLOAD_ID_MAX];
+    struct repo_name repo = repo_of("ns/app");
+    int64_t received = 0;
+    struct digest digest = digest_of(WHOLE);
+    begin(w, id);
+    world_reopen(w);
+
+    OK(upload_status(w->store, &repo, slice_str(id), w->alice.account_id, &received, err));
+    assert_int_equal(received, FIRST.n);
+    struct upload *u = take_again(w, id, T0);
+    assert_int_equal(upload_received(u), FIRST.n);
+    OK(upload_append(u, SECOND, T0, err));
+    OK(upload_finish(u, &digest, T0, NULL, err));
+    upload_close(u);
+    blob_is(w, w->repo.id, &digest, WHOLE);
+}
+
+static void cancelling_removes_everything(void **state)
+{
+    struct world *w = *state;
+    char id[UPLOAD_ID_MAX];
+    struct repo_name repo = repo_of("ns/app");
+    for (int reopened = 0; reopened < 2; reopened++) {
+        begin(w, id);
+        if (reopened) {
+            world_reopen(w);
+        }
+        OK(upload_cancel(w->store, &repo, slice_str(id), w->alice.account_id, T0, err));
+        FAILS(ERR_UPLOAD_UNKNOWN,
+              upload_cancel(w->store, &repo, slice_str(id), w->alice.account_id, T0, err));
+        assert_int_equal(files_in(w, "uploads"), 0);
+    }
+}
+
+static void a_single_upload_makes_its_repository(void **state)
+{
+    struct world *w = *state;
+    struct repo_name name = repo_of("ns/fresh");
+    struct repository r;
+    struct upload *u = NULL;
+    struct digest digest = digest_of(WHOLE);
+    OK(upload_start(w->store, &name, UPLOAD_SINGLE, &w->alice, T0, &u, err));
+    OK(upload_append(u, WHOLE, T0, err));
+    READ(w)
+    {
+        FAILS(ERR_NAME_UNKNOWN, repository_get(tx, &name, &r, err));
+    }
+    OK(upload_finish(u, &digest, T0, NULL, err));
+    upload_close(u);
+    READ(w)
+    {
+        OK(repository_get(tx, &name, &r, err));
+    }
+    blob_is(w, r.id, &digest, WHOLE);
+}
+
+static void a_single_upload_given_up_leaves_nothing(void **state)
+{
+    struct world *w = *state;
+    struct repo_name repo = repo_of("ns/app");
+    struct upload *u = start(w, UPLOAD_SINGLE);
+    struct upload *other = NULL;
+    char id[UPLOAD_ID_MAX];
+    memcpy(id, upload_id(u), sizeof(id));
+    OK(upload_append(u, FIRST, T0, err));
+    FAILS(ERR_UPLOAD_UNKNOWN, /* it is nobody's session */
+          upload_open(w->store, &repo, slice_str(id), w->alice.account_id, T0, &other, err));
+    upload_close(u);
+    assert_int_equal(files_in(w, "uploads"), 0);
+}
+
+static void a_namespace_must_exist(void **state)
+{
+    struct world *w = *state;
+    struct repo_name repo = repo_of("nobody/app");
+    struct upload *u = NULL;
+    FAILS(ERR_NAMESPACE_UNKNOWN,
+          upload_start(w->store, &repo, UPLOAD_SESSION, &w->alice, T0, &u, err));
+    FAILS(ERR_NAMESPACE_UNKNOWN,
+          upload_start(w->store, &repo, UPLOAD_SINGLE, &w->alice, T0, &u, err));
+    assert_int_equal(files_in(w, "uploads"), 0);
+}
+
+static void the_same_blob_twice_is_one_file(void **state)
+{
+    struct world *w = *state;
+    struct digest digest = digest_of(WHOLE);
+    for (int i = 0; i < 2; i++) {
+        struct upload *u = start(w, UPLOAD_SESSION);
+        OK(upload_append(u, WHOLE, T0, err));
+        OK(upload_finish(u, &digest, T0, NULL, err));
+        upload_close(u);
+    }
+    blob_is(w, w->repo.id, &digest, WHOLE);
+    used_is(w, (int64_t)WHOLE.n);
+}
+
+/* --- quota and limits ------------------------------------------------------------------------------------------- */
+
+static void set_quota(struct world *w, int64_t bytes)
+{
+    WRITE(w)
+    {
+        OK(namespace_set_quota(tx, w->ns.id, bytes, err));
+    }
+}
+
+static void quota_counts_unfinished_uploads(void **state)
+{
+    struct world *w = *state;
+    char id[UPLOAD_ID_MAX];
+    set_quota(w, (int64_t)WHOLE.n);
+    begin(w, id); /* 12 of 23 bytes */
+    struct upload *u = start(w, UPLOAD_SESSION);
+    FAILS(ERR_QUOTA, upload_append(u, FIRST, T0, err));
+    OK(upload_append(u, SECOND, T0, err));
+    FAILS(ERR_QUOTA, upload_append(u, SLICE_LIT("x"), T0, err));
+    upload_close(u);
+}
+
+static void a_blob_beyond_the_quota_is_not_kept(void **state)
+{
+    struct world *w = *state;
+    struct digest digest = digest_of(WHOLE);
+    struct upload *u = start(w, UPLOAD_SINGLE);
+    OK(upload_append(u, WHOLE, T0, err));
+    set_quota(w, 5); /* the quota came after the bytes */
+    FAILS(ERR_QUOTA, upload_finish(u, &digest, T0, NULL, err));
+    upload_close(u);
+    blob_is_unknown(w, &digest);
+    assert_false(has_file(w, &digest));
+    assert_int_equal(files_in(w, "uploads"), 0);
+    used_is(w, 0);
+}
+
+static void one_more_than_the_limit_ends_the_longest_idle(void **state)
+{
+    struct world *w = *state;
+    struct repo_name repo = repo_of("ns/app");
+    struct store_limits limits = *store_get_limits(w->store);
+    limits.uploads_per_account = 3;
+    store_set_limits(w->store, &limits);
+
+    char ids[4][UPLOAD_ID_MAX];
+    for (int i = 0; i < 4; i++) {
+        struct upload *u = NULL;
+        OK(upload_start(w->store, &repo, UPLOAD_SESSION, &w->alice, T0 + i, &u, err));
+        memcpy(ids[i], upload_id(u), UPLOAD_ID_MAX);
+        upload_close(u);
+        if (i == 2) {
+            upload_close(take_again(w, ids[0], T0 + 3)); /* so the second is the idlest */
+        }
+    }
+    int64_t received = 0;
+    static const bool alive[] = {true, false, true, true};
+    for (int i = 0; i < 4; i++) {
+        struct err err = {0};
+        assert_int_equal(upload_status(w->store, &repo, slice_str(ids[i]), w->alice.account_id,
+                                       &received, &err),
+                         alive[i]);
+    }
+    assert_int_equal(files_in(w, "uploads"), 3);
+}
+
+static void idle_sessions_end(void **state)
+{
+    struct world *w = *state;
+    char old[UPLOAD_ID_MAX], fresh[UPLOAD_ID_MAX];
+    struct repo_name repo = repo_of("ns/app");
+    int ended = -1;
+    begin(w, old);
+    begin(w, fresh);
+    upload_close(take_again(w, fresh, T0 + HOUR));
+    OK(upload_expire(w->store, T0 + 24 * HOUR, 10, &ended, err));
+    assert_int_equal(ended, 0);
+    OK(upload_expire(w->store, T0 + 24 * HOUR + 1, 10, &ended, err));
+    assert_int_equal(ended, 1);
+    struct upload *u = NULL;
+    FAILS(ERR_UPLOAD_UNKNOWN,
+          upload_open(w->store, &repo, slice_str(old), w->alice.account_id, T0, &u, err));
+    upload_close(take_again(w, fresh, T0 + 25 * HOUR));
+    assert_int_equal(files_in(w, "uploads"), 1);
+}
+
+/* --- crashes ---------------------------------------------------------------------------------------------------- */
+
+/* What a crash between the link and the commit leaves: the file under both names, no row of the blob. */
+static void link_by_hand(struct world *w, const char *id, const struct digest *digest)
+{
+    char path[BLOB_PATH_MAX];
+    char to[BLOB_PATH_MAX + 8];
+    char from[64];
+    char hex[DIGEST_STR_MAX];
+    digest_hex(digest, hex);
+    (void)mkdirat(w->folder.fd, "blobs/sha256", 0700);
+    snprintf(to, sizeof(to), "blobs/sha256/%.2s", hex);
+    (void)mkdirat(w->folder.fd, to, 0700);
+    snprintf(to, sizeof(to), "blobs/%s", blob_path(digest, path));
+    snprintf(from, sizeof(from), "uploads/%s", id);
+    assert_int_equal(linkat(w->folder.fd, from, w->folder.fd, to, 0), 0);
+}
+
+static void a_published_file_without_a_row_goes_with_its_session(void **state)
+{
+    struct world *w = *state;
+    char id[UPLOAD_ID_MAX];
+    struct repo_name repo = repo_of("ns/app");
+    struct digest digest = digest_of(FIRST);
+    begin(w, id);
+    link_by_hand(w, id, &digest);
+    world_reopen(w);
+    assert_true(has_file(w, &digest));
+    OK(upload_cancel(w->store, &repo, slice_str(id), w->alice.account_id, T0, err));
+    assert_false(has_file(w, &digest));
+}
+
+static void a_published_file_is_taken_by_a_second_put(void **state)
+{
+    struct world *w = *state;
+    char id[UPLOAD_ID_MAX];
+    struct digest digest = digest_of(FIRST);
+    begin(w, id);
+    link_by_hand(w, id, &digest);
+    world_reopen(w);
+    struct upload *u = take_again(w, id, T0);
+    OK(upload_finish(u, &digest, T0, NULL, err));
+    upload_close(u);
+    blob_is(w, w->repo.id, &digest, FIRST);
+}
+
+static void a_session_that_ends_does_not_take_a_held_blob_with_it(void **state)
+{
+    struct world *w = *state;
+    char id[UPLOAD_ID_MAX];
+    struct repo_name repo = repo_of("ns/app");
+    struct digest digest = digest_of(FIRST);
+    begin(w, id);
+    link_by_hand(w, id, &digest);
+    struct upload *u = start(w, UPLOAD_SINGLE);
+    OK(upload_append(u, FIRST, T0, err));
+    OK(upload_finish(u, &digest, T0, NULL, err));
+    upload_close(u);
+    OK(upload_cancel(w->store, &repo, slice_str(id), w->alice.account_id, T0, err));
+    blob_is(w, w->repo.id, &digest, FIRST);
+}
+
+static void left_over_files_are_swept_at_the_start(void **state)
+{
+    struct world *w = *state;
+    struct digest digest = digest_of(FIRST);
+    static const char id[] = "0b8e4d0e-7c1b-4a53-9b0b-6ad8a1a3e2f1";
+    char path[64];
+    snprintf(path, sizeof(path), "uploads/%s", id);
+    auto_fd int fd = openat(w->folder.fd, path, O_CREAT | O_WRONLY, 0600);
+    assert_int_equal(write(fd, FIRST.p, FIRST.n), FIRST.n);
+    link_by_hand(w, id, &digest);
+    char own[UPLOAD_ID_MAX];
+    begin(w, own);
+    world_reopen(w);
+    assert_false(has_file(w, &digest));
+    assert_int_equal(files_in(w, "uploads"), 1); /* the session's */
+    upload_close(take_again(w, own, T0));
+}
+
+static void a_session_whose_file_is_gone_can_still_end(void **state)
+{
+    struct world *w = *state;
+    char id[UPLOAD_ID_MAX];
+    char path[64];
+    int ended = 0;
+    struct repo_name repo = repo_of("ns/app");
+    struct upload *u = NULL;
+    begin(w, id);
+    world_reopen(w);
+    snprintf(path, sizeof(path), "uploads/%s", id);
+    assert_int_equal(unlinkat(w->folder.fd, path, 0), 0);
+    FAILS(ERR_UPLOAD_UNKNOWN,
+          upload_open(w->store, &repo, slice_str(id), w->alice.account_id, T0, &u, err));
+    OK(upload_expire(w->store, T0 + 30 * 24 * HOUR, 10, &ended, err));
+    assert_int_equal(ended, 1);
+}
+
+/* --- threads ---------------------------------------------------------------------------------------------------- */
+
+struct pusher {
+    struct world *w;
+    struct err err;
+    bool ok;
+};
+
+static void *push_same(void *arg)
+{
+    struct pusher *p = arg;
+    struct repo_name repo = repo_of("ns/app");
+    struct digest digest = digest_of(WHOLE);
+    p->ok = true;
+    for (int i = 0; p->ok && i < 5; i++) {
+        struct upload *u = NULL;
+        p->ok = upload_start(p->w->store, &repo, i % 2 ? UPLOAD_SINGLE : UPLOAD_SESSION,
+                             &p->w->alice, T0, &u, &p->err) &&
+                upload_append(u, WHOLE, T0, &p->err) &&
+                upload_finish(u, &digest, T0, NULL, &p->err);
+        upload_close(u);
+    }
+    return NULL;
+}
+
+static void many_pushers_of_one_blob(void **state)
+{
+    struct world *w = *state;
+    struct pusher pushers[4];
+    pthread_t threads[4];
+    struct digest digest = digest_of(WHOLE);
+    for (int i = 0; i < 4; i++) {
+        pushers[i] = (struct pusher){.w = w};
+        assert_int_equal(pthread_create(&threads[i], NULL, push_same, &pushers[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        if (!pushers[i].ok) {
+            fail_msg("%s", pushers[i].err.msg);
+        }
+    }
+    blob_is(w, w->repo.id, &digest, WHOLE);
+    used_is(w, (int64_t)WHOLE.n);
+    assert_int_equal(files_in(w, "uploads"), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORLD_TEST(a_chunked_upload_becomes_a_blob),
+        WORLD_TEST(an_empty_blob_is_a_blob),
+        WORLD_TEST(sha512_is_asked_for_at_the_end),
+        WORLD_TEST(a_wrong_digest_keeps_nothing),
+        WORLD_TEST(a_chunk_out_of_order_leaves_the_session),
+        WORLD_TEST(two_requests_cannot_use_one_session),
+        WORLD_TEST(a_session_is_there_for_its_own_only),
+        WORLD_TEST(odd_ids_are_unknown),
+        WORLD_TEST(a_restart_does_not_lose_a_session),
+        WORLD_TEST(cancelling_removes_everything),
+        WORLD_TEST(a_single_upload_makes_its_repository),
+        WORLD_TEST(a_single_upload_given_up_leaves_nothing),
+        WORLD_TEST(a_namespace_must_exist),
+        WORLD_TEST(the_same_blob_twice_is_one_file),
+        WORLD_TEST(quota_counts_unfinished_uploads),
+        WORLD_TEST(a_blob_beyond_the_quota_is_not_kept),
+        WORLD_TEST(one_more_than_the_limit_ends_the_longest_idle),
+        WORLD_TEST(idle_sessions_end),
+        WORLD_TEST(a_published_file_without_a_row_goes_with_its_session),
+        WORLD_TEST(a_published_file_is_taken_by_a_second_put),
+        WORLD_TEST(a_session_that_ends_does_not_take_a_held_blob_with_it),
+        WORLD_TEST(left_over_files_are_swept_at_the_start),
+        WORLD_TEST(a_session_whose_file_is_gone_can_still_end),
+        WORLD_TEST(many_pushers_of_one_blob),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
