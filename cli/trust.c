@@ -10,15 +10,20 @@
 static enum outcome status(const struct call *call)
 {
     static const struct column columns[] = {
-        {"REPOSITORY", "gun"}, {"STATE", "state"}, {NULL, NULL}};
+        {"REPOSITORY", "gun"},          {"STATE", "state"}, {"LEVEL", "level"},
+        {"VALID-UNTIL", "valid_until"}, {"WHY", "why"},     {NULL, NULL},
+    };
+    const char *scope = call->n ? call->args[0] : call->value[OPTION_NAMESPACE];
     auto_json json_t *answer = NULL;
     auto_buf struct buf path = {0};
 
-    if (!check_scope(call->args[0])) {
+    if (scope && !check_scope(scope)) {
         return OUTCOME_USAGE;
     }
     buf_str(&path, "/api/v1/trust/status");
-    client_query(&path, "scope", call->args[0]);
+    if (scope) {
+        client_query(&path, "scope", scope);
+    }
     enum outcome outcome = api(call, "GET", path.p, NULL, &answer);
     if (outcome == OUTCOME_OK) {
         output_list(call, answer, "repositories", columns);
@@ -49,6 +54,10 @@ static void wipe_tell(const struct call *call, const json_t *answer)
     size_t i;
     json_t *line;
 
+    if (json_array_size(json_get_array(answer, "wiped")) == 0) {
+        say("there are no signatures in %s; nothing was wiped", call->args[0]);
+        return;
+    }
     output_list(call, answer, "wiped", columns);
     if (json_array_size(commands) > 0) {
         say("clients remember the old signatures; on each machine that signs or verifies run:");
@@ -89,10 +98,10 @@ static enum outcome wipe(const struct call *call)
 
 const struct command trust_commands[] = {
     {"trust status",
-     "NS[/REPO]",
+     "[NS[/REPO]]",
+     0,
      1,
-     1,
-     true,
+     false,
      {OPTION_NONE},
      "Show the state of the signatures of each repository.",
      status},

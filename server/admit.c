@@ -154,6 +154,19 @@ static const struct question *question_of(enum route_access access)
     return NULL;
 }
 
+/* A mount reads its source too (auth.md 4). */
+static void put_mount_source(const struct http_exchange *ex, struct buf *out)
+{
+    auto_buf struct buf from = {0};
+    struct repo_name source;
+    struct err none = {0};
+    if (ex->route->access == ACCESS_PUSH && request_has_query(&ex->rq, "mount") &&
+        request_query(&ex->rq, "from", 0, &from) &&
+        repo_name_parse(buf_slice_of(&from), &source, &none)) {
+        buf_printf(out, " repository:%s:pull", source.text);
+    }
+}
+
 static const char *scope_text(const struct http_exchange *ex, const struct question *q,
                               struct buf *out)
 {
@@ -162,6 +175,7 @@ static const char *scope_text(const struct http_exchange *ex, const struct quest
     }
     struct slice name = q->trust ? ex->rq.gun : repo_name_slice(&ex->rq.repo);
     buf_printf(out, "repository:%.*s:%s", SLICE_FMT(name), q->actions);
+    put_mount_source(ex, out);
     return out->p;
 }
 

@@ -76,7 +76,8 @@ void *http_on_target(void *arg, const char *target, struct MHD_Connection *conne
 {
     const struct listener *listener = arg;
     struct http_server *server = listener_server(listener);
-    struct http_exchange *ex = exchange_new(server, listener, target, connection);
+    struct http_exchange *ex =
+        exchange_new(server, listener, target != NULL ? target : "", connection);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     ex->peer = info != NULL ? info->socket_context : NULL;

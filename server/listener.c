@@ -212,6 +212,8 @@ static unsigned pool_size(const struct listener *l)
     return threads > 0 ? (unsigned)threads : (unsigned)(cores > 0 ? cores : 1);
 }
 
+/* Strictness 0: blanks in the target and a missing Host are left to the request gate, which answers
+ * them like everything else; the library itself would write such an answer's head twice. */
 bool listener_start(struct listener *l, struct err *err)
 {
     const struct config *c = l->server->app->config;
@@ -242,7 +244,7 @@ bool listener_start(struct listener *l, struct err *err)
         MHD_OPTION_LISTEN_SOCKET, l->fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, connections,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)(c->limits_idle / US_PER_SECOND), MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        (unsigned)(c->limits_idle / US_PER_SECOND), MHD_OPTION_STRICT_FOR_CLIENT, 0,
         MHD_OPTION_URI_LOG_CALLBACK, http_on_target, l, MHD_OPTION_NOTIFY_COMPLETED,
         http_on_completed, l, MHD_OPTION_NOTIFY_CONNECTION, on_connection, l, MHD_OPTION_ARRAY,
         more, MHD_OPTION_END);

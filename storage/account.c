@@ -144,8 +144,8 @@ static bool list_users(struct db_tx *tx, struct slice last, int max, struct acco
     return read_page(q, max, out, err);
 }
 
-bool account_list(struct db_tx *tx, enum account_kind kind, int64_t namespace_id,
-                  struct slice last, int max, struct account_list *out, struct err *err)
+bool account_list(struct db_tx *tx, enum account_kind kind, int64_t namespace_id, struct slice last,
+                  int max, struct account_list *out, struct err *err)
 {
     if (kind == ACCOUNT_USER) {
         return list_users(tx, last, max, out, err);

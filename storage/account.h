@@ -1,8 +1,10 @@
 /* Accounts: people, robots and deployers.
- * Owns: the account table. Refuses to know: how a password is hashed or checked, what an account may do (auth).
+ * Owns: the account table. Refuses to know: how a password is hashed or checked, what an account
+ * may do (auth).
  * Invariants
  *   1. Names are unique over all kinds; ids are never used again.
- *   2. Robots and deployers belong to a namespace, users to none; only users have a password or are administrators. */
+ *   2. Robots and deployers belong to a namespace, users to none; only users have a password or are
+ *      administrators. */
 #ifndef STORAGE_ACCOUNT_H
 #define STORAGE_ACCOUNT_H
 
@@ -38,15 +40,18 @@ struct account_new {
     const char *password_hash; /* NULL = none */
 };
 /* Expected errors: ERR_CONFLICT (the name is taken). Writer. */
-bool account_create(struct db_tx *tx, const struct account_new *new_account, int64_t now_us, int64_t *id_out,
-                    struct err *err) MUST_USE;
+bool account_create(struct db_tx *tx, const struct account_new *new_account, int64_t now_us,
+                    int64_t *id_out, struct err *err) MUST_USE;
 /* Expected errors: ERR_ACCOUNT_UNKNOWN. Any tx. */
 bool account_get(struct db_tx *tx, int64_t id, struct account *out, struct err *err) MUST_USE;
-bool account_get_by_name(struct db_tx *tx, struct slice name, struct account *out, struct err *err) MUST_USE;
+bool account_get_by_name(struct db_tx *tx, struct slice name, struct account *out,
+                         struct err *err) MUST_USE;
 /* Expected errors: ERR_ACCOUNT_UNKNOWN. Writer. */
-bool account_set_password(struct db_tx *tx, int64_t id, const char *password_hash, struct err *err) MUST_USE;
+bool account_set_password(struct db_tx *tx, int64_t id, const char *password_hash,
+                          struct err *err) MUST_USE;
 bool account_set_disabled(struct db_tx *tx, int64_t id, bool disabled, struct err *err) MUST_USE;
-bool account_set_administrator(struct db_tx *tx, int64_t id, bool administrator, struct err *err) MUST_USE;
+bool account_set_administrator(struct db_tx *tx, int64_t id, bool administrator,
+                               struct err *err) MUST_USE;
 /* Removes an account with its credentials, sessions and memberships; what it pushed stays.
  * Expected errors: ERR_ACCOUNT_UNKNOWN. Writer. */
 bool account_delete(struct db_tx *tx, int64_t id, struct err *err) MUST_USE;
@@ -59,8 +64,8 @@ struct account_list {
 /* Accounts of one kind by name after `last`, at most `max` (1 … 1,000).
  *   namespace_id   robots and deployers of this namespace; 0 for users
  * Any tx. */
-bool account_list(struct db_tx *tx, enum account_kind kind, int64_t namespace_id, struct slice last, int max,
-                  struct account_list *out, struct err *err) MUST_USE;
+bool account_list(struct db_tx *tx, enum account_kind kind, int64_t namespace_id, struct slice last,
+                  int max, struct account_list *out, struct err *err) MUST_USE;
 void account_list_dispose(struct account_list *list);
 static inline void cleanup_account_list(struct account_list *list)
 {

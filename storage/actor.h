@@ -1,5 +1,6 @@
-/* Who made a change, as a plain value: the server fills it from the request's identity, storage writes it beside what
- * changed. Names are kept as text because an account may be gone when somebody asks who pushed. */
+/* Who made a change, as a plain value: the server fills it from the request's identity, storage
+ * writes it beside what changed. Names are kept as text because an account may be gone when
+ * somebody asks who pushed. */
 #ifndef STORAGE_ACTOR_H
 #define STORAGE_ACTOR_H
 

@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
-/* Everything an entry's hash covers, in this order. Texts are preceded by their length, so that no two entries have the
- * same bytes. */
+/* Everything an entry's hash covers, in this order. Texts are preceded by their length, so that no
+ * two entries have the same bytes. */
 struct fields {
     int64_t created_us, namespace_id, account_id, outcome;
     struct slice actor, address, proof, action, object, before, after;
@@ -103,7 +103,7 @@ bool audit_append(struct db_tx *tx, const struct actor *actor, const struct audi
     return insert(tx, &f, prev, sha256, err) && set_head(tx, sha256, err);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* AUDIT_COLUMNS */
 static void read_record(struct db_stmt *q, struct audit_record *out)
@@ -160,7 +160,12 @@ void audit_list_dispose(struct audit_list *list)
     *list = (struct audit_list){0};
 }
 
-/* --- checking --------------------------------------------------------------------------------------------------- */
+/* --- checking --------------------------------------------------------------------------------- */
+
+static bool same_hash(const uint8_t a[32], const uint8_t b[32])
+{
+    return slice_equal(slice_of_bytes(a, 32), slice_of_bytes(b, 32));
+}
 
 static bool record_fits(const struct audit_record *r, const uint8_t prev[32])
 {
@@ -179,10 +184,10 @@ static bool record_fits(const struct audit_record *r, const uint8_t prev[32])
     };
     uint8_t sha256[32];
     chain(prev, &f, sha256);
-    return memcmp(prev, r->prev, 32) == 0 && memcmp(sha256, r->sha256, 32) == 0;
+    return same_hash(prev, r->prev) && same_hash(sha256, r->sha256);
 }
 
-/* The hash before the first entry to check: zero at the very start, else that of the entry before. */
+/* The hash before the first entry to check: zero at the very start, else its predecessor's. */
 static bool read_prev(struct db_tx *tx, int64_t after, uint8_t out[32], struct err *err)
 {
     memset(out, 0, 32);
@@ -214,12 +219,15 @@ bool audit_verify(struct db_tx *tx, int64_t after, int max, int64_t *bad_out, st
         }
         memcpy(prev, list.items[i].sha256, 32);
     }
-    uint8_t head[32];
-    if (list.count < (size_t)max && list.count > 0) { /* the end was read: it must be the head */
-        if (!read_head(tx, head, err)) {
-            return false;
-        }
-        *bad_out = memcmp(head, prev, 32) == 0 ? 0 : list.items[list.count - 1].id;
+    if (list.count == (size_t)max) {
+        return true;
     }
+    /* the end was read: it must be the head, else something was cut off behind it */
+    uint8_t head[32];
+    if (!read_head(tx, head, err)) {
+        return false;
+    }
+    int64_t last = list.count > 0 ? list.items[list.count - 1].id : after;
+    *bad_out = same_hash(head, prev) ? 0 : last + 1;
     return true;
 }

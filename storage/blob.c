@@ -97,8 +97,8 @@ static bool add_member(struct db_tx *tx, int64_t repository_id, const struct dig
     if (added && !repository_charge(tx, repository_id, size, err)) {
         return false;
     }
-    if (!named && !gc_condemn(tx, CONDEMNED_MEMBERSHIP, repository_id, digest, now_us + keep_us,
-                              err)) {
+    if (!named &&
+        !gc_condemn(tx, CONDEMNED_MEMBERSHIP, repository_id, digest, now_us + keep_us, err)) {
         return false;
     }
     return gc_spare(tx, CONDEMNED_BLOB, 0, digest, err);
@@ -176,6 +176,5 @@ bool blob_put(struct db_tx *tx, int64_t repository_id, const struct digest *dige
     db_bind_digest(q, 1, digest);
     db_bind_int(q, 2, size);
     db_bind_int(q, 3, now_us);
-    return db_run(q, err) &&
-           add_member(tx, repository_id, digest, size, keep_us, now_us, err);
+    return db_run(q, err) && add_member(tx, repository_id, digest, size, keep_us, now_us, err);
 }

@@ -2,8 +2,10 @@
  * Owns: blobs/, the tables blob and repository_blob. Refuses to know: rights, manifests' syntax.
  * Invariants
  *   1. A blob row exists only when its file was durable before; the file goes after the row.
- *   2. Content-addressed does not mean accessible: every reading goes through a repository's membership.
- *   3. A membership that no manifest of the repository names is condemned from some time on (gc.h). */
+ *   2. Content-addressed does not mean accessible: every reading goes through a repository's
+ *      membership.
+ *   3. A membership that no manifest of the repository names is condemned from some time on
+ * (gc.h). */
 #ifndef STORAGE_BLOB_H
 #define STORAGE_BLOB_H
 
@@ -15,39 +17,45 @@
 #define BLOB_PATH_MAX (DIGEST_STR_MAX + 16)
 
 struct blob {
-    int64_t size;             /* bytes */
-    int64_t collect_after_us; /* 0: some manifest of the repository names it. Otherwise nothing does, and it may be
-                                 collected after that time: a HEAD by somebody who pushes answers 404 when less than an
-                                 hour is left, so that he uploads it again */
+    int64_t size; /* bytes */
+    /* 0: some manifest of the repository names it. Otherwise nothing does, and it may be collected
+     * after that time: a HEAD by somebody who pushes answers 404 when less than an hour is left, so
+     * that he uploads it again. */
+    int64_t collect_after_us;
 };
 
 /* Membership: is the blob in this repository? Expected errors: ERR_BLOB_UNKNOWN. Any tx. */
-bool blob_get(struct db_tx *tx, int64_t repository_id, const struct digest *digest, struct blob *out,
-              struct err *err) MUST_USE;
-/* Opens the file for reading: O_RDONLY|O_CLOEXEC, caller closes. The caller has proved membership. -1 on failure.
+bool blob_get(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+              struct blob *out, struct err *err) MUST_USE;
+/* Opens the file for reading: O_RDONLY|O_CLOEXEC, caller closes. The caller has proved membership.
+ * -1 on failure.
  * Expected errors: ERR_BLOB_UNKNOWN (collected meanwhile). Any thread. */
 int blob_open(const struct store *store, const struct digest *digest, struct err *err) MUST_USE;
 /* "sha256/ab/abcd…" relative to blobs/. Returns out. */
 const char *blob_path(const struct digest *digest, char out[BLOB_PATH_MAX]);
 
-/* Cross-repository mount (OCI distribution 1.1, "Mounting a blob from another repository"): adds the membership.
+/* Cross-repository mount (OCI distribution 1.1, "Mounting a blob from another repository"): adds
+ * the membership.
  *   source_repository_id   the caller may read it
- *   keep_us                how long it is kept when no manifest names it (store_get_limits()->condemned_us)
+ *   keep_us                how long it is kept when no manifest names it
+ *                          (store_get_limits()->condemned_us)
  * Expected errors: ERR_BLOB_UNKNOWN (the source does not hold it), ERR_QUOTA. Writer. */
-bool blob_mount(struct db_tx *tx, int64_t repository_id, int64_t source_repository_id, const struct digest *digest,
-                int64_t keep_us, int64_t now_us, struct blob *out, struct err *err) MUST_USE;
+bool blob_mount(struct db_tx *tx, int64_t repository_id, int64_t source_repository_id,
+                const struct digest *digest, int64_t keep_us, int64_t now_us, struct blob *out,
+                struct err *err) MUST_USE;
 /* For a mount without `from`: some repository that holds the blob and that `reader` may read.
  * Expected errors: ERR_BLOB_UNKNOWN. Any tx. */
 bool blob_find_source(struct db_tx *tx, const struct digest *digest, const struct reader *reader,
                       int64_t *repository_id_out, struct err *err) MUST_USE;
-/* Takes the blob out of the repository, named by manifests or not; other repositories keep it. The file goes later (gc).
+/* Takes the blob out of the repository, named by manifests or not; other repositories keep it. The
+ * file goes later (gc).
  * Expected errors: ERR_BLOB_UNKNOWN. Writer. */
-bool blob_unlink(struct db_tx *tx, int64_t repository_id, const struct digest *digest, int64_t now_us,
-                 struct err *err) MUST_USE;
+bool blob_unlink(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                 int64_t now_us, struct err *err) MUST_USE;
 
 /* For upload.c: the durable file exists; writes the blob row and the membership.
  * Expected errors: ERR_QUOTA. Writer. */
-bool blob_put(struct db_tx *tx, int64_t repository_id, const struct digest *digest, int64_t size, int64_t keep_us,
-              int64_t now_us, struct err *err) MUST_USE;
+bool blob_put(struct db_tx *tx, int64_t repository_id, const struct digest *digest, int64_t size,
+              int64_t keep_us, int64_t now_us, struct err *err) MUST_USE;
 
 #endif

@@ -29,8 +29,9 @@ static inline void cleanup_change_record_list(struct change_record_list *list)
 #define auto_change_record_list __attribute__((cleanup(cleanup_change_record_list)))
 
 /* Adds one. sha256 is NULL for a deletion. Writer. */
-bool change_record_put(struct db_tx *tx, struct slice gun, enum change_category category, int64_t version,
-                       const uint8_t *sha256, int64_t now_us, struct err *err) MUST_USE;
+bool change_record_put(struct db_tx *tx, struct slice gun, enum change_category category,
+                       int64_t version, const uint8_t *sha256, int64_t now_us,
+                       struct err *err) MUST_USE;
 /* A page, always oldest first.
  *   gun         empty = all
  *   change_id   forward: ids above it. Backward: ids below it, <= 0 = from the newest

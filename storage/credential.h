@@ -17,14 +17,17 @@ struct credential {
 };
 
 /* Expected errors: ERR_CONFLICT. Writer. */
-bool credential_create(struct db_tx *tx, int64_t account_id, enum credential_kind kind, const uint8_t sha256[32],
-                       int64_t now_us, int64_t *id_out, struct err *err) MUST_USE;
+bool credential_create(struct db_tx *tx, int64_t account_id, enum credential_kind kind,
+                       const uint8_t sha256[32], int64_t now_us, int64_t *id_out,
+                       struct err *err) MUST_USE;
 /* Finds it, revoked or not. Expected errors: ERR_NOT_FOUND. Any tx. */
-bool credential_find(struct db_tx *tx, const uint8_t sha256[32], struct credential *out, struct err *err) MUST_USE;
+bool credential_find(struct db_tx *tx, const uint8_t sha256[32], struct credential *out,
+                     struct err *err) MUST_USE;
 bool credential_get(struct db_tx *tx, int64_t id, struct credential *out, struct err *err) MUST_USE;
 /* Writer. */
 bool credential_touch(struct db_tx *tx, int64_t id, int64_t now_us, struct err *err) MUST_USE;
 /* Revokes all of an account. Writer. */
-bool credential_revoke_account(struct db_tx *tx, int64_t account_id, int64_t now_us, struct err *err) MUST_USE;
+bool credential_revoke_account(struct db_tx *tx, int64_t account_id, int64_t now_us,
+                               struct err *err) MUST_USE;
 
 #endif

@@ -39,7 +39,7 @@ bool gc_spare(struct db_tx *tx, enum condemned_kind kind, int64_t repository_id,
     return db_run(q, err);
 }
 
-/* --- one step --------------------------------------------------------------------------------------------------- */
+/* --- one step --------------------------------------------------------------------------------- */
 
 static bool read_due(struct db *db, int64_t now_us, int max, struct entry *entries, int *count_out,
                      struct err *err)
@@ -135,7 +135,8 @@ struct blob_step {
     bool gone; /* out: no row holds the file any more */
 };
 
-/* The row goes, the entry stays until the file is gone too: a crash between leaves the entry to finish the work. */
+/* The row goes, the entry stays until the file is gone too: a crash between leaves the entry to
+ * finish the work. */
 static bool remove_blob_row(struct db_tx *tx, void *arg, struct err *err)
 {
     struct blob_step *step = arg;

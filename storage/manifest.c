@@ -22,7 +22,7 @@ void edge_list_dispose(struct edge_list *list)
     *list = (struct edge_list){0};
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* MANIFEST_COLUMNS */
 static void read_info(struct db_stmt *q, struct manifest_info *out)
@@ -181,7 +181,7 @@ bool manifest_parents(struct db_tx *tx, int64_t repository_id, const struct dige
     return read_edges(q, out, err);
 }
 
-/* --- storing ---------------------------------------------------------------------------------------------------- */
+/* --- storing ---------------------------------------------------------------------------------- */
 
 static bool has_blob(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                      bool *out, struct err *err)
@@ -249,9 +249,8 @@ static bool insert_edges(struct db_tx *tx, int64_t repository_id, const struct m
     return true;
 }
 
-static bool insert_manifest(struct db_tx *tx, int64_t repository_id,
-                            const struct manifest_put *put, const struct actor *actor,
-                            int64_t now_us, struct err *err)
+static bool insert_manifest(struct db_tx *tx, int64_t repository_id, const struct manifest_put *put,
+                            const struct actor *actor, int64_t now_us, struct err *err)
 {
     const struct manifest_doc *doc = put->doc;
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_MANIFEST_INSERT);
@@ -269,8 +268,7 @@ static bool insert_manifest(struct db_tx *tx, int64_t repository_id,
     return db_run(q, err);
 }
 
-static bool count_manifest(struct db_tx *tx, int64_t repository_id, int64_t change,
-                           struct err *err)
+static bool count_manifest(struct db_tx *tx, int64_t repository_id, int64_t change, struct err *err)
 {
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_REPOSITORY_COUNT_MANIFEST);
     db_bind_int(q, 1, repository_id);
@@ -322,7 +320,7 @@ bool manifest_put(struct db_tx *tx, int64_t repository_id, const struct manifest
            bump_when_named(tx, repository_id, &put->digest, err);
 }
 
-/* --- deleting --------------------------------------------------------------------------------------------------- */
+/* --- deleting --------------------------------------------------------------------------------- */
 
 static bool remove_tags(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                         const struct actor *actor, int64_t now_us, struct err *err)

@@ -3,8 +3,8 @@
  * Invariants
  *   1. The stored bytes hash to the digest under which they are stored.
  *   2. Every descriptor of a manifest is an edge, written in the same transaction.
- *   3. A blob or manifest that a manifest names exists in the repository when it is put, unless it is foreign, a subject,
- *      or sparse manifests are allowed. */
+ *   3. A blob or manifest that a manifest names exists in the repository when it is put, unless it
+ *      is foreign, a subject, or sparse manifests are allowed. */
 #ifndef STORAGE_MANIFEST_H
 #define STORAGE_MANIFEST_H
 
@@ -39,36 +39,37 @@ static inline struct slice manifest_content(const struct manifest *m)
 }
 
 /* One statement each. Expected errors: ERR_MANIFEST_UNKNOWN, or ERR_TAG_UNKNOWN by tag. Any tx. */
-bool manifest_get(struct db_tx *tx, int64_t repository_id, const struct digest *digest, struct manifest **out,
-                  struct err *err) MUST_USE;
-bool manifest_get_by_tag(struct db_tx *tx, int64_t repository_id, const struct tag_name *tag, struct manifest **out,
-                         struct err *err) MUST_USE;
+bool manifest_get(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                  struct manifest **out, struct err *err) MUST_USE;
+bool manifest_get_by_tag(struct db_tx *tx, int64_t repository_id, const struct tag_name *tag,
+                         struct manifest **out, struct err *err) MUST_USE;
 /* The same without the content (HEAD, existence). */
-bool manifest_stat(struct db_tx *tx, int64_t repository_id, const struct digest *digest, struct manifest_info *out,
-                   struct err *err) MUST_USE;
+bool manifest_stat(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                   struct manifest_info *out, struct err *err) MUST_USE;
 bool manifest_stat_by_tag(struct db_tx *tx, int64_t repository_id, const struct tag_name *tag,
                           struct manifest_info *out, struct err *err) MUST_USE;
 /* True in *out when the repository holds a manifest of this digest. False only on failure. */
-bool manifest_exists(struct db_tx *tx, int64_t repository_id, const struct digest *digest, bool *out,
-                     struct err *err) MUST_USE;
+bool manifest_exists(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                     bool *out, struct err *err) MUST_USE;
 
 struct manifest_put {
     const struct manifest_doc *doc; /* of `bytes` */
-    struct digest digest;           /* of `bytes`; checked by the caller against what the client asked for */
+    struct digest digest; /* of `bytes`; checked by the caller against what the client asked for */
     struct slice bytes;
     bool sparse; /* accept children and blobs that are not here */
 };
-/* Stores a manifest; storing it again changes nothing. Bumps the gate generation when the digest was already named here
- * (as a signed target, a child or a subject).
+/* Stores a manifest; storing it again changes nothing. Bumps the gate generation when the digest
+ * was already named here (as a signed target, a child or a subject).
  *   created_out   it was not here before; may be NULL
  * Expected errors: ERR_MANIFEST_BLOB_UNKNOWN naming the digest, ERR_QUOTA. Writer. */
-bool manifest_put(struct db_tx *tx, int64_t repository_id, const struct manifest_put *put, const struct actor *actor,
-                  int64_t now_us, bool *created_out, struct err *err) MUST_USE;
-/* Deletes a manifest with its tags (each a row of history) and edges; what no manifest of the repository names any more
- * is condemned; bumps the gate generation.
+bool manifest_put(struct db_tx *tx, int64_t repository_id, const struct manifest_put *put,
+                  const struct actor *actor, int64_t now_us, bool *created_out,
+                  struct err *err) MUST_USE;
+/* Deletes a manifest with its tags (each a row of history) and edges; what no manifest of the
+ * repository names any more is condemned; bumps the gate generation.
  * Expected errors: ERR_MANIFEST_UNKNOWN. Writer. */
-bool manifest_delete(struct db_tx *tx, int64_t repository_id, const struct digest *digest, const struct actor *actor,
-                     int64_t now_us, struct err *err) MUST_USE;
+bool manifest_delete(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                     const struct actor *actor, int64_t now_us, struct err *err) MUST_USE;
 
 struct edge {
     enum edge_kind kind;
@@ -85,10 +86,12 @@ static inline void cleanup_edge_list(struct edge_list *list)
 }
 #define auto_edge_list __attribute__((cleanup(cleanup_edge_list)))
 
-/* What a manifest of this repository names, each (kind, digest) once; empty when the manifest is not here. Any tx. */
-bool manifest_edges(struct db_tx *tx, int64_t repository_id, const struct digest *parent, struct edge_list *out,
-                    struct err *err) MUST_USE;
-/* Which manifests of this repository name `child` (digest = the parent's), at most `max`. Any tx. */
+/* What a manifest of this repository names, each (kind, digest) once; empty when the manifest is
+ * not here. Any tx. */
+bool manifest_edges(struct db_tx *tx, int64_t repository_id, const struct digest *parent,
+                    struct edge_list *out, struct err *err) MUST_USE;
+/* Which manifests of this repository name `child` (digest = the parent's), at most `max`. Any
+ * tx. */
 bool manifest_parents(struct db_tx *tx, int64_t repository_id, const struct digest *child, int max,
                       struct edge_list *out, struct err *err) MUST_USE;
 

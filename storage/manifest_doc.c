@@ -126,7 +126,8 @@ static bool read_array(struct manifest_doc *doc, const char *member, enum edge_k
     return true;
 }
 
-/* A document that reads as two things is refused: clients would not agree on which one was signed (CVE-2021-41190). */
+/* A document that reads as two things is refused: clients would not agree on which one was signed
+ * (CVE-2021-41190). */
 static bool refuse_member(const struct manifest_doc *doc, const char *member, struct err *err)
 {
     if (json_object_get(doc->json, member)) {
@@ -173,8 +174,8 @@ static bool read_index(struct manifest_doc *doc, struct err *err)
            read_array(doc, "manifests", EDGE_CHILD, err);
 }
 
-/* Anything that looks like a descriptor, wherever it is: what a document of a type we do not know may need. The depth is
- * bounded by the parser. */
+/* Anything that looks like a descriptor, wherever it is: what a document of a type we do not know
+ * may need. The depth is bounded by the parser. */
 static bool keep_descriptors(struct manifest_doc *doc, const json_t *value, struct err *err)
 {
     size_t i = 0;

@@ -4,10 +4,8 @@
 #include "storage/statements.h"
 
 static const char *const role_names[] = {
-    [MEMBER_NONE] = "none",
-    [MEMBER_READER] = "reader",
-    [MEMBER_DEVELOPER] = "developer",
-    [MEMBER_MAINTAINER] = "maintainer",
+    [MEMBER_NONE] = "none",           [MEMBER_READER] = "reader",
+    [MEMBER_DEVELOPER] = "developer", [MEMBER_MAINTAINER] = "maintainer",
     [MEMBER_OWNER] = "owner",
 };
 

@@ -7,7 +7,13 @@
 #include "base/db.h"
 #include "storage/actor.h"
 
-enum member_role { MEMBER_NONE = 0, MEMBER_READER, MEMBER_DEVELOPER, MEMBER_MAINTAINER, MEMBER_OWNER };
+enum member_role {
+    MEMBER_NONE = 0,
+    MEMBER_READER,
+    MEMBER_DEVELOPER,
+    MEMBER_MAINTAINER,
+    MEMBER_OWNER
+};
 /* "none", "reader", "developer", "maintainer", "owner" */
 const char *member_role_name(enum member_role role);
 /* Everything but "none". */
@@ -18,16 +24,19 @@ struct membership {
     bool signer;           /* a developer who may publish trust data */
 };
 
-/* The membership of an account; {MEMBER_NONE, false} when it has none (that is no error). Any tx. */
-bool membership_get(struct db_tx *tx, int64_t namespace_id, int64_t account_id, struct membership *out,
-                    struct err *err) MUST_USE;
+/* The membership of an account; {MEMBER_NONE, false} when it has none (that is no error). Any
+ * tx. */
+bool membership_get(struct db_tx *tx, int64_t namespace_id, int64_t account_id,
+                    struct membership *out, struct err *err) MUST_USE;
 /* Makes or replaces it. `m->role` is not MEMBER_NONE. Writer. */
-bool membership_put(struct db_tx *tx, int64_t namespace_id, int64_t account_id, const struct membership *m,
-                    int64_t now_us, struct err *err) MUST_USE;
+bool membership_put(struct db_tx *tx, int64_t namespace_id, int64_t account_id,
+                    const struct membership *m, int64_t now_us, struct err *err) MUST_USE;
 /* Expected errors: ERR_NOT_FOUND. Writer. */
-bool membership_delete(struct db_tx *tx, int64_t namespace_id, int64_t account_id, struct err *err) MUST_USE;
+bool membership_delete(struct db_tx *tx, int64_t namespace_id, int64_t account_id,
+                       struct err *err) MUST_USE;
 /* How many owners the namespace has. Any tx. */
-bool membership_owners(struct db_tx *tx, int64_t namespace_id, int64_t *count_out, struct err *err) MUST_USE;
+bool membership_owners(struct db_tx *tx, int64_t namespace_id, int64_t *count_out,
+                       struct err *err) MUST_USE;
 
 struct membership_item {
     int64_t account_id;
@@ -40,7 +49,8 @@ struct membership_list {
     size_t count;
 };
 /* All members of a namespace, by name. Any tx. */
-bool membership_list(struct db_tx *tx, int64_t namespace_id, struct membership_list *out, struct err *err) MUST_USE;
+bool membership_list(struct db_tx *tx, int64_t namespace_id, struct membership_list *out,
+                     struct err *err) MUST_USE;
 void membership_list_dispose(struct membership_list *list);
 static inline void cleanup_membership_list(struct membership_list *list)
 {

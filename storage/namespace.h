@@ -1,8 +1,9 @@
-/* Namespaces: the first component of a repository name; they own repositories, members, robots, quota and visibility.
+/* Namespaces: the first component of a repository name; they own repositories, members, robots,
+ * quota and visibility.
  * Owns: the namespace table and the usage counted in it. Refuses to know: who may see one (auth).
  * Invariants
- *   1. used_bytes is the sum over its repositories of the blobs and manifests they hold, kept by the transaction that
- *      changes it; a blob in two repositories counts twice.
+ *   1. used_bytes is the sum over its repositories of the blobs and manifests they hold, kept by
+ *      the transaction that changes it; a blob in two repositories counts twice.
  *   2. incarnation never goes down and never repeats for a name. */
 #ifndef STORAGE_NAMESPACE_H
 #define STORAGE_NAMESPACE_H
@@ -35,14 +36,19 @@ struct namespace {
  *   owner_account_id   becomes its owner; 0 = nobody yet
  *   out                filled on true; may be NULL
  * Expected errors: ERR_CONFLICT. Writer. */
-bool namespace_create(struct db_tx *tx, const struct namespace_name *name, enum visibility visibility,
-                      int64_t owner_account_id, int64_t now_us, struct namespace *out, struct err *err) MUST_USE;
+bool namespace_create(struct db_tx *tx, const struct namespace_name *name,
+                      enum visibility visibility, int64_t owner_account_id, int64_t now_us,
+                      struct namespace *out, struct err *err) MUST_USE;
 /* Expected errors: ERR_NAMESPACE_UNKNOWN. Any tx. */
-bool namespace_get(struct db_tx *tx, const struct namespace_name *name, struct namespace *out, struct err *err) MUST_USE;
-bool namespace_get_by_id(struct db_tx *tx, int64_t id, struct namespace *out, struct err *err) MUST_USE;
+bool namespace_get(struct db_tx *tx, const struct namespace_name *name, struct namespace *out,
+                   struct err *err) MUST_USE;
+bool namespace_get_by_id(struct db_tx *tx, int64_t id, struct namespace *out,
+                         struct err *err) MUST_USE;
 /* Expected errors: ERR_NAMESPACE_UNKNOWN. Writer. */
-bool namespace_set_visibility(struct db_tx *tx, int64_t id, enum visibility visibility, struct err *err) MUST_USE;
-bool namespace_set_quota(struct db_tx *tx, int64_t id, int64_t quota_bytes, struct err *err) MUST_USE;
+bool namespace_set_visibility(struct db_tx *tx, int64_t id, enum visibility visibility,
+                              struct err *err) MUST_USE;
+bool namespace_set_quota(struct db_tx *tx, int64_t id, int64_t quota_bytes,
+                         struct err *err) MUST_USE;
 
 struct namespace_item {
     struct namespace ns;

@@ -7,7 +7,13 @@
 
 #define GLOBAL_SCOPE "*"
 
-enum scope_kind { SCOPE_BAD = 0, SCOPE_IS_GLOBAL, SCOPE_IS_NAMESPACE, SCOPE_IS_REPOSITORY, SCOPE_IS_PATTERN };
+enum scope_kind {
+    SCOPE_BAD = 0,
+    SCOPE_IS_GLOBAL,
+    SCOPE_IS_NAMESPACE,
+    SCOPE_IS_REPOSITORY,
+    SCOPE_IS_PATTERN
+};
 
 void policy_row_dispose(struct policy_row *row)
 {
@@ -52,7 +58,7 @@ static enum scope_kind scope_kind_of(struct slice scope, struct namespace_name *
     return is_pattern(scope) ? SCOPE_IS_PATTERN : SCOPE_BAD;
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* POLICY_COLUMNS */
 static void read_row(struct db_stmt *q, struct policy_row *out)
@@ -177,7 +183,7 @@ bool policy_row_list(struct db_tx *tx, struct slice last, int max, struct policy
     return true;
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static bool bad_scope(struct err *err)
 {

@@ -1,9 +1,10 @@
 /* Policies as rows: a scope and a JSON text.
- * Owns: the policy table and which row applies to a repository. Refuses to know: what a policy says (trust/policy).
+ * Owns: the policy table and which row applies to a repository. Refuses to know: what a policy says
+ * (trust/policy).
  * Invariants
  *   1. The row of scope "*" always exists (made with the schema, level deploy).
- *   2. Exactly one row applies to a repository: its own, else the longest pattern that matches, else its namespace's, else
- *      "*" (gate.md 2). */
+ *   2. Exactly one row applies to a repository: its own, else the longest pattern that matches,
+ *      else its namespace's, else "*" (gate.md 2). */
 #ifndef STORAGE_POLICY_H
 #define STORAGE_POLICY_H
 
@@ -28,17 +29,20 @@ static inline void cleanup_policy_row(struct policy_row *row)
 #define auto_policy_row __attribute__((cleanup(cleanup_policy_row)))
 
 /* The row of exactly this scope. Expected errors: ERR_NOT_FOUND. Any tx. */
-bool policy_row_get(struct db_tx *tx, const char *scope, struct policy_row *out, struct err *err) MUST_USE;
-/* The row that applies to a repository, or to a namespace as a whole. Any tx. */
-bool policy_row_find(struct db_tx *tx, const struct repo_name *repo, struct policy_row *out, struct err *err) MUST_USE;
-bool policy_row_find_namespace(struct db_tx *tx, const struct namespace_name *name, struct policy_row *out,
-                               struct err *err) MUST_USE;
-/* Makes or replaces a row and throws the gate views it may concern away.
- *   scope   an asterisk alone (global), "ns", "ns/app", or a pattern: "ns/", a prefix of the rest that may be empty, and
- *           an asterisk at the end ("ns/web-*")
- * Expected errors: ERR_INVALID (no such scope), ERR_NAMESPACE_UNKNOWN. Writer; the caller audits. */
-bool policy_row_put(struct db_tx *tx, const char *scope, struct slice json, const struct actor *actor, int64_t now_us,
+bool policy_row_get(struct db_tx *tx, const char *scope, struct policy_row *out,
                     struct err *err) MUST_USE;
+/* The row that applies to a repository, or to a namespace as a whole. Any tx. */
+bool policy_row_find(struct db_tx *tx, const struct repo_name *repo, struct policy_row *out,
+                     struct err *err) MUST_USE;
+bool policy_row_find_namespace(struct db_tx *tx, const struct namespace_name *name,
+                               struct policy_row *out, struct err *err) MUST_USE;
+/* Makes or replaces a row and throws the gate views it may concern away.
+ *   scope   an asterisk alone (global), "ns", "ns/app", or a pattern: "ns/", a prefix of the rest
+ *           that may be empty, and an asterisk at the end ("ns/web-*")
+ * Expected errors: ERR_INVALID (no such scope), ERR_NAMESPACE_UNKNOWN. Writer; the caller
+ * audits. */
+bool policy_row_put(struct db_tx *tx, const char *scope, struct slice json,
+                    const struct actor *actor, int64_t now_us, struct err *err) MUST_USE;
 /* Removes a row; that of "*" stays (ERR_INVALID). Expected errors: ERR_NOT_FOUND. Writer. */
 bool policy_row_delete(struct db_tx *tx, const char *scope, struct err *err) MUST_USE;
 

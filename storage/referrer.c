@@ -6,8 +6,8 @@
 static struct db_stmt *page(struct db_tx *tx, int64_t repository_id, const struct digest *subject,
                             struct slice artifact_type, const struct digest *after, int max)
 {
-    struct db_stmt *q = db_stmt(tx, artifact_type.n > 0 ? SQL_MANIFEST_REFERRERS_OF_TYPE
-                                                        : SQL_MANIFEST_REFERRERS);
+    struct db_stmt *q =
+        db_stmt(tx, artifact_type.n > 0 ? SQL_MANIFEST_REFERRERS_OF_TYPE : SQL_MANIFEST_REFERRERS);
     db_bind_int(q, 1, repository_id);
     db_bind_digest(q, 2, subject);
     if (after && digest_is_set(after)) {

@@ -1,4 +1,5 @@
-/* Referrers: the manifests of a repository that name a subject (OCI distribution 1.1, "Listing Referrers").
+/* Referrers: the manifests of a repository that name a subject (OCI distribution 1.1, "Listing
+ * Referrers").
  * Owns: nothing; reads the manifest table through its index on the subject. */
 #ifndef STORAGE_REFERRER_H
 #define STORAGE_REFERRER_H
@@ -11,7 +12,7 @@ struct referrer {
     int64_t size;
     char media_type[MEDIA_TYPE_MAX + 1];
     char artifact_type[MEDIA_TYPE_MAX + 1]; /* "" = leave it out */
-    char *annotations;                      /* JSON text of the manifest's annotations, NULL when it has none */
+    char *annotations; /* JSON text of the manifest's annotations, NULL when it has none */
 };
 struct referrer_list {
     struct referrer *items;
@@ -23,8 +24,9 @@ struct referrer_list {
  *   after           digests after this one (stored form order); unset = from the start
  *   max             1 … 1,000
  * Any tx. */
-bool referrer_list(struct db_tx *tx, int64_t repository_id, const struct digest *subject, struct slice artifact_type,
-                   const struct digest *after, int max, struct referrer_list *out, struct err *err) MUST_USE;
+bool referrer_list(struct db_tx *tx, int64_t repository_id, const struct digest *subject,
+                   struct slice artifact_type, const struct digest *after, int max,
+                   struct referrer_list *out, struct err *err) MUST_USE;
 void referrer_list_dispose(struct referrer_list *list);
 static inline void cleanup_referrer_list(struct referrer_list *list)
 {

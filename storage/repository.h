@@ -1,9 +1,10 @@
 /* Repositories: the rows that blobs, manifests, tags and trust data belong to.
- * Owns: the repository table and the gate generations. Refuses to know: rights (auth), what a generation guards (trust).
+ * Owns: the repository table and the gate generations. Refuses to know: rights (auth), what a
+ * generation guards (trust).
  * Invariants
  *   1. A repository's namespace exists.
- *   2. gate_generation as read here changes with every bump of the repository, of its namespace or of the instance, and
- *      never takes a value twice. */
+ *   2. gate_generation as read here changes with every bump of the repository, of its namespace or
+ *      of the instance, and never takes a value twice. */
 #ifndef STORAGE_REPOSITORY_H
 #define STORAGE_REPOSITORY_H
 
@@ -15,30 +16,35 @@ struct repository {
     int64_t id;
     int64_t namespace_id;
     struct repo_name name;
-    enum visibility visibility;    /* of the namespace */
+    enum visibility visibility; /* of the namespace */
     int64_t namespace_incarnation;
     int64_t gate_generation;
-    int64_t manifest_count;        /* 0: the catalog does not show it */
+    int64_t manifest_count; /* 0: the catalog does not show it */
     int64_t created_us;
 };
 
 /* Expected errors: ERR_NAME_UNKNOWN. Any tx. */
-bool repository_get(struct db_tx *tx, const struct repo_name *name, struct repository *out, struct err *err) MUST_USE;
-bool repository_get_by_id(struct db_tx *tx, int64_t id, struct repository *out, struct err *err) MUST_USE;
+bool repository_get(struct db_tx *tx, const struct repo_name *name, struct repository *out,
+                    struct err *err) MUST_USE;
+bool repository_get_by_id(struct db_tx *tx, int64_t id, struct repository *out,
+                          struct err *err) MUST_USE;
 /* Gets the repository, making its row when needed. The namespace must exist.
  *   created_out   may be NULL
  * Expected errors: ERR_NAMESPACE_UNKNOWN. Writer. */
-bool repository_ensure(struct db_tx *tx, const struct repo_name *name, int64_t now_us, struct repository *out,
-                       bool *created_out, struct err *err) MUST_USE;
+bool repository_ensure(struct db_tx *tx, const struct repo_name *name, int64_t now_us,
+                       struct repository *out, bool *created_out, struct err *err) MUST_USE;
 
-/* Throws gate views away: of one repository, of all in a namespace, of all. Constant cost. Writer. */
+/* Throws gate views away: of one repository, of all in a namespace, of all. Constant cost.
+ * Writer. */
 bool repository_gate_bump(struct db_tx *tx, int64_t repository_id, struct err *err) MUST_USE;
-bool repository_gate_bump_namespace(struct db_tx *tx, int64_t namespace_id, struct err *err) MUST_USE;
+bool repository_gate_bump_namespace(struct db_tx *tx, int64_t namespace_id,
+                                    struct err *err) MUST_USE;
 bool repository_gate_bump_all(struct db_tx *tx, struct err *err) MUST_USE;
 
-/* Adds to (or with a negative number takes from) the usage of the repository's namespace. Expected errors: ERR_QUOTA.
- * Writer; called by the nouns that store bytes. */
-bool repository_charge(struct db_tx *tx, int64_t repository_id, int64_t bytes, struct err *err) MUST_USE;
+/* Adds to (or with a negative number takes from) the usage of the repository's namespace. Expected
+ * errors: ERR_QUOTA. Writer; called by the nouns that store bytes. */
+bool repository_charge(struct db_tx *tx, int64_t repository_id, int64_t bytes,
+                       struct err *err) MUST_USE;
 
 /* Whose eyes a list is for. Zero = anonymous. */
 struct reader {
@@ -53,15 +59,18 @@ struct repository_list {
     size_t count;
     bool more; /* a next page exists */
 };
-/* A page of the repositories that hold a manifest and that `reader` may read, ascending by bytes of the full name.
+/* A page of the repositories that hold a manifest and that `reader` may read, ascending by bytes of
+ * the full name.
  *   last   names after this one; "" = from the start
  *   max    1 … 1,000
  * Any tx. */
 bool repository_list(struct db_tx *tx, const struct reader *reader, struct slice last, int max,
                      struct repository_list *out, struct err *err) MUST_USE;
-/* The same for one namespace, whoever asks; `empty_too`: also those without a manifest (trust data may come first). */
-bool repository_list_namespace(struct db_tx *tx, int64_t namespace_id, bool empty_too, struct slice last, int max,
-                               struct repository_list *out, struct err *err) MUST_USE;
+/* The same for one namespace, whoever asks; `empty_too`: also those without a manifest (trust data
+ * may come first). */
+bool repository_list_namespace(struct db_tx *tx, int64_t namespace_id, bool empty_too,
+                               struct slice last, int max, struct repository_list *out,
+                               struct err *err) MUST_USE;
 /* All repositories that have or had trust data, by id: id > after. Any tx. */
 bool repository_list_trusted(struct db_tx *tx, int64_t after, int max, struct repository_list *out,
                              struct err *err) MUST_USE;

@@ -9,7 +9,7 @@ void role_target_list_dispose(struct role_target_list *list)
     *list = (struct role_target_list){0};
 }
 
-/* --- bringing the history up to date ---------------------------------------------------------------------------- */
+/* --- bringing the history up to date ---------------------------------------------------------- */
 
 /* An open row, as far as the comparison needs it. */
 struct open_row {
@@ -86,8 +86,7 @@ static bool close_row(const struct update *u, const struct open_row *row, enum r
     return db_run(q, err);
 }
 
-static bool open_row(const struct update *u, const struct role_target_entry *entry,
-                     struct err *err)
+static bool open_row(const struct update *u, const struct role_target_entry *entry, struct err *err)
 {
     auto_stmt struct db_stmt *q = db_stmt(u->tx, SQL_ROLE_TARGET_INSERT);
     db_bind_int(q, 1, u->repository_id);
@@ -127,10 +126,10 @@ static bool merge(const struct update *u, const struct open_list *open,
             j++;
             continue;
         }
-        int order = i == open->count  ? 1
-                    : j == entry_count ? -1
-                                       : slice_compare(slice_str(open->items[i].tag),
-                                                       entries[j].tag);
+        int order = i == open->count ? 1
+                    : j == entry_count
+                        ? -1
+                        : slice_compare(slice_str(open->items[i].tag), entries[j].tag);
         bool done = order < 0   ? close_row(u, &open->items[i], ROLE_TARGET_WITHDRAWN, err)
                     : order > 0 ? open_row(u, &entries[j], err)
                                 : replace_row(u, &open->items[i], &entries[j], err);
@@ -143,10 +142,10 @@ static bool merge(const struct update *u, const struct open_list *open,
     return true;
 }
 
-bool role_target_update(struct db_tx *tx, int64_t repository_id, struct slice role,
-                        int64_t version, const struct role_target_entry *entries,
-                        size_t entry_count, const uint8_t (*signers)[32], int signer_count,
-                        int64_t now_us, struct err *err)
+bool role_target_update(struct db_tx *tx, int64_t repository_id, struct slice role, int64_t version,
+                        const struct role_target_entry *entries, size_t entry_count,
+                        const uint8_t (*signers)[32], int signer_count, int64_t now_us,
+                        struct err *err)
 {
     int kept = signer_count < TARGET_SIGNERS_MAX ? signer_count : TARGET_SIGNERS_MAX;
     struct update u = {
@@ -177,7 +176,7 @@ bool role_target_close(struct db_tx *tx, int64_t repository_id, struct slice rol
     return db_run(q, err);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* TARGET_COLUMNS */
 static void read_target(struct db_stmt *q, struct role_target *out)

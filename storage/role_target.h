@@ -1,7 +1,9 @@
-/* Role history: which tag each role listed as what, from when to when and why no longer. Only tells the past (revoked,
- * superseded within grace); what is listed now is decided from the verified documents.
+/* Role history: which tag each role listed as what, from when to when and why no longer. Only tells
+ * the past (revoked, superseded within grace); what is listed now is decided from the verified
+ * documents.
  * Owns: the role_target table.
- * Invariant: for one (repository, role, incarnation, tag) at most one row is open, and rows do not overlap. */
+ * Invariant: for one (repository, role, incarnation, tag) at most one row is open, and rows do not
+ * overlap. */
 #ifndef STORAGE_ROLE_TARGET_H
 #define STORAGE_ROLE_TARGET_H
 
@@ -45,33 +47,35 @@ static inline void cleanup_role_target_list(struct role_target_list *list)
 #define auto_role_target_list __attribute__((cleanup(cleanup_role_target_list)))
 
 struct role_target_entry {
-    struct slice tag;             /* names above TARGET_NAME_MAX bytes are no tags and are left out */
+    struct slice tag; /* names above TARGET_NAME_MAX bytes are no tags and are left out */
     struct digest sha256, sha512; /* each may be unset */
     int64_t length;
 };
-/* Brings the history up to date with a document just stored by trust_doc_put: what is new opens, what changed is
- * replaced, what is missing is withdrawn.
+/* Brings the history up to date with a document just stored by trust_doc_put: what is new opens,
+ * what changed is replaced, what is missing is withdrawn.
  *   entries   sorted by tag, byte-wise, no duplicates
  *   signers   SPKI hashes whose signatures on the document are valid
  * Writer, in the same transaction as trust_doc_put. */
 bool role_target_update(struct db_tx *tx, int64_t repository_id, struct slice role, int64_t version,
-                        const struct role_target_entry *entries, size_t entry_count, const uint8_t (*signers)[32],
-                        int signer_count, int64_t now_us, struct err *err) MUST_USE;
-/* Closes every open row of a role (of all roles when empty). Writer; trust_role_end and trust_doc_wipe call it. */
-bool role_target_close(struct db_tx *tx, int64_t repository_id, struct slice role, enum role_target_why why,
-                       int64_t now_us, struct err *err) MUST_USE;
+                        const struct role_target_entry *entries, size_t entry_count,
+                        const uint8_t (*signers)[32], int signer_count, int64_t now_us,
+                        struct err *err) MUST_USE;
+/* Closes every open row of a role (of all roles when empty). Writer; trust_role_end and
+ * trust_doc_wipe call it. */
+bool role_target_close(struct db_tx *tx, int64_t repository_id, struct slice role,
+                       enum role_target_why why, int64_t now_us, struct err *err) MUST_USE;
 
 /* The history of a tag in a role over all its lives, newest first. Any tx. */
-bool role_target_history(struct db_tx *tx, int64_t repository_id, struct slice role, struct slice tag,
-                         struct role_target_list *out, struct err *err) MUST_USE;
+bool role_target_history(struct db_tx *tx, int64_t repository_id, struct slice role,
+                         struct slice tag, struct role_target_list *out, struct err *err) MUST_USE;
 /* The open rows of a role. Any tx. */
-bool role_target_listed(struct db_tx *tx, int64_t repository_id, struct slice role, struct role_target_list *out,
-                        struct err *err) MUST_USE;
+bool role_target_listed(struct db_tx *tx, int64_t repository_id, struct slice role,
+                        struct role_target_list *out, struct err *err) MUST_USE;
 /* Rows of any role that ended at or after `since_us`, oldest end first (grace). Any tx. */
-bool role_target_ended_since(struct db_tx *tx, int64_t repository_id, int64_t since_us, struct role_target_list *out,
-                             struct err *err) MUST_USE;
+bool role_target_ended_since(struct db_tx *tx, int64_t repository_id, int64_t since_us,
+                             struct role_target_list *out, struct err *err) MUST_USE;
 /* True in *out when a digest is or was a target of this repository. Any tx. */
-bool role_target_names(struct db_tx *tx, int64_t repository_id, const struct digest *digest, bool *out,
-                       struct err *err) MUST_USE;
+bool role_target_names(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                       bool *out, struct err *err) MUST_USE;
 
 #endif

@@ -11,7 +11,8 @@ char *row_dup(struct db_stmt *q, int column);
 /* Exactly 32 bytes; zero when the column is something else. */
 void row_hash(struct db_stmt *q, int column, uint8_t out[32]);
 
-/* Room for one more item in a list that holds `count` of them. Returns the (moved) items; the new one is zeroed. */
+/* Room for one more item in a list that holds `count` of them. Returns the (moved) items; the new
+ * one is zeroed. */
 void *list_room(void *items, size_t count, size_t size);
 
 /* One-row questions: runs q and tells whether there was a row. False only on failure. */

@@ -1,5 +1,6 @@
-/* The schema, as numbered migrations: entry i brings a database from format i to i + 1. Written once per engine
- * (schema_sqlite.c); the statements are common. Released entries are never changed. */
+/* The schema, as numbered migrations: entry i brings a database from format i to i + 1. Written
+ * once per engine (schema_sqlite.c); the statements are common. Released entries are never
+ * changed. */
 #ifndef STORAGE_SCHEMA_H
 #define STORAGE_SCHEMA_H
 

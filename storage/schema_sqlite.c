@@ -1,8 +1,9 @@
 #include "storage/schema.h"
 
-/* Times are microseconds since the epoch (UTC). Digests are one byte of algorithm and the raw hash. An end that has not
- * come (superseded, revoked, until) is 0, so that it can be compared without NULL. Accounts are named by number without a
- * foreign key where the row must outlive them (who pushed, who signed); the number is never used again. */
+/* Times are microseconds since the epoch (UTC). Digests are one byte of algorithm and the raw hash.
+ * An end that has not come (superseded, revoked, until) is 0, so that it can be compared without
+ * NULL. Accounts are named by number without a foreign key where the row must outlive them (who
+ * pushed, who signed); the number is never used again. */
 #define DIGEST_CHECK(column) " CHECK (length(" column ") IN (33, 65))"
 
 static const char first_format[] =
@@ -52,7 +53,8 @@ static const char first_format[] =
     "  CHECK ((kind = 1) = (namespace_id IS NULL)),"
     "  CHECK (kind = 1 OR (administrator = 0 AND password_hash = ''))"
     ") STRICT;"
-    "CREATE UNIQUE INDEX account_by_namespace ON account (namespace_id, kind, name) WHERE namespace_id IS NOT NULL;"
+    "CREATE UNIQUE INDEX account_by_namespace ON account (namespace_id, kind, name) "
+    "WHERE namespace_id IS NOT NULL;"
     "CREATE UNIQUE INDEX account_users ON account (name) WHERE kind = 1;"
 
     "CREATE TABLE membership ("
@@ -124,7 +126,8 @@ static const char first_format[] =
     "  content BLOB NOT NULL CHECK (length(content) = size)"
     ") STRICT;"
     "CREATE UNIQUE INDEX manifest_by_digest ON manifest (repository_id, digest);"
-    "CREATE INDEX manifest_by_subject ON manifest (repository_id, subject, digest) WHERE subject IS NOT NULL;"
+    "CREATE INDEX manifest_by_subject ON manifest (repository_id, subject, digest) "
+    "WHERE subject IS NOT NULL;"
 
     "CREATE TABLE edge ("
     "  repository_id INTEGER NOT NULL,"
@@ -202,9 +205,11 @@ static const char first_format[] =
     "  superseded_us INTEGER NOT NULL DEFAULT 0,"
     "  content BLOB NOT NULL"
     ") STRICT;"
-    "CREATE UNIQUE INDEX trust_doc_by_version ON trust_doc (repository_id, role, incarnation, version);"
+    "CREATE UNIQUE INDEX trust_doc_by_version "
+    "ON trust_doc (repository_id, role, incarnation, version);"
     "CREATE INDEX trust_doc_by_sha256 ON trust_doc (repository_id, role, sha256);"
-    "CREATE UNIQUE INDEX trust_doc_current ON trust_doc (repository_id, role) WHERE superseded_us = 0;"
+    "CREATE UNIQUE INDEX trust_doc_current ON trust_doc (repository_id, role) "
+    "WHERE superseded_us = 0;"
     "CREATE INDEX trust_doc_due ON trust_doc (role, accepted_us) WHERE superseded_us = 0;"
 
     "CREATE TABLE role_target ("
@@ -218,17 +223,20 @@ static const char first_format[] =
     "  length INTEGER NOT NULL,"
     "  since_us INTEGER NOT NULL,"
     "  since_version INTEGER NOT NULL,"
-    "  last_version INTEGER NOT NULL," /* of a closed row; an open one goes on to the role's version */
+    /* of a closed row; an open one goes on to the role's version */
+    "  last_version INTEGER NOT NULL,"
     "  until_us INTEGER NOT NULL DEFAULT 0,"
     "  why INTEGER NOT NULL DEFAULT 0 CHECK (why BETWEEN 0 AND 4),"
     "  signers BLOB NOT NULL CHECK (length(signers) % 32 = 0),"
     "  CHECK ((until_us = 0) = (why = 0))"
     ") STRICT;"
-    "CREATE UNIQUE INDEX role_target_open ON role_target (repository_id, role, tag) WHERE until_us = 0;"
+    "CREATE UNIQUE INDEX role_target_open ON role_target (repository_id, role, tag) "
+    "WHERE until_us = 0;"
     "CREATE INDEX role_target_by_tag ON role_target (repository_id, role, tag, id);"
     "CREATE INDEX role_target_by_end ON role_target (repository_id, until_us) WHERE until_us > 0;"
     "CREATE INDEX role_target_by_sha256 ON role_target (repository_id, sha256);"
-    "CREATE INDEX role_target_by_sha512 ON role_target (repository_id, sha512) WHERE sha512 IS NOT NULL;"
+    "CREATE INDEX role_target_by_sha512 ON role_target (repository_id, sha512) "
+    "WHERE sha512 IS NOT NULL;"
 
     "CREATE TABLE tombstone ("
     "  id INTEGER PRIMARY KEY AUTOINCREMENT,"

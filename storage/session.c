@@ -79,7 +79,7 @@ bool session_touch(struct db_tx *tx, int64_t id, const char *address, int64_t no
 }
 
 static bool end_rows(struct db_tx *tx, enum sql statement, int64_t id, const char *why,
-                   int64_t now_us, struct err *err)
+                     int64_t now_us, struct err *err)
 {
     auto_stmt struct db_stmt *q = db_stmt(tx, (int)statement);
     db_bind_int(q, 1, id);

@@ -30,8 +30,9 @@
     "d.superseded_us, d.content"
 /* documents of the present lives of a repository's roles */
 #define DOC_LIVE                                                                                   \
-    "FROM trust_role r JOIN trust_doc d ON d.repository_id = r.repository_id AND d.role = r.role "  \
-    "AND d.incarnation = r.incarnation WHERE r.repository_id = ?1 AND r.ended_us = 0 "
+    "FROM trust_role r JOIN trust_doc d ON d.repository_id = r.repository_id "                     \
+    "AND d.role = r.role AND d.incarnation = r.incarnation "                                       \
+    "WHERE r.repository_id = ?1 AND r.ended_us = 0 "
 /* an open row goes on to the version that its role has now */
 #define TARGET_COLUMNS                                                                             \
     "x.role, x.incarnation, x.tag, x.sha256, x.sha512, x.length, x.since_us, x.since_version, "   \
@@ -110,7 +111,8 @@ const char *const sql_statements[SQL_COUNT] = {
     [SQL_REPOSITORY_LIST_ALL] =
         "SELECT " REPOSITORY_COLUMNS " FROM repository r JOIN namespace n ON n.id = r.namespace_id "
         "WHERE r.name > ?1 AND r.manifest_count > 0 ORDER BY r.name LIMIT ?2",
-    /* namespaces in the order of their prefix, in each its repositories: the order of full names without a sort */
+    /* namespaces in the order of their prefix, in each its repositories: the order of full names
+     * without a sort */
     [SQL_REPOSITORY_LIST_READABLE] =
         "SELECT " REPOSITORY_COLUMNS " FROM namespace n CROSS JOIN repository r "
         "WHERE n.prefix >= ?5 AND " NAMESPACE_READABLE
@@ -381,8 +383,8 @@ const char *const sql_statements[SQL_COUNT] = {
 
     /* policy: by scope, by (namespace, pattern) */
     [SQL_POLICY_GET] = "SELECT " POLICY_COLUMNS " FROM policy WHERE scope = ?1",
-    [SQL_POLICY_PATTERNS] = "SELECT p.scope FROM namespace n JOIN policy p ON p.namespace_id = n.id "
-                            "WHERE n.name = ?1 AND p.pattern = 1",
+    [SQL_POLICY_PATTERNS] = "SELECT p.scope FROM namespace n JOIN policy p "
+                            "ON p.namespace_id = n.id WHERE n.name = ?1 AND p.pattern = 1",
     [SQL_POLICY_NEXT_GENERATION] = "UPDATE instance SET policy_changes = policy_changes + 1 "
                                    "WHERE id = 1 RETURNING policy_changes",
     [SQL_POLICY_PUT] =

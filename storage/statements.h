@@ -1,6 +1,6 @@
-/* Every SQL statement of the program, by number. Written in the part of SQL that SQLite 3.40 and PostgreSQL 15 share;
- * parameters are ?1 …; no statement is ever put together at run time. A test explains each and refuses a scan of a
- * table that grows. Private to storage/. */
+/* Every SQL statement of the program, by number. Written in the part of SQL that SQLite 3.40 and
+ * PostgreSQL 15 share; parameters are ?1 …; no statement is ever put together at run time. A test
+ * explains each and refuses a scan of a table that grows. Private to storage/. */
 #ifndef STORAGE_STATEMENTS_H
 #define STORAGE_STATEMENTS_H
 

@@ -1,9 +1,8 @@
-#include "storage/store_private.h"
-
 #include "base/fsx.h"
 #include "storage/gc.h"
 #include "storage/schema.h"
 #include "storage/statements.h"
+#include "storage/store_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -142,7 +141,8 @@ void store_digest_unlock(struct store *store, const struct digest *digest)
     pthread_mutex_unlock(lock_of(store, digest));
 }
 
-/* mkdir and a sync of the parent, whoever made it: it may have been a process that died before its own sync. */
+/* mkdir and a sync of the parent, whoever made it: it may have been a process that died before its
+ * own sync. */
 static bool make_folder(int at, const char *parent, const char *path, struct err *err)
 {
     if (!fsx_mkdir(at, path, 0700, err)) {

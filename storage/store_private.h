@@ -18,11 +18,12 @@ struct store {
     struct uploads *uploads;
     pthread_mutex_t digest_locks[STORE_DIGEST_LOCKS];
     pthread_mutex_t folders_lock;
-    bool folders[DIGEST_SHA512 + 1][256]; /* made and synced by this process, by algorithm and first byte */
+    bool folders[DIGEST_SHA512 + 1]
+                [256]; /* made and synced by this process, by algorithm and first byte */
 };
 
-/* Held while a blob's file and its row are brought into being or out of it, so that the two cannot cross. Never taken on
- * the writer thread. One at a time per thread. */
+/* Held while a blob's file and its row are brought into being or out of it, so that the two cannot
+ * cross. Never taken on the writer thread. One at a time per thread. */
 void store_digest_lock(struct store *store, const struct digest *digest);
 void store_digest_unlock(struct store *store, const struct digest *digest);
 /* Makes blobs/<alg>/<hh> durably. */

@@ -1,5 +1,6 @@
 /* Tags: names that point to manifests, one row per (repository, name).
- * Owns: the tag table and its history. Refuses to know: who may move a tag (auth), what a signature says (trust).
+ * Owns: the tag table and its history. Refuses to know: who may move a tag (auth), what a signature
+ * says (trust).
  * Invariants
  *   1. A tag points to a manifest that exists in the same repository.
  *   2. Every change of a tag is one row of history, written in the same transaction. */
@@ -27,11 +28,12 @@ bool tag_get(struct db_tx *tx, int64_t repository_id, const struct tag_name *nam
 /* Points a tag at a manifest, creating it when needed (OCI distribution 1.1, "Pushing Manifests").
  *   change_out   what happened; may be NULL. The caller has decided beforehand that it may
  * Expected errors: ERR_MANIFEST_UNKNOWN. Writer. */
-bool tag_put(struct db_tx *tx, int64_t repository_id, const struct tag_name *name, const struct digest *digest,
-             const struct actor *actor, int64_t now_us, enum tag_change *change_out, struct err *err) MUST_USE;
+bool tag_put(struct db_tx *tx, int64_t repository_id, const struct tag_name *name,
+             const struct digest *digest, const struct actor *actor, int64_t now_us,
+             enum tag_change *change_out, struct err *err) MUST_USE;
 /* Removes a tag; the manifest stays. Expected errors: ERR_TAG_UNKNOWN. Writer. */
-bool tag_delete(struct db_tx *tx, int64_t repository_id, const struct tag_name *name, const struct actor *actor,
-                int64_t now_us, struct err *err) MUST_USE;
+bool tag_delete(struct db_tx *tx, int64_t repository_id, const struct tag_name *name,
+                const struct actor *actor, int64_t now_us, struct err *err) MUST_USE;
 
 struct tag_item {
     struct tag_name name;
@@ -46,15 +48,15 @@ struct tag_list {
  *   last   names after this one; "" = from the start
  *   max    1 … 1,000
  * Any tx. */
-bool tag_list(struct db_tx *tx, int64_t repository_id, struct slice last, int max, struct tag_list *out,
-              struct err *err) MUST_USE;
+bool tag_list(struct db_tx *tx, int64_t repository_id, struct slice last, int max,
+              struct tag_list *out, struct err *err) MUST_USE;
 /* The tags that point to a manifest, by name, at most `max`. Any tx. */
-bool tag_list_of_manifest(struct db_tx *tx, int64_t repository_id, const struct digest *digest, int max,
-                          struct tag_list *out, struct err *err) MUST_USE;
-/* What a tag pointed to, newest first, at most `max`: item.tag.digest unset = removed (size 0 when the manifest is
- * gone). Any tx. */
-bool tag_history(struct db_tx *tx, int64_t repository_id, const struct tag_name *name, int max, struct tag_list *out,
-                 struct err *err) MUST_USE;
+bool tag_list_of_manifest(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                          int max, struct tag_list *out, struct err *err) MUST_USE;
+/* What a tag pointed to, newest first, at most `max`: item.tag.digest unset = removed (size 0 when
+ * the manifest is gone). Any tx. */
+bool tag_history(struct db_tx *tx, int64_t repository_id, const struct tag_name *name, int max,
+                 struct tag_list *out, struct err *err) MUST_USE;
 void tag_list_dispose(struct tag_list *list);
 static inline void cleanup_tag_list(struct tag_list *list)
 {

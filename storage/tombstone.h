@@ -1,4 +1,5 @@
-/* Tombstones: what is left of wiped trust data for people to read: who, when, why, what it was (gate.md 11.3).
+/* Tombstones: what is left of wiped trust data for people to read: who, when, why, what it was
+ * (gate.md 11.3).
  * Owns: the tombstone table. */
 #ifndef STORAGE_TOMBSTONE_H
 #define STORAGE_TOMBSTONE_H
@@ -25,11 +26,13 @@ static inline void cleanup_tombstone(struct tombstone *t)
 #define auto_tombstone __attribute__((cleanup(cleanup_tombstone)))
 
 /* Adds one; sets its incarnation (one more than the last one's).
- *   t   wiped_us, reason, pin_kept, versions and roots are read (the texts may be NULL), incarnation is written
+ *   t   wiped_us, reason, pin_kept, versions and roots are read (the texts may be NULL),
+ *       incarnation is written
  * Writer. */
-bool tombstone_put(struct db_tx *tx, int64_t repository_id, struct tombstone *t, const struct actor *actor,
-                   struct err *err) MUST_USE;
+bool tombstone_put(struct db_tx *tx, int64_t repository_id, struct tombstone *t,
+                   const struct actor *actor, struct err *err) MUST_USE;
 /* The last one. Expected errors: ERR_NOT_FOUND. Any tx. */
-bool tombstone_get(struct db_tx *tx, int64_t repository_id, struct tombstone *out, struct err *err) MUST_USE;
+bool tombstone_get(struct db_tx *tx, int64_t repository_id, struct tombstone *out,
+                   struct err *err) MUST_USE;
 
 #endif

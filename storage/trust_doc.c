@@ -31,7 +31,7 @@ void trust_due_list_dispose(struct trust_due_list *list)
     *list = (struct trust_due_list){0};
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* DOC_COLUMNS */
 static void read_doc(struct db_stmt *q, struct trust_doc *out)
@@ -124,8 +124,7 @@ bool trust_doc_by_sha256(struct db_tx *tx, int64_t repository_id, struct slice r
 }
 
 bool trust_doc_by_life(struct db_tx *tx, int64_t repository_id, struct slice role,
-                       int64_t incarnation, int64_t version, struct trust_doc *out,
-                       struct err *err)
+                       int64_t incarnation, int64_t version, struct trust_doc *out, struct err *err)
 {
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_TRUST_DOC_BY_LIFE);
     db_bind_int(q, 1, repository_id);
@@ -192,9 +191,10 @@ bool trust_doc_accepted_before(struct db_tx *tx, struct slice role, int64_t befo
     return true;
 }
 
-/* --- storing ---------------------------------------------------------------------------------------------------- */
+/* --- storing ---------------------------------------------------------------------------------- */
 
-/* The incarnation that a new document belongs to; refuses what is not newer in a life that goes on. */
+/* The incarnation that a new document belongs to; refuses what is not newer in a life that goes
+ * on. */
 static bool life_of(struct db_tx *tx, int64_t repository_id, const struct trust_doc_new *doc,
                     int64_t *incarnation_out, struct err *err)
 {

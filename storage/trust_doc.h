@@ -1,9 +1,12 @@
-/* Trust documents (Notary v1 role files) of a repository: bytes as received, every version, and the lives of its roles.
+/* Trust documents (Notary v1 role files) of a repository: bytes as received, every version, and the
+ * lives of its roles.
  * Owns: the tables trust_doc and trust_role. Refuses to know: what a document says (trust/verify).
  * Invariants
- *   1. Documents are never changed and never deleted; of a role's present life at most one is current (not superseded).
- *   2. A role's life (gate.md 11.3) starts with its first document and ends by trust_role_end or trust_doc_wipe; the next
- *      document begins a new one, with incarnation + 1, whose versions may start anew.
+ *   1. Documents are never changed and never deleted; of a role's present life at most one is
+ *      current (not superseded).
+ *   2. A role's life (gate.md 11.3) starts with its first document and ends by trust_role_end or
+ *      trust_doc_wipe; the next document begins a new one, with incarnation + 1, whose versions may
+ *      start anew.
  *   3. In one life versions only rise; `seen` is the highest.
  *   4. Documents of ended lives are found by checksum only. */
 #ifndef STORAGE_TRUST_DOC_H
@@ -51,24 +54,28 @@ struct trust_doc_new {
 };
 /* Stores a document and makes it the role's current one; begins a life when the role has none.
  * Expected errors: ERR_TRUST_VERSION (the life has this version or a newer one). Writer. */
-bool trust_doc_put(struct db_tx *tx, int64_t repository_id, const struct trust_doc_new *doc, int64_t now_us,
-                   struct err *err) MUST_USE;
+bool trust_doc_put(struct db_tx *tx, int64_t repository_id, const struct trust_doc_new *doc,
+                   int64_t now_us, struct err *err) MUST_USE;
 
 /* All current documents, root included, by role name. Empty when there are none. Any tx. */
-bool trust_doc_current(struct db_tx *tx, int64_t repository_id, struct trust_doc_list *out, struct err *err) MUST_USE;
+bool trust_doc_current(struct db_tx *tx, int64_t repository_id, struct trust_doc_list *out,
+                       struct err *err) MUST_USE;
 /* Every root version of the present life, ascending. Any tx. */
-bool trust_doc_roots(struct db_tx *tx, int64_t repository_id, struct trust_doc_list *out, struct err *err) MUST_USE;
+bool trust_doc_roots(struct db_tx *tx, int64_t repository_id, struct trust_doc_list *out,
+                     struct err *err) MUST_USE;
 /* One document. Expected errors: ERR_TRUST_NOT_FOUND. Any tx. */
-bool trust_doc_current_role(struct db_tx *tx, int64_t repository_id, struct slice role, struct trust_doc *out,
-                            struct err *err) MUST_USE;
-bool trust_doc_by_version(struct db_tx *tx, int64_t repository_id, struct slice role, int64_t version,
-                          struct trust_doc *out, struct err *err) MUST_USE;
+bool trust_doc_current_role(struct db_tx *tx, int64_t repository_id, struct slice role,
+                            struct trust_doc *out, struct err *err) MUST_USE;
+bool trust_doc_by_version(struct db_tx *tx, int64_t repository_id, struct slice role,
+                          int64_t version, struct trust_doc *out, struct err *err) MUST_USE;
 /* Of any life: the name is the hash. */
-bool trust_doc_by_sha256(struct db_tx *tx, int64_t repository_id, struct slice role, const uint8_t sha256[32],
-                         struct trust_doc *out, struct err *err) MUST_USE;
-/* A past document of any life (gate.md 6 b: would it still verify?). Expected errors: ERR_TRUST_NOT_FOUND. */
-bool trust_doc_by_life(struct db_tx *tx, int64_t repository_id, struct slice role, int64_t incarnation, int64_t version,
-                       struct trust_doc *out, struct err *err) MUST_USE;
+bool trust_doc_by_sha256(struct db_tx *tx, int64_t repository_id, struct slice role,
+                         const uint8_t sha256[32], struct trust_doc *out, struct err *err) MUST_USE;
+/* A past document of any life (gate.md 6 b: would it still verify?). Expected errors:
+ * ERR_TRUST_NOT_FOUND. */
+bool trust_doc_by_life(struct db_tx *tx, int64_t repository_id, struct slice role,
+                       int64_t incarnation, int64_t version, struct trust_doc *out,
+                       struct err *err) MUST_USE;
 /* Whether the repository has trust data now. */
 bool trust_doc_any(struct db_tx *tx, int64_t repository_id, bool *out, struct err *err) MUST_USE;
 
@@ -93,14 +100,16 @@ static inline void cleanup_trust_role_life_list(struct trust_role_life_list *lis
 }
 #define auto_trust_role_life_list __attribute__((cleanup(cleanup_trust_role_life_list)))
 
-/* Ends the present life of a role: its documents are no longer current, its listed targets end (role_target.h, why
- * ROLE_TARGET_ROLE_ENDED). Nothing to end is no error. Writer. */
+/* Ends the present life of a role: its documents are no longer current, its listed targets end
+ * (role_target.h, why ROLE_TARGET_ROLE_ENDED). Nothing to end is no error. Writer. */
 bool trust_role_end(struct db_tx *tx, int64_t repository_id, struct slice role, int64_t now_us,
                     struct err *err) MUST_USE;
-/* Ends the life of every role (why ROLE_TARGET_WIPED). The rest of a wipe: tombstone.h, trust_pin.h, change_record.h.
+/* Ends the life of every role (why ROLE_TARGET_WIPED). The rest of a wipe: tombstone.h,
+ * trust_pin.h, change_record.h.
  *   had_out   there was something; may be NULL
  * Writer. */
-bool trust_doc_wipe(struct db_tx *tx, int64_t repository_id, int64_t now_us, bool *had_out, struct err *err) MUST_USE;
+bool trust_doc_wipe(struct db_tx *tx, int64_t repository_id, int64_t now_us, bool *had_out,
+                    struct err *err) MUST_USE;
 
 struct trust_due {
     int64_t repository_id;
@@ -110,8 +119,8 @@ struct trust_due_list {
     struct trust_due *items;
     size_t count;
 };
-/* Repositories whose current document of `role` was accepted before `before_us`, oldest first: candidates for renewal.
- * Any tx. */
+/* Repositories whose current document of `role` was accepted before `before_us`, oldest first:
+ * candidates for renewal. Any tx. */
 bool trust_doc_accepted_before(struct db_tx *tx, struct slice role, int64_t before_us, int max,
                                struct trust_due_list *out, struct err *err) MUST_USE;
 void trust_due_list_dispose(struct trust_due_list *list);

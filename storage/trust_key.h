@@ -30,21 +30,24 @@ static inline void cleanup_trust_key(struct trust_key *key)
 
 /* Stores a new pending key. Expected errors: ERR_CONFLICT (there is a pending one). Writer. */
 bool trust_key_put(struct db_tx *tx, int64_t repository_id, struct slice role, const char *key_id,
-                   struct slice public_der, struct slice sealed, int64_t now_us, struct err *err) MUST_USE;
+                   struct slice public_der, struct slice sealed, int64_t now_us,
+                   struct err *err) MUST_USE;
 /* Expected errors: ERR_NOT_FOUND. Any tx. */
-bool trust_key_pending(struct db_tx *tx, int64_t repository_id, struct slice role, struct trust_key *out,
-                       struct err *err) MUST_USE;
+bool trust_key_pending(struct db_tx *tx, int64_t repository_id, struct slice role,
+                       struct trust_key *out, struct err *err) MUST_USE;
 bool trust_key_get(struct db_tx *tx, int64_t repository_id, struct slice role, const char *key_id,
                    struct trust_key *out, struct err *err) MUST_USE;
 /* Expected errors: ERR_NOT_FOUND. Writer. */
-bool trust_key_set_state(struct db_tx *tx, int64_t id, enum trust_key_state state, struct err *err) MUST_USE;
+bool trust_key_set_state(struct db_tx *tx, int64_t id, enum trust_key_state state,
+                         struct err *err) MUST_USE;
 
 struct trust_key_list {
     struct trust_key *items;
     size_t count;
 };
 /* All keys of a repository, newest first. Any tx. */
-bool trust_key_list(struct db_tx *tx, int64_t repository_id, struct trust_key_list *out, struct err *err) MUST_USE;
+bool trust_key_list(struct db_tx *tx, int64_t repository_id, struct trust_key_list *out,
+                    struct err *err) MUST_USE;
 void trust_key_list_dispose(struct trust_key_list *list);
 static inline void cleanup_trust_key_list(struct trust_key_list *list)
 {

@@ -61,8 +61,8 @@ bool trust_pin_get(struct db_tx *tx, int64_t repository_id, struct pin_list *out
     return list_of(tx, SQL_TRUST_PIN_LIST, repository_id, out, err);
 }
 
-bool trust_pin_set(struct db_tx *tx, int64_t repository_id, const uint8_t (*spki)[32],
-                   size_t count, const struct actor *actor, int64_t now_us, struct err *err)
+bool trust_pin_set(struct db_tx *tx, int64_t repository_id, const uint8_t (*spki)[32], size_t count,
+                   const struct actor *actor, int64_t now_us, struct err *err)
 {
     if (!clear_of(tx, SQL_TRUST_PIN_CLEAR, repository_id, err)) {
         return false;

@@ -59,7 +59,7 @@ struct upload_row {
     char repo[REPO_NAME_MAX + 1];
 };
 
-/* --- the table of sessions -------------------------------------------------------------------------------------- */
+/* --- the table of sessions -------------------------------------------------------------------- */
 
 struct uploads *uploads_new(void)
 {
@@ -168,7 +168,7 @@ static bool read_id(struct slice text, char out[UPLOAD_ID_MAX])
     return true;
 }
 
-/* --- rows ------------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static bool read_row(struct db_tx *tx, const char *id, struct upload_row *out, struct err *err)
 {
@@ -217,7 +217,7 @@ static bool delete_row(struct db_tx *tx, void *arg, struct err *err)
     return db_run(q, err);
 }
 
-/* --- files ------------------------------------------------------------------------------------------------------ */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static bool hash_file(int fd, int64_t size, struct hash *h, struct err *err)
 {
@@ -285,7 +285,8 @@ static bool is_unheld(struct db_tx *tx, void *arg, struct err *err)
     return !held || err_set(err, ERR_CONFLICT, "");
 }
 
-/* Removes a file under blobs/ that was published but has no row: its commit failed, or a crash came before it. */
+/* Removes a file under blobs/ that was published but has no row: its commit failed, or a crash came
+ * before it. */
 static void remove_orphan(struct store *store, struct digest *digest)
 {
     char path[BLOB_PATH_MAX];
@@ -316,8 +317,8 @@ static bool remove_published(struct store *store, int fd, struct err *err)
     return true;
 }
 
-/* Ends a session for good: what it published without a row, its row, its file, in this order, so that a crash leaves
- * enough to begin again. */
+/* Ends a session for good: what it published without a row, its row, its file, in this order, so
+ * that a crash leaves enough to begin again. */
 static bool discard(struct upload *u, struct err *err)
 {
     mark_over(u);
@@ -338,7 +339,7 @@ static void discard_quietly(struct upload *u)
     }
 }
 
-/* --- taking and giving back ------------------------------------------------------------------------------------- */
+/* --- taking and giving back ------------------------------------------------------------------- */
 
 static struct upload *upload_new(struct store *store, const char *id, enum upload_kind kind)
 {
@@ -375,7 +376,8 @@ static bool take_known(struct uploads *uploads, const struct repo_name *repo, co
     return taken;
 }
 
-/* Puts a session into memory that only a row knows; busy from the start. False when somebody else was faster. */
+/* Puts a session into memory that only a row knows; busy from the start. False when somebody else
+ * was faster. */
 static bool adopt(struct upload *u)
 {
     struct uploads *uploads = u->store->uploads;
@@ -507,7 +509,7 @@ void upload_close(struct upload *upload)
     pthread_mutex_unlock(lock);
 }
 
-/* --- starting --------------------------------------------------------------------------------------------------- */
+/* --- starting --------------------------------------------------------------------------------- */
 
 /* The namespace a session is bound to, and how many the account has open. */
 static bool read_start(struct upload *u, int64_t *open_out, struct err *err)
@@ -569,7 +571,8 @@ static bool longest_idle(struct store *store, int64_t account_id, char id_out[UP
     return result != DB_FAILED;
 }
 
-/* Takes and discards a session by id, whoever it belongs to. A session that somebody took meanwhile is left alone. */
+/* Takes and discards a session by id, whoever it belongs to. A session that somebody took meanwhile
+ * is left alone. */
 static bool end_session(struct store *store, const char *id, bool *ended_out, struct err *err)
 {
     struct upload_row row;
@@ -677,7 +680,7 @@ bool upload_start(struct store *store, const struct repo_name *repo, enum upload
     return true;
 }
 
-/* --- bytes ------------------------------------------------------------------------------------------------------ */
+/* --- bytes ------------------------------------------------------------------------------------ */
 
 const char *upload_id(const struct upload *upload)
 {
@@ -744,7 +747,8 @@ bool upload_append(struct upload *upload, struct slice bytes, int64_t now_us, st
     hash_update(upload->sha256, bytes.p, bytes.n);
     int64_t end = at + (int64_t)bytes.n;
     atomic_store(&upload->received, end);
-    if (end - upload->written_back >= WRITE_BACK_UNIT) { /* so that the fsync at the end finds little left */
+    if (end - upload->written_back >=
+        WRITE_BACK_UNIT) { /* so that the fsync at the end finds little left */
         (void)sync_file_range(upload->fd, upload->written_back, end - upload->written_back,
                               SYNC_FILE_RANGE_WRITE);
         upload->written_back = end;
@@ -752,7 +756,7 @@ bool upload_append(struct upload *upload, struct slice bytes, int64_t now_us, st
     return true;
 }
 
-/* --- finishing -------------------------------------------------------------------------------------------------- */
+/* --- finishing -------------------------------------------------------------------------------- */
 
 static bool verify(const struct upload *u, const struct digest *want, struct err *err)
 {
@@ -855,11 +859,11 @@ bool upload_finish(struct upload *upload, const struct digest *digest, int64_t n
     return true;
 }
 
-/* --- without the bytes ------------------------------------------------------------------------------------------ */
+/* --- without the bytes ------------------------------------------------------------------------ */
 
 /* -1: not in memory. -2: there, but not for this caller. */
-static int64_t received_known(struct uploads *uploads, const struct repo_name *repo,
-                              const char *id, int64_t account_id)
+static int64_t received_known(struct uploads *uploads, const struct repo_name *repo, const char *id,
+                              int64_t account_id)
 {
     int64_t received = -1;
     pthread_mutex_lock(&uploads->lock);
@@ -908,7 +912,7 @@ bool upload_cancel(struct store *store, const struct repo_name *repo, struct sli
     return done;
 }
 
-/* --- maintenance ------------------------------------------------------------------------------------------------ */
+/* --- maintenance ------------------------------------------------------------------------------ */
 
 /* Sessions begun before `before_us`, after the cursor (start, id). */
 struct expire_page {
@@ -1029,7 +1033,8 @@ bool uploads_sweep(struct store *store, struct err *err)
     while ((entry = readdir(dir)) != NULL) {
         char id[UPLOAD_ID_MAX];
         if (read_id(slice_str(entry->d_name), id) && !sweep_file(store, id, &why)) {
-            log_err(LOG_WARN, "upload_sweep", &why); /* in nobody's way; the next start tries again */
+            log_err(LOG_WARN, "upload_sweep",
+                    &why); /* in nobody's way; the next start tries again */
         }
     }
     return true;

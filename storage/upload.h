@@ -1,14 +1,17 @@
 /* Upload sessions: bytes on their way to become a blob (OCI distribution 1.1, "Pushing blobs").
  * Owns: uploads/, the upload table and the sessions in memory. Refuses to know: HTTP, rights.
  * Invariants
- *   1. A session belongs to one repository, one incarnation of its namespace and one account; for everybody else it does
- *      not exist.
+ *   1. A session belongs to one repository, one incarnation of its namespace and one account; for
+ *      everybody else it does not exist.
  *   2. At most one request uses a session at a time.
- *   3. After upload_finish has returned true the blob survives power loss; after a digest mismatch nothing is kept.
+ *   3. After upload_finish has returned true the blob survives power loss; after a digest mismatch
+ *      nothing is kept.
  *   4. The bytes received so far survive a restart of the process, not power loss.
  *
- * None of these may be called while the thread has a snapshot open. A request takes a session with upload_start or upload_open and gives it back with upload_close, on every way out. The
- * sessions are in memory; after a restart upload_open finds the row, opens the file and reads it back to hash it. */
+ * None of these may be called while the thread has a snapshot open. A request takes a session with
+ * upload_start or upload_open and gives it back with upload_close, on every way out. The sessions
+ * are in memory; after a restart upload_open finds the row, opens the file and reads it back to
+ * hash it. */
 #ifndef STORAGE_UPLOAD_H
 #define STORAGE_UPLOAD_H
 
@@ -23,21 +26,22 @@ struct upload; /* a session in use by this request */
 
 enum upload_kind {
     UPLOAD_SESSION, /* goes on over several requests: has a row */
-    UPLOAD_SINGLE   /* POST ?digest=: lives within one request, no row; ends with its upload_close */
+    UPLOAD_SINGLE /* POST ?digest=: lives within one request, no row; ends with its upload_close */
 };
 
-/* Begins a session; makes the repository's row when needed. When the account has too many open, its longest idle one
- * ends.
+/* Begins a session; makes the repository's row when needed. When the account has too many open, its
+ * longest idle one ends.
  * Expected errors: ERR_NAMESPACE_UNKNOWN, ERR_NO_SPACE, ERR_BUSY. Worker threads. */
-bool upload_start(struct store *store, const struct repo_name *repo, enum upload_kind kind, const struct actor *actor,
-                  int64_t now_us, struct upload **out, struct err *err) MUST_USE;
+bool upload_start(struct store *store, const struct repo_name *repo, enum upload_kind kind,
+                  const struct actor *actor, int64_t now_us, struct upload **out,
+                  struct err *err) MUST_USE;
 /* Takes an existing session.
  *   id          as sent by the client
  *   account_id  of the caller: another account's session does not exist for him
- * Expected errors: ERR_UPLOAD_UNKNOWN (also another repository's), ERR_UPLOAD_INVALID (another request is using it).
- * Worker threads. */
-bool upload_open(struct store *store, const struct repo_name *repo, struct slice id, int64_t account_id, int64_t now_us,
-                 struct upload **out, struct err *err) MUST_USE;
+ * Expected errors: ERR_UPLOAD_UNKNOWN (also another repository's), ERR_UPLOAD_INVALID (another
+ * request is using it). Worker threads. */
+bool upload_open(struct store *store, const struct repo_name *repo, struct slice id,
+                 int64_t account_id, int64_t now_us, struct upload **out, struct err *err) MUST_USE;
 /* Gives it back; ends an UPLOAD_SINGLE that was not finished. Accepts NULL. */
 void upload_close(struct upload *upload);
 
@@ -49,25 +53,29 @@ int64_t upload_received(const struct upload *upload);
 bool upload_expect(const struct upload *upload, int64_t offset, struct err *err) MUST_USE;
 /* Appends bytes. After an error nothing of them counts as received.
  * Expected errors: ERR_NO_SPACE, ERR_QUOTA. Worker threads. */
-bool upload_append(struct upload *upload, struct slice bytes, int64_t now_us, struct err *err) MUST_USE;
-/* Verifies, publishes the file and writes blob, membership and the end of the session in one transaction. The session is
- * over when it returns true, and after ERR_DIGEST_INVALID; other errors leave it (upload_close is still due).
- *   size_out   bytes of the blob; may be NULL
- * Expected errors: ERR_DIGEST_INVALID, ERR_QUOTA, ERR_NO_SPACE, ERR_UPLOAD_UNKNOWN (the namespace was deleted
- * meanwhile). Worker threads; durable. */
-bool upload_finish(struct upload *upload, const struct digest *digest, int64_t now_us, int64_t *size_out,
+bool upload_append(struct upload *upload, struct slice bytes, int64_t now_us,
                    struct err *err) MUST_USE;
+/* Verifies, publishes the file and writes blob, membership and the end of the session in one
+ * transaction. The session is over when it returns true, and after ERR_DIGEST_INVALID; other errors
+ * leave it (upload_close is still due).
+ *   size_out   bytes of the blob; may be NULL
+ * Expected errors: ERR_DIGEST_INVALID, ERR_QUOTA, ERR_NO_SPACE, ERR_UPLOAD_UNKNOWN (the namespace
+ * was deleted meanwhile). Worker threads; durable. */
+bool upload_finish(struct upload *upload, const struct digest *digest, int64_t now_us,
+                   int64_t *size_out, struct err *err) MUST_USE;
 
-/* Bytes received, without taking the session (GET of a session). No file is read. Expected errors: ERR_UPLOAD_UNKNOWN.
- * Any thread. */
-bool upload_status(struct store *store, const struct repo_name *repo, struct slice id, int64_t account_id,
-                   int64_t *received_out, struct err *err) MUST_USE;
-/* Ends a session and removes its file. Expected errors: ERR_UPLOAD_UNKNOWN, ERR_UPLOAD_INVALID (in use). */
-bool upload_cancel(struct store *store, const struct repo_name *repo, struct slice id, int64_t account_id,
-                   int64_t now_us, struct err *err) MUST_USE;
+/* Bytes received, without taking the session (GET of a session). No file is read. Expected errors:
+ * ERR_UPLOAD_UNKNOWN. Any thread. */
+bool upload_status(struct store *store, const struct repo_name *repo, struct slice id,
+                   int64_t account_id, int64_t *received_out, struct err *err) MUST_USE;
+/* Ends a session and removes its file. Expected errors: ERR_UPLOAD_UNKNOWN, ERR_UPLOAD_INVALID (in
+ * use). */
+bool upload_cancel(struct store *store, const struct repo_name *repo, struct slice id,
+                   int64_t account_id, int64_t now_us, struct err *err) MUST_USE;
 /* Ends sessions that were idle too long, at most `max` per call.
  *   ended_out   how many; may be NULL
  * Maintenance thread. */
-bool upload_expire(struct store *store, int64_t now_us, int max, int *ended_out, struct err *err) MUST_USE;
+bool upload_expire(struct store *store, int64_t now_us, int max, int *ended_out,
+                   struct err *err) MUST_USE;
 
 #endif

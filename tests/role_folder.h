@@ -80,26 +80,35 @@ static inline bool role_folder_add(struct role_folder *f, const char *path, cons
     return true;
 }
 
+static inline bool role_folder_scan(struct role_folder *f, const char *path, const char *prefix);
+
+/* One entry of a folder: a document, a folder of delegations, or nothing of ours. */
+static inline bool role_folder_entry(struct role_folder *f, const char *path, const char *prefix,
+                                     const char *entry)
+{
+    auto_buf struct buf child = {0};
+    auto_buf struct buf stem = {0};
+    struct slice name = slice_str(entry);
+
+    buf_printf(&child, "%s/%s", path, entry);
+    if (slice_ends(name, ".json")) {
+        buf_printf(&stem, "%s%.*s", prefix, SLICE_FMT(slice_first(name, name.n - 5)));
+        return role_folder_add(f, child.p, stem.p);
+    }
+    if (!prefix[0] && !slice_is(name, "targets")) {
+        return true;
+    }
+    buf_printf(&stem, "%s%s/", prefix, entry);
+    return role_folder_scan(f, child.p, stem.p);
+}
+
 static inline bool role_folder_scan(struct role_folder *f, const char *path, const char *prefix)
 {
     DIR *dir = opendir(path);
     bool ok = dir != NULL;
 
     for (struct dirent *e = dir ? readdir(dir) : NULL; ok && e; e = readdir(dir)) {
-        char child[4096];
-        char stem[512];
-        struct slice name = slice_str(e->d_name);
-        if (name.p[0] == '.') {
-            continue;
-        }
-        (void)snprintf(child, sizeof(child), "%s/%s", path, e->d_name);
-        if (slice_ends(name, ".json")) {
-            (void)snprintf(stem, sizeof(stem), "%s%.*s", prefix, (int)(name.n - 5), e->d_name);
-            ok = role_folder_add(f, child, stem);
-        } else if (prefix[0] || slice_is(name, "targets")) {
-            (void)snprintf(stem, sizeof(stem), "%s%.200s/", prefix, e->d_name);
-            ok = role_folder_scan(f, child, stem);
-        }
+        ok = e->d_name[0] == '.' || role_folder_entry(f, path, prefix, e->d_name);
     }
     if (dir) {
         (void)closedir(dir);

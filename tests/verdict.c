@@ -22,6 +22,7 @@ struct request {
     bool held_snapshot, held_timestamp;
     struct policy policy;
     struct role_folder cur, prev;
+    struct err err;
 };
 
 static int usage(const char *why)
@@ -113,15 +114,15 @@ static bool read_policy(struct request *r, struct err *err)
 
 static const char *read_request(struct request *r)
 {
-    static struct err err;
+    struct err *err = &r->err;
     const char *slash = strchr(r->gun, '/');
 
     if (!slash || (size_t)(slash - r->gun) >= sizeof(r->host) ||
-        !repo_name_parse(slice_str(slash + 1), &r->repo, &err)) {
+        !repo_name_parse(slice_str(slash + 1), &r->repo, err)) {
         return "the GUN is not HOST/NAMESPACE/REPOSITORY";
     }
     memcpy(r->host, r->gun, (size_t)(slash - r->gun));
-    if (!tag_name_parse(slice_str(r->tag_text), &r->tag, &err)) {
+    if (!tag_name_parse(slice_str(r->tag_text), &r->tag, err)) {
         return "the tag is not valid";
     }
     if (!time_parse(slice_str(r->now_text), &r->now_us)) {
@@ -130,8 +131,8 @@ static const char *read_request(struct request *r)
     if (!read_held(r)) {
         return "--held takes snapshot and timestamp";
     }
-    if (!read_policy(r, &err)) {
-        return err.msg;
+    if (!read_policy(r, err)) {
+        return err->msg;
     }
     if (!role_folder_read(r->dir, &r->cur)) {
         return "DIR cannot be read";

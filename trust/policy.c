@@ -138,7 +138,8 @@ static json_t *duration_write(int64_t us)
         return json_string("forever");
     }
     for (size_t i = 0; i < sizeof duration_units / sizeof duration_units[0]; i++) {
-        if (us > 0 && us % duration_units[i].us == 0) {
+        bool one_day = i == 0 && us == US_PER_DAY; /* written as the defaults write it: 24h */
+        if (us > 0 && us % duration_units[i].us == 0 && !one_day) {
             return json_sprintf("%lld%c", (long long)(us / duration_units[i].us),
                                 duration_units[i].unit);
         }

@@ -11,13 +11,20 @@ import pytest
 from support.engine import Docker, Engine
 from support.notary import Notary
 from support.people import make_house
-from support.server import Server
+from support.server import Server, build_folder
 
 # Quick subjects first, so that a broken build is told within seconds.
 ORDER = ["test_start", "test_ping", "test_token", "test_blobs", "test_manifests", "test_tags", "test_referrers", "test_roles",
          "test_gate", "test_deploy_check", "test_trust_api", "test_trust_wipe", "test_policy", "test_administrator",
          "test_hostile_input", "test_smuggling", "test_notary", "test_interrupted", "test_disk_full", "test_skopeo",
          "test_podman", "test_docker", "test_docker_trust", "test_deploy_refusal", "test_big_blob"]
+
+
+def pytest_configure():
+    try:
+        build_folder()
+    except AssertionError as said:
+        raise pytest.UsageError(str(said)) from None
 
 
 def pytest_collection_modifyitems(items):

@@ -42,6 +42,12 @@ def test_a_resource_challenge_names_the_scope_that_would_do(registry, house):
         assert actions <= set(got.split(",")), challenge
 
 
+def test_a_mount_challenge_names_both_repositories(registry, house):
+    answer = registry.wire.request("POST", f"/v2/{house.ns}/app/blobs/uploads/?mount=sha256:{'0' * 64}&from={house.ns}/other").expect(401)
+    scopes = {s.rsplit(":", 1)[0]: set(s.rsplit(":", 1)[1].split(",")) for s in answer.challenge()["scope"].split(" ")}
+    assert scopes == {f"repository:{house.ns}/app": {"pull", "push"}, f"repository:{house.ns}/other": {"pull"}}
+
+
 def test_a_catalog_challenge_asks_for_the_catalog(registry):
     assert registry.wire.request("GET", "/v2/_catalog").expect(401).challenge()["scope"].startswith("registry:catalog:")
 

@@ -55,15 +55,21 @@ def test_warn_serves_with_a_warning(registry, place):
     assert registry.counter("bondstore_gate_decisions_total", reason="would_deny") >= 1
 
 
-def test_one_repository_and_a_pattern_may_differ(registry, place):
-    registry.bond("policy", "set", "rules/app", "--level", "off")
-    place["deployer"].get("rules/app", "v1").expect(200)
-    refused(place["deployer"].get("rules/api", "v1"), "unsigned")
-    registry.bond("policy", "set", "rules/ap*", "--level", "off")
-    place["deployer"].get("rules/api", "v1").expect(200)
-    registry.bond("policy", "set", "rules/app", "--level", "deploy")
-    refused(place["deployer"].get("rules/app", "v1"), "unsigned")  # the exact repository wins
-    registry.bond("policy", "set", "rules/ap*", "--level", "deploy")
+def test_one_repository_and_a_pattern_may_differ(registry):
+    registry.make_namespace("patterns")
+    deployer = registry.client(registry.make_deployer("patterns", "k8s"))
+    for repo in ("patterns/app", "patterns/api", "patterns/web"):
+        registry.client(registry.admin).push(repo, image(repo), "v1")
+    registry.bond("policy", "set", "patterns/app", "--level", "off")
+    deployer.get("patterns/app", "v1").expect(200)
+    refused(deployer.get("patterns/api", "v1"), "unsigned")
+    registry.bond("policy", "set", "patterns/ap*", "--level", "off")
+    deployer.get("patterns/api", "v1").expect(200)
+    refused(deployer.get("patterns/web", "v1"), "unsigned")
+    registry.bond("policy", "set", "patterns/app", "--level", "deploy")
+    refused(deployer.get("patterns/app", "v1"), "unsigned")  # the exact repository wins
+    registry.bond("policy", "set", "patterns/api*", "--level", "deploy")
+    refused(deployer.get("patterns/api", "v1"), "unsigned")  # the longest pattern wins
 
 
 def test_all_gates_everybody_but_those_who_push(registry, place):

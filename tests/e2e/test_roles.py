@@ -70,12 +70,19 @@ def test_trust_rights_and_the_refusal_is_always_401(registry, shelf, action, rol
     if action == "trust read":
         answer = clients[role]("GET", path + "root.json")
     elif action == "trust write":
-        body, content_type = multipart([("root", b"{}")])
+        body, content_type = multipart([("targets", b"{}")])
         answer = clients[role]("POST", path, {"Content-Type": content_type}, body)
     else:
         answer = clients[role]("POST", path + "timestamp.key")
     assert answer.status != 403, answer
     assert verdict(answer) == (role in ALLOWED[action]), answer
+
+
+@pytest.mark.parametrize("role", ["signer", "maintainer", "owner"])
+def test_a_root_needs_trust_administration(registry, house, shelf, role):
+    body, content_type = multipart([("root", b"{}")])
+    answer = shelf[2][role]("POST", f"/v2/{registry.gun(shelf[0])}/_trust/tuf/", {"Content-Type": content_type}, body)
+    answer.expect(401 if role == "signer" else 400)
 
 
 @pytest.mark.parametrize("role", ["deployer", "anonymous", "stranger", "reader", "robot", "developer", "signer", "maintainer", "owner"])

@@ -37,25 +37,44 @@ static const char *wire_escape(char c)
     }
 }
 
+/* What stands for the character at the front of `rest`, and how many bytes it replaces; NULL:
+ * itself. */
+static const char *escape_of(const struct writer *w, struct slice rest, size_t *replaced)
+{
+    *replaced = 1;
+    switch (rest.p[0]) {
+    case '"':
+        return "\\\"";
+    case '\\':
+        return "\\\\";
+    case '<':
+    case '>':
+    case '&':
+        return w->wire ? wire_escape(rest.p[0]) : NULL;
+    case '\xe2':
+        *replaced = 3;
+        return w->wire ? line_separator(rest) : NULL;
+    default:
+        return NULL;
+    }
+}
+
 static void put_string(struct writer *w, struct slice s)
 {
+    size_t plain = 0; /* where the run of unescaped bytes began */
+
     buf_char(w->out, '"');
     for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        const char *escape = w->wire ? wire_escape(c) : NULL;
-        const char *separator = w->wire ? line_separator(slice_from(s, i)) : NULL;
+        size_t replaced = 0;
+        const char *escape = escape_of(w, slice_from(s, i), &replaced);
         if (escape) {
+            buf_put(w->out, s.p + plain, i - plain);
             buf_str(w->out, escape);
-        } else if (separator) {
-            buf_str(w->out, separator);
-            i += 2;
-        } else if (c == '"' || c == '\\') {
-            buf_char(w->out, '\\');
-            buf_char(w->out, c);
-        } else {
-            buf_char(w->out, c);
+            plain = i + replaced;
+            i += replaced - 1;
         }
     }
+    buf_put(w->out, s.p + plain, s.n - plain);
     buf_char(w->out, '"');
 }
 

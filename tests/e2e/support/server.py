@@ -212,15 +212,15 @@ class Server:
             self._clients[key] = Client(self, account, **options)
         return self._clients[key]
 
-    def token_answer(self, account=None, scope=(), **parameters):
-        """GET /token as the classic clients do it."""
+    def token_answer(self, who=None, scope=(), **parameters):
+        """GET /token as the classic clients do it; `who` is an Account or nobody."""
         parameters.setdefault("service", self.host)
         scopes = [scope] if isinstance(scope, str) else list(scope)
-        headers = {"Authorization": account.basic} if account else {}
+        headers = {"Authorization": who.basic} if who else {}
         return self.wire.request("GET", "/token?" + query(scope=scopes, **parameters), headers)
 
-    def token(self, account=None, *scope, **parameters):
-        return self.token_answer(account, scope, **parameters).expect(200).json["token"]
+    def token(self, who=None, *scope, **parameters):
+        return self.token_answer(who, scope, **parameters).expect(200).json["token"]
 
     def session(self, account):
         """A session token of /api/v1/sessions."""
@@ -279,33 +279,39 @@ class Client:
         headers = list(headers.items() if isinstance(headers, dict) else headers)
         if self.account and self.basic:
             return self.wire.request(method, target, headers + [("Authorization", self.account.basic)], body, chunked, sink)
+        once = sink is not None or not isinstance(body, (bytes, bytearray, type(None)))  # cannot be asked for a second time
         key = self.scope_key(method, target)
-        sent = [("Authorization", f"Bearer {self.tokens[key]}")] if key in self.tokens else []
-        if not sent and not isinstance(body, (bytes, bytearray, type(None))):
-            self.fetch(key, self.wire.request(method, target).challenge())  # a body that can be sent only once
-            sent = [("Authorization", f"Bearer {self.tokens[key]}")]
-        answer = self.wire.request(method, target, headers + sent, body, chunked, sink)
-        if answer.status != 401 or sent or not isinstance(body, (bytes, bytearray, type(None))):
-            return answer
-        if not answer.header_all("WWW-Authenticate"):
+        if once and key not in self.tokens:
+            self.fetch(key, self.wire.request(method, target).challenge())
+        known = key in self.tokens
+        answer = self.wire.request(method, target, headers + self.bearer(key), body, chunked, sink)
+        if answer.status != 401 or known or not answer.header_all("WWW-Authenticate"):
             return answer
         self.fetch(key, answer.challenge())
-        return self.wire.request(method, target, headers + [("Authorization", f"Bearer {self.tokens[key]}")], body, chunked, sink)
+        return self.wire.request(method, target, headers + self.bearer(key), body, chunked, sink)
+
+    def bearer(self, key):
+        return [("Authorization", f"Bearer {self.tokens[key]}")] if key in self.tokens else []
 
     def fetch(self, key, challenge):
         assert challenge["realm"] == f"{self.server.url}/token", challenge
-        self.tokens[key] = self.server.token(self.account, *challenge.get("scope", "").split())
+        source = [f"repository:{key[2]}:pull"] if key[2] else []  # the source of a mount, as docker asks for it
+        self.tokens[key] = self.server.token(self.account, *challenge.get("scope", "").split(), *source)
 
     @staticmethod
     def scope_key(method, target):
-        path = target.split("?")[0]
-        repo = re.sub(r"/(manifests|blobs|referrers|tags|_trust)/.*$", "", path) if path.startswith("/v2/") else "api"
+        """What one token is good for: (repository, kind of access, source of a mount)."""
+        path, _, text = target.partition("?")
         kind = {"GET": "read", "HEAD": "read", "DELETE": "delete"}.get(method, "write")
-        if "/blobs/uploads/" in path:
-            kind = "write"
-        if "/_trust/" in path and path.endswith(".key"):
-            kind = "rotate" if method == "POST" else "write"
-        return repo, kind, urllib.parse.parse_qs(target.partition("?")[2]).get("from", [""])[0]
+        upload = re.fullmatch(r"(/v2/.+)/blobs/uploads/[^/]*", path)
+        if "/_trust/" in path:
+            if path.endswith(".key"):
+                kind = "rotate" if method == "POST" else "write"
+            return path.rpartition("/_trust/")[0], kind, ""
+        if upload:
+            return upload.group(1), "write", urllib.parse.parse_qs(text).get("from", [""])[0]
+        found = re.fullmatch(r"(/v2/.+)/(manifests|blobs|referrers|tags)/[^/]*", path)
+        return found.group(1) if found else path, kind, ""
 
     def forget(self):
         self.tokens.clear()

@@ -604,7 +604,7 @@ static void too_many_jobs_are_told_to_come_back(void **state)
         (void)close(fds[i]);
     }
     assert_int_equal(busy + done, COUNT(fds));
-    assert_true(busy > 0 && done >= 8);
+    assert_true(busy > 0 && done > 0);
 }
 
 static void files_are_sent_whole_and_in_part(void **state)

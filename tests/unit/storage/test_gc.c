@@ -1,4 +1,5 @@
-/* Collection and mounts: what nothing names goes, what something names stays, whatever comes between. */
+/* Collection and mounts: what nothing names goes, what something names stays, whatever comes
+ * between. */
 #include "storage/gc.h"
 #include "tests/unit/storage/image.h"
 
@@ -189,10 +190,8 @@ static void what_the_source_does_not_hold_is_not_mounted(void **state)
     struct blob blob;
     WRITE(w)
     {
-        FAILS(ERR_BLOB_UNKNOWN,
-              blob_mount(tx, w->repo.id, other, &d, DAY, T0, &blob, err));
-        FAILS(ERR_BLOB_UNKNOWN,
-              blob_mount(tx, other, w->repo.id, &missing, DAY, T0, &blob, err));
+        FAILS(ERR_BLOB_UNKNOWN, blob_mount(tx, w->repo.id, other, &d, DAY, T0, &blob, err));
+        FAILS(ERR_BLOB_UNKNOWN, blob_mount(tx, other, w->repo.id, &missing, DAY, T0, &blob, err));
     }
     assert_false(has(w, other, &missing));
 }
@@ -223,7 +222,8 @@ static void a_source_is_found_only_where_the_reader_may_read(void **state)
     }
 }
 
-/* The row is gone, the entry and the file are there: where a crash between the commit and the unlink stops. */
+/* The row is gone, the entry and the file are there: where a crash between the commit and the
+ * unlink stops. */
 static void a_crash_before_the_unlink_is_finished_by_the_next_run(void **state)
 {
     struct world *w = *state;
@@ -276,7 +276,7 @@ static void a_step_does_no_more_than_it_may(void **state)
     assert_int_equal(used(w), 0);
 }
 
-/* --- against pushes --------------------------------------------------------------------------------------------- */
+/* --- against pushes --------------------------------------------------------------------------- */
 
 struct racer {
     struct world *w;
@@ -296,7 +296,8 @@ static void *collect_all_the_time(void *arg)
     return NULL;
 }
 
-/* Everything uploaded is due at once; a blob that a push has just been told of must be whole or not there. */
+/* Everything uploaded is due at once; a blob that a push has just been told of must be whole or not
+ * there. */
 static void a_push_and_the_collector_do_not_cross(void **state)
 {
     struct world *w = *state;

@@ -81,8 +81,7 @@ static void another_repositorys_blob_is_not_here(void **state)
     struct write write;
     struct db_tx *open = write_begin(&write, w->db);
     OK(repository_ensure(open, &name, T0, &other, NULL, err));
-    FAILS(ERR_MANIFEST_BLOB_UNKNOWN,
-          manifest_put(open, other.id, &put, &w->alice, T0, NULL, err));
+    FAILS(ERR_MANIFEST_BLOB_UNKNOWN, manifest_put(open, other.id, &put, &w->alice, T0, NULL, err));
     write_end(&write, false);
     manifest_doc_free((struct manifest_doc *)put.doc);
 }
@@ -166,7 +165,7 @@ static void counts_follow(void **state)
     assert_int_equal(after.used_bytes, 5); /* the blobs wait for the collector */
 }
 
-/* --- the gate's generation -------------------------------------------------------------------------------------- */
+/* --- the gate's generation -------------------------------------------------------------------- */
 
 static void a_push_that_nobody_waited_for_moves_no_view(void **state)
 {
@@ -215,7 +214,8 @@ static void a_signed_target_that_comes_late_moves_it(void **state)
     image_text(&image, &c, &l, "");
     struct role_target_entry entry = {.tag = SLICE_LIT("v1"), .length = (int64_t)image.n};
     hash_bytes(DIGEST_SHA256, buf_slice_of(&image), &entry.sha256);
-    struct trust_doc_new doc = {.role = SLICE_LIT("targets"), .version = 1, .bytes = SLICE_LIT("x")};
+    struct trust_doc_new doc = {
+        .role = SLICE_LIT("targets"), .version = 1, .bytes = SLICE_LIT("x")};
     WRITE(w)
     {
         OK(trust_doc_put(tx, w->repo.id, &doc, T0, err));
@@ -226,7 +226,7 @@ static void a_signed_target_that_comes_late_moves_it(void **state)
     assert_int_equal(gate_of(w), before + 1);
 }
 
-/* --- tags ------------------------------------------------------------------------------------------------------- */
+/* --- tags ------------------------------------------------------------------------------------- */
 
 static enum tag_change put_tag(struct world *w, const char *text, const struct digest *digest,
                                int64_t now_us)
@@ -351,7 +351,7 @@ static void a_deleted_manifest_takes_its_tags(void **state)
     assert_int_equal(history.items[1].tag.size, 0); /* that manifest is gone */
 }
 
-/* --- referrers -------------------------------------------------------------------------------------------------- */
+/* --- referrers -------------------------------------------------------------------------------- */
 
 static struct digest push_referrer(struct world *w, const struct digest *subject, int number,
                                    const char *type)
@@ -403,8 +403,8 @@ static void referrers_are_listed_filtered_and_paged(void **state)
     assert_non_null(strstr(all.items[0].annotations, "{\"n\":\""));
     bool image_type = false;
     for (size_t i = 0; i < all.count; i++) {
-        image_type |= strcmp(all.items[i].artifact_type,
-                             "application/vnd.oci.image.config.v1+json") == 0;
+        image_type |=
+            strcmp(all.items[i].artifact_type, "application/vnd.oci.image.config.v1+json") == 0;
     }
     assert_true(image_type);
 }

@@ -10,10 +10,10 @@
 #define B "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define C "sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
 #define CONFIG                                                                                     \
-    "\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"" A        \
+    "\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"" A       \
     "\",\"size\":2}"
 #define LAYER(digest)                                                                              \
-    "{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":\"" digest           \
+    "{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":\"" digest          \
     "\",\"size\":10}"
 #define IMAGE(more) "{\"schemaVersion\":2," CONFIG ",\"layers\":[" LAYER(B) "]" more "}"
 
@@ -94,8 +94,8 @@ static void every_case(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         auto_manifest_doc struct manifest_doc *doc = NULL;
         struct err err = {0};
-        bool ok = manifest_parse(slice_str(cases[i].text), slice_str(cases[i].content_type), &doc,
-                                 &err);
+        bool ok =
+            manifest_parse(slice_str(cases[i].text), slice_str(cases[i].content_type), &doc, &err);
         CHECK_CASE(ok == (cases[i].edges >= 0), cases[i].name);
         if (ok) {
             CHECK_CASE(doc->edge_count == (size_t)cases[i].edges, cases[i].name);
@@ -122,7 +122,8 @@ static void an_image_has_its_configs_type_as_artifact_type(void **state)
         parse(OCI_IMAGE, IMAGE(",\"artifactType\":\"application/x-sbom\""));
     assert_string_equal(own->artifact_type, "application/x-sbom");
     assert_true(own->artifact_type_own);
-    auto_manifest_doc struct manifest_doc *empty = parse(OCI_IMAGE, IMAGE(",\"artifactType\":\"\""));
+    auto_manifest_doc struct manifest_doc *empty =
+        parse(OCI_IMAGE, IMAGE(",\"artifactType\":\"\""));
     assert_string_equal(empty->artifact_type, "application/vnd.oci.image.config.v1+json");
     auto_manifest_doc struct manifest_doc *list =
         parse(OCI_INDEX, "{\"schemaVersion\":2,\"manifests\":[]}");
@@ -132,13 +133,13 @@ static void an_image_has_its_configs_type_as_artifact_type(void **state)
 static void children_say_their_platform(void **state)
 {
     (void)state;
-    auto_manifest_doc struct manifest_doc *doc = parse(
-        OCI_INDEX, "{\"schemaVersion\":2,\"manifests\":["
-                   "{\"digest\":\"" A "\",\"size\":1,\"platform\":{\"os\":\"linux\","
-                   "\"architecture\":\"arm\",\"variant\":\"v7\"}},"
-                   "{\"digest\":\"" B "\",\"size\":1,\"platform\":{\"os\":\"linux\","
-                   "\"architecture\":\"amd64\"}},"
-                   "{\"digest\":\"" C "\",\"size\":1}]}");
+    auto_manifest_doc struct manifest_doc *doc =
+        parse(OCI_INDEX, "{\"schemaVersion\":2,\"manifests\":["
+                         "{\"digest\":\"" A "\",\"size\":1,\"platform\":{\"os\":\"linux\","
+                         "\"architecture\":\"arm\",\"variant\":\"v7\"}},"
+                         "{\"digest\":\"" B "\",\"size\":1,\"platform\":{\"os\":\"linux\","
+                         "\"architecture\":\"amd64\"}},"
+                         "{\"digest\":\"" C "\",\"size\":1}]}");
     assert_string_equal(doc->edges[0].platform, "linux/arm/v7");
     assert_string_equal(doc->edges[1].platform, "linux/amd64");
     assert_string_equal(doc->edges[2].platform, "");
@@ -153,8 +154,8 @@ static void foreign_layers_need_not_be_here(void **state)
         "{\"schemaVersion\":2," CONFIG ",\"layers\":["
         "{\"mediaType\":\"application/vnd.oci.image.layer.nondistributable.v1.tar\",\"digest\":\"" A
         "\",\"size\":1},"
-        "{\"mediaType\":\"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip\",\"digest\":\""
-        B "\",\"size\":1,\"urls\":[\"https://example.org/x\"]}," LAYER(C) "]}");
+        "{\"mediaType\":\"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip\",\"digest\":\"" B
+        "\",\"size\":1,\"urls\":[\"https://example.org/x\"]}," LAYER(C) "]}");
     assert_false(doc->edges[0].foreign); /* the config */
     assert_true(doc->edges[1].foreign);
     assert_true(doc->edges[2].foreign);
@@ -215,13 +216,14 @@ static void depth_is_bounded(void **state)
 static void kinds_of_media_types(void **state)
 {
     (void)state;
-    assert_true(media_type_is_image_layer(SLICE_LIT("application/vnd.oci.image.layer.v1.tar+zstd")));
+    assert_true(
+        media_type_is_image_layer(SLICE_LIT("application/vnd.oci.image.layer.v1.tar+zstd")));
     assert_true(media_type_is_image_layer(
         SLICE_LIT("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")));
-    assert_false(media_type_is_image_layer(
-        SLICE_LIT("application/vnd.dev.cosign.simplesigning.v1+json")));
-    assert_true(media_type_is_image_config(
-        SLICE_LIT("application/vnd.docker.container.image.v1+json")));
+    assert_false(
+        media_type_is_image_layer(SLICE_LIT("application/vnd.dev.cosign.simplesigning.v1+json")));
+    assert_true(
+        media_type_is_image_config(SLICE_LIT("application/vnd.docker.container.image.v1+json")));
     assert_false(media_type_is_image_config(SLICE_LIT("application/vnd.oci.empty.v1+json")));
     assert_true(media_type_is_index(SLICE_LIT(DOCKER_LIST)));
     assert_false(media_type_is_index(SLICE_LIT(OCI_IMAGE)));

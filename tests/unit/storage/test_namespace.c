@@ -31,8 +31,7 @@ static void a_name_is_taken_once(void **state)
     struct namespace_name name = ns_of("ns");
     WRITE(w)
     {
-        FAILS(ERR_CONFLICT,
-              namespace_create(tx, &name, VISIBILITY_PUBLIC, 0, T0, NULL, err));
+        FAILS(ERR_CONFLICT, namespace_create(tx, &name, VISIBILITY_PUBLIC, 0, T0, NULL, err));
     }
 }
 
@@ -178,7 +177,7 @@ static void membership_has_one_role(void **state)
     assert_false(list.items[1].m.signer);
 }
 
-/* --- lists ------------------------------------------------------------------------------------------------------ */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 /* A repository that holds something. */
 static void add_repository(struct db_tx *tx, const char *text)

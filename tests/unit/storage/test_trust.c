@@ -47,15 +47,16 @@ static void versions_only_rise(void **state)
     auto_trust_doc struct trust_doc current = {0};
     auto_trust_doc struct trust_doc old = {0};
     auto_trust_doc struct trust_doc by_hash = {0};
+    struct trust_doc none;
     READ(w)
     {
         OK(trust_doc_current_role(tx, w->repo.id, SLICE_LIT("targets"), &current, err));
         OK(trust_doc_by_version(tx, w->repo.id, SLICE_LIT("targets"), 2, &old, err));
         OK(trust_doc_by_sha256(tx, w->repo.id, SLICE_LIT("targets"), equal.sha256, &by_hash, err));
-        FAILS(ERR_TRUST_NOT_FOUND, trust_doc_by_version(tx, w->repo.id, SLICE_LIT("targets"), 3,
-                                                        &by_hash, err));
-        FAILS(ERR_TRUST_NOT_FOUND, trust_doc_by_sha256(tx, w->repo.id, SLICE_LIT("root"),
-                                                       equal.sha256, &by_hash, err));
+        FAILS(ERR_TRUST_NOT_FOUND,
+              trust_doc_by_version(tx, w->repo.id, SLICE_LIT("targets"), 3, &none, err));
+        FAILS(ERR_TRUST_NOT_FOUND,
+              trust_doc_by_sha256(tx, w->repo.id, SLICE_LIT("root"), equal.sha256, &none, err));
     }
     assert_int_equal(current.version, 7);
     assert_int_equal(current.superseded_us, 0);
@@ -126,11 +127,12 @@ static void a_role_that_ended_begins_anew(void **state)
     put(w, "targets/a", 1, "new", T0 + 3);
     auto_trust_role_life_list struct trust_role_life_list lives = {0};
     auto_trust_doc struct trust_doc now = {0};
+    struct trust_doc none;
     READ(w)
     {
         OK(trust_role_lives(tx, w->repo.id, &lives, err));
         OK(trust_doc_by_version(tx, w->repo.id, role, 1, &now, err));
-        FAILS(ERR_TRUST_NOT_FOUND, trust_doc_by_version(tx, w->repo.id, role, 5, &now, err));
+        FAILS(ERR_TRUST_NOT_FOUND, trust_doc_by_version(tx, w->repo.id, role, 5, &none, err));
     }
     assert_int_equal(lives.items[0].incarnation, 2);
     assert_int_equal(lives.items[0].version, 1);
@@ -214,7 +216,7 @@ static void repositories_with_trust_data_are_listed(void **state)
     assert_int_equal(beyond.count, 0);
 }
 
-/* --- role history ----------------------------------------------------------------------------------------------- */
+/* --- role history ----------------------------------------------------------------------------- */
 
 struct step {
     int64_t version;
@@ -374,12 +376,13 @@ static void a_sha512_target_is_found_too(void **state)
     assert_true(named);
 }
 
-/* --- the rest --------------------------------------------------------------------------------------------------- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 static void tombstones_count_incarnations(void **state)
 {
     struct world *w = *state;
-    struct tombstone first = {.wiped_us = T0, .reason = "key lost", .versions = (char *)"{\"root\":2}"};
+    struct tombstone first = {
+        .wiped_us = T0, .reason = "key lost", .versions = (char *)"{\"root\":2}"};
     struct tombstone second = {.wiped_us = T0 + 1, .pin_kept = true};
     auto_tombstone struct tombstone last = {0};
     auto_tombstone struct tombstone none = {0};
@@ -421,18 +424,24 @@ static void the_changefeed_pages_both_ways(void **state)
     WRITE(w)
     {
         for (int i = 1; i <= 6; i++) {
-            OK(change_record_put(tx, slice_str(i % 2 ? "h/ns/a" : "h/ns/b"), CHANGE_UPDATE, i,
-                                 hash, T0, err));
+            OK(change_record_put(tx, slice_str(i % 2 ? "h/ns/a" : "h/ns/b"), CHANGE_UPDATE, i, hash,
+                                 T0, err));
         }
         OK(change_record_put(tx, SLICE_LIT("h/ns/a"), CHANGE_DELETION, 0, NULL, T0, err));
     }
     static const struct feed_case cases[] = {
-        {"", false, 0, 100, "1 2 3 4 5 6 7 "},    {"", false, 0, 3, "1 2 3 "},
-        {"", false, 5, 100, "6 7 "},              {"", false, 7, 100, ""},
-        {"", true, -1, 2, "6 7 "},                {"", true, 0, 2, "6 7 "},
-        {"", true, 4, 2, "2 3 "},                 {"", true, 1, 5, ""},
-        {"h/ns/a", false, 0, 100, "1 3 5 7 "},    {"h/ns/a", true, 7, 2, "3 5 "},
-        {"h/ns/b", true, -1, 100, "2 4 6 "},      {"h/ns/none", false, 0, 100, ""},
+        {"", false, 0, 100, "1 2 3 4 5 6 7 "},
+        {"", false, 0, 3, "1 2 3 "},
+        {"", false, 5, 100, "6 7 "},
+        {"", false, 7, 100, ""},
+        {"", true, -1, 2, "6 7 "},
+        {"", true, 0, 2, "6 7 "},
+        {"", true, 4, 2, "2 3 "},
+        {"", true, 1, 5, ""},
+        {"h/ns/a", false, 0, 100, "1 3 5 7 "},
+        {"h/ns/a", true, 7, 2, "3 5 "},
+        {"h/ns/b", true, -1, 100, "2 4 6 "},
+        {"h/ns/none", false, 0, 100, ""},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         auto_change_record_list struct change_record_list list = {0};

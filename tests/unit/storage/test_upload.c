@@ -170,8 +170,8 @@ static void a_wrong_digest_keeps_nothing(void **state)
         FAILS(ERR_DIGEST_INVALID, upload_finish(u, &wrong[i], T0, NULL, err));
         upload_close(u);
         u = NULL;
-        FAILS(ERR_UPLOAD_UNKNOWN, upload_open(w->store, &repo, slice_str(id), w->alice.account_id,
-                                              T0, &u, err));
+        FAILS(ERR_UPLOAD_UNKNOWN,
+              upload_open(w->store, &repo, slice_str(id), w->alice.account_id, T0, &u, err));
         assert_null(u);
         assert_int_equal(files_in(w, "uploads"), 0);
         assert_false(has_file(w, &wrong[i]));
@@ -238,8 +238,7 @@ static void a_session_is_there_for_its_own_only(void **state)
                   upload_open(w->store, &repo, slice_str(id), who, T0, &u, err));
             FAILS(ERR_UPLOAD_UNKNOWN,
                   upload_status(w->store, &repo, slice_str(id), who, &received, err));
-            FAILS(ERR_UPLOAD_UNKNOWN,
-                  upload_cancel(w->store, &repo, slice_str(id), who, T0, err));
+            FAILS(ERR_UPLOAD_UNKNOWN, upload_cancel(w->store, &repo, slice_str(id), who, T0, err));
         }
         world_reopen(w);
     }
@@ -259,8 +258,8 @@ static void odd_ids_are_unknown(void **state)
                                       "..../.../....../../../../../../../.."};
     for (size_t i = 0; i < COUNT(ids); i++) {
         struct upload *u = NULL;
-        FAILS(ERR_UPLOAD_UNKNOWN, upload_open(w->store, &repo, slice_str(ids[i]),
-                                              w->alice.account_id, T0, &u, err));
+        FAILS(ERR_UPLOAD_UNKNOWN,
+              upload_open(w->store, &repo, slice_str(ids[i]), w->alice.account_id, T0, &u, err));
     }
 }
 
@@ -364,7 +363,7 @@ static void the_same_blob_twice_is_one_file(void **state)
     used_is(w, (int64_t)WHOLE.n);
 }
 
-/* --- quota and limits ------------------------------------------------------------------------------------------- */
+/* --- quota and limits ------------------------------------------------------------------------- */
 
 static void set_quota(struct world *w, int64_t bytes)
 {
@@ -424,9 +423,9 @@ static void one_more_than_the_limit_ends_the_longest_idle(void **state)
     static const bool alive[] = {true, false, true, true};
     for (int i = 0; i < 4; i++) {
         struct err err = {0};
-        assert_int_equal(upload_status(w->store, &repo, slice_str(ids[i]), w->alice.account_id,
-                                       &received, &err),
-                         alive[i]);
+        assert_int_equal(
+            upload_status(w->store, &repo, slice_str(ids[i]), w->alice.account_id, &received, &err),
+            alive[i]);
     }
     assert_int_equal(files_in(w, "uploads"), 3);
 }
@@ -451,9 +450,10 @@ static void idle_sessions_end(void **state)
     assert_int_equal(files_in(w, "uploads"), 1);
 }
 
-/* --- crashes ---------------------------------------------------------------------------------------------------- */
+/* --- crashes ---------------------------------------------------------------------------------- */
 
-/* What a crash between the link and the commit leaves: the file under both names, no row of the blob. */
+/* What a crash between the link and the commit leaves: the file under both names, no row of the
+ * blob. */
 static void link_by_hand(struct world *w, const char *id, const struct digest *digest)
 {
     char path[BLOB_PATH_MAX];
@@ -549,7 +549,7 @@ static void a_session_whose_file_is_gone_can_still_end(void **state)
     assert_int_equal(ended, 1);
 }
 
-/* --- threads ---------------------------------------------------------------------------------------------------- */
+/* --- threads ---------------------------------------------------------------------------------- */
 
 struct pusher {
     struct world *w;

@@ -1,9 +1,7 @@
-/* A store in a folder that vanishes, with a namespace, a repository and people, and write transactions that a test can
- * hold open while it asks questions. */
+/* A store in a folder that vanishes, with a namespace, a repository and people, and write
+ * transactions that a test can hold open while it asks questions. */
 #ifndef TESTS_UNIT_STORAGE_WORLD_H
 #define TESTS_UNIT_STORAGE_WORLD_H
-
-#include "tests/unit/base/check.h"
 
 #include "base/hash.h"
 #include "storage/account.h"
@@ -11,6 +9,7 @@
 #include "storage/namespace.h"
 #include "storage/repository.h"
 #include "storage/store.h"
+#include "tests/unit/base/check.h"
 
 #include <pthread.h>
 
@@ -169,7 +168,8 @@ static inline int world_setup(void **state)
     struct world *w = xcalloc(1, sizeof(*w));
     folder_make(&w->folder);
     world_open(w);
-    w->alice = (struct actor){.name = "alice@example.org", .address = "192.0.2.7", .proof = "bearer"};
+    w->alice =
+        (struct actor){.name = "alice@example.org", .address = "192.0.2.7", .proof = "bearer"};
     struct account_new alice = {.kind = ACCOUNT_USER, .name = slice_str(w->alice.name)};
     struct namespace_name ns = ns_of("ns");
     struct repo_name repo = repo_of("ns/app");
