@@ -164,28 +164,38 @@ static void store_value(struct config *c, const struct setting *s, const char *t
     }
 }
 
+/* The environment comes before the file, the file before the default. */
+static bool read_value(struct config *c, const struct config_yaml *y, size_t i, struct slice text,
+                       struct err *err)
+{
+    const struct setting *s = setting_at(i);
+    auto_buf struct buf name = {0};
+    auto_buf struct buf variable = {0};
+    setting_name(s, &name);
+    setting_environment(s, &variable);
+    const char *from_environment = getenv(variable.p);
+    const char *value = from_environment != NULL ? from_environment : config_yaml_value(y, i);
+    value = value != NULL ? value : s->fallback;
+    int64_t number = 0;
+    struct err why = {0};
+    if (setting_read(s, slice_str(value), &number, &why)) {
+        store_value(c, s, value, number);
+        return true;
+    }
+    if (from_environment != NULL) {
+        return err_set(err, ERR_INVALID, "%s: %s", variable.p, why.msg);
+    }
+    return err_set(err, ERR_INVALID, "%s, line %d: %s: %s", c->file,
+                   config_yaml_line(text, s->section, s->key), name.p, why.msg);
+}
+
 static bool read_values(struct config *c, const struct config_yaml *y, struct slice text,
                         struct err *err)
 {
     for (size_t i = 0; i < setting_count(); i++) {
-        const struct setting *s = setting_at(i);
-        auto_buf struct buf name = {0};
-        auto_buf struct buf variable = {0};
-        setting_name(s, &name);
-        setting_environment(s, &variable);
-        const char *from_environment = getenv(variable.p);
-        const char *value = from_environment ? from_environment : config_yaml_value(y, i);
-        value = value ? value : s->fallback;
-        int64_t number = 0;
-        struct err why = {0};
-        if (!setting_read(s, slice_str(value), &number, &why)) {
-            if (from_environment) {
-                return err_set(err, ERR_INVALID, "%s: %s", variable.p, why.msg);
-            }
-            return err_set(err, ERR_INVALID, "%s, line %d: %s: %s", c->file,
-                           config_yaml_line(text, s->section, s->key), name.p, why.msg);
+        if (!read_value(c, y, i, text, err)) {
+            return false;
         }
-        store_value(c, s, value, number);
     }
     return true;
 }

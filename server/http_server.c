@@ -12,7 +12,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-#define STREAM_UNIT (256 * 1024)
+#define STREAM_UNIT ((size_t)256 << 10)
 #define NONE_BODY_MAX 65536   /* bodies that nobody reads */
 #define PASS_OVER_MAX 65536   /* of a refused body, before the answer is written in its middle */
 #define LINGER_MAX (32 << 20) /* and after it, so that the answer is not lost in a reset */

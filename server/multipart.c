@@ -223,7 +223,7 @@ static bool read_parts(struct reader *r, struct multipart *m, struct err *err)
 {
     enum delimiter next = delimiter_first(r);
     while (next == DELIMITER_PART) {
-        struct slice text;
+        struct slice text = {0};
         next = delimiter_next(r, &text);
         if (next == DELIMITER_NONE) {
             break;

@@ -144,7 +144,7 @@ void reply_error_detail(struct reply *reply, const struct err *err, json_t *deta
     }
     buf_str(&reply->body, "}]}\n");
     put_type(reply, JSON_TYPE);
-    if (info->class_ == ERR_CLASS_BUSY && reply->status != 507) {
+    if (err->code == ERR_BUSY || err->code == ERR_INDETERMINATE) {
         reply_header(reply, "Retry-After", "%d", 5);
     }
 }

@@ -1,4 +1,5 @@
 #include "server/exchange.h"
+#include "server/percent.h"
 
 const char *request_header(const struct request *rq, const char *name)
 {
@@ -30,37 +31,18 @@ void request_header_all(const struct request *rq, const char *name, struct buf *
     (void)MHD_get_connection_values(rq->exchange->connection, MHD_HEADER_KIND, collect_header, &c);
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* application/x-www-form-urlencoded: '+' is a blank, %XX a byte. */
 static bool form_decode(struct slice text, struct buf *out)
 {
+    char c;
     buf_clear(out);
     buf_put(out, "", 0);
-    for (size_t i = 0; i < text.n; i++) {
-        char c = text.p[i] == '+' ? ' ' : text.p[i];
-        if (c == '%') {
-            int high = text.n - i > 2 ? hex_value(text.p[i + 1]) : -1;
-            int low = text.n - i > 2 ? hex_value(text.p[i + 2]) : -1;
-            if (high < 0 || low < 0) {
-                return false;
-            }
-            c = (char)(high * 16 + low);
-            i += 2;
-        }
-        if (c == '\0') {
+    while (text.n > 0) {
+        bool plus = text.p[0] == '+';
+        if (!percent_next(&text, &c) || c == '\0') {
             return false;
         }
-        buf_char(out, c);
+        buf_char(out, plus ? ' ' : c);
     }
     return true;
 }

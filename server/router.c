@@ -1,5 +1,6 @@
 #include "server/router.h"
 
+#include "server/percent.h"
 #include "server/trust_file.h"
 
 #define PATTERN_SEGMENTS_MAX 12
@@ -284,32 +285,12 @@ void router_allow_text(unsigned methods, struct buf *out)
     }
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 bool router_decode(struct slice text, struct buf *out)
 {
+    char c;
     buf_clear(out);
-    for (size_t i = 0; i < text.n; i++) {
-        char c = text.p[i];
-        if (c == '%') {
-            int high = text.n - i > 2 ? hex_value(text.p[i + 1]) : -1;
-            int low = text.n - i > 2 ? hex_value(text.p[i + 2]) : -1;
-            if (high < 0 || low < 0) {
-                return false;
-            }
-            c = (char)(high * 16 + low);
-            i += 2;
-        }
-        if (c == '/' || (unsigned char)c < 0x20 || c == 0x7f) {
+    while (text.n > 0) {
+        if (!percent_next(&text, &c) || c == '/' || (unsigned char)c < 0x20 || c == 0x7f) {
             return false;
         }
         buf_char(out, c);

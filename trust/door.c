@@ -4,6 +4,7 @@
 #include "storage/blob.h"
 #include "storage/manifest.h"
 #include "storage/repository.h"
+#include "storage/role_target.h"
 #include "storage/tag.h"
 #include "trust/artifact.h"
 #include "trust/gate_internal.h"
@@ -315,4 +316,55 @@ json_t *gate_explain_for(struct trust *trust, struct db_tx *tx, const struct gat
         }
     }
     return gate_explain(&door.facts, d, &registry);
+}
+
+/* --- writes ----------------------------------------------------------------------------------- */
+
+bool gate_may_tag(struct trust *trust, struct db_tx *tx, const struct repository *repo,
+                  const struct tag_name *tag, const struct digest *digest, int64_t now_us,
+                  struct err *err)
+{
+    auto_policy struct policy policy = {0};
+    auto_gate_view struct gate_view *view = NULL;
+    struct gate_facts facts;
+    char scope[POLICY_SCOPE_SIZE];
+    if (!policy_for(tx, &repo->name, scope, &policy, err)) {
+        return false;
+    }
+    if (policy.level != LEVEL_LOCK) {
+        return true;
+    }
+    if (!gate_view_build(trust, tx, repo, now_us, &view, err)) {
+        return false;
+    }
+    gate_view_facts(view, now_us, &facts);
+    struct decision d = gate_put(&facts, tag, digest);
+    return d.effect == EFFECT_ALLOW || err_set(err, ERR_DENIED, "%s", d.message);
+}
+
+bool gate_may_delete(struct trust *trust, struct db_tx *tx, const struct repository *repo,
+                     const struct digest *digest, int64_t now_us, struct err *err)
+{
+    auto_gate_view struct gate_view *view = NULL;
+    struct gate_facts facts;
+    struct gate_reached reached;
+    bool named = false;
+    if (!role_target_names(tx, repo->id, digest, &named, err)) {
+        return false;
+    }
+    if (!named) {
+        return true;
+    }
+    if (!gate_view_build(trust, tx, repo, now_us, &view, err)) {
+        return false;
+    }
+    gate_view_facts(view, now_us, &facts);
+    gate_view_reached(view, digest, &reached);
+    if (reached.kind != REACH_RELEASED || facts.policy->level == LEVEL_OFF) {
+        return true;
+    }
+    return err_set(err, ERR_DENIED,
+                   "content trust: this manifest of %s is signed and released; take its signature "
+                   "away before deleting it (signed_in_use)",
+                   repo->name.text);
 }

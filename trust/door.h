@@ -55,4 +55,15 @@ bool gate_lists_filtered(struct trust *trust, struct db_tx *tx, const struct gat
                          const struct repository *repo, const struct repo_name *name,
                          int64_t now_us);
 
+/* Writes that signatures forbid, asked inside the write transaction before the change.
+ * A tag is moved or made: level lock. Expected errors: ERR_DENIED with the sentence (tag_locked).
+ */
+bool gate_may_tag(struct trust *trust, struct db_tx *tx, const struct repository *repo,
+                  const struct tag_name *tag, const struct digest *digest, int64_t now_us,
+                  struct err *err) MUST_USE;
+/* A manifest is deleted: not while it is released (gate.md 7), unless the level is off.
+ * Expected errors: ERR_DENIED with the sentence (signed_in_use). */
+bool gate_may_delete(struct trust *trust, struct db_tx *tx, const struct repository *repo,
+                     const struct digest *digest, int64_t now_us, struct err *err) MUST_USE;
+
 #endif

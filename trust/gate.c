@@ -458,3 +458,48 @@ struct decision gate_tag_and_digest(const struct gate_facts *f, const struct tag
     soften(f, digest, &d);
     return d;
 }
+
+/* --- level lock (gate.md 8) ------------------------------------------------------------------- */
+
+/* What is signed for the tag; a state that does not say leaves the tag locked. */
+static bool put_is_locked(const struct gate_facts *f, const struct tag_name *tag,
+                          const struct digest *digest, struct decision *d)
+{
+    struct gate_entry entry = {.kind = ENTRY_NONE};
+    if (f->policy->level != LEVEL_LOCK || f->policy->on_mismatch == MISMATCH_HOLD ||
+        f->trust->status == TRUST_NOT_INITIALISED) {
+        return false;
+    }
+    if (f->trust->status != TRUST_OK) {
+        return true;
+    }
+    gate_lookup(f, tag_name_slice(tag), &entry);
+    decision_entry(d, &entry);
+    switch (entry.kind) {
+    case ENTRY_NONE:
+    case ENTRY_REVOKED:
+        return false;
+    case ENTRY_DEFECT:
+        return true;
+    case ENTRY_FOUND:
+        return !digest_equal(&entry.digest, digest);
+    }
+    return true;
+}
+
+struct decision gate_put(const struct gate_facts *f, const struct tag_name *tag,
+                         const struct digest *digest)
+{
+    struct decision d = decision_start(f);
+    d.requested = *digest;
+    (void)snprintf(d.tag, sizeof d.tag, "%s", tag->text);
+    if (!put_is_locked(f, tag, digest, &d)) {
+        allow(&d, REASON_NOT_GATED, digest);
+        return d;
+    }
+    d.reason = REASON_TAG_LOCKED;
+    gate_say(&d, "the tag is signed and locked",
+             "%s:%s is signed and locked by policy %s: sign the new image first", d.repo, d.tag,
+             d.policy_scope);
+    return d;
+}

@@ -165,6 +165,11 @@ struct decision gate_tag_and_digest(const struct gate_facts *f, const struct tag
                                     const struct digest *digest, struct decision by_digest,
                                     bool of_tag);
 
+/* Level lock (gate.md 8): a tag that has a signed entry may only be put to what is signed, or be on
+ * hold. For everybody who pushes, gated or not. EFFECT_ALLOW or REASON_TAG_LOCKED. */
+struct decision gate_put(const struct gate_facts *f, const struct tag_name *tag,
+                         const struct digest *digest);
+
 /* Roots of reachability (gate.md 6 a, b): calls `emit` for every released digest and every one
  * superseded within grace. A digest may come twice. Signed lengths must be checked by the receiver
  * against the manifest's size. */

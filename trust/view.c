@@ -416,6 +416,20 @@ static bool view_build(const struct trust *trust, struct db_tx *tx, const struct
     return true;
 }
 
+bool gate_view_build(struct trust *trust, struct db_tx *tx, const struct repository *repo,
+                     int64_t now_us, struct gate_view **out, struct err *err)
+{
+    struct gate_view *v = xcalloc(1, sizeof *v);
+    atomic_init(&v->references, 1);
+    *out = NULL;
+    if (!view_build(trust, tx, repo, now_us, v, err)) {
+        gate_view_unref(v);
+        return false;
+    }
+    *out = v;
+    return true;
+}
+
 bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repository *repo,
                    int64_t now_us, struct gate_view **out, struct err *err)
 {
@@ -423,13 +437,9 @@ bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repositor
     if (*out) {
         return true;
     }
-    struct gate_view *v = xcalloc(1, sizeof *v);
-    atomic_init(&v->references, 1);
-    if (!view_build(trust, tx, repo, now_us, v, err)) {
-        gate_view_unref(v);
+    if (!gate_view_build(trust, tx, repo, now_us, out, err)) {
         return false;
     }
-    gate_views_keep(trust->views, v);
-    *out = v;
+    gate_views_keep(trust->views, *out);
     return true;
 }

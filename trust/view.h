@@ -22,6 +22,10 @@ void gate_views_free(struct gate_views *views);
  * Expected errors: ERR_INTERNAL. Any thread; the lock is not held while building. */
 bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repository *repo,
                    int64_t now_us, struct gate_view **out, struct err *err) MUST_USE;
+/* The same, built for this caller alone and not kept: inside a write transaction, whose generation
+ * may never become true. Writer too. */
+bool gate_view_build(struct trust *trust, struct db_tx *tx, const struct repository *repo,
+                     int64_t now_us, struct gate_view **out, struct err *err) MUST_USE;
 void gate_view_unref(struct gate_view *view); /* accepts NULL */
 /* Fills the facts of the view (borrowed from it); `enforced` is left false. */
 void gate_view_facts(const struct gate_view *view, int64_t now_us, struct gate_facts *out);

@@ -1,5 +1,6 @@
 /* The configuration: defaults, units, refusals with line and reason. */
 #include "base/clock.h"
+#include "base/fsx.h"
 #include "server/config.h"
 #include "server/setting.h"
 #include "tests/unit/base/check.h"
@@ -197,6 +198,25 @@ static void the_page_names_every_setting(void **state)
     }
 }
 
+/* What is shipped is what the program would write. */
+static void the_shipped_pages_are_up_to_date(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        void (*write)(struct buf *out);
+    } pages[] = {{TEST_SOURCE_DIR "/config/bondstore.yaml.example", config_write_example},
+                 {TEST_SOURCE_DIR "/docs/reference/settings.md", config_write_markdown}};
+    for (size_t i = 0; i < COUNT(pages); i++) {
+        auto_buf struct buf shipped = {0};
+        auto_buf struct buf written = {0};
+        struct err err = {0};
+        CHECK_CASE(fsx_read(AT_FDCWD, pages[i].path, 1 << 20, &shipped, &err), pages[i].path);
+        pages[i].write(&written);
+        CHECK_CASE(slice_equal(buf_slice_of(&shipped), buf_slice_of(&written)), pages[i].path);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +227,7 @@ int main(void)
         cmocka_unit_test(a_secret_that_everybody_reads_is_refused),
         cmocka_unit_test(the_example_is_a_configuration_and_the_defaults_hold),
         cmocka_unit_test(the_page_names_every_setting),
+        cmocka_unit_test(the_shipped_pages_are_up_to_date),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

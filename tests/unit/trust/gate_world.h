@@ -1,5 +1,5 @@
-/* A verified state made by hand, so that the gate's rules can be asked without keys and signatures: what verification
- * says is the input here. */
+/* A verified state made by hand, so that the gate's rules can be asked without keys and signatures:
+ * what verification says is the input here. */
 #ifndef TESTS_UNIT_TRUST_GATE_WORLD_H
 #define TESTS_UNIT_TRUST_GATE_WORLD_H
 
@@ -16,6 +16,7 @@
 struct gate_world {
     struct trust_state state;
     struct trust_role roles[GATE_ROLES_MAX];
+    const char *paths[GATE_ROLES_MAX];
     struct policy policy;
     struct repo_name repo;
     struct gate_listing history[GATE_LISTINGS_MAX];
@@ -66,8 +67,8 @@ static inline void gate_world_free(struct gate_world *w)
 
 struct gate_lists { /* one entry of a role's document; tag NULL ends a list */
     const char *tag;
-    int digest;    /* 0: the entry has a sha512 only (64 bytes of 9) */
-    int64_t length; /* 0: SIZE */
+    int digest;      /* 0: the entry has a sha512 only (64 bytes of 9) */
+    int64_t length;  /* 0: SIZE */
     bool sha512_too; /* also 64 bytes of the digest's number */
 };
 
@@ -100,11 +101,12 @@ static inline void gate_world_targets(struct buf *out, const struct gate_lists *
 /* Adds a role of the tree; the first must be "targets".
  *   path   the one path of the role; NULL = ""
  *   key    whose signature is on it; 0 = none */
-static inline struct trust_role *gate_world_role(struct gate_world *w, const char *name, const char *path, int key,
+static inline struct trust_role *gate_world_role(struct gate_world *w, const char *name,
+                                                 const char *path, int key,
                                                  const struct gate_lists *lists)
 {
-    static const char *const everything[] = {""};
-    struct trust_role *role = &w->roles[w->state.role_count++];
+    size_t index = w->state.role_count++;
+    struct trust_role *role = &w->roles[index];
     auto_buf struct buf json = {0};
     struct err err = {0};
     assert_true(w->state.role_count <= GATE_ROLES_MAX);
@@ -113,7 +115,8 @@ static inline struct trust_role *gate_world_role(struct gate_world *w, const cha
     gate_world_targets(&json, lists);
     buf_str(&json, "},\"version\":3},\"signatures\":[]}");
     *role = (struct trust_role){.name = name, .state = ROLE_STATE_OK, .path_count = 1};
-    role->paths = (const char **)(uintptr_t)everything;
+    w->paths[index] = path ? path : "";
+    role->paths = &w->paths[index];
     if (tuf_doc_read(slice_str(name), buf_slice_of(&json), &role->doc, &err) != DOC_OK) {
         fail_msg("%s: %s", name, err.msg);
     }
@@ -121,24 +124,26 @@ static inline struct trust_role *gate_world_role(struct gate_world *w, const cha
         role->signatures = (struct sig_count){.valid = 1, .threshold = 1, .signer_count = 1};
         role->signatures.signers[0] = gate_world_key(key);
     }
-    (void)path;
     return role;
 }
 
-/* Adds a period of history; call in the order of tags, then of beginnings. Days count from now, 0 = still listed. */
-static inline struct gate_listing *gate_world_listed(struct gate_world *w, const char *role, const char *tag, int digest,
-                                                     int since_days, int until_days, enum listing_end end)
+/* Adds a period of history; call in the order of tags, then of beginnings. Days count from now, 0 =
+ * still listed. */
+static inline struct gate_listing *gate_world_listed(struct gate_world *w, const char *role,
+                                                     const char *tag, int digest, int since_days,
+                                                     int until_days, enum listing_end end)
 {
     struct gate_listing *l = &w->history[w->facts.history_count++];
     assert_true(w->facts.history_count <= GATE_LISTINGS_MAX);
-    *l = (struct gate_listing){.role = role,
-                               .tag = tag,
-                               .digest = gate_world_digest(digest),
-                               .length = SIZE,
-                               .since_us = vectors_now() + since_days * US_PER_DAY,
-                               .until_us = end == LISTING_OPEN ? 0 : vectors_now() + until_days * US_PER_DAY,
-                               .end = end,
-                               .end_version = 2};
+    *l = (struct gate_listing){
+        .role = role,
+        .tag = tag,
+        .digest = gate_world_digest(digest),
+        .length = SIZE,
+        .since_us = vectors_now() + since_days * US_PER_DAY,
+        .until_us = end == LISTING_OPEN ? 0 : vectors_now() + until_days * US_PER_DAY,
+        .end = end,
+        .end_version = 2};
     return l;
 }
 

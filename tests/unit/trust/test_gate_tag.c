@@ -12,13 +12,15 @@ struct gate_case {
     int targets, releases, alice, nested; /* digest that the role lists for v1; 0 = not listed */
     bool alice_bob_differ;                /* bob lists D2 */
     enum setup setup;
-    enum role_state releases_state; /* 0 (BAD) counts only with setup RELEASES and releases_broken */
+    enum role_state
+        releases_state; /* 0 (BAD) counts only with setup RELEASES and releases_broken */
     bool releases_broken;
-    bool withdrawn;     /* releases listed v1 until two days ago */
-    int targets_since;  /* days; when the entry of targets began */
-    int registry;       /* digest of the tag; 0 = no tag */
+    bool withdrawn;       /* releases listed v1 until two days ago */
+    int targets_since;    /* days; when the entry of targets began */
+    int registry;         /* digest of the tag; 0 = no tag */
     int64_t size, length; /* 0 = SIZE */
-    bool present, was_here; /* the signed manifest is in the repository; the tag has pointed to it */
+    bool present,
+        was_here; /* the signed manifest is in the repository; the tag has pointed to it */
     enum policy_mismatch on_mismatch;
     enum policy_fallback fallback;
     enum gate_effect effect;
@@ -38,61 +40,75 @@ static const struct gate_case cases[] = {
     {"neither signed nor there", .registry = 0, DENIED(UNKNOWN)},
     {"the length differs", .targets = D1, .registry = D1, .length = 9999, DENIED(LENGTH_MISMATCH)},
 
-    {"released by targets/releases", .setup = RELEASES, .releases = D1, .registry = D1, ALLOWED(D1)},
-    {"releases wins over targets", .setup = RELEASES, .releases = D2, .targets = D1, .registry = D1, DENIED(DIGEST_MISMATCH)},
-    {"releases wins over targets, registry agrees", .setup = RELEASES, .releases = D2, .targets = D1, .registry = D2,
-     ALLOWED(D2)},
-    {"only a signer's own role lists it", .setup = RELEASES, .alice = D1, .registry = D1, DENIED(UNSIGNED)},
-    {"a signer's role says otherwise", .setup = RELEASES, .releases = D1, .alice = D2, .registry = D1, ALLOWED(D1)},
-    {"only a role below releases lists it", .setup = RELEASES, .nested = D1, .registry = D1, DENIED(UNSIGNED)},
-    {"a role below releases hides targets", .setup = RELEASES, .nested = D1, .targets = D1, .registry = D1, DENIED(UNSIGNED)},
-    {"releases is silent, targets decides", .setup = RELEASES, .targets = D1, .registry = D1, ALLOWED(D1)},
-    {"releases was never published, targets decides", .setup = RELEASES_ABSENT, .targets = D1, .registry = D1, ALLOWED(D1)},
+    {"released by targets/releases", .setup = RELEASES, .releases = D1, .registry = D1,
+     ALLOWED(D1)},
+    {"releases wins over targets", .setup = RELEASES, .releases = D2, .targets = D1, .registry = D1,
+     DENIED(DIGEST_MISMATCH)},
+    {"releases wins over targets, registry agrees", .setup = RELEASES, .releases = D2,
+     .targets = D1, .registry = D2, ALLOWED(D2)},
+    {"only a signer's own role lists it", .setup = RELEASES, .alice = D1, .registry = D1,
+     DENIED(UNSIGNED)},
+    {"a signer's role says otherwise", .setup = RELEASES, .releases = D1, .alice = D2,
+     .registry = D1, ALLOWED(D1)},
+    {"only a role below releases lists it", .setup = RELEASES, .nested = D1, .registry = D1,
+     DENIED(UNSIGNED)},
+    {"a role below releases hides targets", .setup = RELEASES, .nested = D1, .targets = D1,
+     .registry = D1, DENIED(UNSIGNED)},
+    {"releases is silent, targets decides", .setup = RELEASES, .targets = D1, .registry = D1,
+     ALLOWED(D1)},
+    {"releases was never published, targets decides", .setup = RELEASES_ABSENT, .targets = D1,
+     .registry = D1, ALLOWED(D1)},
 
     {"releases expired: no way back to targets", .setup = RELEASES, .releases_broken = true,
-     .releases_state = ROLE_STATE_EXPIRED, .releases = D2, .targets = D1, .registry = D1, DENIED(EXPIRED_ROLE)},
-    {"releases fails its signature", .setup = RELEASES, .releases_broken = true, .releases_state = ROLE_STATE_BAD,
-     .targets = D1, .registry = D1, DENIED(BAD_TRUST_DATA)},
-    {"releases lacks signatures", .setup = RELEASES, .releases_broken = true, .releases_state = ROLE_STATE_THRESHOLD,
-     .targets = D1, .registry = D1, DENIED(THRESHOLD)},
+     .releases_state = ROLE_STATE_EXPIRED, .releases = D2, .targets = D1, .registry = D1,
+     DENIED(EXPIRED_ROLE)},
+    {"releases fails its signature", .setup = RELEASES, .releases_broken = true,
+     .releases_state = ROLE_STATE_BAD, .targets = D1, .registry = D1, DENIED(BAD_TRUST_DATA)},
+    {"releases lacks signatures", .setup = RELEASES, .releases_broken = true,
+     .releases_state = ROLE_STATE_THRESHOLD, .targets = D1, .registry = D1, DENIED(THRESHOLD)},
     {"releases vanished from the snapshot", .setup = RELEASES, .releases_broken = true,
      .releases_state = ROLE_STATE_VANISHED, .targets = D1, .registry = D1, DENIED(VANISHED_ROLE)},
-    {"releases went back in version", .setup = RELEASES, .releases_broken = true, .releases_state = ROLE_STATE_ROLLBACK,
-     .targets = D1, .registry = D1, DENIED(ROLLBACK_SUSPECTED)},
+    {"releases went back in version", .setup = RELEASES, .releases_broken = true,
+     .releases_state = ROLE_STATE_ROLLBACK, .targets = D1, .registry = D1,
+     DENIED(ROLLBACK_SUSPECTED)},
 
-    {"withdrawn, an older entry left in targets", .setup = RELEASES, .targets = D1, .targets_since = -9, .withdrawn = true,
-     .registry = D1, DENIED(REVOKED)},
-    {"withdrawn, the entry in targets came with it", .setup = RELEASES, .targets = D1, .targets_since = -2,
-     .withdrawn = true, .registry = D1, DENIED(REVOKED)},
-    {"withdrawn, then signed in targets again", .setup = RELEASES, .targets = D1, .targets_since = -1, .withdrawn = true,
-     .registry = D1, ALLOWED(D1)},
-    {"withdrawn, releases is no longer delegated", .setup = PLAIN, .targets = D1, .targets_since = -9, .withdrawn = true,
-     .registry = D1, DENIED(REVOKED)},
-    {"withdrawn, docker's bare rule", .setup = RELEASES, .targets = D1, .targets_since = -9, .withdrawn = true,
-     .fallback = FALLBACK_DOCKER, .registry = D1, ALLOWED(D1)},
-    {"withdrawn and gone from targets too", .setup = RELEASES, .withdrawn = true, .registry = D1, DENIED(UNSIGNED)},
-    {"strict: targets does not count beside releases", .setup = RELEASES, .targets = D1, .fallback = FALLBACK_NEVER,
-     .registry = D1, DENIED(UNSIGNED)},
-    {"strict: without releases targets counts", .setup = PLAIN, .targets = D1, .fallback = FALLBACK_NEVER, .registry = D1,
-     ALLOWED(D1)},
+    {"withdrawn, an older entry left in targets", .setup = RELEASES, .targets = D1,
+     .targets_since = -9, .withdrawn = true, .registry = D1, DENIED(REVOKED)},
+    {"withdrawn, the entry in targets came with it", .setup = RELEASES, .targets = D1,
+     .targets_since = -2, .withdrawn = true, .registry = D1, DENIED(REVOKED)},
+    {"withdrawn, then signed in targets again", .setup = RELEASES, .targets = D1,
+     .targets_since = -1, .withdrawn = true, .registry = D1, ALLOWED(D1)},
+    {"withdrawn, releases is no longer delegated", .setup = PLAIN, .targets = D1,
+     .targets_since = -9, .withdrawn = true, .registry = D1, DENIED(REVOKED)},
+    {"withdrawn, docker's bare rule", .setup = RELEASES, .targets = D1, .targets_since = -9,
+     .withdrawn = true, .fallback = FALLBACK_DOCKER, .registry = D1, ALLOWED(D1)},
+    {"withdrawn and gone from targets too", .setup = RELEASES, .withdrawn = true, .registry = D1,
+     DENIED(UNSIGNED)},
+    {"strict: targets does not count beside releases", .setup = RELEASES, .targets = D1,
+     .fallback = FALLBACK_NEVER, .registry = D1, DENIED(UNSIGNED)},
+    {"strict: without releases targets counts", .setup = PLAIN, .targets = D1,
+     .fallback = FALLBACK_NEVER, .registry = D1, ALLOWED(D1)},
 
     {"serve_signed: the signed one is served", .targets = D1, .registry = D2, .present = true,
      .on_mismatch = MISMATCH_SERVE_SIGNED, SERVED(D1)},
-    {"serve_signed: the signed one is not here", .targets = D1, .registry = D2, .on_mismatch = MISMATCH_SERVE_SIGNED,
-     DENIED(DIGEST_MISMATCH)},
-    {"serve_signed: no tag", .targets = D1, .present = true, .on_mismatch = MISMATCH_SERVE_SIGNED, SERVED(D1)},
-    {"serve_signed: no tag, nothing here", .targets = D1, .on_mismatch = MISMATCH_SERVE_SIGNED, DENIED(SIGNED_NOT_PUSHED)},
-    {"serve_signed: a wrong length is not served", .targets = D1, .length = 9999, .registry = D2, .present = true,
-     .on_mismatch = MISMATCH_SERVE_SIGNED, DENIED(LENGTH_MISMATCH)},
-    {"hold: the tag has pointed to it", .targets = D1, .registry = D2, .present = true, .was_here = true,
-     .on_mismatch = MISMATCH_HOLD, SERVED(D1)},
-    {"hold: the tag never pointed to it", .targets = D1, .registry = D2, .present = true, .on_mismatch = MISMATCH_HOLD,
-     DENIED(DIGEST_MISMATCH)},
+    {"serve_signed: the signed one is not here", .targets = D1, .registry = D2,
+     .on_mismatch = MISMATCH_SERVE_SIGNED, DENIED(DIGEST_MISMATCH)},
+    {"serve_signed: no tag", .targets = D1, .present = true, .on_mismatch = MISMATCH_SERVE_SIGNED,
+     SERVED(D1)},
+    {"serve_signed: no tag, nothing here", .targets = D1, .on_mismatch = MISMATCH_SERVE_SIGNED,
+     DENIED(SIGNED_NOT_PUSHED)},
+    {"serve_signed: a wrong length is not served", .targets = D1, .length = 9999, .registry = D2,
+     .present = true, .on_mismatch = MISMATCH_SERVE_SIGNED, DENIED(LENGTH_MISMATCH)},
+    {"hold: the tag has pointed to it", .targets = D1, .registry = D2, .present = true,
+     .was_here = true, .on_mismatch = MISMATCH_HOLD, SERVED(D1)},
+    {"hold: the tag never pointed to it", .targets = D1, .registry = D2, .present = true,
+     .on_mismatch = MISMATCH_HOLD, DENIED(DIGEST_MISMATCH)},
 };
 
 static void add_role(struct gate_world *w, const char *name, int key, int digest, int64_t length)
 {
-    const struct gate_lists list[] = {{.tag = "v1", .digest = digest, .length = length}, {.tag = NULL}};
+    const struct gate_lists list[] = {{.tag = "v1", .digest = digest, .length = length},
+                                      {.tag = NULL}};
     (void)gate_world_role(w, name, NULL, key, digest ? list : NULL);
 }
 
@@ -115,7 +131,8 @@ static void build(struct gate_world *w, const struct gate_case *c)
         (void)gate_world_listed(w, "targets/releases", "v1", D3, -20, -2, LISTING_WITHDRAWN);
     }
     if (c->targets) {
-        (void)gate_world_listed(w, "targets", "v1", c->targets, c->targets_since ? c->targets_since : -30, 0, LISTING_OPEN);
+        (void)gate_world_listed(w, "targets", "v1", c->targets,
+                                c->targets_since ? c->targets_since : -30, 0, LISTING_OPEN);
     }
 }
 
@@ -167,7 +184,8 @@ static void a_zero_decision_refuses(void **unused)
     assert_int_equal(gate_reason_info(d.reason)->status, 503);
 }
 
-/* --- the whole state ----------------------------------------------------------------------------- */
+/* --- the whole state -----------------------------------------------------------------------------
+ */
 
 static void every_status_has_its_reason(void **unused)
 {
@@ -217,18 +235,21 @@ static void a_wipe_is_told(void **unused)
     struct gate_world w;
     struct tag_name tag = gate_world_tag("v1");
     struct gate_registry_tag registry = gate_world_registry(D1, 0);
-    struct gate_tombstone stone = {.who = "owner@example.org", .when_us = vectors_now(), .reason = "lost key"};
+    struct gate_tombstone stone = {
+        .who = "owner@example.org", .when_us = vectors_now(), .reason = "lost key"};
     (void)unused;
     gate_world_init(&w);
     w.state.status = TRUST_NOT_INITIALISED;
     w.facts.tombstone = &stone;
     struct decision d = gate_tag(&w.facts, &tag, &registry);
     assert_int_equal(d.reason, REASON_UNSIGNED);
-    assert_non_null(strstr(d.message, "trust data was wiped by owner@example.org on 2026-11-24T06:00:00Z; sign it again"));
+    assert_non_null(
+        strstr(d.message,
+               "trust data was wiped by owner@example.org on 2026-11-24T06:00:00Z; sign it again"));
     gate_world_free(&w);
 }
 
-/* --- levels, coverage -------------------------------------------------------------------------------- */
+/* --- levels, coverage ------------------------------------------------------------------------- */
 
 static void levels(void **unused)
 {
@@ -236,14 +257,17 @@ static void levels(void **unused)
         enum policy_level level;
         bool gated, pusher, enforced;
     } table[] = {
-        {LEVEL_OFF, true, false, false},    {LEVEL_WARN, true, false, true},    {LEVEL_WARN, false, false, false},
-        {LEVEL_DEPLOY, true, false, true},  {LEVEL_DEPLOY, true, true, true},   {LEVEL_DEPLOY, false, false, false},
-        {LEVEL_ALL, false, false, true},    {LEVEL_ALL, false, true, false},    {LEVEL_ALL, true, true, true},
-        {LEVEL_LOCK, false, false, true},   {LEVEL_LOCK, false, true, false},
+        {LEVEL_OFF, true, false, false},   {LEVEL_WARN, true, false, true},
+        {LEVEL_WARN, false, false, false}, {LEVEL_DEPLOY, true, false, true},
+        {LEVEL_DEPLOY, true, true, true},  {LEVEL_DEPLOY, false, false, false},
+        {LEVEL_ALL, false, false, true},   {LEVEL_ALL, false, true, false},
+        {LEVEL_ALL, true, true, true},     {LEVEL_LOCK, false, false, true},
+        {LEVEL_LOCK, false, true, false},
     };
     (void)unused;
     for (size_t i = 0; i < COUNT(table); i++) {
-        CHECK_CASE(gate_enforced(table[i].level, table[i].gated, table[i].pusher) == table[i].enforced,
+        CHECK_CASE(gate_enforced(table[i].level, table[i].gated, table[i].pusher) ==
+                       table[i].enforced,
                    policy_level_name(table[i].level));
     }
 }
@@ -252,7 +276,8 @@ static void off_and_ungated_are_served_what_is_there(void **unused)
 {
     struct gate_world w;
     struct tag_name tag = gate_world_tag("v1");
-    struct gate_registry_tag registry = gate_world_registry(D2, 0), none = gate_world_registry(0, 0);
+    struct gate_registry_tag registry = gate_world_registry(D2, 0),
+                             none = gate_world_registry(0, 0);
     struct digest d2 = gate_world_digest(D2);
     (void)unused;
     gate_world_init(&w);
@@ -274,14 +299,16 @@ static void warn_serves_and_warns(void **unused)
 {
     struct gate_world w;
     struct tag_name tag = gate_world_tag("v1");
-    struct gate_registry_tag registry = gate_world_registry(D2, 0), none = gate_world_registry(0, 0);
+    struct gate_registry_tag registry = gate_world_registry(D2, 0),
+                             none = gate_world_registry(0, 0);
     struct digest d2 = gate_world_digest(D2);
     (void)unused;
     gate_world_init(&w);
     add_role(&w, "targets", 1, D1, 0);
     w.policy.level = LEVEL_WARN;
     struct decision d = gate_tag(&w.facts, &tag, &registry);
-    assert_true(d.effect == EFFECT_ALLOW && d.reason == REASON_WOULD_DENY && digest_equal(&d.serve, &d2));
+    assert_true(d.effect == EFFECT_ALLOW && d.reason == REASON_WOULD_DENY &&
+                digest_equal(&d.serve, &d2));
     assert_non_null(strstr(d.warning, "is signed as"));
     d = gate_tag(&w.facts, &tag, &none); /* a tag that is not there cannot be served */
     assert_true(d.effect == EFFECT_DENY && d.reason == REASON_SIGNED_NOT_PUSHED);
@@ -295,7 +322,8 @@ static void tags_outside_the_policy_are_refused(void **unused)
 {
     struct gate_world w;
     struct gate_registry_tag registry = gate_world_registry(D1, 0);
-    const struct gate_lists list[] = {{.tag = "v1", .digest = D1}, {.tag = "prod-1", .digest = D1}, {.tag = NULL}};
+    const struct gate_lists list[] = {
+        {.tag = "v1", .digest = D1}, {.tag = "prod-1", .digest = D1}, {.tag = NULL}};
     struct tag_name v1 = gate_world_tag("v1"), prod = gate_world_tag("prod-1");
     (void)unused;
     gate_world_init(&w);
@@ -309,7 +337,28 @@ static void tags_outside_the_policy_are_refused(void **unused)
     gate_world_free(&w);
 }
 
-/* --- hashes -------------------------------------------------------------------------------------------- */
+static void a_role_speaks_only_inside_its_paths(void **unused)
+{
+    struct gate_world w;
+    struct tag_name inside = gate_world_tag("qa-1"), outside = gate_world_tag("v1");
+    const struct gate_lists releases[] = {
+        {.tag = "qa-1", .digest = D2}, {.tag = "v1", .digest = D2}, {.tag = NULL}};
+    const struct gate_lists targets[] = {
+        {.tag = "qa-1", .digest = D1}, {.tag = "v1", .digest = D1}, {.tag = NULL}};
+    struct gate_registry_tag registry = gate_world_registry(D1, 0);
+    (void)unused;
+    gate_world_init(&w);
+    (void)gate_world_role(&w, "targets", NULL, 1, targets);
+    struct trust_role *role = gate_world_role(&w, "targets/releases", "qa-", 2, releases);
+    assert_int_equal(gate_tag(&w.facts, &inside, &registry).reason, REASON_DIGEST_MISMATCH);
+    assert_int_equal(gate_tag(&w.facts, &outside, &registry).reason, REASON_ALLOWED);
+    role->state = ROLE_STATE_EXPIRED; /* its defect counts inside its paths, too, and not outside */
+    assert_int_equal(gate_tag(&w.facts, &inside, &registry).reason, REASON_EXPIRED_ROLE);
+    assert_int_equal(gate_tag(&w.facts, &outside, &registry).reason, REASON_ALLOWED);
+    gate_world_free(&w);
+}
+
+/* --- hashes ----------------------------------------------------------------------------------- */
 
 static void every_known_hash_must_agree(void **unused)
 {
@@ -325,7 +374,8 @@ static void every_known_hash_must_agree(void **unused)
     gate_world_init(&w);
     (void)gate_world_role(&w, "targets", NULL, 1, list);
 
-    assert_int_equal(gate_tag(&w.facts, &both, &registry).reason, REASON_DIGEST_MISMATCH); /* not computed */
+    assert_int_equal(gate_tag(&w.facts, &both, &registry).reason,
+                     REASON_DIGEST_MISMATCH); /* not computed */
     assert_true(digest_from_hash(DIGEST_SHA512, nine, 64, &registry.sha512));
     assert_int_equal(gate_tag(&w.facts, &both, &registry).reason, REASON_DIGEST_MISMATCH);
     assert_true(digest_from_hash(DIGEST_SHA512, good, 64, &registry.sha512));
@@ -340,9 +390,11 @@ static void every_known_hash_must_agree(void **unused)
     gate_world_free(&w);
 }
 
-/* --- the signer policy (gate.md 5.2) ----------------------------------------------------------------------- */
+/* --- the signer policy (gate.md 5.2) ---------------------------------------------------------- */
 
-#define KEY_HEX(nn) "key:" nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn
+#define KEY_HEX(nn)                                                                                \
+    "key:" nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn nn  \
+        nn nn nn
 
 struct signer_case {
     const char *name;
@@ -357,14 +409,46 @@ struct signer_case {
 static const struct signer_case signer_cases[] = {
     {"both signed", D1, D1, 3, 4, 2, {"alice", "bob"}, REASON_ALLOWED, NULL},
     {"bob did not", D1, 0, 3, 4, 2, {"alice", "bob"}, REASON_SIGNER_POLICY, "missing bob"},
-    {"bob signed another digest", D1, D2, 3, 4, 2, {"alice", "bob"}, REASON_SIGNER_POLICY, "bob (signed another digest)"},
+    {"bob signed another digest",
+     D1,
+     D2,
+     3,
+     4,
+     2,
+     {"alice", "bob"},
+     REASON_SIGNER_POLICY,
+     "bob (signed another digest)"},
     {"one of two", D1, 0, 3, 4, 1, {"alice", "bob"}, REASON_ALLOWED, NULL},
-    {"one key in two roles counts once", D1, D1, 3, 3, 2, {"alice", "bob"}, REASON_SIGNER_POLICY, NULL},
+    {"one key in two roles counts once",
+     D1,
+     D1,
+     3,
+     3,
+     2,
+     {"alice", "bob"},
+     REASON_SIGNER_POLICY,
+     NULL},
     {"by key", D1, 0, 3, 4, 1, {KEY_HEX("03")}, REASON_ALLOWED, NULL},
     {"by a key that did not sign", D1, 0, 3, 4, 1, {KEY_HEX("05")}, REASON_SIGNER_POLICY, NULL},
-    {"a role and its own key are one", D1, 0, 3, 4, 2, {"alice", KEY_HEX("03")}, REASON_SIGNER_POLICY, NULL},
+    {"a role and its own key are one",
+     D1,
+     0,
+     3,
+     4,
+     2,
+     {"alice", KEY_HEX("03")},
+     REASON_SIGNER_POLICY,
+     NULL},
     {"a role and another's key", D1, D1, 3, 4, 2, {"alice", KEY_HEX("04")}, REASON_ALLOWED, NULL},
-    {"the assignment is searched for", D1, D1, 3, 4, 2, {KEY_HEX("03"), "alice", "bob"}, REASON_ALLOWED, NULL},
+    {"the assignment is searched for",
+     D1,
+     D1,
+     3,
+     4,
+     2,
+     {KEY_HEX("03"), "alice", "bob"},
+     REASON_ALLOWED,
+     NULL},
     {"an unknown signer", D1, D1, 3, 4, 1, {"mallory"}, REASON_SIGNER_POLICY, "missing mallory"},
 };
 
@@ -399,7 +483,7 @@ static void signers_are_counted_by_key(void **unused)
     }
 }
 
-/* --- words ---------------------------------------------------------------------------------------------------- */
+/* --- words ------------------------------------------------------------------------------------ */
 
 static void a_mismatch_says_everything(void **unused)
 {
@@ -414,9 +498,12 @@ static void a_mismatch_says_everything(void **unused)
     registry.pushed_us = vectors_now() - 12 * US_PER_SECOND;
     registry.pushed_by = "ci-bot";
     struct decision d = gate_tag(&w.facts, &tag, &registry);
-    assert_string_equal(d.message, "content trust: ns/app:v1 is signed as sha256:01010101… (role targets/releases, by alice) "
-                                   "but the registry has sha256:02020202…, pushed 12 s ago by ci-bot and not signed");
-    assert_string_equal(d.phrase, "Forbidden: content trust: v1 is signed as 01010101, registry has 02020202 (digest_mismatch)");
+    assert_string_equal(
+        d.message,
+        "content trust: ns/app:v1 is signed as sha256:01010101… (role targets/releases, by alice) "
+        "but the registry has sha256:02020202…, pushed 12 s ago by ci-bot and not signed");
+    assert_string_equal(d.phrase, "Forbidden: content trust: v1 is signed as 01010101, registry "
+                                  "has 02020202 (digest_mismatch)");
     assert_string_equal(d.signers[0], "alice");
     assert_non_null(strstr(d.hint, "docker trust sign registry.example/ns/app:v1"));
     gate_world_free(&w);
@@ -458,6 +545,7 @@ int main(void)
         cmocka_unit_test(off_and_ungated_are_served_what_is_there),
         cmocka_unit_test(warn_serves_and_warns),
         cmocka_unit_test(tags_outside_the_policy_are_refused),
+        cmocka_unit_test(a_role_speaks_only_inside_its_paths),
         cmocka_unit_test(every_known_hash_must_agree),
         cmocka_unit_test(signers_are_counted_by_key),
         cmocka_unit_test(a_mismatch_says_everything),

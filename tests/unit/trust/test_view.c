@@ -1,0 +1,967 @@
+/* Publishing into a real store and deciding over it: views, grace, renewal, pins, wipes. */
+#include "storage/policy.h"
+#include "storage/role_target.h"
+#include "storage/tag.h"
+#include "storage/tombstone.h"
+#include "storage/trust_doc.h"
+#include "storage/trust_pin.h"
+#include "tests/unit/storage/image.h"
+#include "tests/unit/trust/made.h"
+#include "trust/door.h"
+#include "trust/keys.h"
+#include "trust/publish.h"
+#include "trust/resign.h"
+#include "trust/view.h"
+#include "trust/wipe.h"
+
+#define HOST "registry.example"
+
+struct people {
+    struct made_key root, root2, targets, alice;
+};
+
+static struct people keys;
+
+struct bench { /* a store, a trust server, and a client that publishes into ns/app */
+    struct world *w;
+    struct trust *trust;
+    int64_t now_us;
+    struct made_key timestamp, snapshot; /* public halves of the server's keys */
+};
+
+static void open_trust(struct bench *b)
+{
+    char path[128];
+    struct err err = {0};
+    (void)snprintf(path, sizeof path, "%s/sealing.key", b->w->folder.path);
+    struct trust_settings settings = {.db = b->w->db, .host = HOST, .sealing_key_path = path};
+    if (!trust_open(&settings, &b->trust, &err)) {
+        fail_msg("%s", err.msg);
+    }
+}
+
+static void bench_open(struct bench *b, struct world *w)
+{
+    *b = (struct bench){.w = w, .now_us = T0};
+    OK(trust_sealing_key_create(w->folder.fd, "sealing.key", err));
+    open_trust(b);
+}
+
+static void server_key(struct bench *b, const char *repo, enum role_kind role, struct made_key *out)
+{
+    auto_buf struct buf json = {0};
+    struct repo_name name = repo_of(repo);
+    json_decref(out->object);
+    *out = (struct made_key){.object = NULL};
+    OK(server_key_current(b->trust, &name, role, b->now_us, &json, err));
+    OK(json_read(buf_slice_of(&json), 8, &out->object, err));
+    made_id(out);
+}
+
+static void bench_close(struct bench *b)
+{
+    json_decref(b->timestamp.object);
+    json_decref(b->snapshot.object);
+    trust_close(b->trust);
+}
+
+static json_t *root_for(struct bench *b, int64_t version, const struct made_key *root)
+{
+    const struct made_key *const list[] = {root, NULL}, *const ts[] = {&b->timestamp, NULL},
+                                 *const sn[] = {&b->snapshot, NULL};
+    json_t *part = made_root(version, list, 1, &keys.targets, &b->timestamp);
+    json_t *all = json_object_get(part, "keys"), *roles = json_object_get(part, "roles");
+    json_object_set_new(roles, "timestamp", made_role(all, ts, 1));
+    json_object_set_new(roles, "snapshot", made_role(all, sn, 1));
+    return part;
+}
+
+static void sign_tag(json_t *targets, const char *tag, const struct digest *digest, size_t size)
+{
+    auto_buf struct buf hash = {0};
+    base64_encode(&hash, slice_of_bytes(digest->bytes, 32));
+    json_object_set_new(
+        json_object_get(targets, "targets"), tag,
+        json_pack("{s:{s:s}, s:I}", "hashes", "sha256", hash.p, "length", (json_int_t)size));
+}
+
+/* Publishes the documents of m; the answer's word, "" when stored. */
+static const char *publish_as(struct bench *b, const char *repo, struct made *m, bool owner,
+                              char out[32])
+{
+    struct upload_part parts[MADE_DOCS_MAX];
+    struct publish_verdict *v = NULL;
+    struct err err = {0};
+    for (size_t i = 0; i < m->count; i++) {
+        made_write(&m->docs[i]);
+        parts[i] = (struct upload_part){.has_name = true,
+                                        .role = slice_str(m->docs[i].role),
+                                        .bytes = buf_slice_of(&m->docs[i].bytes)};
+    }
+    struct publish_request request = {.repo = repo_of(repo),
+                                      .parts = parts,
+                                      .part_count = m->count,
+                                      .actor = &b->w->alice,
+                                      .may_administer = true,
+                                      .is_owner = owner,
+                                      .now_us = b->now_us};
+    bool stored = publish_run(b->trust, &request, &v, &err);
+    if (!v) {
+        fail_msg("publish failed: %s (%s)", err.msg, err.detail);
+    }
+    (void)snprintf(out, 32, "%s", publish_verdict_word(v));
+    assert_int_equal(stored, out[0] == '\0');
+    publish_verdict_free(v);
+    made_free(m);
+    return out;
+}
+
+static void publish(struct bench *b, struct made *m)
+{
+    char word[32];
+    assert_string_equal(publish_as(b, "ns/app", m, true, word), "");
+}
+
+/* root 1 by `root` and targets `version` that signs v1 as digest (unset: nothing). */
+static void begin(struct bench *b, const char *repo, const struct made_key *root,
+                  const struct digest *digest, size_t size, struct made *m)
+{
+    *m = (struct made){.count = 0};
+    server_key(b, repo, ROLE_TIMESTAMP, &b->timestamp);
+    server_key(b, repo, ROLE_SNAPSHOT, &b->snapshot);
+    (void)made_add(m, "root", root_for(b, 1, root), root);
+    json_t *targets = made_targets(1);
+    if (digest) {
+        sign_tag(targets, "v1", digest, size);
+    }
+    (void)made_add(m, "targets", targets, &keys.targets);
+}
+
+static void sign_again(struct bench *b, int64_t version, const char *tag,
+                       const struct digest *digest, size_t size)
+{
+    struct made m = {.count = 0};
+    json_t *targets = made_targets(version);
+    if (tag) {
+        sign_tag(targets, tag, digest, size);
+    }
+    (void)made_add(&m, "targets", targets, &keys.targets);
+    publish(b, &m);
+}
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+static const struct gate_caller deployer = {.gated = true}, developer = {.may_push_or_sign = true};
+
+static void move_tag(struct bench *b, const char *tag, const struct digest *digest)
+{
+    struct tag_name name = tag_of(tag);
+    WRITE(b->w)
+    {
+        OK(tag_put(tx, b->w->repo.id, &name, digest, &b->w->alice, b->now_us, NULL, err));
+    }
+}
+
+static struct decision ask_tag(struct bench *b, const struct gate_caller *caller, const char *tag)
+{
+    struct decision d = {0};
+    struct tag_name name = tag_of(tag);
+    READ(b->w)
+    {
+        struct repository repo;
+        struct tag current;
+        OK(repository_get_by_id(tx, b->w->repo.id, &repo, err));
+        bool exists = tag_get(tx, repo.id, &name, &current, NULL);
+        gate_decide_tag(b->trust, tx, caller, &repo, &repo.name, &name, exists ? &current : NULL,
+                        -1, b->now_us, &d);
+    }
+    return d;
+}
+
+static struct decision ask_digest(struct bench *b, const struct gate_caller *caller,
+                                  const struct digest *digest, bool blob)
+{
+    struct decision d = {0};
+    READ(b->w)
+    {
+        struct repository repo;
+        OK(repository_get_by_id(tx, b->w->repo.id, &repo, err));
+        (blob ? gate_decide_blob : gate_decide_digest)(b->trust, tx, caller, &repo, &repo.name,
+                                                       digest, b->now_us, &d);
+    }
+    return d;
+}
+
+#define REASON_OF(d, want)                                                                         \
+    do {                                                                                           \
+        struct decision d_ = (d);                                                                  \
+        if (d_.reason != REASON_##want) {                                                          \
+            fail_msg("line %d: %s: %s", __LINE__, gate_reason_info(d_.reason)->name, d_.message);  \
+        }                                                                                          \
+    } while (0)
+
+static size_t size_of(struct bench *b, const struct digest *digest)
+{
+    struct manifest_info info;
+    READ(b->w)
+    {
+        OK(manifest_stat(tx, b->w->repo.id, digest, &info, err));
+    }
+    return (size_t)info.size;
+}
+
+/* --- the main story --------------------------------------------------------------------------- */
+
+static void push_sign_move_sign(void **state)
+{
+    struct bench b;
+    struct made m;
+    (void)state;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one"), two = push_image(b.w, "[]", "two");
+    struct digest layer1 = digest_of(SLICE_LIT("one")), layer2 = digest_of(SLICE_LIT("two"));
+    move_tag(&b, "v1", &one);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), UNSIGNED);
+    REASON_OF(ask_tag(&b, &developer, "v1"), NOT_GATED);
+    REASON_OF(ask_digest(&b, &deployer, &one, false), UNSIGNED_DIGEST);
+
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    REASON_OF(ask_digest(&b, &deployer, &one, false), ALLOWED);
+    REASON_OF(ask_digest(&b, &deployer, &layer1, true), ALLOWED);
+    REASON_OF(ask_digest(&b, &deployer, &layer2, true), BLOB_NOT_REACHABLE);
+    REASON_OF(ask_digest(&b, &deployer, &two, false), UNSIGNED_DIGEST);
+    REASON_OF(ask_digest(&b, &developer, &two, false), NOT_GATED);
+    REASON_OF(ask_digest(&b, &deployer, &one, true), BLOB_UNKNOWN); /* a manifest is no blob */
+
+    move_tag(&b, "v1", &two);
+    struct decision d = ask_tag(&b, &deployer, "v1");
+    REASON_OF(d, DIGEST_MISMATCH);
+    assert_non_null(strstr(d.message, "by alice@example.org and not signed"));
+    REASON_OF(ask_tag(&b, &developer, "v1"), NOT_GATED);
+    REASON_OF(ask_digest(&b, &deployer, &one, false), ALLOWED);
+
+    b.now_us += US_PER_DAY;
+    sign_again(&b, 2, "v1", &two, size_of(&b, &two));
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    REASON_OF(ask_digest(&b, &deployer, &one, false), SUPERSEDED); /* G-25 */
+    REASON_OF(ask_digest(&b, &deployer, &layer1, true), SUPERSEDED);
+    b.now_us += 29 * US_PER_DAY;
+    REASON_OF(ask_digest(&b, &deployer, &one, false), SUPERSEDED);
+    b.now_us += 2 * US_PER_DAY; /* the grace ends by itself */
+    REASON_OF(ask_digest(&b, &deployer, &one, false), UNSIGNED_DIGEST);
+    REASON_OF(ask_digest(&b, &deployer, &two, false), ALLOWED);
+    bench_close(&b);
+}
+
+static void a_withdrawn_digest_has_no_grace(void **state)
+{
+    struct bench b;
+    struct made m;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    move_tag(&b, "v1", &one);
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    REASON_OF(ask_digest(&b, &deployer, &one, false), ALLOWED);
+    sign_again(&b, 2, NULL, NULL, 0); /* G-27 */
+    REASON_OF(ask_digest(&b, &deployer, &one, false), UNSIGNED_DIGEST);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), UNSIGNED);
+    bench_close(&b);
+}
+
+static void children_and_sizes(void **state)
+{
+    struct bench b;
+    struct made m;
+    auto_buf struct buf list = {0};
+    bench_open(&b, *state);
+    struct digest child = push_image(b.w, "{}", "one"), stranger = push_image(b.w, "[]", "two");
+    index_text(&list, &child);
+    struct digest index = store_manifest(b.w, TYPE_INDEX, buf_slice_of(&list));
+    move_tag(&b, "v1", &index);
+    begin(&b, "ns/app", &keys.root, &index, list.n, &m);
+    publish(&b, &m);
+    REASON_OF(ask_digest(&b, &deployer, &child, false), ALLOWED); /* G-06 */
+    REASON_OF(ask_digest(&b, &deployer, &stranger, false), UNSIGNED_DIGEST);
+    sign_again(&b, 2, "v1", &index, list.n + 1); /* G-29: a wrong length releases nothing */
+    REASON_OF(ask_tag(&b, &deployer, "v1"), LENGTH_MISMATCH);
+    b.now_us += 31 * US_PER_DAY;
+    REASON_OF(ask_digest(&b, &deployer, &index, false), UNSIGNED_DIGEST);
+    REASON_OF(ask_digest(&b, &deployer, &child, false), UNSIGNED_DIGEST);
+    bench_close(&b);
+}
+
+static void signed_before_pushed(void **state)
+{
+    struct bench b;
+    struct made m;
+    auto_buf struct buf text = {0};
+    bench_open(&b, *state);
+    struct digest c = push_blob(b.w, "{}"), l = push_blob(b.w, "one");
+    image_text(&text, &c, &l, "");
+    struct digest later = digest_of(buf_slice_of(&text));
+    begin(&b, "ns/app", &keys.root, &later, text.n, &m);
+    publish(&b, &m);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), SIGNED_NOT_PUSHED);
+    REASON_OF(ask_digest(&b, &deployer, &later, false), UNKNOWN);
+    REASON_OF(ask_digest(&b, &deployer, &l, true), BLOB_NOT_REACHABLE);
+    (void)store_manifest(b.w, TYPE_IMAGE,
+                         buf_slice_of(&text)); /* moves the generation: it was named already */
+    REASON_OF(ask_digest(&b, &deployer, &later, false), ALLOWED);
+    REASON_OF(ask_digest(&b, &deployer, &l, true), ALLOWED);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), SIGNED_NOT_PUSHED);
+    move_tag(&b, "v1", &later);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    bench_close(&b);
+}
+
+static void artifacts_of_signed_images(void **state)
+{
+    struct bench b;
+    struct made m;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one"), other = push_image(b.w, "[]", "two");
+    struct digest config = digest_of(SLICE_LIT("{}")), layer = digest_of(SLICE_LIT("two")),
+                  note = push_blob(b.w, "sig");
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    static const struct {
+        const char *name, *layer_type, *config_type;
+        bool of_signed;
+        bool allowed;
+    } table[] = {
+        {"a signature", "application/vnd.cncf.notary.signature",
+         "application/vnd.oci.empty.v1+json", true, true},
+        {"a signature of something unsigned", "application/vnd.cncf.notary.signature",
+         "application/vnd.oci.empty.v1+json", false, false},
+        {"a runnable image with a signed subject", "application/vnd.oci.image.layer.v1.tar+gzip",
+         "application/vnd.oci.image.config.v1+json", true, false}, /* G-09 */
+        {"a layer hidden behind another config",
+         "application/vnd.docker.image.rootfs.diff.tar.gzip", "application/vnd.oci.empty.v1+json",
+         true, false},
+        {"an image config without image layers", "application/json",
+         "application/vnd.oci.image.config.v1+json", true, false},
+        {"the cosign legacy form", "application/vnd.dev.cosign.simplesigning.v1+json",
+         "application/vnd.oci.image.config.v1+json", true, true},
+    };
+    for (size_t i = 0; i < COUNT(table); i++) {
+        auto_buf struct buf text = {0};
+        buf_str(&text, "{\"schemaVersion\":2,\"config\":");
+        descriptor(&text, table[i].config_type, &config, 2);
+        buf_str(&text, ",\"layers\":[");
+        descriptor(&text, table[i].layer_type, &note, 3);
+        buf_str(&text, "],\"subject\":");
+        descriptor(&text, TYPE_IMAGE, table[i].of_signed ? &one : &other, 100);
+        buf_str(&text, "}");
+        struct digest artifact = store_manifest(b.w, TYPE_IMAGE, buf_slice_of(&text));
+        struct decision d = ask_digest(&b, &deployer, &artifact, false);
+        CHECK_CASE((d.effect == EFFECT_ALLOW) == table[i].allowed, table[i].name);
+    }
+    REASON_OF(ask_digest(&b, &deployer, &note, true), ALLOWED); /* of the allowed ones */
+    REASON_OF(ask_digest(&b, &deployer, &layer, true), BLOB_NOT_REACHABLE);
+    bench_close(&b);
+}
+
+/* --- views ------------------------------------------------------------------------------------ */
+
+static struct gate_view *view_of(struct bench *b)
+{
+    struct gate_view *view = NULL;
+    READ(b->w)
+    {
+        struct repository repo;
+        OK(repository_get_by_id(tx, b->w->repo.id, &repo, err));
+        OK(gate_view_get(b->trust, tx, &repo, b->now_us, &view, err));
+    }
+    return view;
+}
+
+static void views_are_kept_until_their_generation_moves(void **state)
+{
+    struct bench b;
+    struct made m;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    struct gate_view *first = view_of(&b), *again = view_of(&b);
+    assert_ptr_equal(first, again);
+    gate_view_unref(again);
+    struct digest two =
+        push_image(b.w, "[]", "two"); /* O-12: a push of something unsigned leaves it alone */
+    move_tag(&b, "other", &two);
+    again = view_of(&b);
+    assert_ptr_equal(first, again);
+    gate_view_unref(again);
+    sign_again(&b, 2, "v1", &two, size_of(&b, &two));
+    again = view_of(&b);
+    assert_ptr_not_equal(first, again);
+    struct gate_reached reached;
+    gate_view_reached(first, &one, &reached); /* a view in use stays whole */
+    assert_int_equal(reached.kind, REACH_RELEASED);
+    gate_view_reached(again, &one, &reached);
+    assert_int_equal(reached.kind, REACH_SUPERSEDED);
+    gate_view_unref(again);
+    gate_view_unref(first);
+    bench_close(&b);
+}
+
+static void a_restart_decides_the_same(void **state)
+{
+    struct bench b;
+    struct made m;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    move_tag(&b, "v1", &one);
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    trust_close(b.trust);
+    world_reopen(b.w);
+    open_trust(&b);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    bench_close(&b);
+}
+
+/* --- renewal ---------------------------------------------------------------------------------- */
+
+static int64_t timestamp_version(struct bench *b)
+{
+    auto_trust_doc struct trust_doc doc = {0};
+    READ(b->w)
+    {
+        OK(trust_doc_current_role(tx, b->w->repo.id, SLICE_LIT("timestamp"), &doc, err));
+    }
+    return doc.version;
+}
+
+static void an_expired_timestamp_is_renewed_in_the_request(void **state)
+{
+    struct bench b;
+    struct made m;
+    struct err err = {0};
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    move_tag(&b, "v1", &one);
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    assert_int_equal(trust_resign(b.trust, b.w->repo.id, true, b.now_us + 6 * US_PER_DAY, &err),
+                     RESIGN_NOT_DUE);
+    assert_int_equal(trust_resign(b.trust, b.w->repo.id, false, b.now_us + 8 * US_PER_DAY, &err),
+                     RESIGN_NOT_DUE);
+    b.now_us += 40 * US_PER_DAY;                         /* O-05 */
+    REASON_OF(ask_tag(&b, &developer, "v1"), NOT_GATED); /* does not write for who is not gated */
+    assert_int_equal(timestamp_version(&b), 1);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    assert_int_equal(timestamp_version(&b), 2);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    assert_int_equal(timestamp_version(&b), 2);
+    b.now_us += 8 * US_PER_DAY; /* past half life: in the background */
+    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10), 1);
+    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10), 0);
+    assert_int_equal(timestamp_version(&b), 3);
+    bench_close(&b);
+}
+
+static void an_expired_snapshot_is_renewed_with_the_same_entries(void **state)
+{
+    struct bench b;
+    struct made m;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    move_tag(&b, "v1", &one);
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    b.now_us += 1200 * US_PER_DAY;
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    auto_trust_doc struct trust_doc doc = {0};
+    READ(b.w)
+    {
+        OK(trust_doc_current_role(tx, b.w->repo.id, SLICE_LIT("snapshot"), &doc, err));
+    }
+    assert_int_equal(doc.version, 2);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    bench_close(&b);
+}
+
+static void nothing_is_renewed_over_an_expired_root(void **state)
+{
+    struct bench b;
+    struct made m;
+    struct err err = {0};
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    move_tag(&b, "v1", &one);
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    json_object_set_new(m.docs[0].part, "expires", json_string("2027-02-01T00:00:00Z"));
+    publish(&b, &m);
+    b.now_us += 60 * US_PER_DAY;
+    REASON_OF(ask_tag(&b, &deployer, "v1"), EXPIRED_ROOT);
+    assert_int_equal(trust_resign(b.trust, b.w->repo.id, true, b.now_us, &err),
+                     RESIGN_NOT_POSSIBLE);
+    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10), 0);
+    bench_close(&b);
+}
+
+static void without_its_sealing_key_nothing_is_decided(void **state)
+{
+    struct bench b;
+    struct made m;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    move_tag(&b, "v1", &one);
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    trust_close(b.trust);
+    assert_int_equal(unlinkat(b.w->folder.fd, "sealing.key", 0), 0);
+    OK(trust_sealing_key_create(b.w->folder.fd, "sealing.key", err)); /* another one */
+    open_trust(&b);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    b.now_us += 15 * US_PER_DAY;
+    REASON_OF(ask_tag(&b, &deployer, "v1"),
+              INDETERMINATE); /* the renewal fails: no verdict, never an allow */
+    REASON_OF(ask_tag(&b, &developer, "v1"), NOT_GATED);
+    bench_close(&b);
+}
+
+/* --- server keys ------------------------------------------------------------------------------ */
+
+static void server_keys_have_lives(void **state)
+{
+    struct bench b;
+    struct made m;
+    auto_buf struct buf one = {0}, two = {0}, three = {0}, snapshot = {0};
+    struct repo_name repo = repo_of("ns/app"), other = repo_of("ns/other"),
+                     nowhere = repo_of("nowhere/app");
+    bench_open(&b, *state);
+    OK(server_key_current(b.trust, &repo, ROLE_TIMESTAMP, T0, &one, err));
+    OK(server_key_current(b.trust, &repo, ROLE_TIMESTAMP, T0, &two, err));
+    assert_string_equal(one.p, two.p);
+    buf_clear(&two);
+    OK(server_key_rotate(b.trust, &repo, ROLE_TIMESTAMP, T0, &two, err)); /* unused yet: the same */
+    assert_string_equal(one.p, two.p);
+    OK(server_key_current(b.trust, &repo, ROLE_SNAPSHOT, T0, &snapshot, err));
+    assert_string_not_equal(one.p, snapshot.p);
+    OK(server_key_current(b.trust, &other, ROLE_TIMESTAMP, T0, &three,
+                          err)); /* makes the repository's row */
+    assert_string_not_equal(one.p, three.p);
+    FAILS(ERR_NAMESPACE_UNKNOWN,
+          server_key_current(b.trust, &nowhere, ROLE_TIMESTAMP, T0, &three, err));
+
+    struct digest image = push_image(b.w, "{}", "one");
+    begin(&b, "ns/app", &keys.root, &image, size_of(&b, &image), &m);
+    publish(&b, &m); /* the key is in use now */
+    buf_clear(&two);
+    OK(server_key_current(b.trust, &repo, ROLE_TIMESTAMP, T0, &two, err));
+    assert_string_equal(one.p, two.p);
+    buf_clear(&two);
+    OK(server_key_rotate(b.trust, &repo, ROLE_TIMESTAMP, T0, &two, err));
+    assert_string_not_equal(one.p, two.p);
+    bench_close(&b);
+}
+
+static void a_key_of_another_repository_is_not_ours(void **state)
+{
+    struct bench b;
+    struct made m;
+    char word[32];
+    bench_open(&b, *state);
+    struct repo_name app = repo_of("ns/app");
+    auto_buf struct buf json = {0};
+    OK(server_key_current(b.trust, &app, ROLE_TIMESTAMP, T0, &json, err));
+    begin(&b, "ns/other", &keys.root, NULL, 0, &m); /* keys of ns/other, published into ns/app */
+    assert_string_equal(publish_as(&b, "ns/app", &m, true, word), "ErrBadRoot");
+    bench_close(&b);
+}
+
+/* --- pins and wipes (attacks 4.5) ------------------------------------------------------------- */
+
+static const char *begin_with(struct bench *b, const char *repo, const struct made_key *root,
+                              bool owner, char out[32])
+{
+    struct made m;
+    begin(b, repo, root, NULL, 0, &m);
+    return publish_as(b, repo, &m, owner, out);
+}
+
+/* Certificates name one repository; the keys of the tests name all below the host. */
+static void the_namespace_learns_root_keys(void **state)
+{
+    struct bench b;
+    char word[32];
+    bench_open(&b, *state);
+    assert_string_equal(begin_with(&b, "ns/app", &keys.root, false, word),
+                        ""); /* K-01: begins the set */
+    assert_string_equal(begin_with(&b, "ns/b", &keys.root, false, word), "");
+    assert_string_equal(begin_with(&b, "ns/c", &keys.root2, false, word), "ErrBadRoot"); /* K-02 */
+    struct repo_name c = repo_of("ns/c");
+    READ(b.w)
+    {
+        struct repository repo;
+        bool any = true;
+        OK(repository_get(tx, &c, &repo, err));
+        OK(trust_doc_any(tx, repo.id, &any, err));
+        assert_false(any); /* nothing stored */
+    }
+    assert_string_equal(begin_with(&b, "ns/c", &keys.root2, true, word), ""); /* by an owner */
+    assert_string_equal(begin_with(&b, "ns/d", &keys.root2, false, word),
+                        ""); /* it is in the set now */
+    bench_close(&b);
+}
+
+static void wipe_scope(struct bench *b, const char *repo, bool keep_pin, size_t want)
+{
+    json_t *result = NULL;
+    struct wipe_request rq = {.namespace_ = ns_of("ns"),
+                              .whole_namespace = repo == NULL,
+                              .keep_pin = keep_pin,
+                              .reason = "lost key",
+                              .actor = &b->w->alice,
+                              .now_us = b->now_us};
+    if (repo) {
+        rq.repo = repo_of(repo);
+    }
+    OK(trust_wipe(b->trust, &rq, &result, err));
+    assert_int_equal(json_array_size(json_get_array(result, "wiped")), want);
+    assert_int_equal(json_array_size(json_get_array(result, "commands")), 2 * want);
+    json_decref(result);
+}
+
+static void a_wipe_begins_anew(void **state)
+{
+    struct bench b;
+    struct made m;
+    char word[32];
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    move_tag(&b, "v1", &one);
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    b.now_us += US_PER_DAY;
+    wipe_scope(&b, "ns/app", false, 1);
+    struct decision d = ask_tag(&b, &deployer, "v1");
+    REASON_OF(d, UNSIGNED);
+    assert_non_null(strstr(d.message, "trust data was wiped by alice@example.org on "));
+    assert_non_null(strstr(d.message, "sign it again"));
+    REASON_OF(ask_digest(&b, &deployer, &one, false), UNSIGNED_DIGEST); /* no grace across a wipe */
+    wipe_scope(&b, "ns/app", false, 0);                                 /* of nothing: fine */
+
+    b.now_us += US_PER_DAY;
+    assert_string_equal(begin_with(&b, "ns/app", &keys.root2, false, word),
+                        "ErrBadRoot"); /* K-04: not in the set */
+    begin(&b, "ns/app", &keys.root2, &one, size_of(&b, &one), &m);
+    publish(&b, &m); /* by an owner; versions begin at 1 again */
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    READ(b.w)
+    {
+        auto_tombstone struct tombstone stone = {0};
+        OK(tombstone_get(tx, b.w->repo.id, &stone, err));
+        assert_string_equal(stone.reason, "lost key");
+        assert_non_null(strstr(stone.versions, "\"root\":1"));
+    }
+    bench_close(&b);
+}
+
+static void a_wipe_can_keep_the_pin(void **state)
+{
+    struct bench b;
+    char word[32];
+    bench_open(&b, *state);
+    assert_string_equal(begin_with(&b, "ns/app", &keys.root, true, word), "");
+    wipe_scope(&b, "ns/app", true, 1);
+    assert_string_equal(begin_with(&b, "ns/app", &keys.root2, true, word),
+                        "ErrBadRoot"); /* K-03: even by an owner */
+    assert_string_equal(begin_with(&b, "ns/app", &keys.root, true, word), "");
+    wipe_scope(&b, "ns/app", true, 1);
+    wipe_scope(&b, "ns/app", false, 0); /* the pin is given up later */
+    assert_string_equal(begin_with(&b, "ns/app", &keys.root2, true, word), "");
+    bench_close(&b);
+}
+
+static void a_namespace_is_wiped_with_its_keys(void **state)
+{
+    struct bench b;
+    char word[32];
+    bench_open(&b, *state);
+    assert_string_equal(begin_with(&b, "ns/app", &keys.root, true, word), "");
+    assert_string_equal(begin_with(&b, "ns/b", &keys.root, true, word), "");
+    wipe_scope(&b, NULL, false, 2);
+    assert_string_equal(begin_with(&b, "ns/b", &keys.root2, false, word),
+                        ""); /* the set is empty: it begins anew */
+    assert_string_equal(begin_with(&b, "ns/app", &keys.root, false, word), "ErrBadRoot");
+    bench_close(&b);
+}
+
+static void a_revoked_root_key_stops_its_repositories(void **state)
+{
+    struct bench b;
+    struct made m;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    move_tag(&b, "v1", &one);
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    struct tuf_key *read = NULL;
+    assert_true(tuf_key_read(keys.root.object, &read, NULL));
+    struct spki spki = tuf_key_spki(read);
+    tuf_key_free(read);
+    WRITE(b.w)
+    {
+        OK(revoked_key_add(tx, spki.sha256, "stolen", &b.w->alice, T0, err));
+    }
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ROOT_KEY_REVOKED); /* K-05 */
+    bench_close(&b);
+}
+
+/* --- delegations ------------------------------------------------------------------------------ */
+
+static json_t *targets_with_releases(int64_t version, const struct digest *digest, size_t size)
+{
+    const struct made_key *const alice[] = {&keys.alice, NULL};
+    json_t *targets = made_targets(version);
+    (void)made_delegate(targets, "targets/releases", alice, 1, "");
+    sign_tag(targets, "v1", digest, size);
+    return targets;
+}
+
+static void a_revoked_tag_does_not_fall_back(void **state)
+{
+    struct bench b;
+    struct made m;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one"), two = push_image(b.w, "[]", "two");
+    size_t n1 = size_of(&b, &one), n2 = size_of(&b, &two);
+    begin(&b, "ns/app", &keys.root, &one, n1, &m);
+    publish(&b, &m);
+    b.now_us += US_PER_DAY; /* signers are added, releases takes over (G01) */
+    m = (struct made){.count = 0};
+    (void)made_add(&m, "targets", targets_with_releases(2, &one, n1), &keys.targets);
+    json_t *releases = made_targets(1);
+    sign_tag(releases, "v1", &two, n2);
+    (void)made_add(&m, "targets/releases", releases, &keys.alice);
+    publish(&b, &m);
+    move_tag(&b, "v1", &two);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    REASON_OF(ask_digest(&b, &deployer, &one, false), SUPERSEDED);
+
+    b.now_us += US_PER_DAY; /* docker trust revoke */
+    m = (struct made){.count = 0};
+    (void)made_add(&m, "targets/releases", made_targets(2), &keys.alice);
+    publish(&b, &m);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), REVOKED); /* G-24 */
+    move_tag(&b, "v1", &one);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), REVOKED);
+    REASON_OF(ask_digest(&b, &deployer, &two, false), UNSIGNED_DIGEST);
+
+    b.now_us += US_PER_DAY; /* the last signer is gone: the old entry still does not count, a new
+                               one does */
+    sign_again(&b, 3, "v1", &one, n1);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), REVOKED);
+    b.now_us += US_PER_DAY;
+    move_tag(&b, "v1", &two);
+    sign_again(&b, 4, "v1", &two, n2);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    bench_close(&b);
+}
+
+static void an_ended_delegation_does_not_come_back(void **state)
+{
+    struct bench b;
+    struct made m, again;
+    char word[32];
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    size_t n = size_of(&b, &one);
+    begin(&b, "ns/app", &keys.root, &one, n, &m);
+    publish(&b, &m);
+    m = (struct made){.count = 0};
+    (void)made_add(&m, "targets", targets_with_releases(2, &one, n), &keys.targets);
+    (void)made_add(&m, "targets/releases", made_targets(1), &keys.alice);
+    publish(&b, &m);
+    sign_again(&b, 3, "v1", &one, n); /* without the delegation */
+    for (int64_t version = 1; version <= 2; version++) {
+        again = (struct made){.count = 0};
+        (void)made_add(&again, "targets", targets_with_releases(4, &one, n), &keys.targets);
+        (void)made_add(&again, "targets/releases", made_targets(version), &keys.alice);
+        assert_string_equal(publish_as(&b, "ns/app", &again, true, word),
+                            version == 1 ? "ErrBadTargets" : "");
+    }
+    bench_close(&b);
+}
+
+/* --- writes that signatures forbid ------------------------------------------------------------ */
+
+static void set_policy(struct bench *b, const char *json)
+{
+    WRITE(b->w)
+    {
+        OK(policy_row_put(tx, "ns", slice_str(json), &b->w->alice, b->now_us, err));
+    }
+}
+
+static enum err_code may_tag(struct bench *b, const char *tag, const struct digest *digest)
+{
+    struct tag_name name = tag_of(tag);
+    struct err why = {0};
+    READ(b->w)
+    {
+        (void)(gate_may_tag(b->trust, tx, &b->w->repo, &name, digest, b->now_us, &why) ? 0 : 1);
+    }
+    return why.code;
+}
+
+static enum err_code may_delete(struct bench *b, const struct digest *digest)
+{
+    struct err why = {0};
+    READ(b->w)
+    {
+        (void)(gate_may_delete(b->trust, tx, &b->w->repo, digest, b->now_us, &why) ? 0 : 1);
+    }
+    return why.code;
+}
+
+static void locked_tags_and_released_manifests(void **state)
+{
+    struct bench b;
+    struct made m;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one"), two = push_image(b.w, "[]", "two");
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    assert_int_equal(may_tag(&b, "v1", &two), ERR_NONE);
+    set_policy(&b, "{\"level\":\"lock\"}");
+    assert_int_equal(may_tag(&b, "v1", &one), ERR_NONE);
+    assert_int_equal(may_tag(&b, "v1", &two), ERR_DENIED);
+    assert_int_equal(may_tag(&b, "v2", &two), ERR_NONE);
+    set_policy(&b, "{\"level\":\"lock\",\"on_mismatch\":\"hold\"}");
+    assert_int_equal(may_tag(&b, "v1", &two), ERR_NONE);
+    assert_int_equal(may_delete(&b, &one), ERR_DENIED);
+    assert_int_equal(may_delete(&b, &two), ERR_NONE);
+    set_policy(&b, "{\"level\":\"off\"}");
+    assert_int_equal(may_delete(&b, &one), ERR_NONE);
+    bench_close(&b);
+}
+
+static void policies_count_at_once(void **state)
+{
+    struct bench b;
+    struct made m;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one"), two = push_image(b.w, "[]", "two");
+    move_tag(&b, "v1", &one);
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    move_tag(&b, "v1", &two);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), DIGEST_MISMATCH);
+    set_policy(&b, "{\"on_mismatch\":\"serve_signed\"}");
+    struct decision d = ask_tag(&b, &deployer, "v1");
+    REASON_OF(d, SERVED_SIGNED);
+    assert_true(digest_equal(&d.serve, &one) && d.warning[0]);
+    set_policy(&b, "{\"on_mismatch\":\"hold\"}"); /* the tag has pointed to it */
+    REASON_OF(ask_tag(&b, &deployer, "v1"), SERVED_SIGNED);
+    set_policy(&b, "{\"level\":\"warn\"}");
+    REASON_OF(ask_tag(&b, &deployer, "v1"), WOULD_DENY);
+    set_policy(&b, "{\"level\":\"off\"}");
+    REASON_OF(ask_tag(&b, &deployer, "v1"), OFF);
+    set_policy(&b, "{\"level\":\"all\"}");
+    static const struct gate_caller reader = {.gated = false};
+    REASON_OF(ask_tag(&b, &reader, "v1"), DIGEST_MISMATCH);
+    REASON_OF(ask_tag(&b, &developer, "v1"), NOT_GATED);
+    bench_close(&b);
+}
+
+/* --- many at once ----------------------------------------------------------------------------- */
+
+struct asker {
+    struct bench b; /* a copy: the clock stands still */
+    pthread_t thread;
+    int odd; /* answers that are neither allow nor mismatch */
+};
+
+static void *ask_often(void *arg)
+{
+    struct asker *a = arg;
+    for (int i = 0; i < 60; i++) {
+        struct decision d = ask_tag(&a->b, &deployer, "v1");
+        a->odd += d.reason != REASON_ALLOWED && d.reason != REASON_DIGEST_MISMATCH ? 1 : 0;
+    }
+    return NULL;
+}
+
+static void asking_while_publishing(void **state)
+{
+    struct bench b;
+    struct made m;
+    struct asker askers[4];
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one"), two = push_image(b.w, "[]", "two");
+    size_t n1 = size_of(&b, &one), n2 = size_of(&b, &two);
+    move_tag(&b, "v1", &one);
+    begin(&b, "ns/app", &keys.root, &one, n1, &m);
+    publish(&b, &m);
+    for (size_t i = 0; i < COUNT(askers); i++) {
+        askers[i] = (struct asker){.b = b};
+        assert_int_equal(pthread_create(&askers[i].thread, NULL, ask_often, &askers[i]), 0);
+    }
+    for (int64_t version = 2; version < 12; version++) {
+        sign_again(&b, version, "v1", version % 2 ? &one : &two, version % 2 ? n1 : n2);
+    }
+    for (size_t i = 0; i < COUNT(askers); i++) {
+        pthread_join(askers[i].thread, NULL);
+        assert_int_equal(askers[i].odd, 0);
+    }
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    bench_close(&b);
+}
+
+static int make_keys(void **state)
+{
+    (void)state;
+    made_cert_new(&keys.root, NULL, HOST "/ns/*", -86400, 86400 * 3650L);
+    made_cert_new(&keys.root2, NULL, HOST "/ns/*", -86400, 86400 * 3650L);
+    made_key_new(&keys.targets);
+    made_key_new(&keys.alice);
+    return 0;
+}
+
+static int free_keys(void **state)
+{
+    (void)state;
+    made_key_free(&keys.root);
+    made_key_free(&keys.root2);
+    made_key_free(&keys.targets);
+    made_key_free(&keys.alice);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORLD_TEST(push_sign_move_sign),
+        WORLD_TEST(a_withdrawn_digest_has_no_grace),
+        WORLD_TEST(children_and_sizes),
+        WORLD_TEST(signed_before_pushed),
+        WORLD_TEST(artifacts_of_signed_images),
+        WORLD_TEST(views_are_kept_until_their_generation_moves),
+        WORLD_TEST(a_restart_decides_the_same),
+        WORLD_TEST(an_expired_timestamp_is_renewed_in_the_request),
+        WORLD_TEST(an_expired_snapshot_is_renewed_with_the_same_entries),
+        WORLD_TEST(nothing_is_renewed_over_an_expired_root),
+        WORLD_TEST(without_its_sealing_key_nothing_is_decided),
+        WORLD_TEST(server_keys_have_lives),
+        WORLD_TEST(a_key_of_another_repository_is_not_ours),
+        WORLD_TEST(the_namespace_learns_root_keys),
+        WORLD_TEST(a_wipe_begins_anew),
+        WORLD_TEST(a_wipe_can_keep_the_pin),
+        WORLD_TEST(a_namespace_is_wiped_with_its_keys),
+        WORLD_TEST(a_revoked_root_key_stops_its_repositories),
+        WORLD_TEST(a_revoked_tag_does_not_fall_back),
+        WORLD_TEST(an_ended_delegation_does_not_come_back),
+        WORLD_TEST(locked_tags_and_released_manifests),
+        WORLD_TEST(policies_count_at_once),
+        WORLD_TEST(asking_while_publishing),
+    };
+    return cmocka_run_group_tests(tests, make_keys, free_keys);
+}
