@@ -226,26 +226,6 @@ static bool refuse_write(struct http_exchange *ex, const struct question *q, con
     return false;
 }
 
-/* Whoever may not read gets one answer for all that he cannot see. The administrator is told the
- * truth. */
-static bool refuse_invisible(struct http_exchange *ex, const struct question *q,
-                             const struct access_answer *answer, const char *scope)
-{
-    if (!access_is_admin(&ex->identity) || answer->facts.found) {
-        bool anonymous =
-            ex->identity.kind == IDENTITY_ANONYMOUS && ex->identity.proof == PROOF_NONE;
-        return challenge(ex, scope, anonymous ? NULL : "no such repository, or no right to it");
-    }
-    if (q->action == ACTION_PULL) {
-        return true; /* the handler says that there is none */
-    }
-    char sentence[400];
-    (void)snprintf(sentence, sizeof(sentence),
-                   "namespace %.*s does not exist; make it with bond namespaces create",
-                   (int)ex->rq.repo.namespace_n, ex->rq.repo.text);
-    return refuse(ex, q->trust ? ERR_TRUST_NOT_FOUND : ERR_NAME_UNKNOWN, sentence);
-}
-
 /* Which requests count as a push that may make a namespace: the first upload, manifest, trust key
  * request or publish. */
 static bool makes_namespace(const struct http_exchange *ex)
@@ -260,6 +240,16 @@ static bool may_create(const struct http_exchange *ex)
     return strcmp(ex->rq.app->config->namespaces_create_on_push, "administrators") == 0;
 }
 
+/* The setting forbids what an administrator's first push would do. */
+static bool refuse_creation(struct http_exchange *ex, const struct question *q)
+{
+    char sentence[400];
+    (void)snprintf(sentence, sizeof(sentence),
+                   "namespace %.*s does not exist; make it with bond namespaces create",
+                   (int)ex->rq.repo.namespace_n, ex->rq.repo.text);
+    return refuse(ex, q->trust ? ERR_TRUST_NOT_FOUND : ERR_NAME_UNKNOWN, sentence);
+}
+
 static bool ask(struct http_exchange *ex, const struct question *q, const char *scope)
 {
     struct err err = {0};
@@ -272,24 +262,29 @@ static bool ask(struct http_exchange *ex, const struct question *q, const char *
     }
     switch (answer.result) {
     case ACCESS_ALLOWED:
-        if (answer.creates_namespace && !may_create(ex)) {
-            return refuse_invisible(ex, q, &answer, scope);
-        }
         ex->creates_namespace = answer.creates_namespace && makes_namespace(ex);
-        return true;
-    case ACCESS_INVISIBLE:
-        return refuse_invisible(ex, q, &answer, scope);
+        return !ex->creates_namespace || may_create(ex) || refuse_creation(ex, q);
     case ACCESS_NOT_WRITABLE:
         return refuse_write(ex, q, scope, answer.sentence);
+    case ACCESS_INVISIBLE: /* the sentence is the same for what does not exist */
     case ACCESS_INSUFFICIENT:
         break;
     }
     return challenge(ex, scope, answer.sentence);
 }
 
+/* On the trust API an administrator comes with an access token, which needs the catalog grant
+ * (notary-api 3); everywhere else such a token is good for images and trust only. */
+static bool is_admin_here(const struct http_exchange *ex)
+{
+    bool by_token =
+        ex->match.trust && ex->identity.administrator && access_may_catalog(&ex->identity);
+    return by_token || access_is_admin(&ex->identity);
+}
+
 static bool require_admin(struct http_exchange *ex, const char *scope)
 {
-    if (access_is_admin(&ex->identity)) {
+    if (is_admin_here(ex)) {
         return true;
     }
     if (ex->identity.kind == IDENTITY_ANONYMOUS || ex->match.trust) {

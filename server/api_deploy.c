@@ -311,7 +311,7 @@ static bool answer(struct question *q, struct slice text, json_t **out, struct e
 /* --- the routes ------------------------------------------------------------------------------- */
 
 /* GET /api/v1/deploy/verify?image=[&platform=][&as=][&explain=1] */
-void deploy_verify(struct request *rq, struct reply *reply)
+void api_deploy_verify(struct request *rq, struct reply *reply)
 {
     auto_snapshot struct db_tx *tx = NULL;
     auto_buf struct buf image = {0}, as = {0}, platform = {0}, explain = {0};
@@ -390,7 +390,7 @@ static bool batch_read(const struct request *rq, json_t **body, struct question 
 }
 
 /* POST /api/v1/deploy/verify {"images":[…],"explain":bool} */
-void deploy_verify_batch(struct request *rq, struct reply *reply)
+void api_deploy_verify_batch(struct request *rq, struct reply *reply)
 {
     auto_snapshot struct db_tx *tx = NULL;
     auto_json json_t *body = NULL;

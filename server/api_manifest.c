@@ -121,6 +121,16 @@ static bool may_move(struct db_tx *tx, const struct put *put, int64_t repository
                    answer.sentence);
 }
 
+static bool put_tag(struct db_tx *tx, const struct put *put, const struct repository *repo,
+                    const struct tag_name *tag, struct err *err)
+{
+    const struct digest *digest = &put->manifest.digest;
+    int64_t now = put->rq->now_us;
+    return may_move(tx, put, repo->id, tag, err) &&
+           gate_may_tag(put->rq->app->trust, tx, repo, tag, digest, now, err) &&
+           tag_put(tx, repo->id, tag, digest, &put->actor, now, NULL, err);
+}
+
 static bool put_transaction(struct db_tx *tx, void *arg, struct err *err)
 {
     struct put *put = arg;
@@ -131,9 +141,7 @@ static bool put_transaction(struct db_tx *tx, void *arg, struct err *err)
         return false;
     }
     for (int i = 0; i < put->tag_count; i++) {
-        if (!may_move(tx, put, repo.id, &put->tags[i], err) ||
-            !tag_put(tx, repo.id, &put->tags[i], &put->manifest.digest, &put->actor, now, NULL,
-                     err)) {
+        if (!put_tag(tx, put, &repo, &put->tags[i], err)) {
             return false;
         }
     }
@@ -228,7 +236,8 @@ static bool delete_transaction(struct db_tx *tx, void *arg, struct err *err)
     if (r->rq->reference == REFERENCE_TAG) {
         return tag_delete(tx, repo.id, &r->rq->tag, &r->actor, r->rq->now_us, err);
     }
-    return manifest_delete(tx, repo.id, &r->rq->digest, &r->actor, r->rq->now_us, err);
+    return gate_may_delete(r->rq->app->trust, tx, &repo, &r->rq->digest, r->rq->now_us, err) &&
+           manifest_delete(tx, repo.id, &r->rq->digest, &r->actor, r->rq->now_us, err);
 }
 
 /* DELETE /v2/NAME/manifests/REFERENCE: a tag alone, or a manifest with its tags. */

@@ -4,7 +4,7 @@
 
 /* GET /readyz: this server takes requests. 503 from the first signal to stop on, so that a balancer
  * turns away. */
-void ready_get(struct request *rq, struct reply *reply)
+void api_ready(struct request *rq, struct reply *reply)
 {
     struct db_tx *tx = NULL;
     struct err err = {0};
@@ -21,14 +21,14 @@ void ready_get(struct request *rq, struct reply *reply)
 }
 
 /* GET /healthz: the process answers. */
-void health_get(struct request *rq, struct reply *reply)
+void api_health(struct request *rq, struct reply *reply)
 {
     (void)rq;
     reply_bytes(reply, 200, "application/json; charset=utf-8", SLICE_LIT("{}\n"));
 }
 
 /* GET /metrics */
-void metrics_get_route(struct request *rq, struct reply *reply)
+void api_metrics(struct request *rq, struct reply *reply)
 {
     auto_buf struct buf text = {0};
     metrics_write(rq->app->metrics, &text);

@@ -97,7 +97,7 @@ static bool row_json(const struct policy_row *row, json_t **out, struct err *err
 }
 
 /* GET /api/v1/policy?scope= */
-void policy_get_route(struct request *rq, struct reply *reply)
+void api_policy_get(struct request *rq, struct reply *reply)
 {
     auto_snapshot struct db_tx *tx = NULL;
     auto_policy_row struct policy_row row = {0};
@@ -167,7 +167,7 @@ static bool list_rows(struct db_tx *tx, const struct request *rq, json_t *list, 
 }
 
 /* GET /api/v1/policies */
-void policies_list(struct request *rq, struct reply *reply)
+void api_policies_list(struct request *rq, struct reply *reply)
 {
     auto_snapshot struct db_tx *tx = NULL;
     struct err err = {0};
@@ -213,7 +213,7 @@ static bool check_change(const struct request *rq, struct policy_change *c, stru
 }
 
 /* PUT /api/v1/policy?scope= */
-void policy_put_route(struct request *rq, struct reply *reply)
+void api_policy_put(struct request *rq, struct reply *reply)
 {
     auto_json json_t *body = NULL;
     auto_policy struct policy policy = {0};

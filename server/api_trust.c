@@ -78,13 +78,13 @@ static void answer_key(struct request *rq, struct reply *reply, bool rotate)
 }
 
 /* GET /v2/GUN/_trust/tuf/(timestamp|snapshot).key */
-void trust_key_read(struct request *rq, struct reply *reply)
+void api_trust_key_get(struct request *rq, struct reply *reply)
 {
     answer_key(rq, reply, false);
 }
 
 /* POST /v2/GUN/_trust/tuf/(timestamp|snapshot).key */
-void trust_key_rotate(struct request *rq, struct reply *reply)
+void api_trust_key_post(struct request *rq, struct reply *reply)
 {
     answer_key(rq, reply, true);
 }
@@ -161,7 +161,7 @@ static bool is_canonical(const struct request *rq, struct reply *reply)
 }
 
 /* POST /v2/GUN/_trust/tuf/ */
-void trust_publish(struct request *rq, struct reply *reply)
+void api_trust_publish(struct request *rq, struct reply *reply)
 {
     auto_multipart struct multipart body = {0};
     struct err err = {0};
@@ -191,7 +191,7 @@ void trust_publish(struct request *rq, struct reply *reply)
 }
 
 /* DELETE /v2/GUN/_trust/tuf/: a wipe (gate.md 11.3); of nothing it is fine too. */
-void trust_delete(struct request *rq, struct reply *reply)
+void api_trust_delete(struct request *rq, struct reply *reply)
 {
     auto_json json_t *result = NULL;
     struct err err = {0};
@@ -291,7 +291,7 @@ static void answer_feed(struct request *rq, struct reply *reply, struct slice gu
 }
 
 /* GET /v2/GUN/_trust/changefeed */
-void trust_changefeed(struct request *rq, struct reply *reply)
+void api_trust_changefeed(struct request *rq, struct reply *reply)
 {
     auto_buf struct buf gun = {0};
     trust_gun_write(rq->app->trust, &rq->repo, &gun);
@@ -299,13 +299,13 @@ void trust_changefeed(struct request *rq, struct reply *reply)
 }
 
 /* GET /v2/_trust/changefeed */
-void trust_changefeed_all(struct request *rq, struct reply *reply)
+void api_trust_changefeed_all(struct request *rq, struct reply *reply)
 {
     answer_feed(rq, reply, (struct slice){0});
 }
 
 /* GET /_notary_server/health */
-void trust_health(struct request *rq, struct reply *reply)
+void api_trust_health(struct request *rq, struct reply *reply)
 {
     auto_snapshot struct db_tx *tx = NULL;
     struct err err = {0};

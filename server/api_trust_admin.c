@@ -72,7 +72,7 @@ static bool wipe_allowed(const struct request *rq, const struct trust_scope *sco
 }
 
 /* POST /api/v1/trust/wipe {"scope","confirm","keep_pin","reason"} */
-void trust_wipe_route(struct request *rq, struct reply *reply)
+void api_trust_wipe(struct request *rq, struct reply *reply)
 {
     auto_json json_t *body = NULL;
     struct err err = {0};
@@ -220,7 +220,7 @@ static bool scope_repositories(struct db_tx *tx, const struct request *rq,
 }
 
 /* GET /api/v1/trust/status?scope= */
-void trust_status_route(struct request *rq, struct reply *reply)
+void api_trust_status(struct request *rq, struct reply *reply)
 {
     auto_snapshot struct db_tx *tx = NULL;
     auto_repository_list struct repository_list repos = {0};

@@ -5,7 +5,7 @@
 #include "server/api.h"
 #include "server/api_trust.h"
 #include "server/app.h"
-#include "server/trust_file.h"
+#include "server/trust_path.h"
 #include "storage/repository.h"
 #include "storage/tombstone.h"
 #include "storage/trust_doc.h"
@@ -56,7 +56,7 @@ static bool is_wiped(struct db_tx *tx, int64_t repository_id, const struct trust
     return why.code != ERR_NOT_FOUND;
 }
 
-static bool read_by_checksum(struct db_tx *tx, int64_t repository_id, const struct trust_file *file,
+static bool read_by_checksum(struct db_tx *tx, int64_t repository_id, const struct trust_path *file,
                              struct trust_doc *out, struct err *err)
 {
     uint8_t sha256[32];
@@ -77,15 +77,15 @@ static bool read_by_checksum(struct db_tx *tx, int64_t repository_id, const stru
     return !is_wiped(tx, repository_id, out) || err_set(err, ERR_TRUST_NOT_FOUND, "");
 }
 
-static bool read_document(struct db_tx *tx, int64_t repository_id, const struct trust_file *file,
+static bool read_document(struct db_tx *tx, int64_t repository_id, const struct trust_path *file,
                           struct trust_doc *out, struct err *err)
 {
     switch (file->kind) {
-    case TRUST_FILE_CURRENT:
+    case TRUST_PATH_CURRENT:
         return trust_doc_current_role(tx, repository_id, file->role, out, err);
-    case TRUST_FILE_VERSION:
+    case TRUST_PATH_VERSION:
         return trust_doc_by_version(tx, repository_id, file->role, file->version, out, err);
-    case TRUST_FILE_CHECKSUM:
+    case TRUST_PATH_CHECKSUM:
         return read_by_checksum(tx, repository_id, file, out, err);
     }
     return err_set(err, ERR_TRUST_NOT_FOUND, "");
@@ -93,13 +93,13 @@ static bool read_document(struct db_tx *tx, int64_t repository_id, const struct 
 
 /* notary-api 10: an expired timestamp, or one over an expired snapshot, is renewed before it is
  * handed out. */
-static bool needs_renewal(struct db_tx *tx, int64_t repository_id, const struct trust_file *file,
+static bool needs_renewal(struct db_tx *tx, int64_t repository_id, const struct trust_path *file,
                           const struct trust_doc *doc, int64_t now_us)
 {
     auto_trust_doc struct trust_doc snapshot = {0};
     struct err why = {0};
     bool timestamp = slice_is(file->role, "timestamp");
-    if (file->kind != TRUST_FILE_CURRENT || (!timestamp && !slice_is(file->role, "snapshot"))) {
+    if (file->kind != TRUST_PATH_CURRENT || (!timestamp && !slice_is(file->role, "snapshot"))) {
         return false;
     }
     if (is_expired(doc, now_us)) {
@@ -111,7 +111,7 @@ static bool needs_renewal(struct db_tx *tx, int64_t repository_id, const struct 
 }
 
 /*   renewal_out   the document should be renewed first; may be NULL */
-static bool open_document(const struct request *rq, const struct trust_file *file,
+static bool open_document(const struct request *rq, const struct trust_path *file,
                           struct repository *repo, struct trust_doc *out, bool *renewal_out,
                           struct err *err)
 {
@@ -126,11 +126,11 @@ static bool open_document(const struct request *rq, const struct trust_file *fil
     return true;
 }
 
-static void put_caching(struct reply *reply, const struct trust_file *file,
+static void put_caching(struct reply *reply, const struct trust_path *file,
                         enum visibility visibility)
 {
     bool open = visibility == VISIBILITY_PUBLIC;
-    if (file->kind == TRUST_FILE_CHECKSUM || (open && file->kind == TRUST_FILE_VERSION)) {
+    if (file->kind == TRUST_PATH_CHECKSUM || (open && file->kind == TRUST_PATH_VERSION)) {
         reply_header(reply, "Cache-Control", "public, max-age=2592000, s-maxage=2592000");
     } else if (open) {
         reply_header(reply, "Cache-Control", "public, max-age=300, s-maxage=300, must-revalidate");
@@ -139,7 +139,7 @@ static void put_caching(struct reply *reply, const struct trust_file *file,
     }
 }
 
-static void renew_then_read(const struct request *rq, const struct trust_file *file,
+static void renew_then_read(const struct request *rq, const struct trust_path *file,
                             struct repository *repo, struct trust_doc *doc)
 {
     auto_trust_doc struct trust_doc fresh = {0};
@@ -156,15 +156,15 @@ static void renew_then_read(const struct request *rq, const struct trust_file *f
 }
 
 /* GET /v2/GUN/_trust/tuf/FILE */
-void trust_get(struct request *rq, struct reply *reply)
+void api_trust_get(struct request *rq, struct reply *reply)
 {
     auto_trust_doc struct trust_doc doc = {0};
-    struct trust_file file;
+    struct trust_path file;
     struct repository repo;
     struct err err = {0};
     bool renewal = false;
     char modified[TIME_STR_MAX];
-    if (!trust_file_parse(rq->params[0], &file) || role_parse(file.role) == ROLE_NONE) {
+    if (!trust_path_parse(rq->params[0], &file) || role_parse(file.role) == ROLE_NONE) {
         reply_trust_missing(reply);
         return;
     }

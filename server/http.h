@@ -48,7 +48,7 @@ struct request {
     struct tag_name tag;
     struct digest digest;          /* {reference} as digest, or {digest} */
     struct slice params[REQUEST_PARAMS_MAX]; /* {1} … other parts, percent-decoded below /api; {file} (see
-                                                server/trust_file.h) and {key} are params[0], as sent */
+                                                server/trust_path.h) and {key} are params[0], as sent */
 
     struct slice body; /* buffered body; empty for BODY_NONE and BODY_STREAM */
     void *stream;      /* BODY_STREAM: what the route's `open` made */

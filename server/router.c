@@ -1,7 +1,7 @@
 #include "server/router.h"
 
 #include "server/percent.h"
-#include "server/trust_file.h"
+#include "server/trust_path.h"
 
 #define PATTERN_SEGMENTS_MAX 12
 
@@ -170,9 +170,9 @@ static bool match_tail(const struct pattern *p, size_t from, const struct path *
             return false;
         }
         if (p->parts[i].kind == PART_FILE) {
-            struct trust_file file;
+            struct trust_path file;
             m->params[0] = path_range(path, at, path->n - 1);
-            return trust_file_parse(m->params[0], &file);
+            return trust_path_parse(m->params[0], &file);
         }
         if (!match_part(&p->parts[i], path->segments[at], m)) {
             return false;

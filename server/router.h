@@ -6,7 +6,7 @@
  *
  * - {name}: one or more segments, found from the path's end, so `a/blobs/b` is a fine name
  * - {gun}: one or more segments, reaching to the last `_trust` that lets the rest match
- * - {file}: the rest of the path, a trust file name (server/trust_file.h)
+ * - {file}: the rest of the path, a trust file name (server/trust_path.h)
  * - {key}: `snapshot.key` or `timestamp.key`
  * - {reference}, {digest}: one segment, not empty
  * - {1}, {2} …: one segment, not empty; below /api percent-decoded, but never to a '/', a control

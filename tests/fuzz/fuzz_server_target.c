@@ -2,7 +2,7 @@
  * the path. The input is lines: method, target, version, then headers. */
 #include "server/request_gate.h"
 #include "server/router.h"
-#include "server/trust_file.h"
+#include "server/trust_path.h"
 #include "tests/fuzz/fuzz.h"
 
 #define ROUTE(methods, pattern, access, body, thread, handler)                                     \

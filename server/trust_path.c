@@ -1,4 +1,4 @@
-#include "server/trust_file.h"
+#include "server/trust_path.h"
 
 static bool role_segments(struct slice rest)
 {
@@ -43,7 +43,7 @@ static bool is_hex(struct slice text)
     return true;
 }
 
-static bool parse_checksum(struct slice stem, struct trust_file *out)
+static bool parse_checksum(struct slice stem, struct trust_path *out)
 {
     ptrdiff_t dot = slice_rindex(stem, '.');
     if (dot < 0) {
@@ -54,7 +54,7 @@ static bool parse_checksum(struct slice stem, struct trust_file *out)
     return is_hex(out->hex) && is_role(out->role);
 }
 
-static bool parse_version(struct slice stem, struct trust_file *out)
+static bool parse_version(struct slice stem, struct trust_path *out)
 {
     ptrdiff_t dot = slice_index(stem, '.');
     if (dot < 0) {
@@ -64,23 +64,23 @@ static bool parse_version(struct slice stem, struct trust_file *out)
     return slice_to_int64(slice_first(stem, (size_t)dot), &out->version) && is_role(out->role);
 }
 
-bool trust_file_parse(struct slice text, struct trust_file *out)
+bool trust_path_parse(struct slice text, struct trust_path *out)
 {
     static const char suffix[] = ".json";
-    *out = (struct trust_file){0};
+    *out = (struct trust_path){0};
     if (!slice_ends(text, suffix)) {
         return false;
     }
     struct slice stem = slice_first(text, text.n - (sizeof(suffix) - 1));
-    out->kind = TRUST_FILE_CHECKSUM;
+    out->kind = TRUST_PATH_CHECKSUM;
     if (parse_checksum(stem, out)) {
         return true;
     }
-    out->kind = TRUST_FILE_VERSION;
+    out->kind = TRUST_PATH_VERSION;
     if (parse_version(stem, out)) {
         out->hex = (struct slice){0};
         return true;
     }
-    *out = (struct trust_file){.kind = TRUST_FILE_CURRENT, .role = stem};
+    *out = (struct trust_path){.kind = TRUST_PATH_CURRENT, .role = stem};
     return is_role(stem);
 }
