@@ -90,7 +90,7 @@ static void explain_signed(const struct decision *d, json_t *list)
     for (int i = 0; i < d->signer_count; i++) {
         buf_printf(&by, "%s%s", i ? ", " : ", signed by ", d->signers[i]);
     }
-    step(list, "signed", true, "%s %lld%s lists %s = %.8s…, %lld bytes", d->role,
+    step(list, "role", true, "%s %lld%s lists %s = %.8s…, %lld bytes", d->role,
          (long long)d->role_version, by.n ? by.p : "", d->tag, digest_hex(&d->signed_digest, hex),
          (long long)d->signed_length);
 }

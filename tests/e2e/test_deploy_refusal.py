@@ -40,7 +40,7 @@ def test_unsigned_push_over_a_signed_tag_is_refused(registry, house, owner, dock
     registry.bond("deploy", "check", f"{repo}:v1", code=6)
 
     owner.pull(f"{repo}:v1")
-    owner("trust", "sign", owner.server.ref(f"{repo}:v1"))
+    owner("trust", "sign", "--local", owner.server.ref(f"{repo}:v1"))  # without --local docker signs the old digest again
     assert unsigned in platform.pull(f"{repo}:v1").out and platform.output(f"{repo}:v1") == "not reviewed"
     registry.bond("deploy", "check", f"{repo}:v1")
 

@@ -80,7 +80,7 @@ def test_a_deleted_tag_and_a_deleted_digest_are_not_found(docker, house, repo):
     assert re.search("manifest unknown|not found", person.pull(f"{repo}:v1", code="fail").text)
     person.pull(f"{repo}@{digest}")
     house["owner"]("DELETE", f"/v2/{repo}/manifests/{digest}").expect(202)
-    assert re.search("manifest unknown|not found", person.pull(f"{repo}@{digest}", code="fail").text)
+    house["developer"].get(repo, digest).expect(404)  # docker itself may still answer from its own content store
 
 
 def test_a_multi_platform_image_gives_each_platform_its_own(docker, house, repo):
@@ -100,18 +100,19 @@ def test_a_docker_schema_2_image_pulls(docker, house, repo):
     assert person.output(f"{repo}:v1") == "schema 2"
 
 
-@pytest.mark.parametrize("buildkit", ["0", "1"])
-def test_build_from_a_private_image(docker, house, repo, tmp_path, buildkit):
+def test_build_from_a_private_image(docker, house, repo, tmp_path):
+    """The classic builder: the BuildKit in dockerd 20.10 speaks plain HTTP to localhost. What it sends elsewhere (Basic
+    with an empty user name and the session's token) is in test_token.py."""
     person = docker("developer")
     house["developer"].push(repo, image("base", runs=True), "base")
     (tmp_path / "Dockerfile").write_text(f'FROM {person.server.ref(f"{repo}:base")}\nCOPY note /note\nCMD ["/bin/cat", "/note"]\n')
-    (tmp_path / "note").write_text(f"built with {buildkit}\n")
+    (tmp_path / "note").write_text("built here\n")
     name = person.server.ref(f"{repo}:built")
     person.forget(repo)
-    person("build", "-q", "--network", "none", "-t", name, tmp_path, DOCKER_BUILDKIT=buildkit)
+    person("build", "-q", "--network", "none", "-t", name, tmp_path, DOCKER_BUILDKIT="0")
     person("push", "-q", name)
     person.pull(f"{repo}:built")
-    assert person.output(f"{repo}:built") == f"built with {buildkit}"
+    assert person.output(f"{repo}:built") == "built here"
 
 
 def test_without_a_login_nothing_is_pushed_or_pulled(docker, house, repo):

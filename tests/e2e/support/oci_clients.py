@@ -1,5 +1,6 @@
 """skopeo, podman and buildah, each with storage and sign-in file of its own."""
 import shutil
+import tempfile
 
 from support.process import environment, program, run
 
@@ -13,6 +14,7 @@ class OciClient:
         self.certs.mkdir(parents=True, exist_ok=True)
         shutil.copy(server.ca, self.certs / "ca.crt")
         self.auth = folder / "auth.json"
+        self.runroot = tempfile.mkdtemp(prefix="run-")  # podman takes no path above 50 characters
 
     def _run(self, argv, **options):
         home = self.folder / "home"
@@ -41,7 +43,7 @@ class OciClient:
         return self.skopeo(verb, "--authfile", self.auth, "--cert-dir", self.certs, *args, f"docker://{self.server.ref(name)}", **options)
 
     def _local(self, tool, *args, **options):
-        return self._run([program(tool), "--root", self.folder / "storage", "--runroot", self.folder / "run", "--storage-driver", "vfs", *args], **options)
+        return self._run([program(tool), "--root", self.folder / "storage", "--runroot", self.runroot, "--storage-driver", "vfs", *args], **options)
 
     def podman(self, *args, **options):
         return self._local("podman", *args, **options)
