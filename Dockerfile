@@ -11,7 +11,7 @@ ARG BASE=debian:bookworm-slim
 FROM ${BASE} AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
         gcc libc6-dev cmake ninja-build pkg-config libsqlite3-dev libjansson-dev libsodium-dev libssl-dev \
-        libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libcyaml-dev zlib1g-dev \
+        libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libcyaml-dev libyaml-dev zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .

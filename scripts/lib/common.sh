@@ -6,7 +6,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 # What the build needs: the compiler, CMake and the -dev packages of CMakeLists.txt.
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libsqlite3-dev libjansson-dev libsodium-dev libssl-dev
-    libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libcyaml-dev zlib1g-dev"
+    libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libcyaml-dev libyaml-dev zlib1g-dev"
 # What the tests need beyond that: the unit test library, Python's runner, real clients, a clock that can be set.
 TEST_PACKAGES="libcmocka-dev python3 python3-pytest docker.io runc skopeo podman buildah crun notary curl jq openssl
     libfaketime busybox-static ca-certificates iptables"

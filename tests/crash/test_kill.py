@@ -43,6 +43,9 @@ def world(tmp_path):
 
 
 def fsck(server):
+    """The store as a kill left it: consistent."""
+    if server.process is not None:
+        server.kill()
     run([server.bondstore, "fsck", server.config], env=environment(**sanitizer_environment()))
 
 
