@@ -33,17 +33,21 @@ static bool write_space(struct db_tx *tx, void *arg, struct err *err)
 
 /* Image `HOST/ns/app` of a namespace named HOST could not be told from the trust scope of `ns/app`;
  * people would not tell it apart without the port either. */
+static bool is_host(const char *text, const struct namespace_name *name)
+{
+    struct slice host = slice_str(text);
+    ptrdiff_t port = slice_rindex(host, ':');
+    host = port > 0 ? slice_first(host, (size_t)port) : host;
+    return slice_equal(namespace_name_slice(name), host);
+}
+
 static bool is_own_host(const struct auth *a, const struct namespace_name *name)
 {
-    for (size_t i = 0; i < a->hosts.n; i++) {
-        struct slice host = slice_str(a->hosts.names[i]);
-        ptrdiff_t port = slice_rindex(host, ':');
-        host = port > 0 ? slice_first(host, (size_t)port) : host;
-        if (slice_equal(namespace_name_slice(name), host)) {
-            return true;
-        }
+    bool own = is_host(a->service, name);
+    for (size_t i = 0; !own && i < a->hosts.n; i++) {
+        own = is_host(a->hosts.names[i], name);
     }
-    return false;
+    return own;
 }
 
 bool space_create(struct auth *a, const struct identity *who, const struct actor *actor,

@@ -158,6 +158,14 @@ bool check_image(const struct call *call, const char *text, struct buf *out)
     return true;
 }
 
+struct slice check_image_host(const char *image)
+{
+    struct image parts;
+
+    image_split(image, &parts);
+    return parts.host;
+}
+
 bool check_word(enum flag option, const char *text, const char *const words[])
 {
     auto_buf struct buf list = {0};

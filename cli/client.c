@@ -20,6 +20,7 @@
 #define MESSAGE_MAX 600
 
 struct client {
+    const struct command *command; /* what it is used for; NULL never */
     CURL *curl;
     char *host;     /* NULL on a control socket */
     char *base_url; /* without a slash at the end */
@@ -177,6 +178,7 @@ struct client *client_open(const struct call *call, const char *host_or_null)
 {
     auto_client struct client *c = xcalloc(1, sizeof(*c));
 
+    c->command = call->command;
     c->debug = environment_flag("BOND_DEBUG");
     if (!server_pick(c, call, host_or_null) || !ca_pick(c, call)) {
         return NULL;
@@ -344,9 +346,11 @@ static char *transport_message(const struct client *c, CURLcode code)
                    "the certificate of %s is not trusted (%s); give the server's CA with --ca FILE",
                    c->name, why);
     } else if (c->socket) {
+        long number = 0; /* curl's own text names a host and a port, which a socket has not */
+        (void)curl_easy_getinfo(c->curl, CURLINFO_OS_ERRNO, &number);
         buf_printf(&text,
                    "cannot reach the server at %s (%s); does it run, and are you root or its user?",
-                   c->socket, why);
+                   c->socket, number ? strerror((int)number) : curl_easy_strerror(code));
     } else {
         buf_printf(&text, "cannot reach %s (%s); does the server run, and is the address right?",
                    c->name, why);
@@ -453,22 +457,60 @@ enum outcome answer_outcome(const struct answer *a)
     return a->status >= 200 && a->status < 300 ? OUTCOME_OK : OUTCOME_FAILED;
 }
 
+/* What shows the right name, after a wrong one. */
+static const char *hint_of(const struct client *c, const struct answer *a)
+{
+    static const struct {
+        const char *command, *code, *hint;
+    } table[] = {
+        {"members set", "NOT_FOUND",
+         "an administrator makes the account with `bond users create EMAIL`"},
+        {"members rm", "NOT_FOUND", "`bond members list NS` shows who is in it"},
+        {"robots rm", "NOT_FOUND", "`bond robots list NS` shows those there are"},
+        {"deployers rm", "NOT_FOUND", "`bond deployers list NS` shows those there are"},
+        {NULL, "NAME_UNKNOWN",
+         "`bond namespaces list` and `bond images list` show what you may see"},
+    };
+    const char *code =
+        json_get_string(json_array_get(json_get_array(a->json, "errors"), 0), "code");
+
+    for (size_t i = 0; code && i < sizeof(table) / sizeof(table[0]); i++) {
+        if (strcmp(code, table[i].code) == 0 &&
+            (!table[i].command || strcmp(c->command->name, table[i].command) == 0)) {
+            return table[i].hint;
+        }
+    }
+    return NULL;
+}
+
+static void report_sign_in(const struct client *c, const struct answer *a)
+{
+    if (c->own_token) {
+        say("%s does not accept the credential in BOND_TOKEN (%s); set a new one, or unset it and "
+            "use `bond login`",
+            c->name, a->message);
+    } else {
+        say("%s; sign in%s with `bond login %s`", a->message, c->authorization.n ? " again" : "",
+            c->host ? c->host : "");
+    }
+}
+
 enum outcome answer_report(const struct client *c, const struct answer *a)
 {
     enum outcome outcome = answer_outcome(a);
+    const char *hint = outcome == OUTCOME_NOT_FOUND ? hint_of(c, a) : NULL;
 
     if (outcome == OUTCOME_OK) {
         return outcome;
     }
-    if (outcome != OUTCOME_SIGN_IN) {
-        say("%s", a->message);
-    } else if (c->own_token) {
-        say("%s: the credential in BOND_TOKEN is not accepted by %s (any more)", a->message,
-            c->name);
-    } else if (c->authorization.n) {
-        say("%s; sign in again with `bond login %s`", a->message, c->host ? c->host : "");
+    if (outcome == OUTCOME_SIGN_IN) {
+        report_sign_in(c, a);
+    } else if (outcome == OUTCOME_NOT_PERMITTED && c->own_token) {
+        say("%s; you asked with the credential in BOND_TOKEN, unset it to ask with your `bond "
+            "login`",
+            a->message);
     } else {
-        say("%s; sign in with `bond login %s`", a->message, c->host ? c->host : "");
+        say("%s%s%s", a->message, hint ? "; " : "", hint ? hint : "");
     }
     return outcome;
 }

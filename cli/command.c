@@ -262,9 +262,57 @@ static enum outcome unknown_command(const struct words *words)
 
 /* ---- options and arguments of the command ---- */
 
+/* The row that an option was typed for; NULL when the command has none of that name. */
+static const struct option_row *row_typed(const struct command *c, const char *typed)
+{
+    struct slice name = slice_str(typed);
+    ptrdiff_t equals = slice_index(name, '=');
+
+    name = equals > 0 ? slice_first(name, (size_t)equals) : name;
+    for (size_t i = 0; i < OPTION_ROWS; i++) {
+        const struct option_row *row = &option_rows[i];
+        bool listed = row->option <= OPTION_LAST_GLOBAL;
+        for (const enum flag *o = c->options; *o; o++) {
+            listed = listed || *o == row->option;
+        }
+        bool letter = name.n >= 2 && row->letter && name.p[1] == row->letter;
+        bool full = slice_starts(name, "--") && slice_is(slice_from(name, 2), row->name);
+        if (listed && (letter || full)) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+/* After argp gave up: which option it was, in one sentence. */
+static void option_refused(const struct call *call, const struct argp_state *state)
+{
+    int last = state->next > 1 ? state->next - 1 : 1;
+    const char *typed = state->argv[last];
+
+    if (typed[0] != '-' && state->next < state->argc) {
+        typed = state->argv[state->next]; /* inside of a cluster of letters */
+    }
+    const struct option_row *row = row_typed(call->command, typed);
+    if (row && row->arg) {
+        say("--%s takes a value, %s; see `bond %s --help`", row->name, row->arg,
+            call->command->name);
+    } else if (row && slice_starts(slice_str(typed), "--")) {
+        say("--%s takes no value; see `bond %s --help`", row->name, call->command->name);
+    } else {
+        say("`bond %s` has no option %s; `bond %s --help` lists those it has", call->command->name,
+            typed, call->command->name);
+    }
+}
+
 static error_t option_seen(int key, char *arg, struct argp_state *state)
 {
     struct call *call = state->input;
+
+    if (key == ARGP_KEY_ERROR && state->flags & ARGP_NO_ERRS) {
+        option_refused(call, state);
+        return 0;
+    }
 
     if (key == ARGP_KEY_ARG) {
         call->args[call->n++] = arg;
@@ -345,6 +393,17 @@ static void environment_defaults(struct call *call)
     }
 }
 
+static bool help_is_asked(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "--usage") == 0 ||
+            strcmp(argv[i], "-?") == 0 || strcmp(argv[i], "--version") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum outcome command_run(const struct command *c, int argc, char **argv)
 {
     struct argp_option options[COMMAND_OPTIONS_MAX + OPTION_LAST_GLOBAL + 1];
@@ -359,8 +418,10 @@ static enum outcome command_run(const struct command *c, int argc, char **argv)
 
     struct argp argp = {
         .options = options, .parser = option_seen, .args_doc = c->args, .doc = c->help};
+    /* argp's own messages take three lines and do not say what the option is about */
+    unsigned flags = help_is_asked(argc, argv) ? 0 : ARGP_NO_ERRS | ARGP_NO_EXIT;
     argp_err_exit_status = OUTCOME_USAGE;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &call) != 0 || !args_fit(&call)) {
+    if (argp_parse(&argp, argc, argv, flags, NULL, &call) != 0 || !args_fit(&call)) {
         return OUTCOME_USAGE;
     }
     return c->run(&call);

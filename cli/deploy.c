@@ -110,6 +110,31 @@ static json_t *failure_json(const char *image, const struct answer *answer)
                      "error", "status", answer->status, "message", failure_message(answer));
 }
 
+/* Is an image of another server meant? On the control socket only the server knows its name: it takes
+ * another one for a part of a malformed repository name. */
+static bool is_elsewhere(const struct client *c, const char *image, enum outcome outcome)
+{
+    struct slice host = check_image_host(image);
+
+    if (!host.n) {
+        return false;
+    }
+    return client_host(c) ? !slice_is(host, client_host(c)) : outcome == OUTCOME_USAGE;
+}
+
+static enum outcome no_image(const struct client *c, const char *image, const struct answer *answer,
+                             enum outcome outcome)
+{
+    if (is_elsewhere(c, image, outcome)) {
+        say("%s: there is no such image here, and %s knows its own only; is the host right?", image,
+            client_name(c));
+        return OUTCOME_NOT_FOUND; /* the form was good */
+    }
+    say("%s: %s; `bond images list` and `bond images tags list NS/REPO` show what there is", image,
+        answer->message);
+    return outcome;
+}
+
 static enum outcome no_verdict(const struct client *c, const char *image,
                                const struct answer *answer)
 {
@@ -120,6 +145,7 @@ static enum outcome no_verdict(const struct client *c, const char *image,
         return answer_report(c, answer);
     case OUTCOME_USAGE:
     case OUTCOME_NOT_FOUND:
+        return no_image(c, image, answer, outcome);
     case OUTCOME_NOT_PERMITTED:
         say("%s: %s", image, answer->message);
         return outcome;

@@ -67,11 +67,15 @@ enum outcome machine_rm(const struct call *call, const char *kind)
         return OUTCOME_USAGE;
     }
     const char *name = short_name(ns, call->args[1]);
-    buf_printf(&question, "remove %s.%s, whose secret stops working at once", ns, name);
+    buf_printf(&question, "remove %s.%s, so that its secret stops working at once", ns, name);
     enum outcome outcome = prompt_confirm(call, question.p);
     if (outcome != OUTCOME_OK) {
         return outcome;
     }
     machine_path(&path, ns, kind, name);
-    return api(call, "DELETE", path.p, NULL, NULL);
+    outcome = api(call, "DELETE", path.p, NULL, NULL);
+    if (outcome == OUTCOME_OK && !call_has(call, OPTION_QUIET)) {
+        say("%s.%s is removed; its secret does not work any more", ns, name);
+    }
+    return outcome;
 }

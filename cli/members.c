@@ -88,7 +88,11 @@ static enum outcome rm(const struct call *call)
         return outcome;
     }
     members_path(&path, ns, email);
-    return api(call, "DELETE", path.p, NULL, NULL);
+    outcome = api(call, "DELETE", path.p, NULL, NULL);
+    if (outcome == OUTCOME_OK && !call_has(call, OPTION_QUIET)) {
+        say("%s has no role in %s any more", email, ns);
+    }
+    return outcome;
 }
 
 const struct command members_commands[] = {

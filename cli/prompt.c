@@ -122,7 +122,7 @@ enum outcome prompt_confirm(const struct call *call, const char *what)
         return OUTCOME_OK;
     }
     if (!isatty(STDIN_FILENO)) {
-        say("%s needs a confirmation; add --yes", what);
+        say("nobody can be asked here whether to %s; add --yes when that is meant", what);
         return OUTCOME_USAGE;
     }
     buf_printf(&question, "%s (y/n)", what);

@@ -15,5 +15,6 @@ void say(const char *fmt, ...)
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     printable(text);
+    (void)fflush(stdout); /* where both go to one place, lines stay in order */
     (void)fprintf(stderr, "bond: %s\n", text);
 }

@@ -2,9 +2,8 @@
 
 #include "auth/access.h"
 #include "auth/auth.h"
+#include "auth/space.h"
 #include "server/registry.h"
-#include "storage/audit.h"
-#include "storage/namespace.h"
 #include "trust/trust.h"
 
 #include <stdio.h>
@@ -262,6 +261,10 @@ static bool ask(struct http_exchange *ex, const struct question *q, const char *
     }
     switch (answer.result) {
     case ACCESS_ALLOWED:
+        if (q->action == ACTION_PULL && !q->trust && exchange_is_immediate(ex)) {
+            ex->snapshot = tx;
+            tx = NULL;
+        }
         ex->creates_namespace = answer.creates_namespace && makes_namespace(ex);
         return !ex->creates_namespace || may_create(ex) || refuse_creation(ex, q);
     case ACCESS_NOT_WRITABLE:
@@ -335,60 +338,14 @@ bool admit_caller(struct http_exchange *ex)
 
 /* ---- first push ---- */
 
-struct create {
-    struct namespace_name name;
-    struct actor actor;
-    int64_t owner;
-    int64_t now_us;
-};
-
-static bool create_in(struct db_tx *tx, void *arg, struct err *err)
-{
-    struct create *c = arg;
-    struct namespace made;
-    struct err none = {0};
-    if (namespace_get(tx, &c->name, &made, &none)) {
-        return true; /* another push was faster */
-    }
-    if (!namespace_create(tx, &c->name, VISIBILITY_PRIVATE, c->owner, c->now_us, &made, err)) {
-        return false;
-    }
-    const struct audit_entry entry = {.action = "namespace.create",
-                                      .namespace_id = made.id,
-                                      .object = namespace_name_slice(&c->name),
-                                      .outcome = AUDIT_OK,
-                                      .after = SLICE_LIT("{\"by\":\"first push\"}")};
-    return audit_append(tx, &c->actor, &entry, c->now_us, err);
-}
-
-/* A repository "reg.example.com/ns/app" would read like a collection of ours (auth.md 9). */
-static bool is_own_host(const struct config *config, const char *name)
-{
-    size_t n = strlen(name);
-    const char *hosts[] = {config->service, config->canonical_host};
-    for (size_t i = 0; i < 2; i++) {
-        if (strncmp(hosts[i], name, n) == 0 && (hosts[i][n] == '\0' || hosts[i][n] == ':')) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool admit_namespace(struct http_exchange *ex, struct err *err)
 {
+    struct namespace_name name;
+    struct actor actor;
     if (!ex->creates_namespace) {
         return true;
     }
-    struct create c = {.owner = ex->identity.account_id, .now_us = ex->rq.now_us};
-    repo_name_namespace(&ex->rq.repo, &c.name);
-    if (is_own_host(ex->rq.app->config, c.name.text)) {
-        return err_set(err, ERR_NAME_INVALID,
-                       "a namespace may not be named like this server's host");
-    }
-    registry_actor(&ex->rq, &c.actor);
-    if (!db_write(ex->rq.app->db, create_in, &c, err)) {
-        return false;
-    }
-    auth_changed(ex->rq.app->auth);
-    return true;
+    repo_name_namespace(&ex->rq.repo, &name);
+    registry_actor(&ex->rq, &actor);
+    return space_create_by_push(ex->rq.app->auth, &ex->identity, &actor, &name, ex->rq.now_us, err);
 }

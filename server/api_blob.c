@@ -85,7 +85,7 @@ void api_blob_get(struct request *rq, struct reply *reply)
         return reply_error(reply, &err);
     }
     if (registry_not_modified(rq, &rq->digest)) {
-        reply_empty(reply, 304);
+        reply_head(reply, 304, NULL, blob.size);
         return blob_headers(rq, reply, &d);
     }
     send_blob(rq, reply, &blob, &d);

@@ -51,15 +51,12 @@ static void send_manifest(const struct request *rq, struct reply *reply, struct 
     struct manifest_info info;
     struct err err = {0};
 
-    if (registry_not_modified(rq, digest)) {
-        reply_empty(reply, 304);
-        return manifest_headers(rq, reply, digest, d);
-    }
-    if (rq->method == METHOD_HEAD) {
+    bool unchanged = registry_not_modified(rq, digest);
+    if (unchanged || rq->method == METHOD_HEAD) {
         if (!manifest_stat(tx, repo->id, digest, &info, &err)) {
             return reply_error(reply, &err);
         }
-        reply_head(reply, 200, info.media_type, info.size);
+        reply_head(reply, unchanged ? 304 : 200, info.media_type, info.size);
         return manifest_headers(rq, reply, digest, d);
     }
     if (!manifest_get(tx, repo->id, digest, &m, &err)) {

@@ -5,6 +5,10 @@
 
 #define INDEX_TYPE "application/vnd.oci.image.index.v1+json"
 
+/* Each referrer carries the annotations of its manifest, which may be nearly as large as a manifest can be. */
+#define READ_MAX 16
+#define ANSWER_MAX ((size_t)4 << 20) /* from here on the rest is another page */
+
 struct listing {
     const struct request *rq;
     struct db_tx *tx;
@@ -12,8 +16,11 @@ struct listing {
     struct gate_caller caller;
     bool filtered; /* only what the gate would serve (gate.md 3) */
     struct buf artifact_type;
+    struct page page;
+    struct digest after; /* page.last, then the last one written */
     struct buf json;
     int count;
+    bool more;
 };
 
 static bool is_listed(const struct listing *l, const struct digest *digest)
@@ -40,30 +47,57 @@ static void write_descriptor(struct listing *l, const struct referrer *r)
         buf_json_string(&l->json, slice_str(r->artifact_type));
     }
     if (r->annotations != NULL) {
-        buf_printf(&l->json, ",\"annotations\":%s", r->annotations);
+        buf_str(&l->json, ",\"annotations\":");
+        buf_str(&l->json, r->annotations);
     }
     buf_char(&l->json, '}');
+    l->after = r->digest;
 }
 
-/* All pages of the store: the list of one subject is one document. */
+static bool is_full(const struct listing *l)
+{
+    return l->count == l->page.max || l->json.n >= ANSWER_MAX;
+}
+
+/* Writes what is listed of one page of the store; more is left when the answer is full before its end. */
+static void write_page(struct listing *l, const struct referrer_list *found)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        if (!is_listed(l, &found->items[i].digest)) {
+            continue;
+        }
+        if (is_full(l)) {
+            l->more = true;
+            return;
+        }
+        write_descriptor(l, &found->items[i]);
+    }
+}
+
 static bool write_list(struct listing *l, struct err *err)
 {
-    struct digest after = {0};
-    for (bool more = true; more;) {
-        auto_referrer_list struct referrer_list page = {0};
+    struct digest after = l->after;
+    bool more = l->page.max > 0;
+    while (more && !l->more) {
+        auto_referrer_list struct referrer_list found = {0};
         if (!referrer_list(l->tx, l->repo->id, &l->rq->digest, buf_slice_of(&l->artifact_type),
-                           &after, PAGE_MAX, &page, err)) {
+                           &after, READ_MAX, &found, err)) {
             return false;
         }
-        for (size_t i = 0; i < page.count; i++) {
-            if (is_listed(l, &page.items[i].digest)) {
-                write_descriptor(l, &page.items[i]);
-            }
-            after = page.items[i].digest;
+        write_page(l, &found);
+        more = found.more;
+        if (found.count > 0) {
+            after = found.items[found.count - 1].digest;
         }
-        more = page.more;
     }
     return true;
+}
+
+/* `n` and `last` as for tags; `last` is a digest that a Link of ours named. */
+static bool read_page(struct listing *l, struct err *err)
+{
+    return registry_page(l->rq, &l->page, err) &&
+           (l->page.last.n == 0 || digest_parse(buf_slice_of(&l->page.last), &l->after, err));
 }
 
 static bool list(struct listing *l, struct err *err)
@@ -85,7 +119,12 @@ static bool list(struct listing *l, struct err *err)
 
 static void answer(struct listing *l, struct reply *reply)
 {
+    char last[DIGEST_STR_MAX];
     reply_buf(reply, 200, INDEX_TYPE, &l->json);
+    if (l->more) {
+        registry_next_link(l->rq, reply, &l->page, slice_str(digest_format(&l->after, last)),
+                           "artifactType");
+    }
     if (l->artifact_type.n > 0) {
         reply_header(reply, "OCI-Filters-Applied", "artifactType");
     }
@@ -109,11 +148,12 @@ void api_referrers_list(struct request *rq, struct reply *reply)
     l.tx = tx;
     l.repo = found ? &repo : NULL;
     (void)request_query(rq, "artifactType", 0, &l.artifact_type);
-    if (list(&l, &err)) {
+    if (read_page(&l, &err) && list(&l, &err)) {
         answer(&l, reply);
     } else {
         reply_error(reply, &err);
     }
     buf_dispose(&l.json);
+    buf_dispose(&l.page.last);
     buf_dispose(&l.artifact_type);
 }

@@ -36,6 +36,12 @@ static void write_tag(struct listing *l, const struct tag_item *item)
     l->count++;
 }
 
+/* How much of the store is read at once: what the client asked for, unless some of it may be hidden from him. */
+static int stride(const struct listing *l)
+{
+    return l->filtered ? PAGE_MAX : l->page.max;
+}
+
 /* Writes what is listed of one page of the store; more is left when the client's page is full before its end. */
 static void write_page(struct listing *l, const struct tag_list *tags)
 {
@@ -56,11 +62,15 @@ static bool write_tags(struct listing *l, struct err *err)
     bool more = l->page.max > 0;
     while (more && !l->more) {
         auto_tag_list struct tag_list tags = {0};
-        if (!tag_list(l->tx, l->repo->id, buf_slice_of(&l->page.last), PAGE_MAX, &tags, err)) {
+        if (!tag_list(l->tx, l->repo->id, buf_slice_of(&l->page.last), stride(l), &tags, err)) {
             return false;
         }
         more = tags.more;
         write_page(l, &tags);
+        if (!l->filtered) {
+            l->more = more;
+            return true;
+        }
         if (tags.count > 0) {
             buf_clear(&l->page.last);
             buf_slice(&l->page.last, tag_name_slice(&tags.items[tags.count - 1].name));

@@ -36,6 +36,13 @@ static bool open_trust(struct app *app, struct err *err)
     return trust_open(&settings, &app->trust, err);
 }
 
+/* Whoever waits for a password to be hashed holds a worker: half of them go on with pushes. */
+static unsigned hash_queue(const struct config *c)
+{
+    size_t half = config_workers(c) / 2;
+    return half > 0 ? (unsigned)half : 1;
+}
+
 static bool open_auth(struct app *app, struct err *err)
 {
     const struct config *c = app->config;
@@ -50,6 +57,7 @@ static bool open_auth(struct app *app, struct err *err)
                                          .alias_count = c->alias_count,
                                          .token_lifetime_s = c->tokens_lifetime / US_PER_SECOND,
                                          .hash_slots = (unsigned)c->passwords_at_once,
+                                         .hash_queue = hash_queue(c),
                                          .hash_opslimit = (unsigned)c->passwords_passes,
                                          .hash_memlimit = (size_t)c->passwords_memory};
     return auth_new(&options, &app->auth, err);

@@ -12,7 +12,9 @@
 #include "server/tls.h"
 
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define DRAIN_US (8 * US_PER_SECOND) /* of the ten seconds that a stop may take */
@@ -28,11 +30,15 @@ struct serving {
     struct maintenance *maintenance;
 };
 
-static size_t worker_count(const struct config *c)
+/* Connections, files on their way out and uploads each hold a descriptor; the soft limit that
+ * programs start with is for those that use select(2). */
+static void raise_descriptor_limit(void)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    long twice = cores > 2 ? 2 * cores : 4;
-    return c->limits_workers > 0 ? (size_t)c->limits_workers : (size_t)twice;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }
 
 static void make_core(struct serving *s)
@@ -41,12 +47,15 @@ static void make_core(struct serving *s)
     const struct sweeper_limits limits = {.slow_after_us = c->limits_slow_after,
                                           .slow_rate = c->limits_slow_rate,
                                           .connections = (size_t)c->limits_connections};
+    uint64_t serial;
+    randombytes_buf(&serial, sizeof(serial));
+    atomic_init(&s->server.serial, serial);
     s->server.app = s->app;
     s->server.routes = route_table();
     s->server.router = router_new(route_table(), route_count());
     s->server.sweeper = sweeper_new(&limits, s->app->metrics);
     s->server.defer =
-        defer_new(worker_count(c), (size_t)c->limits_queue,
+        defer_new(config_workers(c), (size_t)c->limits_queue,
                   (size_t)c->limits_connections * c->listen_count + 64, s->app->metrics);
 }
 
@@ -188,6 +197,7 @@ int cmd_serve(int argc, char **argv)
     if (status >= 0) {
         return status;
     }
+    raise_descriptor_limit();
     block_signals(&set);
     status = 0;
     if (start(&s, &err)) {

@@ -383,6 +383,13 @@ bool config_load(const char *file, struct config **out, struct err *err)
     return true;
 }
 
+size_t config_workers(const struct config *config)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t twice = cores > 2 ? 2 * (size_t)cores : 4;
+    return config->limits_workers > 0 ? (size_t)config->limits_workers : twice;
+}
+
 void config_free(struct config *config)
 {
     if (config == NULL) {

@@ -43,6 +43,8 @@ struct http_exchange {
     struct route_match match;
     const struct route *route; /* NULL: none */
     bool creates_namespace;    /* the handler's push may make the namespace (admit.c) */
+    struct db_tx *snapshot;    /* the rights were read in it and the handler goes on with it;
+                                  never open beyond one call of the library */
 
     struct buf body; /* buffered body, or the unit of a stream */
     size_t body_max;
@@ -54,6 +56,12 @@ struct http_exchange {
     int64_t sent_bytes;                    /* of the answer's body */
     struct buf params[REQUEST_PARAMS_MAX]; /* decoded parameters */
 };
+
+/* Blocks on nothing, waits for no body: rights and handler are one step, in one snapshot. */
+static inline bool exchange_is_immediate(const struct http_exchange *ex)
+{
+    return ex->route->thread == INLINE && !ex->line.has_body;
+}
 
 struct http_exchange *exchange_new(struct http_server *server, const struct listener *listener,
                                    const char *target, struct MHD_Connection *connection);

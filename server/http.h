@@ -67,6 +67,10 @@ bool request_has_query(const struct request *rq, const char *name);
 bool request_form(const struct request *rq, const char *name, int nth, struct buf *out);
 /* The body as JSON object: ERR_REQUEST_INVALID with a sentence when it is none. Owned by the caller. */
 bool request_json(const struct request *rq, json_t **out, struct err *err) MUST_USE;
+/* A snapshot for the handler, who ends it (auto_snapshot): the one that his right to pull was read in, when there is
+ * one, so that right and content are of one moment; else a new one. INLINE handlers of ACCESS_PULL open theirs here and
+ * nowhere else. */
+bool request_snapshot(const struct request *rq, struct db_tx **out, struct err *err) MUST_USE;
 /* Content-Length as sent; -1 when chunked or absent. */
 int64_t request_content_length(const struct request *rq);
 

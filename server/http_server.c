@@ -342,6 +342,17 @@ static void job_abandon(void *arg)
     exchange_free(ex);
 }
 
+static enum MHD_Result handle_here(struct http_exchange *ex)
+{
+    ex->state = EXCHANGE_ANSWERED;
+    if (!exchange_is_immediate(ex) || admit_caller(ex)) {
+        ex->route->handler(&ex->rq, &ex->reply);
+    }
+    db_snapshot_end(ex->snapshot); /* a handler that read nothing left it */
+    ex->snapshot = NULL;
+    return answer(ex);
+}
+
 static bool hand_over(struct http_exchange *ex, enum defer_priority priority, defer_fn job)
 {
     peer_set(ex->peer, PEER_WORKING);
@@ -360,10 +371,16 @@ static enum MHD_Result first_call(struct http_exchange *ex, const char *method, 
         read_forwarded(ex);
     }
     ex->rq.control = listener_is_control(ex->listener) && peer_is_operator(ex->connection);
-    if (!find_route(ex) || !admit_names(ex) || !admit_caller(ex) || !check_length(ex)) {
+    if (!find_route(ex) || !admit_names(ex)) {
         return refuse(ex);
     }
     ex->state = EXCHANGE_BODY;
+    if (exchange_is_immediate(ex)) {
+        return MHD_YES; /* the last call follows at once and does the rest in one go */
+    }
+    if (!admit_caller(ex) || !check_length(ex)) {
+        return refuse(ex);
+    }
     if (ex->route->body == BODY_STREAM && ex->line.has_body &&
         !hand_over(ex, DEFER_NEW, job_open)) {
         reply_busy(ex);
@@ -431,9 +448,7 @@ static enum MHD_Result last_call(struct http_exchange *ex)
         ex->rq.body = buf_slice_of(&ex->body);
     }
     if (ex->route->thread == INLINE) {
-        ex->state = EXCHANGE_ANSWERED;
-        ex->route->handler(&ex->rq, &ex->reply);
-        return answer(ex);
+        return handle_here(ex);
     }
     if (hand_over(ex, ex->sink_open ? DEFER_GOING_ON : DEFER_NEW, job_handle)) {
         return MHD_YES;

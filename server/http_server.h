@@ -22,7 +22,8 @@ struct http_server {
     struct defer *defer;
     struct sweeper *sweeper;
     atomic_bool stopping;
-    atomic_size_t active; /* requests between their first line and the end of their answer */
+    atomic_uint_fast64_t serial; /* of requests; begins at random */
+    atomic_size_t active;        /* requests between their first line and the end of their answer */
 };
 
 /* Callbacks for the library; `arg` is the struct listener. */

@@ -1,6 +1,7 @@
 #include "server/registry.h"
 
 #include "auth/access.h"
+#include "auth/auth.h"
 #include "server/app.h"
 #include "server/metrics.h"
 
@@ -9,32 +10,12 @@
 bool registry_open(const struct request *rq, struct db_tx **tx_out, struct repository *out,
                    struct err *err)
 {
-    return db_snapshot(rq->app->db, tx_out, err) && repository_get(*tx_out, &rq->repo, out, err);
-}
-
-static const char *proof_name(enum identity_proof proof)
-{
-    switch (proof) {
-    case PROOF_NONE:
-        return "none";
-    case PROOF_BEARER:
-        return "bearer";
-    case PROOF_BASIC:
-        return "basic";
-    case PROOF_PASSWORD:
-        return "password";
-    case PROOF_PEER:
-        return "peer";
-    }
-    BUG("an identity has one of the proofs");
+    return request_snapshot(rq, tx_out, err) && repository_get(*tx_out, &rq->repo, out, err);
 }
 
 void registry_actor(const struct request *rq, struct actor *out)
 {
-    *out = (struct actor){.account_id = rq->identity->account_id};
-    snprintf(out->name, sizeof(out->name), "%s", rq->identity->name);
-    snprintf(out->address, sizeof(out->address), "%s", rq->address);
-    snprintf(out->proof, sizeof(out->proof), "%s", proof_name(rq->identity->proof));
+    identity_actor(rq->identity, rq->address, out);
 }
 
 bool registry_gate_caller(const struct request *rq, struct db_tx *tx, struct gate_caller *out,
@@ -57,13 +38,7 @@ bool registry_gate_caller(const struct request *rq, struct db_tx *tx, struct gat
 
 void registry_reader(const struct request *rq, struct reader *out)
 {
-    const struct identity *who = rq->identity;
-    *out = (struct reader){
-        .account_id = who->kind == IDENTITY_USER ? who->account_id : 0,
-        .namespace_id = who->namespace_id,
-        .signed_in = who->kind == IDENTITY_USER,
-        .all = who->administrator,
-    };
+    access_reader(rq->identity, out);
 }
 
 void registry_count_decision(const struct request *rq, const char *door, const struct decision *d)

@@ -10,7 +10,7 @@
 
 #define PAGE_MAX 1000
 
-/* Opens a snapshot and finds the request's repository in it.
+/* Opens a snapshot (request_snapshot) and finds the request's repository in it.
  * Expected errors: ERR_NAME_UNKNOWN (the snapshot is open all the same). The caller ends the snapshot (auto_snapshot). */
 bool registry_open(const struct request *rq, struct db_tx **tx_out, struct repository *out,
                    struct err *err) MUST_USE;

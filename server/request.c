@@ -1,3 +1,4 @@
+#include "server/app.h"
 #include "server/exchange.h"
 #include "server/percent.h"
 
@@ -92,6 +93,13 @@ bool request_json(const struct request *rq, json_t **out, struct err *err)
     }
     *out = value;
     return true;
+}
+
+bool request_snapshot(const struct request *rq, struct db_tx **out, struct err *err)
+{
+    *out = rq->exchange->snapshot;
+    rq->exchange->snapshot = NULL;
+    return *out != NULL || db_snapshot(rq->app->db, out, err);
 }
 
 int64_t request_content_length(const struct request *rq)

@@ -99,8 +99,9 @@ static bool framing(const struct request_head *head, struct request_line *out, s
                        "Transfer-Encoding)");
     }
     if (head->encodings == 1) {
-        if (!slice_is_nocase(slice_trim(head->encoding), "chunked") ||
-            !slice_is(head->version, "HTTP/1.1")) {
+        /* without trimming: to the library "chunked " is another coding, a body until the end of the
+         * connection */
+        if (!slice_is_nocase(head->encoding, "chunked") || !slice_is(head->version, "HTTP/1.1")) {
             return err_set(err, ERR_REQUEST_INVALID,
                            "the only Transfer-Encoding understood here is chunked");
         }

@@ -29,7 +29,8 @@ ROUTE(METHOD_GET, "/_notary_server/health", ACCESS_OPEN, BODY_NONE, INLINE, api_
 ROUTE(METHOD_GET, "/token", ACCESS_OPEN, BODY_NONE, WORKER, api_token_get)
 ROUTE(METHOD_POST, "/token", ACCESS_OPEN, BODY_FORM, WORKER, api_token_post)
 /* administration */
-ROUTE(METHOD_POST, "/api/v1/sessions", ACCESS_OPEN, BODY_API, WORKER, api_sessions_create)
+/* as small as a form: strangers may post it */
+ROUTE(METHOD_POST, "/api/v1/sessions", ACCESS_OPEN, BODY_FORM, WORKER, api_sessions_create)
 ROUTE(METHOD_DELETE, "/api/v1/sessions/current", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_sessions_end)
 ROUTE(METHOD_GET, "/api/v1/whoami", ACCESS_SIGNED_IN, BODY_NONE, INLINE, api_whoami)
 ROUTE(METHOD_GET, "/api/v1/namespaces", ACCESS_SIGNED_IN, BODY_NONE, INLINE, api_namespaces_list)

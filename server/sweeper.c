@@ -84,6 +84,13 @@ static int by_age(const void *a, const void *b)
     return (x->since_us > y->since_us) - (x->since_us < y->since_us);
 }
 
+/* Asked of the live phase too: a request may have begun since this sweep looked. */
+static bool is_idle(const struct peer *p)
+{
+    uint_fast64_t phase = atomic_load_explicit(&p->phase, memory_order_relaxed);
+    return !p->ended && phase == p->seen && (phase & 3) == PEER_IDLE;
+}
+
 /* An idle connection holds the library's whole buffer: above three quarters of the limit the oldest
  * go. */
 static void end_idle(struct sweeper *s)
@@ -94,16 +101,21 @@ static void end_idle(struct sweeper *s)
     }
     struct peer **idle = xcalloc(s->count, sizeof(struct peer *));
     size_t n = 0;
+    size_t open = 0; /* without those that were ended and that the library has not closed yet */
     struct peer *p;
     LIST_FOREACH(p, &s->peers, link)
     {
-        if (!p->ended && (p->seen & 3) == PEER_IDLE) {
+        open += !p->ended;
+        if (is_idle(p)) {
             idle[n++] = p;
         }
     }
     qsort(idle, n, sizeof(struct peer *), by_age);
-    for (size_t i = 0; i < n && i < s->count - keep; i++) {
-        end(idle[i]);
+    for (size_t i = 0; i < n && open > keep; i++) {
+        if (is_idle(idle[i])) {
+            end(idle[i]);
+            open--;
+        }
     }
     free(idle);
 }

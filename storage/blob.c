@@ -122,17 +122,16 @@ bool blob_find_source(struct db_tx *tx, const struct digest *digest, const struc
     db_bind_int(q, 3, reader->signed_in);
     db_bind_digest(q, 4, digest);
     db_bind_int(q, 5, reader->all);
+    db_bind_int(q, 6, BLOB_SOURCES_MAX);
 
-    switch (db_step(q, err)) {
-    case DB_ROW:
-        *repository_id_out = db_col_int(q, 0);
-        return true;
-    case DB_DONE:
-        return unknown(digest, err);
-    case DB_FAILED:
-        return false;
+    enum db_result result;
+    while ((result = db_step(q, err)) == DB_ROW) {
+        if (db_col_int(q, 1) != 0) {
+            *repository_id_out = db_col_int(q, 0);
+            return true;
+        }
     }
-    BUG("db_step has no fourth answer");
+    return result == DB_DONE && unknown(digest, err);
 }
 
 static bool unlink_row(struct db_tx *tx, int64_t repository_id, const struct digest *digest,

@@ -43,8 +43,11 @@ const char *blob_path(const struct digest *digest, char out[BLOB_PATH_MAX]);
 bool blob_mount(struct db_tx *tx, int64_t repository_id, int64_t source_repository_id,
                 const struct digest *digest, int64_t keep_us, int64_t now_us, struct blob *out,
                 struct err *err) MUST_USE;
-/* For a mount without `from`: some repository that holds the blob and that `reader` may read.
+/* For a mount without `from`: some repository that holds the blob and that `reader` may read, among
+ * the BLOB_SOURCES_MAX newest that hold it: the empty layer is everywhere, and nobody shall make
+ * the writer walk all of them.
  * Expected errors: ERR_BLOB_UNKNOWN. Any tx. */
+#define BLOB_SOURCES_MAX 256
 bool blob_find_source(struct db_tx *tx, const struct digest *digest, const struct reader *reader,
                       int64_t *repository_id_out, struct err *err) MUST_USE;
 /* Takes the blob out of the repository, named by manifests or not; other repositories keep it. The
@@ -53,7 +56,7 @@ bool blob_find_source(struct db_tx *tx, const struct digest *digest, const struc
 bool blob_unlink(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                  int64_t now_us, struct err *err) MUST_USE;
 
-/* For upload.c: the durable file exists; writes the blob row and the membership.
+/* For upload_finish.c: the durable file exists; writes the blob row and the membership.
  * Expected errors: ERR_QUOTA. Writer. */
 bool blob_put(struct db_tx *tx, int64_t repository_id, const struct digest *digest, int64_t size,
               int64_t keep_us, int64_t now_us, struct err *err) MUST_USE;

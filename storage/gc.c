@@ -1,6 +1,7 @@
 #include "storage/gc.h"
 
 #include "base/fsx.h"
+#include "base/log.h"
 #include "storage/blob.h"
 #include "storage/row.h"
 #include "storage/statements.h"
@@ -12,6 +13,7 @@ struct entry {
     enum condemned_kind kind;
     int64_t repository_id;
     struct digest digest;
+    bool put_off;
 };
 
 static void bind_key(struct db_stmt *q, enum condemned_kind kind, int64_t repository_id,
@@ -74,7 +76,7 @@ static bool still_due(struct db_tx *tx, const struct entry *e, int64_t now_us, b
 }
 
 struct memberships_step {
-    const struct entry *entries;
+    struct entry *entries;
     int count;
     int64_t now_us;
     int removed; /* out */
@@ -129,6 +131,50 @@ static bool remove_memberships(struct db_tx *tx, void *arg, struct err *err)
     return true;
 }
 
+struct delay {
+    struct entry *entry;
+    int64_t until_us;
+};
+
+static bool write_delay(struct db_tx *tx, void *arg, struct err *err)
+{
+    const struct delay *delay = arg;
+    const struct entry *e = delay->entry;
+    return gc_condemn(tx, e->kind, e->repository_id, &e->digest, delay->until_us, err);
+}
+
+/* False when even that cannot be written. */
+static bool put_off(struct store *store, struct entry *e, int64_t now_us, const struct err *why,
+                    struct gc_result *out, struct err *err)
+{
+    struct delay delay = {.entry = e, .until_us = now_us + GC_RETRY_US};
+    log_err(LOG_WARN, "gc_put_off", why);
+    e->put_off = true;
+    out->failures++;
+    return db_write(store->db, write_delay, &delay, err);
+}
+
+/* All in one transaction; if one of them fails, each in its own. */
+static bool remove_all_memberships(struct store *store, struct memberships_step *step,
+                                   struct gc_result *out, struct err *err)
+{
+    struct err why = {0};
+    if (db_write(store->db, remove_memberships, step, &why)) {
+        out->memberships = step->removed;
+        return true;
+    }
+    for (int i = 0; i < step->count; i++) {
+        struct memberships_step one = {
+            .entries = &step->entries[i], .count = 1, .now_us = step->now_us};
+        if (db_write(store->db, remove_memberships, &one, &why)) {
+            out->memberships += one.removed;
+        } else if (!put_off(store, &step->entries[i], step->now_us, &why, out, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 struct blob_step {
     const struct entry *entry;
     int64_t now_us;
@@ -169,7 +215,7 @@ static bool forget_blobs(struct db_tx *tx, void *arg, struct err *err)
 {
     const struct memberships_step *step = arg;
     for (int i = 0; i < step->count; i++) {
-        if (step->entries[i].kind != CONDEMNED_BLOB) {
+        if (step->entries[i].kind != CONDEMNED_BLOB || step->entries[i].put_off) {
             continue;
         }
         auto_stmt struct db_stmt *q = db_stmt(tx, SQL_CONDEMNED_FORGET_BLOB);
@@ -196,13 +242,15 @@ static bool remove_blob_file(struct store *store, const struct digest *digest,
     return true;
 }
 
-static bool remove_blob(struct store *store, const struct entry *e, int64_t now_us,
-                        struct gc_result *out, struct err *err)
+static bool remove_blob(struct store *store, struct entry *e, int64_t now_us, struct gc_result *out,
+                        struct err *err)
 {
     struct blob_step step = {.entry = e, .now_us = now_us};
+    struct err why = {0};
     store_digest_lock(store, &e->digest);
-    bool done = db_write(store->db, remove_blob_row, &step, err) &&
-                (!step.gone || remove_blob_file(store, &e->digest, out, err));
+    bool done = (db_write(store->db, remove_blob_row, &step, &why) &&
+                 (!step.gone || remove_blob_file(store, &e->digest, out, &why))) ||
+                put_off(store, e, now_us, &why, out, err);
     store_digest_unlock(store, &e->digest);
     return done;
 }
@@ -236,9 +284,5 @@ bool gc_run(struct store *store, int64_t now_us, int max, struct gc_result *out,
     if (step.count == 0) {
         return true;
     }
-    if (!db_write(store->db, remove_memberships, &step, err)) {
-        return false;
-    }
-    out->memberships = step.removed;
-    return remove_blobs(store, &step, out, err);
+    return remove_all_memberships(store, &step, out, err) && remove_blobs(store, &step, out, err);
 }

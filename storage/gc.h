@@ -31,9 +31,12 @@ struct gc_result {
     int examined;           /* entries that were due */
     int memberships, blobs; /* removed */
     int64_t bytes;          /* of files removed */
+    int failures;           /* entries that could not be carried out, logged and put off */
 };
-/* One step: at most `max` entries that are due at `now_us`. Maintenance thread; call again while
- * examined == max. */
+/* One step: at most `max` entries that are due at `now_us`. An entry that fails is put off by
+ * GC_RETRY_US, so that it does not stand in the way of the others. Maintenance thread; call again
+ * while examined == max. */
+#define GC_RETRY_US (INT64_C(3600) * 1000000)
 bool gc_run(struct store *store, int64_t now_us, int max, struct gc_result *out,
             struct err *err) MUST_USE;
 

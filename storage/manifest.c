@@ -190,36 +190,73 @@ static bool has_blob(struct db_tx *tx, int64_t repository_id, const struct diges
     return row_exists(q, out, err);
 }
 
-static bool must_exist(const struct manifest_edge *edge)
+static bool names_blob(enum edge_kind kind)
 {
-    switch (edge->kind) {
+    switch (kind) {
     case EDGE_CONFIG:
     case EDGE_LAYER:
+    case EDGE_BLOB:
+        return true;
     case EDGE_CHILD:
-        return !edge->foreign;
-    case EDGE_SUBJECT: /* may come later, or never */
-    case EDGE_BLOB:    /* of a type we do not know: it may not even be here */
+    case EDGE_SUBJECT:
         return false;
     }
     BUG("edge kinds are five");
 }
 
-static bool check_edge(struct db_tx *tx, int64_t repository_id, const struct manifest_edge *edge,
-                       struct err *err)
+/* What the repository is asked about: a subject may come later or never, and what a document of a
+ * type we do not know says of a blob may mean something else. */
+static bool is_checked(enum edge_kind kind)
 {
-    bool here = true;
-    if (!must_exist(edge)) {
+    switch (kind) {
+    case EDGE_CONFIG:
+    case EDGE_LAYER:
+    case EDGE_CHILD:
+        return true;
+    case EDGE_SUBJECT:
+    case EDGE_BLOB:
+        return false;
+    }
+    BUG("edge kinds are five");
+}
+
+/* -1 in *size_out: it is not here. */
+static bool size_of_edge(struct db_tx *tx, int64_t repository_id, const struct manifest_edge *edge,
+                         int64_t *size_out, struct err *err)
+{
+    bool here = false;
+    auto_stmt struct db_stmt *q =
+        by_digest(tx, edge->kind == EDGE_CHILD ? SQL_MANIFEST_SIZE : SQL_BLOB_GET_MEMBER,
+                  repository_id, &edge->digest);
+    if (!row_exists(q, &here, err)) {
+        return false;
+    }
+    *size_out = here ? db_col_int(q, 0) : -1;
+    return true;
+}
+
+static bool check_edge(struct db_tx *tx, int64_t repository_id, const struct manifest_edge *edge,
+                       bool may_be_absent, struct err *err)
+{
+    char text[DIGEST_STR_MAX];
+    int64_t size = -1;
+    if (!is_checked(edge->kind)) {
         return true;
     }
-    bool asked = edge->kind == EDGE_CHILD
-                     ? manifest_exists(tx, repository_id, &edge->digest, &here, err)
-                     : has_blob(tx, repository_id, &edge->digest, &here, err);
-    if (!asked || here) {
-        return asked;
+    if (!size_of_edge(tx, repository_id, edge, &size, err)) {
+        return false;
     }
-    char text[DIGEST_STR_MAX];
-    return err_set(err, ERR_MANIFEST_BLOB_UNKNOWN, "the manifest names %s, which is not here",
-                   digest_format(&edge->digest, text));
+    if (size < 0) {
+        return may_be_absent ||
+               err_set(err, ERR_MANIFEST_BLOB_UNKNOWN, "the manifest names %s, which is not here",
+                       digest_format(&edge->digest, text));
+    }
+    if (size != edge->size) {
+        return err_set(err, ERR_SIZE_INVALID,
+                       "the manifest says that %s has %lld bytes, it has %lld",
+                       digest_format(&edge->digest, text), (long long)edge->size, (long long)size);
+    }
+    return true;
 }
 
 static bool insert_edge(struct db_tx *tx, int64_t repository_id, const struct digest *parent,
@@ -238,10 +275,11 @@ static bool insert_edges(struct db_tx *tx, int64_t repository_id, const struct m
 {
     for (size_t i = 0; i < put->doc->edge_count; i++) {
         const struct manifest_edge *edge = &put->doc->edges[i];
-        if (!put->sparse && !check_edge(tx, repository_id, edge, err)) {
+        if (!check_edge(tx, repository_id, edge, put->sparse || edge->foreign, err) ||
+            !insert_edge(tx, repository_id, &put->digest, edge, err)) {
             return false;
         }
-        if (!insert_edge(tx, repository_id, &put->digest, edge, err) ||
+        if (names_blob(edge->kind) &&
             !gc_spare(tx, CONDEMNED_MEMBERSHIP, repository_id, &edge->digest, err)) {
             return false;
         }
@@ -378,7 +416,8 @@ bool manifest_delete(struct db_tx *tx, int64_t repository_id, const struct diges
         return false;
     }
     for (size_t i = 0; i < edges.count; i++) {
-        if (!condemn_unnamed(tx, repository_id, &edges.items[i].digest, now_us, err)) {
+        if (names_blob(edges.items[i].kind) &&
+            !condemn_unnamed(tx, repository_id, &edges.items[i].digest, now_us, err)) {
             return false;
         }
     }

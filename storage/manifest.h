@@ -4,7 +4,10 @@
  *   1. The stored bytes hash to the digest under which they are stored.
  *   2. Every descriptor of a manifest is an edge, written in the same transaction.
  *   3. A blob or manifest that a manifest names exists in the repository when it is put, unless it
- *      is foreign, a subject, or sparse manifests are allowed. */
+ *      is foreign, a subject, or sparse manifests are allowed.
+ *   4. A config, layer or child that exists there has the size that its descriptor says (OCI image
+ *      spec 1.1, "Descriptors": content of another length is not to be trusted; clients refuse
+ *      it). */
 #ifndef STORAGE_MANIFEST_H
 #define STORAGE_MANIFEST_H
 
@@ -61,7 +64,8 @@ struct manifest_put {
 /* Stores a manifest; storing it again changes nothing. Bumps the gate generation when the digest
  * was already named here (as a signed target, a child or a subject).
  *   created_out   it was not here before; may be NULL
- * Expected errors: ERR_MANIFEST_BLOB_UNKNOWN naming the digest, ERR_QUOTA. Writer. */
+ * Expected errors: ERR_MANIFEST_BLOB_UNKNOWN and ERR_SIZE_INVALID naming the digest, ERR_QUOTA.
+ * Writer. */
 bool manifest_put(struct db_tx *tx, int64_t repository_id, const struct manifest_put *put,
                   const struct actor *actor, int64_t now_us, bool *created_out,
                   struct err *err) MUST_USE;

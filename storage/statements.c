@@ -147,9 +147,10 @@ const char *const sql_statements[SQL_COUNT] = {
         "SELECT " FLAG("EXISTS (SELECT 1 FROM edge WHERE repository_id = ?1 AND child = ?2 AND "
                        "kind IN (1, 2, 5))"),
     [SQL_BLOB_FIND_SOURCE] =
-        "SELECT b.repository_id FROM repository_blob b CROSS JOIN repository r CROSS JOIN "
-        "namespace n WHERE b.digest = ?4 AND r.id = b.repository_id AND n.id = r.namespace_id "
-        "AND (?5 = 1 OR " NAMESPACE_READABLE ") LIMIT 1",
+        "SELECT b.repository_id, " FLAG("?5 = 1 OR " NAMESPACE_READABLE)
+        " FROM repository_blob b CROSS JOIN repository r CROSS JOIN namespace n "
+        "WHERE b.digest = ?4 AND r.id = b.repository_id AND n.id = r.namespace_id "
+        "ORDER BY b.repository_id DESC LIMIT ?6",
     [SQL_BLOB_LIST] =
         "SELECT b.digest, b.size, "
         FLAG("EXISTS (SELECT 1 FROM repository_blob r WHERE r.digest = b.digest) OR EXISTS "
@@ -197,6 +198,7 @@ const char *const sql_statements[SQL_COUNT] = {
     [SQL_MANIFEST_STAT_BY_TAG] = "SELECT " MANIFEST_COLUMNS " " TAG_JOIN
                                  "WHERE t.repository_id = ?1 AND t.name = ?2",
     [SQL_MANIFEST_EXISTS] = "SELECT 1 FROM manifest WHERE repository_id = ?1 AND digest = ?2",
+    [SQL_MANIFEST_SIZE] = "SELECT size FROM manifest WHERE repository_id = ?1 AND digest = ?2",
     [SQL_MANIFEST_INSERT] =
         "INSERT INTO manifest (repository_id, digest, media_type, artifact_type, subject, "
         "config_digest, size, created_us, pushed_by, annotations, content) "

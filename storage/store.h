@@ -19,7 +19,7 @@
 struct store;
 
 /* Opens the data folder, making index.db, blobs/ and uploads/ when missing; migrates; removes
- * upload files that no row names.
+ * upload files that no row names. Reads no file's bytes.
  *   dir   path of an existing folder; relative paths count from the working folder
  * Expected errors: ERR_CONFLICT (another server has the folder open, or a newer version wrote the
  * database; the sentence says which), ERR_NO_SPACE, ERR_INTERNAL. One thread. Ownership:

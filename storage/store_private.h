@@ -9,7 +9,7 @@
 
 #define STORE_DIGEST_LOCKS 64
 
-struct uploads; /* upload.c */
+struct uploads; /* upload_table.c */
 
 struct store {
     struct db *db;
@@ -29,10 +29,11 @@ void store_digest_unlock(struct store *store, const struct digest *digest);
 /* Makes blobs/<alg>/<hh> durably. */
 bool store_blob_folder(struct store *store, const struct digest *digest, struct err *err) MUST_USE;
 
-/* uploads of a store; upload.c */
+/* The uploads of a store; upload_table.c */
 struct uploads *uploads_new(void);
 void uploads_free(struct uploads *uploads);
-/* Removes files of uploads/ that no row names: left by requests that a crash cut short. */
+/* At the start: remembers the sessions of the last run, and removes the files of uploads/ that no
+ * row names, left by requests that a crash cut short; upload_expire.c. Reads no file. */
 bool uploads_sweep(struct store *store, struct err *err) MUST_USE;
 
 #endif

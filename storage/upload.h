@@ -10,8 +10,8 @@
  *
  * None of these may be called while the thread has a snapshot open. A request takes a session with
  * upload_start or upload_open and gives it back with upload_close, on every way out. The sessions
- * are in memory; after a restart upload_open finds the row, opens the file and reads it back to
- * hash it. */
+ * are in memory; after a restart they are remembered from their rows and files, and upload_open
+ * reads the file back to hash it. */
 #ifndef STORAGE_UPLOAD_H
 #define STORAGE_UPLOAD_H
 
@@ -52,12 +52,15 @@ int64_t upload_received(const struct upload *upload);
 /* Checks the first byte's position of a chunk. Expected errors: ERR_RANGE; the session goes on. */
 bool upload_expect(const struct upload *upload, int64_t offset, struct err *err) MUST_USE;
 /* Appends bytes. After an error nothing of them counts as received.
- * Expected errors: ERR_NO_SPACE, ERR_QUOTA. Worker threads. */
+ * Expected errors: ERR_NO_SPACE, ERR_QUOTA (with the unfinished uploads of the namespace beside
+ * it), ERR_UPLOAD_INVALID (a crash stopped it while it was being finished: what it holds may be a
+ * blob by now, so it can only be finished or given up). Worker threads. */
 bool upload_append(struct upload *upload, struct slice bytes, int64_t now_us,
                    struct err *err) MUST_USE;
 /* Verifies, publishes the file and writes blob, membership and the end of the session in one
- * transaction. The session is over when it returns true, and after ERR_DIGEST_INVALID; other errors
- * leave it (upload_close is still due).
+ * transaction. The session is over when it returns true, after ERR_DIGEST_INVALID, and when the
+ * bytes could not be made durable (what a disk lost once is not asked for again); after other
+ * errors it goes on as it was. upload_close is due in any case.
  *   size_out   bytes of the blob; may be NULL
  * Expected errors: ERR_DIGEST_INVALID, ERR_QUOTA, ERR_NO_SPACE, ERR_UPLOAD_UNKNOWN (the namespace
  * was deleted meanwhile). Worker threads; durable. */
@@ -72,7 +75,8 @@ bool upload_status(struct store *store, const struct repo_name *repo, struct sli
  * use). */
 bool upload_cancel(struct store *store, const struct repo_name *repo, struct slice id,
                    int64_t account_id, int64_t now_us, struct err *err) MUST_USE;
-/* Ends sessions that were idle too long, at most `max` per call.
+/* Ends sessions that were idle too long, at most `max` per call, and removes what a crash left of
+ * uploads that nobody knows any more.
  *   ended_out   how many; may be NULL
  * Maintenance thread. */
 bool upload_expire(struct store *store, int64_t now_us, int max, int *ended_out,

@@ -47,52 +47,75 @@ static bool is_allowed(const struct gate_view *view, const struct digest *digest
     return reached.kind != REACH_NONE && reached.is_manifest;
 }
 
-/* The target of an artifact tag of an allowed digest. An index counts only as the referrers list
- * under the bare tag. */
-static bool tagged_for_allowed(struct db_tx *tx, int64_t repository_id,
-                               const struct gate_view *view, const struct digest *digest,
-                               bool index, bool *out, struct err *err)
+/* What connects a manifest with an allowed digest. */
+struct artifact_link {
+    bool subject;
+    bool tag, bare_tag; /* it is the target of an artifact tag; of one without a suffix */
+};
+
+static bool find_link(struct db_tx *tx, int64_t repository_id, const struct gate_view *view,
+                      const struct manifest_info *info, struct artifact_link *out, struct err *err)
 {
     auto_tag_list struct tag_list tags = {0};
-    if (!tag_list_of_manifest(tx, repository_id, digest, ARTIFACT_TAGS_MAX, &tags, err)) {
+    *out = (struct artifact_link){.subject = digest_is_set(&info->subject) &&
+                                             is_allowed(view, &info->subject)};
+    if (!tag_list_of_manifest(tx, repository_id, &info->digest, ARTIFACT_TAGS_MAX, &tags, err)) {
         return false;
     }
-    for (size_t i = 0; i < tags.count && !*out; i++) {
+    for (size_t i = 0; i < tags.count; i++) {
         struct slice name = tag_name_slice(&tags.items[i].name);
         struct digest subject;
-        bool bare = slice_index(name, '.') < 0;
-        *out = gate_artifact_tag(name, &subject) && (!index || bare) && is_allowed(view, &subject);
+        if (gate_artifact_tag(name, &subject) && is_allowed(view, &subject)) {
+            out->tag = true;
+            out->bare_tag = out->bare_tag || slice_index(name, '.') < 0;
+        }
     }
     return true;
+}
+
+/* The bytes have the last word: what they are, and what they are about. An index counts only as the
+ * referrers list under the bare tag. */
+static bool bytes_agree(const struct manifest *m, const struct gate_view *view,
+                        const struct artifact_link *link)
+{
+    auto_manifest_doc struct manifest_doc *doc = NULL;
+    if (!manifest_parse(manifest_content(m), slice_str(m->info.media_type), &doc, NULL)) {
+        return false;
+    }
+    if (doc->form == MANIFEST_INDEX) {
+        return link->bare_tag;
+    }
+    bool about = digest_is_set(&doc->subject) && is_allowed(view, &doc->subject);
+    return (about || link->tag) && artifact_not_runnable(doc);
 }
 
 bool artifact_allowed(struct db_tx *tx, int64_t repository_id, const struct gate_view *view,
                       const struct digest *digest, bool *out, struct err *err)
 {
     auto_manifest struct manifest *m = NULL;
-    auto_manifest_doc struct manifest_doc *doc = NULL;
+    struct manifest_info info;
+    struct artifact_link link;
     struct err why = {0};
     *out = false;
-    if (!manifest_get(tx, repository_id, digest, &m, &why)) {
+    if (!manifest_stat(tx, repository_id, digest, &info, &why)) {
         if (why.code == ERR_MANIFEST_UNKNOWN) {
             return true;
         }
         *err = why;
         return false;
     }
-    if (m->info.size > ARTIFACT_MANIFEST_MAX ||
-        !manifest_parse(manifest_content(m), slice_str(m->info.media_type), &doc, &why)) {
+    if (!find_link(tx, repository_id, view, &info, &link, err)) {
+        return false;
+    }
+    /* Most manifests are about nothing: they are not read. */
+    if ((!link.subject && !link.tag) || info.size > ARTIFACT_MANIFEST_MAX) {
         return true;
     }
-    bool index = doc->form == MANIFEST_INDEX;
-    if (!index && !artifact_not_runnable(doc)) {
-        return true;
+    if (!manifest_get(tx, repository_id, digest, &m, err)) {
+        return false;
     }
-    if (!index && digest_is_set(&doc->subject) && is_allowed(view, &doc->subject)) {
-        *out = true;
-        return true;
-    }
-    return tagged_for_allowed(tx, repository_id, view, digest, index, out, err);
+    *out = bytes_agree(m, view, &link);
+    return true;
 }
 
 bool artifact_blob_allowed(struct db_tx *tx, int64_t repository_id, const struct gate_view *view,

@@ -5,15 +5,31 @@
 #include "storage/change_record.h"
 #include "storage/role_target.h"
 
+/* A root is accepted by more than the repository's documents: pin, policy, revoked keys and the keys
+ * that the namespace accepts. Each change of those moves the gate generation. */
+static bool root_rules_as_loaded(struct db_tx *tx, const struct trust_commit *c, bool *same,
+                                 struct err *err)
+{
+    struct repository now;
+    bool root = c->doc_count > 0 && c->docs[0]->kind == ROLE_ROOT;
+    if (root && !repository_get_by_id(tx, c->repo->id, &now, err)) {
+        return false;
+    }
+    *same = !root || now.gate_generation == c->repo->gate_generation;
+    return true;
+}
+
 /* Compares the lives of all roles with what was loaded: any publish, renewal, role end or wipe in
  * between shows here. */
 static bool still_as_loaded(struct db_tx *tx, const struct trust_commit *c, struct err *err)
 {
     struct trust_role_life_list now = {0};
-    if (!trust_role_lives(tx, c->repo->id, &now, err)) {
+    bool same = true;
+    if (!root_rules_as_loaded(tx, c, &same, err) ||
+        !trust_role_lives(tx, c->repo->id, &now, err)) {
         return false;
     }
-    bool same = now.count == c->loaded->lives.count;
+    same = same && now.count == c->loaded->lives.count;
     for (size_t i = 0; same && i < now.count; i++) {
         const struct trust_role_life *a = &now.items[i], *b = &c->loaded->lives.items[i];
         same = strcmp(a->role, b->role) == 0 && a->incarnation == b->incarnation &&
@@ -110,13 +126,15 @@ static bool put_pins(struct db_tx *tx, const struct trust_commit *c, struct err 
                                  c->actor, c->now_us, err)) {
         return false;
     }
+    bool added = false;
     for (size_t i = 0; i < c->accept_count; i++) {
         if (!namespace_root_add(tx, c->repo->namespace_id, c->accept[i].sha256, c->actor, c->now_us,
                                 err)) {
             return false;
         }
+        added = added || db_changes(tx) > 0;
     }
-    return true;
+    return !added || repository_gate_bump_namespace(tx, c->repo->namespace_id, err);
 }
 _Static_assert(sizeof(struct spki) == 32, "an array of spki is an array of hashes");
 

@@ -364,8 +364,8 @@ static const struct trust_role *defect_behind(const struct gate_facts *f,
     }
     for (size_t i = 0; i < f->history_count; i++) {
         const struct gate_listing *l = &f->history[i];
-        if (l->end == LISTING_OPEN && strcmp(l->role, ROLE_RELEASES) == 0 &&
-            digest_equal(&l->digest, digest)) {
+        bool lists = l->end == LISTING_OPEN || l->end == LISTING_REPLACED; /* now, or in grace */
+        if (lists && strcmp(l->role, ROLE_RELEASES) == 0 && digest_equal(&l->digest, digest)) {
             return releases;
         }
     }

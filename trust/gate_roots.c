@@ -57,7 +57,7 @@ static void walk_released(const struct root_walk *w)
 /* --- superseded within grace (gate.md 6 b) ---------------------------------------------------- */
 
 /* Whether the signers of a past document still reach the threshold of the keys that the parent
- * lists now. */
+ * lists now. A role that releases nothing itself at present has no grace to give either. */
 static bool signers_still_hold(const struct gate_facts *f, const struct gate_listing *l)
 {
     const struct tuf_doc *lister = f->trust->root;
@@ -66,7 +66,8 @@ static bool signers_still_hold(const struct gate_facts *f, const struct gate_lis
         const struct trust_role *role = trust_state_role(f->trust, slice_str(l->role));
         const struct trust_role *parent =
             trust_state_role(f->trust, role_parent(slice_str(l->role)));
-        keys = role && role->delegation ? &role->delegation->keys : NULL;
+        bool valid = role && role->state == ROLE_STATE_OK && role->delegation;
+        keys = valid ? &role->delegation->keys : NULL;
         lister = parent ? parent->doc : NULL;
     }
     if (!keys || !lister || keys->threshold < 1) {
@@ -134,16 +135,47 @@ static int64_t replaced_at(const struct gate_facts *f, size_t index)
     return at == 0 && l->end == LISTING_REPLACED ? l->until_us : 0;
 }
 
+/* Whether the tag took this content back after `at`: it was listed again, and then withdrawn by the
+ * role that decided. A withdrawal in `targets` behind targets/releases only tidies up. */
+static bool withdrawn_after(const struct gate_facts *f, size_t index, int64_t at)
+{
+    const struct gate_listing *l = &f->history[index];
+    size_t first = index;
+    while (first > 0 && strcmp(f->history[first - 1].tag, l->tag) == 0) {
+        first--;
+    }
+    for (size_t i = first; i < f->history_count && strcmp(f->history[i].tag, l->tag) == 0; i++) {
+        const struct gate_listing *q = &f->history[i];
+        bool same = false;
+        if (i != index && q->end == LISTING_WITHDRAWN && q->until_us >= at &&
+            digest_equal(&q->digest, &l->digest) &&
+            (strcmp(q->role, ROLE_RELEASES) == 0 || shadowed_at(f, i, &same) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Long over, whatever happened to it: what was replaced was so at its end or before. */
+static bool ended_before(const struct gate_listing *l, int64_t us)
+{
+    return l->end != LISTING_OPEN && l->until_us <= us;
+}
+
 static void walk_superseded(const struct root_walk *w)
 {
     const struct gate_facts *f = w->f;
     int64_t grace = f->policy->grace_us;
     for (size_t i = 0; grace > 0 && i < f->history_count; i++) {
         const struct gate_listing *l = &f->history[i];
+        if (grace != POLICY_FOREVER && ended_before(l, f->now_us - grace)) {
+            continue;
+        }
         int64_t at = replaced_at(f, i);
         int64_t end = grace == POLICY_FOREVER ? POLICY_FOREVER : at + grace;
         if (at == 0 || f->now_us >= end || !digest_is_set(&l->digest) ||
-            !name_counts(f, slice_str(l->tag)) || !signers_still_hold(f, l)) {
+            !name_counts(f, slice_str(l->tag)) || !signers_still_hold(f, l) ||
+            withdrawn_after(f, i, at)) {
             continue;
         }
         struct gate_root root = {

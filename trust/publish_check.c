@@ -79,6 +79,9 @@ static void warn(struct check *c, const char *fmt, ...)
     (void)vsnprintf(c->v->warnings[c->v->warning_count], sizeof c->v->warnings[0], fmt, args);
     va_end(args);
     make_printable(c->v->warnings[c->v->warning_count]);
+    for (char *p = c->v->warnings[c->v->warning_count]; *p; p++) {
+        *p = (*p == '"' || *p == '\\') ? '?' : *p; /* it becomes a quoted string of a header */
+    }
     c->v->warning_count++;
 }
 
@@ -726,6 +729,23 @@ static void warn_stale_targets(struct check *c)
     }
 }
 
+/* attacks K-09: the prefix matches as the clients match it, other people's names included. */
+static void warn_wide_certificates(struct check *c)
+{
+    const struct tuf_doc *root = upload_of(c, "root") ? c->root : NULL;
+    for (size_t i = 0; root && i < root->root.key_count; i++) {
+        const struct tuf_key *key = tuf_doc_key(root, slice_str(root->root.key_ids[i]));
+        const struct tuf_cert *cert = key ? tuf_key_cert(key) : NULL;
+        struct slice name = slice_str(cert && cert->common_name ? cert->common_name : "");
+        if (slice_ends(name, "*") && !slice_ends(name, "/*")) {
+            warn(c,
+                 "a root certificate is for %.100s: that covers every name that begins so; end the "
+                 "prefix in /",
+                 cert->common_name);
+        }
+    }
+}
+
 static void take_documents(struct check *c)
 {
     struct publish_verdict *v = c->v;
@@ -759,6 +779,7 @@ static void accept(struct check *c)
     if (c->root->expires_us - c->f->now_us < 180 * US_PER_DAY) {
         warn(c, "the root expires at %s", c->root->expires);
     }
+    warn_wide_certificates(c);
     warn_stale_targets(c);
     take_documents(c);
 }

@@ -336,17 +336,41 @@ static void note_end(struct gate_view *v, int64_t at, int64_t now_us)
     if (at > now_us && at < v->valid_until_us) {
         v->valid_until_us = at;
     }
+    if (at <= now_us && at > v->valid_from_us) {
+        v->valid_from_us = at;
+    }
 }
 
-/* The next moment at which the answer may change by itself. What has passed already cannot change
- * again. */
+/* A root certificate counts from its beginning to its end, that moment included. */
+static int64_t after(int64_t us)
+{
+    return us < INT64_MAX ? us + 1 : us;
+}
+
+static void note_certificates(struct gate_view *v, const struct tuf_doc *root, int64_t now_us)
+{
+    for (size_t i = 0; i < root->root.key_count; i++) {
+        const struct tuf_key *key = tuf_doc_key(root, slice_str(root->root.key_ids[i]));
+        const struct tuf_cert *cert = key ? tuf_key_cert(key) : NULL;
+        if (cert) {
+            note_end(v, cert->not_before_us - CERT_NOT_BEFORE_SLACK_US, now_us);
+            note_end(v, after(cert->not_after_us), now_us);
+            note_end(v, after(cert->chain_not_after_us), now_us);
+        }
+    }
+}
+
+/* The next moment at which the answer may change by itself, and the last one: what has passed
+ * changes again when a clock that was ahead is set right (attacks O-04). */
 static void find_end(struct gate_view *v, int64_t now_us)
 {
     const struct trust_state *s = v->state;
+    v->valid_from_us = INT64_MIN;
     v->valid_until_us = INT64_MAX;
     note_end(v, s->valid_until_us, now_us);
     if (s->root) {
         note_end(v, s->root->expires_us, now_us);
+        note_certificates(v, s->root, now_us);
     }
     if (s->timestamp) {
         note_end(v, s->timestamp->expires_us, now_us);

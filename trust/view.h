@@ -2,8 +2,8 @@
  * allowed roots, kept in memory under the repository's gate generation (architecture.md 6).
  * Bounded, least recently used first. Invariants
  *   1. A view is built from stored bytes inside the caller's snapshot, never from derived rows.
- *   2. A view is used only with the generation it was built for, and only before its `valid_until`.
- */
+ *   2. A view is used only with the generation it was built for, and only between the two moments
+ *      around its making at which time alone changes the answer. */
 #ifndef TRUST_VIEW_H
 #define TRUST_VIEW_H
 

@@ -16,8 +16,8 @@ struct view_listing {
 struct gate_view {
     atomic_int references;
     int64_t repository_id, generation;
-    int64_t valid_until_us;
-    size_t bytes; /* heap, roughly */
+    int64_t valid_from_us, valid_until_us; /* between two moments at which the answer changes */
+    size_t bytes;                          /* heap, roughly */
     struct repo_name name;
     const char *host; /* borrowed from struct trust, which outlives */
     char scope[POLICY_SCOPE_SIZE];

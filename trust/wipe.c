@@ -165,7 +165,8 @@ static bool wipe_namespace(struct db_tx *tx, struct wipe *w, int64_t namespace_i
         }
         more = page.more && page.count > 0;
     }
-    return w->rq->keep_pin || namespace_root_remove(tx, namespace_id, NULL, err);
+    return w->rq->keep_pin || (namespace_root_remove(tx, namespace_id, NULL, err) &&
+                               repository_gate_bump_namespace(tx, namespace_id, err));
 }
 
 static bool write_wipe(struct db_tx *tx, void *arg, struct err *err)

@@ -5,6 +5,7 @@ import sys
 sys.dont_write_bytecode = True
 
 import itertools
+import shutil
 
 import pytest
 
@@ -16,7 +17,7 @@ from support.server import Server, build_folder
 # Quick subjects first, so that a broken build is told within seconds.
 ORDER = ["test_start", "test_ping", "test_token", "test_blobs", "test_manifests", "test_tags", "test_referrers", "test_roles",
          "test_gate", "test_deploy_check", "test_trust_api", "test_trust_wipe", "test_policy", "test_administrator",
-         "test_hostile_input", "test_smuggling", "test_notary", "test_interrupted", "test_disk_full", "test_skopeo",
+         "test_hostile_input", "test_smuggling", "test_notary", "test_interrupted", "test_disk_full", "test_clock", "test_skopeo",
          "test_podman", "test_docker", "test_docker_trust", "test_deploy_refusal", "test_big_blob"]
 
 
@@ -48,6 +49,7 @@ def registry(tmp_path_factory):
     yield server
     _shared.remove(server)
     server.end()
+    shutil.rmtree(server.data / "blobs")  # pytest keeps the folders of three runs
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +109,7 @@ def engine(tmp_path_factory):
         yield engine.start()
     finally:
         engine.stop()
+        shutil.rmtree(engine.folder / "data", ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,10 @@ import os
 import pytest
 
 from support.images import image, sha256
-from support.process import environment, run
+from support.process import ALONE, environment, run
 from support.server import ADMIN, PASSWORD, Server, sanitizer_environment
 
-PREFIX = ["unshare", "-m", "--propagation", "private", "/bin/sh", "-c", 'mount -t tmpfs -o size="$1" tmpfs "$2" && cp -a "$3"/. "$2"/ && shift 3 && exec "$@"', "full"]
+PREFIX = [ALONE, "/bin/sh", "-c", 'mount -t tmpfs -o size="$1" tmpfs "$2" && cp -a "$3"/. "$2"/ && shift 3 && exec "$@"', "full"]
 
 
 @pytest.fixture

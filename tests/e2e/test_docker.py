@@ -1,8 +1,6 @@
 """docker (engine and CLI of Debian): login, push, tag, pull, run, build, mounts, refusals that a person can read."""
 import re
 
-import pytest
-
 from support.engine import Docker
 from support.images import image, index
 from support.server import Account

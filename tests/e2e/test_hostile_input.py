@@ -169,7 +169,7 @@ def test_a_declared_length_beyond_the_limit_is_refused_before_the_body_comes(reg
     for path, length in (("/api/v1/namespaces", 1 << 40), ("/token", 1 << 30), ("/v2/house/hostile/manifests/v1", 1 << 40)):
         method = "PUT" if "manifests" in path else "POST"
         got, _ = registry.wire.raw(f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\nContent-Type: application/json\r\n"
-                                   f"Content-Length: {length}\r\n\r\n{{".encode(), wait=8)
+                                   f"Content-Length: {length}\r\n\r\n{{".encode(), wait=8, until=b"\r\n\r\n")
         assert re.match(rb"HTTP/1\.1 (400|401|413) ", got), got[:300]
 
 

@@ -1,9 +1,5 @@
 /* Counting the valid signatures of a document (gate.md 4, "Counting signatures"). */
-#include "base/clock.h"
 #include "trust/verify/doc.h"
-
-/* A certificate may begin this much in the future: clocks of signers differ. */
-#define NOT_BEFORE_SLACK_US US_PER_DAY
 
 static bool root_key_counts(const struct tuf_key *key, const struct root_rules *rules)
 {
@@ -15,7 +11,7 @@ static bool root_key_counts(const struct tuf_key *key, const struct root_rules *
     if (!rules->check_dates) {
         return true;
     }
-    return cert->not_before_us <= rules->now_us + NOT_BEFORE_SLACK_US &&
+    return cert->not_before_us <= rules->now_us + CERT_NOT_BEFORE_SLACK_US &&
            rules->now_us <= cert->not_after_us && rules->now_us <= cert->chain_not_after_us;
 }
 

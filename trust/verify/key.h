@@ -4,6 +4,7 @@
 #define TRUST_VERIFY_KEY_H
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 
 #include <jansson.h>
@@ -16,6 +17,9 @@ enum key_type { KEY_UNKNOWN = 0, KEY_ECDSA, KEY_ECDSA_X509, KEY_RSA, KEY_RSA_X50
 struct spki {
     uint8_t sha256[32];
 };
+
+/* A certificate may begin this much in the future: clocks of signers differ. */
+#define CERT_NOT_BEFORE_SLACK_US US_PER_DAY
 
 struct tuf_cert {      /* of the leaf, for *-x509 keys */
     char *common_name; /* may be longer than 64 bytes; NULL unless there is exactly one; owned by

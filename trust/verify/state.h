@@ -102,6 +102,8 @@ struct trust_options {
 /* TUF signature checks of one build; a state that needs more is TRUST_BAD_DATA. */
 #define TRUST_SIGNATURE_CHECKS_MAX 2000
 #define TRUST_ROLES_MAX 512
+/* Paths of delegations compared with their parents' paths, in one build; the same. */
+#define TRUST_PATH_CHECKS_MAX 2000000
 
 /* Builds the state; never fails: what cannot be verified is a status other than TRUST_OK.
  * Ownership: trust_state_free. Cost: about one signature check per document. */

@@ -20,6 +20,7 @@ struct builder {
     struct blame first;    /* the first defect on the way */
     struct blame rollback; /* the first rollback: it is told before any other */
     int checks;            /* signature checks below root */
+    size_t path_checks;    /* paths compared */
     size_t roles_cap;
 };
 

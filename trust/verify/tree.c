@@ -106,6 +106,10 @@ static void visit(struct builder *b, size_t parent_at, const struct tuf_delegati
     const struct tuf_meta *meta = tuf_doc_meta(b->state->snapshot, slice_str(delegation->name));
 
     role->delegation = delegation;
+    b->path_checks += delegation->path_count * parent->path_count;
+    if (b->path_checks > TRUST_PATH_CHECKS_MAX) {
+        return; /* paths_within_limits tells; without paths the role says nothing */
+    }
     restrict_paths(b, parent, role);
     if (!meta && builder_seen(b, slice_str(role->name))) {
         role_defect(role, ROLE_STATE_VANISHED, "it had metadata and is no longer in the snapshot");
@@ -130,6 +134,16 @@ static bool within_limits(struct builder *b)
     return true;
 }
 
+static bool paths_within_limits(struct builder *b)
+{
+    if (b->path_checks > TRUST_PATH_CHECKS_MAX) {
+        builder_blame(b, TRUST_BAD_DATA, "targets", "more than %d paths of delegations to compare",
+                      TRUST_PATH_CHECKS_MAX);
+        return false;
+    }
+    return true;
+}
+
 static bool visit_children(struct builder *b, size_t parent_at)
 {
     const struct tuf_doc *doc = b->state->roles[parent_at].doc;
@@ -139,6 +153,9 @@ static bool visit_children(struct builder *b, size_t parent_at)
             return false;
         }
         visit(b, parent_at, &doc->delegations[i]);
+        if (!paths_within_limits(b)) {
+            return false;
+        }
     }
     return true;
 }

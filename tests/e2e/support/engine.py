@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from support.process import environment, program, run
+from support.process import ALONE, environment, program, run
 
 KEY_PHRASES = {"DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE": "phrase-of-root", "DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE": "phrase-of-repo"}
 
@@ -26,7 +26,7 @@ class Engine:
         (self.etc / "certs.d").mkdir(parents=True)
         configuration = self.folder / "daemon.json"
         configuration.write_text(json.dumps({"storage-driver": "overlay2", "max-concurrent-downloads": 3}))
-        command = ["unshare", "-m", "--propagation", "private", "/bin/sh", "-c", 'mount --bind "$1" /etc/docker; shift; exec "$@"',
+        command = [ALONE, "/bin/sh", "-c", 'mount --bind "$1" /etc/docker; shift; exec "$@"',
                    "engine", self.etc, program("dockerd", "/usr/sbin/dockerd"), "--config-file", configuration,
                    "--data-root", self.folder / "data", "--exec-root", self.folder / "exec", "--pidfile", self.folder / "dockerd.pid",
                    "-H", f"unix://{self.socket}", "--iptables=false", "--ip6tables=false", "--bridge=none"]

@@ -14,7 +14,7 @@ class OciClient:
         self.certs.mkdir(parents=True, exist_ok=True)
         shutil.copy(server.ca, self.certs / "ca.crt")
         self.auth = folder / "auth.json"
-        self.runroot = tempfile.mkdtemp(prefix="run-")  # podman takes no path above 50 characters
+        self.short = tempfile.TemporaryDirectory(prefix="run-", ignore_cleanup_errors=True)  # podman: at most 50 characters
 
     def _run(self, argv, **options):
         home = self.folder / "home"
@@ -43,7 +43,7 @@ class OciClient:
         return self.skopeo(verb, "--authfile", self.auth, "--cert-dir", self.certs, *args, f"docker://{self.server.ref(name)}", **options)
 
     def _local(self, tool, *args, **options):
-        return self._run([program(tool), "--root", self.folder / "storage", "--runroot", self.runroot, "--storage-driver", "vfs", *args], **options)
+        return self._run([program(tool), "--root", self.folder / "storage", "--runroot", self.short.name, "--storage-driver", "vfs", *args], **options)
 
     def podman(self, *args, **options):
         return self._local("podman", *args, **options)

@@ -4,6 +4,8 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
+ALONE = os.path.join(os.path.dirname(__file__), "alone")  # runs a command in a mount namespace of its own
+
 
 @dataclass
 class Result:

@@ -121,8 +121,9 @@ class Wire:
         if chunked:
             conn.send(b"0\r\n\r\n")
 
-    def raw(self, data, wait=5.0):
-        """Sends bytes as they are; returns all that comes until the server closes or is silent for `wait` seconds."""
+    def raw(self, data, wait=5.0, until=None):
+        """Sends bytes as they are; returns what comes until the server closes, is silent for `wait` seconds, or has sent
+        `until`; and whether it closed."""
         sock = self.connect()
         sock.settimeout(wait)
         got = b""
@@ -132,7 +133,7 @@ class Wire:
                 sock.sendall(data)
             except (BrokenPipeError, ConnectionResetError):
                 pass
-            while True:
+            while until is None or until not in got:
                 piece = sock.recv(65536)
                 if not piece:
                     closed = True

@@ -217,6 +217,16 @@ static void the_shipped_pages_are_up_to_date(void **state)
     }
 }
 
+/* None asked for: enough that a disk wait here and there holds nobody up. */
+static void workers_are_as_asked_for_or_by_the_cores(void **state)
+{
+    struct config config = {0};
+    (void)state;
+    assert_true(config_workers(&config) >= 4);
+    config.limits_workers = 3;
+    assert_int_equal(config_workers(&config), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +237,7 @@ int main(void)
         cmocka_unit_test(a_secret_that_everybody_reads_is_refused),
         cmocka_unit_test(the_example_is_a_configuration_and_the_defaults_hold),
         cmocka_unit_test(the_page_names_every_setting),
+        cmocka_unit_test(workers_are_as_asked_for_or_by_the_cores),
         cmocka_unit_test(the_shipped_pages_are_up_to_date),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

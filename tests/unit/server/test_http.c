@@ -364,6 +364,8 @@ static const struct {
      "INVALID_REQUEST"},
     {"another coding", "POST /echo" TAIL "Transfer-Encoding: gzip\r\n\r\nabc", 400,
      "INVALID_REQUEST"},
+    {"a coding that only looks like chunked",
+     "POST /echo" TAIL "Transfer-Encoding: chunked \r\n\r\n0\r\n\r\n", 400, "INVALID_REQUEST"},
     {"two hosts", "GET /quick" TAIL "Host: i\r\n\r\n", 400, "INVALID_REQUEST"},
     {"a form that is too large", "POST /echo" TAIL "Content-Length: 5000000\r\n\r\n", 413,
      "SIZE_INVALID"},

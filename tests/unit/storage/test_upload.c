@@ -6,6 +6,8 @@
 #include "tests/unit/storage/world.h"
 
 #include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #define FIRST SLICE_LIT("first half, ")
 #define SECOND SLICE_LIT("second half")
@@ -401,6 +403,67 @@ static void a_blob_beyond_the_quota_is_not_kept(void **state)
     used_is(w, 0);
 }
 
+/* The session goes on after that, so what it sends must not end up in anybody's blob. */
+static void a_refused_commit_leaves_no_file_behind(void **state)
+{
+    struct world *w = *state;
+    char id[UPLOAD_ID_MAX];
+    struct repo_name repo = repo_of("ns/app");
+    struct digest digest = digest_of(FIRST);
+    begin(w, id);
+    struct upload *u = take_again(w, id, T0);
+    set_quota(w, 5);
+    FAILS(ERR_QUOTA, upload_finish(u, &digest, T0, NULL, err));
+    assert_false(has_file(w, &digest));
+    upload_close(u);
+
+    set_quota(w, 0);
+    struct upload *other = start(w, UPLOAD_SINGLE);
+    OK(upload_append(other, FIRST, T0, err));
+    OK(upload_finish(other, &digest, T0, NULL, err));
+    upload_close(other);
+    u = take_again(w, id, T0);
+    OK(upload_append(u, SECOND, T0, err));
+    blob_is(w, w->repo.id, &digest, FIRST);
+    upload_close(u);
+    OK(upload_cancel(w->store, &repo, slice_str(id), w->alice.account_id, T0, err));
+    blob_is(w, w->repo.id, &digest, FIRST);
+    assert_int_equal(files_in(w, "uploads"), 0);
+}
+
+static void quota_counts_the_uploads_of_the_last_run(void **state)
+{
+    struct world *w = *state;
+    char id[UPLOAD_ID_MAX];
+    set_quota(w, (int64_t)WHOLE.n);
+    begin(w, id);
+    world_reopen(w);
+    struct upload *u = start(w, UPLOAD_SESSION);
+    FAILS(ERR_QUOTA, upload_append(u, FIRST, T0, err));
+    struct upload *again = take_again(w, id, T0); /* counted once */
+    OK(upload_append(again, SECOND, T0, err));
+    FAILS(ERR_QUOTA, upload_append(u, SLICE_LIT("x"), T0, err));
+    upload_close(again);
+    struct repo_name repo = repo_of("ns/app");
+    OK(upload_cancel(w->store, &repo, slice_str(id), w->alice.account_id, T0, err));
+    OK(upload_append(u, WHOLE, T0, err)); /* what ended holds nothing */
+    upload_close(u);
+}
+
+static void what_became_a_blob_still_counts(void **state)
+{
+    struct world *w = *state;
+    struct digest digest = digest_of(WHOLE);
+    set_quota(w, (int64_t)WHOLE.n);
+    struct upload *late = start(w, UPLOAD_SESSION); /* knows an empty namespace */
+    struct upload *u = start(w, UPLOAD_SESSION);
+    OK(upload_append(u, WHOLE, T0, err));
+    OK(upload_finish(u, &digest, T0, NULL, err));
+    upload_close(u);
+    FAILS(ERR_QUOTA, upload_append(late, SLICE_LIT("x"), T0, err));
+    upload_close(late);
+}
+
 static void one_more_than_the_limit_ends_the_longest_idle(void **state)
 {
     struct world *w = *state;
@@ -497,6 +560,29 @@ static void a_published_file_is_taken_by_a_second_put(void **state)
     blob_is(w, w->repo.id, &digest, FIRST);
 }
 
+/* Its file may be the file of a blob by now: nothing is written to it any more. */
+static void a_session_that_was_being_finished_cannot_grow(void **state)
+{
+    struct world *w = *state;
+    char id[UPLOAD_ID_MAX];
+    struct digest digest = digest_of(FIRST);
+    begin(w, id);
+    link_by_hand(w, id, &digest);
+    world_reopen(w);
+    struct upload *other = start(w, UPLOAD_SINGLE);
+    OK(upload_append(other, FIRST, T0, err));
+    OK(upload_finish(other, &digest, T0, NULL, err));
+    upload_close(other);
+
+    struct upload *u = take_again(w, id, T0);
+    FAILS(ERR_UPLOAD_INVALID, upload_append(u, SECOND, T0, err));
+    OK(upload_append(u, SLICE_LIT(""), T0, err));
+    blob_is(w, w->repo.id, &digest, FIRST);
+    OK(upload_finish(u, &digest, T0, NULL, err));
+    upload_close(u);
+    blob_is(w, w->repo.id, &digest, FIRST);
+}
+
 static void a_session_that_ends_does_not_take_a_held_blob_with_it(void **state)
 {
     struct world *w = *state;
@@ -513,7 +599,7 @@ static void a_session_that_ends_does_not_take_a_held_blob_with_it(void **state)
     blob_is(w, w->repo.id, &digest, FIRST);
 }
 
-static void left_over_files_are_swept_at_the_start(void **state)
+static void left_over_files_are_swept(void **state)
 {
     struct world *w = *state;
     struct digest digest = digest_of(FIRST);
@@ -526,6 +612,7 @@ static void left_over_files_are_swept_at_the_start(void **state)
     char own[UPLOAD_ID_MAX];
     begin(w, own);
     world_reopen(w);
+    OK(upload_expire(w->store, T0, 10, NULL, err)); /* to find its digest it has to be read */
     assert_false(has_file(w, &digest));
     assert_int_equal(files_in(w, "uploads"), 1); /* the session's */
     upload_close(take_again(w, own, T0));
@@ -547,6 +634,57 @@ static void a_session_whose_file_is_gone_can_still_end(void **state)
           upload_open(w->store, &repo, slice_str(id), w->alice.account_id, T0, &u, err));
     OK(upload_expire(w->store, T0 + 30 * 24 * HOUR, 10, &ended, err));
     assert_int_equal(ended, 1);
+}
+
+/* --- disks that do not do what they should ---------------------------------------------------- */
+
+/* The file stops growing in the middle of a chunk, as on a full disk. */
+static void a_chunk_written_in_part_counts_for_nothing(void **state)
+{
+    struct world *w = *state;
+    struct rlimit old, small;
+    struct digest digest = digest_of(WHOLE);
+    struct upload *u = start(w, UPLOAD_SESSION);
+    char id[UPLOAD_ID_MAX];
+    memcpy(id, upload_id(u), sizeof(id));
+    OK(upload_append(u, FIRST, T0, err));
+
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = (struct rlimit){.rlim_cur = FIRST.n + 3, .rlim_max = old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    bool appended = upload_append(u, SECOND, T0, NULL);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    (void)signal(SIGXFSZ, handler);
+
+    assert_false(appended);
+    assert_int_equal(upload_received(u), FIRST.n);
+    upload_close(u);
+    world_reopen(w); /* nor after a restart */
+    u = take_again(w, id, T0);
+    assert_int_equal(upload_received(u), FIRST.n);
+    OK(upload_append(u, SECOND, T0, err));
+    OK(upload_finish(u, &digest, T0, NULL, err));
+    upload_close(u);
+    blob_is(w, w->repo.id, &digest, WHOLE);
+}
+
+static void bytes_that_did_not_reach_the_disk_are_not_asked_for_again(void **state)
+{
+    struct world *w = *state;
+    char id[UPLOAD_ID_MAX];
+    struct repo_name repo = repo_of("ns/app");
+    struct digest digest = digest_of(FIRST);
+    begin(w, id);
+    auto_fd int fd = openat(w->folder.fd, "blobs/sha256", O_CREAT | O_WRONLY, 0600);
+    assert_true(fd >= 0); /* where a folder should be */
+    struct upload *u = take_again(w, id, T0);
+    FAILS(ERR_INTERNAL, upload_finish(u, &digest, T0, NULL, err));
+    upload_close(u);
+    FAILS(ERR_UPLOAD_UNKNOWN,
+          upload_open(w->store, &repo, slice_str(id), w->alice.account_id, T0, &u, err));
+    assert_int_equal(files_in(w, "uploads"), 0);
+    blob_is_unknown(w, &digest);
 }
 
 /* --- threads ---------------------------------------------------------------------------------- */
@@ -595,6 +733,45 @@ static void many_pushers_of_one_blob(void **state)
     assert_int_equal(files_in(w, "uploads"), 0);
 }
 
+struct filler {
+    struct world *w;
+    int appended;
+};
+
+static void *fill(void *arg)
+{
+    struct filler *f = arg;
+    struct repo_name repo = repo_of("ns/app");
+    struct upload *u = NULL;
+    struct err err = {0};
+    if (!upload_start(f->w->store, &repo, UPLOAD_SESSION, &f->w->alice, T0, &u, &err)) {
+        return NULL;
+    }
+    for (int i = 0; i < 100; i++) {
+        f->appended += upload_append(u, SLICE_LIT("1234567"), T0, &err);
+    }
+    upload_close(u);
+    return NULL;
+}
+
+static void many_uploads_together_stay_within_the_quota(void **state)
+{
+    struct world *w = *state;
+    struct filler fillers[4];
+    pthread_t threads[4];
+    int appended = 0;
+    set_quota(w, 7 * 150 + 6);
+    for (int i = 0; i < 4; i++) {
+        fillers[i] = (struct filler){.w = w};
+        assert_int_equal(pthread_create(&threads[i], NULL, fill, &fillers[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        appended += fillers[i].appended;
+    }
+    assert_int_equal(appended, 150);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -614,14 +791,21 @@ int main(void)
         WORLD_TEST(the_same_blob_twice_is_one_file),
         WORLD_TEST(quota_counts_unfinished_uploads),
         WORLD_TEST(a_blob_beyond_the_quota_is_not_kept),
+        WORLD_TEST(a_refused_commit_leaves_no_file_behind),
+        WORLD_TEST(quota_counts_the_uploads_of_the_last_run),
+        WORLD_TEST(what_became_a_blob_still_counts),
         WORLD_TEST(one_more_than_the_limit_ends_the_longest_idle),
         WORLD_TEST(idle_sessions_end),
         WORLD_TEST(a_published_file_without_a_row_goes_with_its_session),
         WORLD_TEST(a_published_file_is_taken_by_a_second_put),
+        WORLD_TEST(a_session_that_was_being_finished_cannot_grow),
         WORLD_TEST(a_session_that_ends_does_not_take_a_held_blob_with_it),
-        WORLD_TEST(left_over_files_are_swept_at_the_start),
+        WORLD_TEST(left_over_files_are_swept),
         WORLD_TEST(a_session_whose_file_is_gone_can_still_end),
+        WORLD_TEST(a_chunk_written_in_part_counts_for_nothing),
+        WORLD_TEST(bytes_that_did_not_reach_the_disk_are_not_asked_for_again),
         WORLD_TEST(many_pushers_of_one_blob),
+        WORLD_TEST(many_uploads_together_stay_within_the_quota),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -275,6 +275,68 @@ static void grace(void **unused)
     }
 }
 
+struct past { /* one listing of v1 in days from now; digest 0 ends */
+    const char *role;
+    int digest, since, until;
+    enum listing_end end;
+};
+
+static const struct {
+    const char *name;
+    struct past past[4];
+    enum root_want want; /* of D1 */
+} taken_back[] = {
+    {"replaced, and what came after it withdrawn",
+     {{"targets", D1, -40, -20, LISTING_REPLACED}, {"targets", D2, -20, -10, LISTING_WITHDRAWN}},
+     ROOT_GRACE},
+    {"replaced, listed again, withdrawn",
+     {{"targets", D1, -40, -20, LISTING_REPLACED},
+      {"targets", D2, -20, -15, LISTING_REPLACED},
+      {"targets", D1, -15, -10, LISTING_WITHDRAWN}},
+     ROOT_NO},
+    {"replaced, listed again, replaced again",
+     {{"targets", D1, -40, -20, LISTING_REPLACED},
+      {"targets", D2, -20, -15, LISTING_REPLACED},
+      {"targets", D1, -15, -10, LISTING_REPLACED}},
+     ROOT_GRACE},
+    {"withdrawn, listed again, replaced",
+     {{"targets", D1, -40, -20, LISTING_WITHDRAWN}, {"targets", D1, -15, -10, LISTING_REPLACED}},
+     ROOT_GRACE},
+    {"replaced by releases, which withdrew it later",
+     {{"targets", D1, -40, 0, LISTING_OPEN},
+      {"targets/releases", D2, -20, -15, LISTING_REPLACED},
+      {"targets/releases", D1, -15, -10, LISTING_WITHDRAWN}},
+     ROOT_NO},
+    {"replaced by releases, then tidied up in targets",
+     {{"targets", D1, -40, -20, LISTING_REPLACED},
+      {"targets", D2, -20, -15, LISTING_REPLACED},
+      {"targets/releases", D3, -18, 0, LISTING_OPEN},
+      {"targets", D1, -15, -10, LISTING_WITHDRAWN}},
+     ROOT_GRACE},
+};
+
+static void what_was_taken_back_has_no_grace(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < COUNT(taken_back); i++) {
+        struct gate_world w;
+        gate_world_init(&w);
+        struct spki signer = vector_targets_key(&w);
+        (void)gate_world_role(&w, "targets", NULL, 1, NULL);
+        for (size_t p = 0; p < 4 && taken_back[i].past[p].digest; p++) {
+            const struct past *t = &taken_back[i].past[p];
+            struct gate_listing *l =
+                gate_world_listed(&w, t->role, "v1", t->digest, t->since, t->until, t->end);
+            l->signers = &signer;
+            l->signer_count = 1;
+        }
+        struct found_roots found = roots_of(&w);
+        CHECK_CASE(root_of(&found, D1) == taken_back[i].want, taken_back[i].name);
+        tuf_doc_free(w.state.root);
+        gate_world_free(&w);
+    }
+}
+
 static void grace_of_releases_needs_the_delegation(void **unused)
 {
     struct gate_world w;
@@ -359,6 +421,7 @@ int main(void)
         cmocka_unit_test(tag_and_digest_must_belong_together),
         cmocka_unit_test(released_names_are_roots),
         cmocka_unit_test(grace),
+        cmocka_unit_test(what_was_taken_back_has_no_grace),
         cmocka_unit_test(grace_of_releases_needs_the_delegation),
         cmocka_unit_test(history_tells_replaced_from_withdrawn),
         cmocka_unit_test(artifact_tags),

@@ -505,7 +505,7 @@ static void a_mismatch_says_everything(void **unused)
     assert_string_equal(d.phrase, "Forbidden: content trust: v1 is signed as 01010101, registry "
                                   "has 02020202 (digest_mismatch)");
     assert_string_equal(d.signers[0], "alice");
-    assert_non_null(strstr(d.hint, "docker trust sign registry.example/ns/app:v1"));
+    assert_non_null(strstr(d.hint, "docker trust sign --local registry.example/ns/app:v1"));
     gate_world_free(&w);
 }
 

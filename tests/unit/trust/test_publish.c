@@ -491,6 +491,32 @@ static void deep_delegations(void **unused)
     }
 }
 
+/* attacks K-09: what the prefix covers is accepted, as the clients accept it. */
+static void wide_certificates_are_warned_of(void **unused)
+{
+    static const struct {
+        const char *name;
+        bool warned;
+    } rows[] = {
+        {MADE_GUN, false}, {"registry.example/ns/*", false}, {"registry.example/ns*", true}};
+    (void)unused;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct stage s;
+        struct made_key key;
+        stage_init(&s);
+        made_cert_new(&key, NULL, rows[i].name, -86400, 86400 * 3650L);
+        (void)made_add(&s.upload, "root", root_part(1, &key, &keys.targets), &key);
+        (void)made_add(&s.upload, "targets", made_targets(1), &keys.targets);
+        struct publish_verdict *v = run(&s);
+        assert_string_equal(publish_verdict_word(v), "");
+        assert_int_equal(v->warning_count, rows[i].warned);
+        CHECK_CASE(!rows[i].warned || strstr(v->warnings[0], rows[i].name), rows[i].name);
+        publish_verdict_free(v);
+        made_free(&s.upload);
+        made_key_free(&key);
+    }
+}
+
 static void stale_targets_are_warned_of(void **unused)
 {
     struct stage s;
@@ -731,6 +757,7 @@ int main(void)
         cmocka_unit_test(a_delegate_loses_his_key),
         cmocka_unit_test(a_delegation_ends),
         cmocka_unit_test(deep_delegations),
+        cmocka_unit_test(wide_certificates_are_warned_of),
         cmocka_unit_test(stale_targets_are_warned_of),
         cmocka_unit_test(client_snapshots),
         cmocka_unit_test(rights_follow_content),

@@ -639,6 +639,35 @@ static void roles_are_bounded(void **unused)
     }
 }
 
+/* Each path of a child is compared with each of its parent's: 1,024 times 1,024 for one child. */
+static void paths_are_bounded(void **unused)
+{
+    const struct made_key *const alice[] = {&keys->alice, NULL};
+    const struct made_key *const roots[] = {&keys->root, NULL};
+    (void)unused;
+    for (int children = 1; children < 4; children += 2) {
+        struct made m = {.count = 0};
+        json_t *many = json_array();
+        json_t *targets = made_targets(1), *a = made_targets(1);
+        for (int i = 0; i < 1024; i++) {
+            json_array_append_new(many, json_sprintf("p%d", i));
+        }
+        json_object_set(made_delegate(targets, "targets/a", alice, 1, ""), "paths", many);
+        for (int i = 0; i < children; i++) {
+            char name[64];
+            (void)snprintf(name, sizeof(name), "targets/a/d%d", i);
+            json_object_set(made_delegate(a, name, alice, 1, ""), "paths", many);
+        }
+        json_decref(many);
+        made_add(&m, "root", made_root(1, roots, 1, &keys->targets, &keys->online), &keys->root);
+        made_add(&m, "targets", targets, &keys->targets);
+        made_add(&m, "targets/a", a, &keys->alice);
+        made_finish(&m, &keys->online, 1);
+        expect("paths to compare", &m, NULL, children == 1 ? TRUST_OK : TRUST_BAD_DATA);
+        made_free(&m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -658,6 +687,7 @@ int main(void)
         cmocka_unit_test(names_that_are_no_children),
         cmocka_unit_test(paths_only_narrow),
         cmocka_unit_test(roles_are_bounded),
+        cmocka_unit_test(paths_are_bounded),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -7,8 +7,10 @@
 #include "storage/trust_pin.h"
 #include "tests/unit/storage/image.h"
 #include "tests/unit/trust/made.h"
+#include "trust/commit.h"
 #include "trust/door.h"
 #include "trust/keys.h"
+#include "trust/load.h"
 #include "trust/publish.h"
 #include "trust/resign.h"
 #include "trust/view.h"
@@ -504,6 +506,30 @@ static void nothing_is_renewed_over_an_expired_root(void **state)
     bench_close(&b);
 }
 
+/* attacks O-04: the kept view of a wrong hour does not outlive it. */
+static void a_clock_that_is_set_right_is_believed_again(void **state)
+{
+    const struct {
+        const char *name;
+        int64_t wrong_us;
+    } rows[] = {{"ahead of everything", 10000 * US_PER_DAY}, {"before the root", -T0}};
+    struct bench b;
+    struct made m;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    move_tag(&b, "v1", &one);
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        b.now_us += rows[i].wrong_us;
+        REASON_OF(ask_tag(&b, &deployer, "v1"), EXPIRED_ROOT);
+        b.now_us -= rows[i].wrong_us;
+        REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+        REASON_OF(ask_digest(&b, &deployer, &one, false), ALLOWED);
+    }
+    bench_close(&b);
+}
+
 static void without_its_sealing_key_nothing_is_decided(void **state)
 {
     struct bench b;
@@ -583,6 +609,39 @@ static const char *begin_with(struct bench *b, const char *repo, const struct ma
     struct made m;
     begin(b, repo, root, NULL, 0, &m);
     return publish_as(b, repo, &m, owner, out);
+}
+
+/* Two first roots at once: the second is written only if what let it in still holds. */
+static void a_root_is_judged_by_the_keys_of_the_moment(void **state)
+{
+    struct bench b;
+    struct made m;
+    char word[32];
+    bench_open(&b, *state);
+    begin(&b, "ns/b", &keys.root2, NULL, 0, &m);
+    auto_trust_loaded struct trust_loaded loaded = {0};
+    struct repository repo;
+    struct repo_name name = repo_of("ns/b");
+    struct tuf_doc *root = NULL;
+    READ(b.w)
+    {
+        OK(repository_get(tx, &name, &repo, err));
+        OK(trust_load(b.trust, tx, &repo, &loaded, err));
+    }
+    made_write(&m.docs[0]);
+    assert_int_equal(
+        tuf_doc_read(SLICE_LIT("root"), buf_slice_of(&m.docs[0].bytes), &root, NULL), DOC_OK);
+    const struct tuf_doc *const docs[] = {root};
+    struct trust_commit commit = {
+        .repo = &repo, .loaded = &loaded, .docs = docs, .doc_count = 1, .root = root};
+    assert_string_equal(begin_with(&b, "ns/c", &keys.root, false, word), "");
+    WRITE(b.w)
+    {
+        FAILS(ERR_CONFLICT, trust_commit_write(tx, &commit, err));
+    }
+    tuf_doc_free(root);
+    assert_string_equal(publish_as(&b, "ns/b", &m, false, word), "ErrBadRoot");
+    bench_close(&b);
 }
 
 /* Certificates name one repository; the keys of the tests name all below the host. */
@@ -763,6 +822,34 @@ static void a_revoked_tag_does_not_fall_back(void **state)
     move_tag(&b, "v1", &two);
     sign_again(&b, 4, "v1", &two, n2);
     REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    bench_close(&b);
+}
+
+/* What targets/releases released before is not served while it cannot say what it releases now. */
+static void an_expired_releases_gives_no_grace(void **state)
+{
+    struct bench b;
+    struct made m;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one"), two = push_image(b.w, "[]", "two");
+    const struct digest *signed_as[] = {&one, &two};
+    begin(&b, "ns/app", &keys.root, NULL, 0, &m);
+    json_decref(m.docs[1].part);
+    m.docs[1].part = targets_with_releases(1, &one, 1);
+    for (int64_t version = 1; version <= 2; version++) {
+        json_t *releases = made_targets(version);
+        sign_tag(releases, "v2", signed_as[version - 1], size_of(&b, signed_as[version - 1]));
+        json_object_set_new(releases, "expires", json_string("2027-01-20T00:00:00Z"));
+        (void)made_add(&m, "targets/releases", releases, &keys.alice);
+        publish(&b, &m);
+        m = (struct made){.count = 0};
+        b.now_us += US_PER_SECOND;
+    }
+    REASON_OF(ask_digest(&b, &deployer, &two, false), ALLOWED);
+    REASON_OF(ask_digest(&b, &deployer, &one, false), SUPERSEDED);
+    b.now_us += 10 * US_PER_DAY;
+    REASON_OF(ask_digest(&b, &deployer, &two, false), EXPIRED_ROLE);
+    REASON_OF(ask_digest(&b, &deployer, &one, false), EXPIRED_ROLE);
     bench_close(&b);
 }
 
@@ -949,15 +1036,18 @@ int main(void)
         WORLD_TEST(an_expired_timestamp_is_renewed_in_the_request),
         WORLD_TEST(an_expired_snapshot_is_renewed_with_the_same_entries),
         WORLD_TEST(nothing_is_renewed_over_an_expired_root),
+        WORLD_TEST(a_clock_that_is_set_right_is_believed_again),
         WORLD_TEST(without_its_sealing_key_nothing_is_decided),
         WORLD_TEST(server_keys_have_lives),
         WORLD_TEST(a_key_of_another_repository_is_not_ours),
+        WORLD_TEST(a_root_is_judged_by_the_keys_of_the_moment),
         WORLD_TEST(the_namespace_learns_root_keys),
         WORLD_TEST(a_wipe_begins_anew),
         WORLD_TEST(a_wipe_can_keep_the_pin),
         WORLD_TEST(a_namespace_is_wiped_with_its_keys),
         WORLD_TEST(a_revoked_root_key_stops_its_repositories),
         WORLD_TEST(a_revoked_tag_does_not_fall_back),
+        WORLD_TEST(an_expired_releases_gives_no_grace),
         WORLD_TEST(an_ended_delegation_does_not_come_back),
         WORLD_TEST(locked_tags_and_released_manifests),
         WORLD_TEST(policies_count_at_once),

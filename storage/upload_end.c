@@ -1,0 +1,70 @@
+#include "base/fsx.h"
+#include "base/log.h"
+#include "storage/upload_internal.h"
+
+bool upload_end(struct upload *u, struct err *err)
+{
+    upload_table_end(u);
+    if (u->fd >= 0 && !upload_file_remove_published(u->store, u->fd, err)) {
+        return false;
+    }
+    bool done = u->kind == UPLOAD_SINGLE || db_write(u->store->db, upload_row_delete, u->id, err);
+    /* also when the row stays: nobody shall finish a file that was given up */
+    struct err why = {0};
+    if (!fsx_unlink(u->store->uploads_fd, u->id, &why) && done) {
+        if (err) {
+            *err = why;
+        }
+        return false;
+    }
+    return done;
+}
+
+void upload_end_quietly(struct upload *u)
+{
+    struct err err = {0};
+    if (!upload_end(u, &err)) {
+        log_err(LOG_WARN, "upload_end", &err);
+    }
+}
+
+bool upload_end_taken(struct upload *u, struct err *err)
+{
+    struct err why = {0};
+    /* without its file only the row is left to remove */
+    bool done = upload_file_open(u, &why) || why.code == ERR_UPLOAD_UNKNOWN;
+    done = done && upload_end(u, &why);
+    if (!done && err) {
+        *err = why;
+    }
+    upload_table_remove(u); /* what could not be ended is known again by its row */
+    return done;
+}
+
+/* False with a reason that is none for the caller: it is gone, or in use. */
+static bool take_any(struct store *store, const char *id, struct upload **out, struct err *why)
+{
+    struct upload_row row;
+    struct repo_name repo;
+    return upload_row_get(store->db, id, &row, why) &&
+           repo_name_parse(slice_str(row.repo), &repo, why) &&
+           upload_take(store, &repo, slice_str(id), row.account_id, out, why);
+}
+
+bool upload_end_by_id(struct store *store, const char *id, bool *ended_out, struct err *err)
+{
+    struct upload *u = NULL;
+    struct err why = {0};
+    *ended_out = false;
+    if (!take_any(store, id, &u, &why)) {
+        if (why.code == ERR_UPLOAD_UNKNOWN || why.code == ERR_UPLOAD_INVALID) {
+            return true;
+        }
+        if (err) {
+            *err = why;
+        }
+        return false;
+    }
+    *ended_out = upload_end_taken(u, err);
+    return *ended_out;
+}

@@ -1,0 +1,154 @@
+#include "storage/repository.h"
+#include "storage/row.h"
+#include "storage/statements.h"
+#include "storage/upload_internal.h"
+
+#include <sodium.h>
+#include <stdio.h>
+
+static void make_id(char out[UPLOAD_ID_MAX])
+{
+    unsigned char r[16];
+    randombytes_buf(r, sizeof(r));
+    r[6] = (unsigned char)((r[6] & 0x0F) | 0x40); /* version 4 */
+    r[8] = (unsigned char)((r[8] & 0x3F) | 0x80); /* variant 1 */
+    snprintf(out, UPLOAD_ID_MAX,
+             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", r[0], r[1],
+             r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12], r[13], r[14],
+             r[15]);
+}
+
+/* --- room among the account's sessions -------------------------------------------------------- */
+
+/* The account's longest idle session; "" when all are in use. */
+static bool longest_idle(struct store *store, int64_t account_id, char id_out[UPLOAD_ID_MAX],
+                         struct err *err)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    if (!db_snapshot(store->db, &tx, err)) {
+        return false;
+    }
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_UPLOAD_LIST_ACCOUNT);
+    db_bind_int(q, 1, account_id);
+
+    int64_t oldest = INT64_MAX;
+    enum db_result result;
+    id_out[0] = '\0';
+    while ((result = db_step(q, err)) == DB_ROW) {
+        char id[UPLOAD_ID_MAX];
+        row_text(q, 0, id, sizeof(id));
+        int64_t used = db_col_int(q, 1);
+        (void)upload_table_last_used(store->uploads, id, &used);
+        if (used < oldest) {
+            oldest = used;
+            memcpy(id_out, id, sizeof(id));
+        }
+    }
+    return result != DB_FAILED;
+}
+
+static bool make_room(struct upload *u, int64_t open, struct err *err)
+{
+    char id[UPLOAD_ID_MAX];
+    bool ended = false;
+    if (open < u->store->limits.uploads_per_account) {
+        return true;
+    }
+    if (!longest_idle(u->store, u->account_id, id, err)) {
+        return false;
+    }
+    if (id[0] == '\0') {
+        return err_set(err, ERR_BUSY, "all of your %d uploads are in use, try again shortly",
+                       u->store->limits.uploads_per_account);
+    }
+    return upload_end_by_id(u->store, id, &ended, err);
+}
+
+/* --- the row ---------------------------------------------------------------------------------- */
+
+/* The namespace a session is bound to, and how many the account has open. */
+static bool read_start(struct upload *u, struct namespace *ns, int64_t *open_out, struct err *err)
+{
+    struct namespace_name name;
+    repo_name_namespace(&u->repo, &name);
+
+    auto_snapshot struct db_tx *tx = NULL;
+    if (!db_snapshot(u->store->db, &tx, err) || !namespace_get(tx, &name, ns, err)) {
+        return false;
+    }
+    u->namespace_id = ns->id;
+    u->namespace_incarnation = ns->incarnation;
+
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_UPLOAD_COUNT_ACCOUNT);
+    db_bind_int(q, 1, u->account_id);
+    return row_int(q, open_out, err);
+}
+
+struct start_write {
+    struct upload *upload;
+    int64_t now_us;
+    int64_t repository_id; /* out */
+};
+
+static bool write_start(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct start_write *start = arg;
+    const struct upload *u = start->upload;
+    struct repository repository;
+    if (!repository_ensure(tx, &u->repo, start->now_us, &repository, NULL, err)) {
+        return false;
+    }
+    start->repository_id = repository.id;
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_UPLOAD_INSERT);
+    db_bind_str(q, 1, u->id);
+    db_bind_int(q, 2, repository.id);
+    db_bind_int(q, 3, repository.namespace_incarnation);
+    db_bind_int(q, 4, u->account_id);
+    db_bind_int(q, 5, start->now_us);
+    return db_run(q, err);
+}
+
+static bool store_start(struct upload *u, int64_t now_us, struct err *err)
+{
+    struct start_write start = {.upload = u, .now_us = now_us};
+    if (u->kind == UPLOAD_SINGLE) {
+        return true;
+    }
+    if (!db_write(u->store->db, write_start, &start, err)) {
+        return false;
+    }
+    u->repository_id = start.repository_id;
+    return true;
+}
+
+bool upload_start(struct store *store, const struct repo_name *repo, enum upload_kind kind,
+                  const struct actor *actor, int64_t now_us, struct upload **out, struct err *err)
+{
+    char id[UPLOAD_ID_MAX];
+    int64_t open = 0;
+    struct namespace ns;
+    *out = NULL;
+    make_id(id);
+
+    struct upload *u = upload_new(store, id, kind);
+    u->repo = *repo;
+    u->account_id = actor->account_id;
+    u->sha256 = hash_new(DIGEST_SHA256);
+    atomic_store(&u->last_used_us, now_us);
+    if (!read_start(u, &ns, &open, err) || (kind == UPLOAD_SESSION && !make_room(u, open, err)) ||
+        !upload_file_create(u, err)) {
+        upload_free(u);
+        return false;
+    }
+    if (!store_start(u, now_us, err)) {
+        upload_file_unlink(u);
+        upload_free(u);
+        return false;
+    }
+    if (!upload_table_add(u)) {
+        BUG("a random id came twice");
+    }
+    upload_table_set_space(u, &ns);
+    *out = u;
+    return true;
+}
