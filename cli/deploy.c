@@ -156,7 +156,7 @@ static enum outcome no_verdict(const struct client *c, const char *image,
     case OUTCOME_INTERRUPTED:
         break;
     }
-    say("%s: %s; undecided, never take that for allowed", image, failure_message(answer));
+    say("%s: %s (undecided: never take that for allowed)", image, failure_message(answer));
     return OUTCOME_FAILED;
 }
 

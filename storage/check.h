@@ -1,6 +1,6 @@
 /* Does the index agree with itself and with the files? Recomputes what is kept in step by every
- * transaction: usage, counts, memberships, hashes. Changes nothing. Owns: the questions. Refuses to
- * know: how a problem is shown or mended. */
+ * transaction: usage, counts, edges, memberships, hashes; and looks for files that nothing names.
+ * Changes nothing. Owns: the questions. Refuses to know: how a finding is shown or mended. */
 #ifndef STORAGE_CHECK_H
 #define STORAGE_CHECK_H
 
@@ -11,18 +11,42 @@ enum check_depth {
     CHECK_BYTES  /* the bytes of every blob too */
 };
 
-struct check_report {
-    int64_t namespaces, repositories, manifests, blobs, trust_docs, audit_entries; /* looked at */
-    int64_t problems;
+enum check_kind {
+    CHECK_USAGE,          /* a number that is kept beside what it counts */
+    CHECK_MANIFEST,       /* bytes in the index that are not what their name says */
+    CHECK_EDGES,          /* what a manifest names, and what the index believes that it names */
+    CHECK_TRUST_DOC,      /* a signed document that is not what was accepted */
+    CHECK_AUDIT,          /* the chain of the audit log */
+    CHECK_BLOB_MISSING,   /* no file */
+    CHECK_BLOB_DAMAGED,   /* a file of another size or with other bytes */
+    CHECK_BLOB_FORGOTTEN, /* a row that nothing names and nothing will collect */
+    CHECK_STRAY_FILE,     /* a file that no row names and nothing will collect */
+    CHECK_KIND_COUNT
 };
 
-/* Told of each problem, with one sentence without a line break. */
-typedef void (*check_problem_fn)(const char *sentence, void *arg);
+struct check_finding {
+    enum check_kind kind;
+    const char *where; /* "repository ns/app", "blob sha256:…" */
+    const char *what;  /* half a sentence: "its file is missing" */
+};
 
-/* Reads in pages, each of them one snapshot; may run beside a server's own writes from the same
- * process, which can make a number differ for a moment. No snapshot may be open on this thread.
- * Expected errors: those of reading; a problem is none. */
-bool store_check(struct store *store, enum check_depth depth, check_problem_fn problem, void *arg,
+struct check_report {
+    int64_t namespaces, repositories, manifests, blobs, files, trust_docs, audit_entries; /* seen */
+    int64_t bytes; /* of blobs that were read */
+    int64_t findings;
+};
+
+/* Both are called on the checking thread and borrow what they are given; progress may be NULL. */
+struct check_listener {
+    void (*finding)(const struct check_finding *finding, void *arg);
+    void (*progress)(const struct check_report *so_far, void *arg); /* every now and then */
+    void *arg;
+};
+
+/* Reads in pages, each of them one snapshot, and no file inside one; may run beside a server's own
+ * writes from the same process, which can make a number differ for a moment. No snapshot may be
+ * open on this thread. Expected errors: those of reading; a finding is none. */
+bool store_check(struct store *store, enum check_depth depth, const struct check_listener *listener,
                  struct check_report *out, struct err *err) MUST_USE;
 
 #endif

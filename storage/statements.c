@@ -474,9 +474,11 @@ const char *const sql_statements[SQL_COUNT] = {
         " FROM repository_blob k WHERE k.repository_id = ?1 AND k.digest > ?2 "
         "ORDER BY k.digest LIMIT ?3",
     [SQL_CHECK_MANIFESTS] =
-        "SELECT id, repository_id, digest, content FROM manifest WHERE id > ?1 "
-        "ORDER BY id LIMIT ?2",
+        "SELECT m.id, m.repository_id, r.name, m.digest, m.media_type, m.content FROM manifest m "
+        "CROSS JOIN repository r WHERE m.id > ?1 AND r.id = m.repository_id "
+        "ORDER BY m.id LIMIT ?2",
     [SQL_CHECK_TRUST_DOCS] =
-        "SELECT id, repository_id, role, version, sha256, content FROM trust_doc WHERE id > ?1 "
-        "ORDER BY id LIMIT ?2",
+        "SELECT d.id, r.name, d.role, d.version, d.sha256, d.content FROM trust_doc d "
+        "CROSS JOIN repository r WHERE d.id > ?1 AND r.id = d.repository_id "
+        "ORDER BY d.id LIMIT ?2",
 };

@@ -25,8 +25,7 @@ static bool still_as_loaded(struct db_tx *tx, const struct trust_commit *c, stru
 {
     struct trust_role_life_list now = {0};
     bool same = true;
-    if (!root_rules_as_loaded(tx, c, &same, err) ||
-        !trust_role_lives(tx, c->repo->id, &now, err)) {
+    if (!root_rules_as_loaded(tx, c, &same, err) || !trust_role_lives(tx, c->repo->id, &now, err)) {
         return false;
     }
     same = same && now.count == c->loaded->lives.count;

@@ -309,7 +309,8 @@ void gate_say_mismatch(const struct gate_facts *f, const struct gate_registry_ta
                    short_digest(&d->signed_digest, s8), short_digest(&d->registry_digest, a8));
     (void)snprintf(
         d->hint, sizeof d->hint,
-        "sign the pushed image: docker trust sign --local %.200s/%s:%s, or push the signed one again",
+        "sign the pushed image: docker trust sign --local %.200s/%s:%s, or push the signed one "
+        "again",
         f->host ? f->host : "HOST", d->repo, d->tag);
     gate_say(d, brief, "%s:%s is signed as %s (role %s%s%s) but the registry has %s%s%s", d->repo,
              d->tag, brief_digest(&d->signed_digest, s), d->role, signers.n ? ", by " : "",

@@ -80,8 +80,8 @@ struct gate_view *gate_views_find(struct gate_views *views, int64_t repository_i
 {
     pthread_mutex_lock(&views->lock);
     struct gate_view *v = find(views, repository_id);
-    if (v && (v->generation != generation || now_us < v->valid_from_us ||
-              now_us >= v->valid_until_us)) {
+    if (v &&
+        (v->generation != generation || now_us < v->valid_from_us || now_us >= v->valid_until_us)) {
         v = NULL;
     }
     if (v) {

@@ -99,6 +99,11 @@ build_preset() {
 start_server() {
     local data=$1 log=$2 i
 
+    # its socket would answer in the place of the new one's
+    if "$ROOT/build/bond" --socket "$data/run/control.sock" status -q 2>/dev/null; then
+        say "another server serves $data already"
+        return 1
+    fi
     if [ "$log" = - ]; then
         "$ROOT/build/bondstore" serve "$data/bondstore.yaml" &
     else

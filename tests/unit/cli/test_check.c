@@ -3,12 +3,7 @@
 #include "cli/check.h"
 #include "cli/client.h"
 #include "cli/output.h"
-
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/unit/base/check.h"
 
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -60,6 +55,25 @@ static void images_in_every_form(void **state)
         if (good) {
             assert_string_equal(out.p, cases[i].want);
         }
+    }
+}
+
+static void the_host_of_an_image(void **state)
+{
+    static const struct {
+        const char *typed, *want;
+    } cases[] = {
+        {"localhost:5443/demo/app:v1", "localhost:5443"},
+        {"registry.example/demo/app@sha256:" HEX64, "registry.example"},
+        {"localhost/demo/app", "localhost"},
+        {"demo/app:v1", ""},
+        {"demo/app.b:v1", ""},
+        {"app:v1", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_true(slice_is(check_image_host(cases[i].typed), cases[i].want));
     }
 }
 
@@ -143,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(images_in_every_form),
+        cmocka_unit_test(the_host_of_an_image),
         cmocka_unit_test(scopes_of_policies),
         cmocka_unit_test(text_of_a_server_cannot_steer_the_terminal),
         cmocka_unit_test(addresses_are_encoded),

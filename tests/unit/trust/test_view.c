@@ -629,8 +629,8 @@ static void a_root_is_judged_by_the_keys_of_the_moment(void **state)
         OK(trust_load(b.trust, tx, &repo, &loaded, err));
     }
     made_write(&m.docs[0]);
-    assert_int_equal(
-        tuf_doc_read(SLICE_LIT("root"), buf_slice_of(&m.docs[0].bytes), &root, NULL), DOC_OK);
+    assert_int_equal(tuf_doc_read(SLICE_LIT("root"), buf_slice_of(&m.docs[0].bytes), &root, NULL),
+                     DOC_OK);
     const struct tuf_doc *const docs[] = {root};
     struct trust_commit commit = {
         .repo = &repo, .loaded = &loaded, .docs = docs, .doc_count = 1, .root = root};
