@@ -829,6 +829,10 @@ bool db_checkpoint(struct db *db, struct err *err)
         BUG("a checkpoint inside a snapshot");
     }
     sqlite3 *handle = r->connection.handle;
+    /* Waiting for readers it would hold up the writer, and a reader may itself wait for a write: what cannot be moved
+     * now is moved the next time. */
+    sqlite3_busy_timeout(handle, 0);
     int result = sqlite3_wal_checkpoint_v2(handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    return result == SQLITE_OK || engine_error(err, handle, result, __func__, "wal_checkpoint");
+    sqlite3_busy_timeout(handle, BUSY_TIMEOUT_MS);
+    return result == SQLITE_OK || result == SQLITE_BUSY || engine_error(err, handle, result, __func__, "wal_checkpoint");
 }

@@ -1,184 +1,141 @@
-#include "base/hash.h"
+#include "base/clock.h"
 #include "server/cmd.h"
-#include "storage/audit.h"
-#include "storage/blob.h"
-#include "storage/manifest.h"
-#include "storage/tag.h"
+#include "storage/check.h"
 
+#include <argp.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
-#define PAGE 500
+#define PROGRESS_US (INT64_C(5) * US_PER_SECOND)
 
-/* What was looked at, and how much of it is wrong. Everything wrong is one line on stdout. */
-struct check {
-    struct store *store;
-    int64_t repositories, manifests, blobs, entries, problems;
+/* What a person can do about a finding. */
+static const char *const remedies[CHECK_KIND_COUNT] = {
+    [CHECK_USAGE] = "no content is lost, but the number is wrong: report it as a defect",
+    [CHECK_MANIFEST] = "restore index.db from a backup, or delete the manifest and push the image "
+                       "again",
+    [CHECK_EDGES] = "do not serve or collect until index.db is restored from a backup: a blob that "
+                    "is in use could be removed",
+    [CHECK_TRUST_DOC] = "restore index.db from a backup, or have the signers publish again",
+    [CHECK_AUDIT] = "entries were changed or removed: compare with a backup",
+    [CHECK_BLOB_MISSING] = "restore the file from a backup, or push an image that holds it again",
+    [CHECK_BLOB_DAMAGED] = "restore the file from a backup, or move it away and push an image that "
+                           "holds it again",
+    [CHECK_BLOB_FORGOTTEN] = "it only wastes its bytes: report it as a defect",
+    [CHECK_STRAY_FILE] = "nothing needs it: move it away",
 };
 
-static void problem(struct check *c, const struct repository *repo, const struct digest *digest,
-                    const char *what)
-{
-    char text[DIGEST_STR_MAX];
-    c->problems++;
-    (void)printf("%s %s %s\n", repo->name.text, digest_format(digest, text), what);
-}
+struct options {
+    const char *file;
+    enum check_depth depth;
+};
 
-static void check_file(struct check *c, const struct repository *repo, const struct digest *digest,
-                       int64_t size)
+static error_t parse(int key, char *arg, struct argp_state *state)
 {
-    struct err err = {0};
-    struct stat st;
-    auto_fd int fd = blob_open(c->store, digest, &err);
-    c->blobs++;
-    if (fd < 0) {
-        problem(c, repo, digest, "the file of the blob is missing");
-    } else if (fstat(fd, &st) != 0 || st.st_size != size) {
-        problem(c, repo, digest, "the file of the blob has another size than the index says");
-    }
-}
-
-static bool check_manifest(struct check *c, struct db_tx *tx, const struct repository *repo,
-                           const struct digest *digest, struct err *err);
-
-/* What was never pushed (foreign layers, sparse manifests, subjects) is no fault. */
-static bool check_edge(struct check *c, struct db_tx *tx, const struct repository *repo,
-                       const struct edge *edge, struct err *err)
-{
-    struct blob blob;
-    struct err absent = {0};
-    bool here = false;
-    switch (edge->kind) {
-    case EDGE_SUBJECT:
-        return true;
-    case EDGE_CHILD:
-        return manifest_exists(tx, repo->id, &edge->digest, &here, err) &&
-               (!here || check_manifest(c, tx, repo, &edge->digest, err));
-    case EDGE_CONFIG:
-    case EDGE_LAYER:
-    case EDGE_BLOB:
-        break;
-    }
-    if (blob_get(tx, repo->id, &edge->digest, &blob, &absent)) {
-        check_file(c, repo, &edge->digest, blob.size);
-    }
-    return true;
-}
-
-/* A manifest cannot name itself: its digest would have to hold its own hash. So the walk ends. */
-static bool check_manifest(struct check *c, struct db_tx *tx, const struct repository *repo,
-                           const struct digest *digest, struct err *err)
-{
-    auto_manifest struct manifest *m = NULL;
-    auto_edge_list struct edge_list edges = {0};
-    struct digest real;
-    struct err absent = {0};
-    c->manifests++;
-    if (!manifest_get(tx, repo->id, digest, &m, &absent)) {
-        problem(c, repo, digest, "a tag points to it, but it is not there");
-        return true;
-    }
-    hash_bytes(digest->algorithm, manifest_content(m), &real);
-    if (!digest_equal(&real, digest)) {
-        problem(c, repo, digest, "the stored manifest hashes to something else");
-    }
-    bool ok = manifest_edges(tx, repo->id, digest, &edges, err);
-    for (size_t i = 0; ok && i < edges.count; i++) {
-        ok = check_edge(c, tx, repo, &edges.items[i], err);
-    }
-    return ok;
-}
-
-static bool check_repository(struct check *c, struct db_tx *tx, const struct repository *repo,
-                             struct err *err)
-{
-    auto_buf struct buf last = {0};
-    bool more = true;
-    c->repositories++;
-    while (more) {
-        auto_tag_list struct tag_list tags = {0};
-        if (!tag_list(tx, repo->id, buf_slice_of(&last), PAGE, &tags, err)) {
-            return false;
+    struct options *options = state->input;
+    switch (key) {
+    case 'b':
+        options->depth = CHECK_BYTES;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0) {
+            argp_error(state, "one configuration file is enough");
         }
-        for (size_t i = 0; i < tags.count; i++) {
-            if (!check_manifest(c, tx, repo, &tags.items[i].tag.digest, err)) {
-                return false;
-            }
-        }
-        more = tags.more && tags.count > 0;
-        if (more) {
-            buf_clear(&last);
-            buf_slice(&last, tag_name_slice(&tags.items[tags.count - 1].name));
-        }
+        options->file = arg;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which configuration file? (DIR/bondstore.yaml)");
+        return EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
-    return true;
 }
 
-static bool check_repositories(struct check *c, struct db_tx *tx, struct err *err)
+static bool read_arguments(int argc, char **argv, struct options *out)
 {
-    const struct reader everybody = {.all = true, .signed_in = true};
-    auto_buf struct buf last = {0};
-    bool more = true;
-    while (more) {
-        auto_repository_list struct repository_list page = {0};
-        if (!repository_list(tx, &everybody, buf_slice_of(&last), PAGE, &page, err)) {
-            return false;
-        }
-        for (size_t i = 0; i < page.count; i++) {
-            if (!check_repository(c, tx, &page.items[i], err)) {
-                return false;
-            }
-        }
-        more = page.more && page.count > 0;
-        if (more) {
-            buf_clear(&last);
-            buf_slice(&last, repo_name_slice(&page.items[page.count - 1].name));
-        }
-    }
-    return true;
+    static const struct argp_option table[] = {
+        {"bytes", 'b', NULL, 0, "Read every blob and compare it with its digest", 0}, {0}};
+    static const struct argp argp = {
+        .options = table,
+        .parser = parse,
+        .args_doc = "DIR/bondstore.yaml",
+        .doc = "Checks that the index agrees with itself and with the files: usage, manifests and "
+               "what they name, signed documents, the audit log, blobs. Changes nothing. Needs the "
+               "folder for itself. One line for each finding; exit status 1 when there is one."};
+    *out = (struct options){.depth = CHECK_INDEX};
+    return argp_parse(&argp, argc, argv, 0, NULL, out) == 0 && out->file != NULL;
 }
 
-static bool check_audit(struct check *c, struct db_tx *tx, struct err *err)
+static void print_finding(const struct check_finding *finding, void *arg)
 {
-    int64_t bad = 0;
-    if (!audit_verify(tx, 0, INT32_MAX, &bad, err)) {
-        return false;
-    }
-    if (bad != 0) {
-        c->problems++;
-        (void)printf("audit %lld the chain of the audit log is broken here\n", (long long)bad);
-    }
-    return true;
+    (void)arg;
+    (void)printf("%s: %s; %s\n", finding->where, finding->what, remedies[finding->kind]);
 }
 
-static bool check_all(struct check *c, struct err *err)
+/* On stderr, and only when it takes long. */
+static void print_progress(const struct check_report *so_far, void *arg)
 {
-    auto_snapshot struct db_tx *tx = NULL;
-    return db_snapshot(store_db(c->store), &tx, err) && check_repositories(c, tx, err) &&
-           check_audit(c, tx, err);
+    int64_t *due_us = arg;
+    int64_t now_us = clock_mono_us();
+    if (now_us < *due_us) {
+        return;
+    }
+    *due_us = now_us + PROGRESS_US;
+    (void)fprintf(stderr,
+                  "bondstore: checked so far: %lld manifests, %lld audit entries, %lld blobs "
+                  "(%lld MiB read), %lld files; %lld findings\n",
+                  (long long)so_far->manifests, (long long)so_far->audit_entries,
+                  (long long)so_far->blobs, (long long)(so_far->bytes / (1024 * 1024)),
+                  (long long)so_far->files, (long long)so_far->findings);
+}
+
+static void print_report(const struct check_report *r)
+{
+    const struct {
+        const char *name;
+        int64_t count;
+    } lines[] = {
+        {"namespaces", r->namespaces},
+        {"repositories", r->repositories},
+        {"manifests", r->manifests},
+        {"documents", r->trust_docs},
+        {"audit_entries", r->audit_entries},
+        {"blobs", r->blobs},
+        {"files", r->files},
+        {"bytes_read", r->bytes},
+        {"findings", r->findings},
+    };
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        (void)printf("%s %lld\n", lines[i].name, (long long)lines[i].count);
+    }
+}
+
+static bool check(const char *data_dir, enum check_depth depth, struct check_report *out,
+                  struct err *err)
+{
+    int64_t progress_due_us = clock_mono_us() + PROGRESS_US;
+    const struct check_listener listener = {print_finding, print_progress, &progress_due_us};
+    struct store *store = NULL;
+    bool done = store_open(data_dir, &store, err) && store_check(store, depth, &listener, out, err);
+    store_close(store);
+    return done;
 }
 
 int cmd_fsck(int argc, char **argv)
 {
+    struct options options;
     struct config *config = NULL;
-    struct check c = {0};
+    struct check_report report;
     struct err err = {0};
-    int status = cmd_config(
-        argc, argv,
-        "Checks that what tags reach is in the index and on disk, and that the audit log is whole. "
-        "Needs the folder for itself. Exit status 1 when something is wrong.",
-        &config);
-    if (status >= 0) {
-        return status;
+    if (!read_arguments(argc, argv, &options)) {
+        return EXIT_USAGE;
     }
-    bool ok = store_open(config->data_dir, &c.store, &err) && check_all(&c, &err);
-    store_close(c.store);
-    config_free(config);
-    if (!ok) {
+    if (!config_load(options.file, &config, &err)) {
         return cmd_fail(&err);
     }
-    (void)printf("repositories %lld\nmanifests %lld\nblobs %lld\nproblems %lld\n",
-                 (long long)c.repositories, (long long)c.manifests, (long long)c.blobs,
-                 (long long)c.problems);
-    return c.problems == 0 ? 0 : 1;
+    bool done = check(config->data_dir, options.depth, &report, &err);
+    config_free(config);
+    if (!done) {
+        return cmd_fail(&err);
+    }
+    print_report(&report);
+    return report.findings == 0 ? 0 : 1;
 }

@@ -31,6 +31,7 @@ static bool collect(struct store *store, struct gc_result *total, struct err *er
         total->memberships += step.memberships;
         total->blobs += step.blobs;
         total->bytes += step.bytes;
+        total->failures += step.failures;
     }
     return true;
 }
@@ -53,10 +54,14 @@ int cmd_gc(int argc, char **argv)
     bool ok = store_open(config->data_dir, &store, &err) && expire(store, &uploads, &err) &&
               collect(store, &result, &err);
     if (ok) {
-        (void)printf("blobs %d\nbytes %lld\nmemberships %d\nuploads %d\n", result.blobs,
-                     (long long)result.bytes, result.memberships, uploads);
+        (void)printf("blobs %d\nbytes %lld\nmemberships %d\nuploads %d\nfailures %d\n",
+                     result.blobs, (long long)result.bytes, result.memberships, uploads,
+                     result.failures);
     }
     store_close(store);
     config_free(config);
-    return ok ? 0 : cmd_fail(&err);
+    if (!ok) {
+        return cmd_fail(&err);
+    }
+    return result.failures == 0 ? 0 : 1; /* each was logged */
 }

@@ -30,21 +30,30 @@ static inline void descriptor(struct buf *b, const char *type, const struct dige
                digest_format(digest, text), size);
 }
 
-/* An image manifest of a config and a layer; `more` is put before the closing brace. */
-static inline void image_text(struct buf *b, const struct digest *config,
-                              const struct digest *layer, const char *more)
+/* An image manifest of a config of two bytes and a layer; `more` is put before the closing brace. */
+static inline void image_text_of(struct buf *b, const struct digest *config,
+                                 const struct digest *layer, size_t layer_size, const char *more)
 {
     buf_str(b, "{\"schemaVersion\":2,\"config\":");
     descriptor(b, "application/vnd.oci.image.config.v1+json", config, 2);
     buf_str(b, ",\"layers\":[");
-    descriptor(b, "application/vnd.oci.image.layer.v1.tar+gzip", layer, 3);
+    descriptor(b, "application/vnd.oci.image.layer.v1.tar+gzip", layer, layer_size);
     buf_printf(b, "]%s}", more);
 }
 
+/* The same with a layer of three bytes. */
+static inline void image_text(struct buf *b, const struct digest *config,
+                              const struct digest *layer, const char *more)
+{
+    image_text_of(b, config, layer, 3, more);
+}
+#define IMAGE_TEXT_SIZE 340 /* without `more` */
+
+/* An index of one image_text. */
 static inline void index_text(struct buf *b, const struct digest *child)
 {
     buf_str(b, "{\"schemaVersion\":2,\"manifests\":[");
-    descriptor(b, TYPE_IMAGE, child, 3);
+    descriptor(b, TYPE_IMAGE, child, IMAGE_TEXT_SIZE);
     buf_str(b, "]}");
 }
 

@@ -5,19 +5,32 @@
 
 struct told {
     struct buf text;
+    int progress;
 };
 
-static void note(const char *sentence, void *arg)
+static void note(const struct check_finding *finding, void *arg)
 {
     struct told *told = arg;
-    buf_printf(&told->text, "%s\n", sentence);
+    assert_in_range(finding->kind, 0, CHECK_KIND_COUNT - 1);
+    assert_null(strchr(finding->where, '\n'));
+    assert_null(strchr(finding->what, '\n'));
+    buf_printf(&told->text, "%s: %s\n", finding->where, finding->what);
+}
+
+static void count_progress(const struct check_report *so_far, void *arg)
+{
+    struct told *told = arg;
+    assert_true(so_far->blobs >= 0);
+    told->progress++;
 }
 
 static struct check_report check(struct world *w, enum check_depth depth, struct buf *text)
 {
-    struct told told = {{0}};
+    struct told told = {{0}, 0};
     struct check_report report;
-    OK(store_check(w->store, depth, note, &told, &report, err));
+    const struct check_listener listener = {note, count_progress, &told};
+    OK(store_check(w->store, depth, &listener, &report, err));
+    assert_true(told.progress > 0);
     buf_slice(text, buf_slice_of(&told.text));
     buf_dispose(&told.text);
     return report;
@@ -36,7 +49,7 @@ static void a_used_store_is_well(void **state)
         OK(manifest_delete(tx, w->repo.id, &one, &w->alice, T0, err));
     }
     struct check_report r = check(w, CHECK_BYTES, &text);
-    if (r.problems) {
+    if (r.findings) {
         fail_msg("%s", text.p);
     }
     assert_int_equal(r.blobs, 4);
@@ -45,7 +58,7 @@ static void a_used_store_is_well(void **state)
         OK(gc_run(w->store, T0 + 100 * 24 * HOUR, 100, &result, err));
     }
     r = check(w, CHECK_BYTES, &text);
-    assert_int_equal(r.problems, 0);
+    assert_int_equal(r.findings, 0);
     assert_int_equal(r.blobs, 2);
 }
 
@@ -78,8 +91,14 @@ static void a_fault_in_the_index_is_found(void **state)
     static const struct fault faults[] = {
         {"UPDATE namespace SET used_bytes = used_bytes + 1", "are counted"},
         {"UPDATE repository SET manifest_count = 7", "7 manifests are counted, 1 are there"},
-        {"UPDATE manifest SET content = zeroblob(size)", "does not have that digest"},
-        {"DELETE FROM condemned", "is named by nothing"},
+        {"UPDATE manifest SET content = zeroblob(size)", "its bytes do not have that digest"},
+        {"UPDATE manifest SET media_type = 'text/x y'", "it does not read: "},
+        {"DELETE FROM edge WHERE kind = 2", "does not believe that it names"},
+        {"UPDATE edge SET kind = 5 WHERE kind = 2", "does not believe that it names"},
+        {"INSERT INTO edge SELECT repository_id, parent, 4, child FROM edge WHERE kind = 2",
+         "does not believe that it names"},
+        {"DELETE FROM condemned", "nothing names its blob"},
+        {"UPDATE condemned SET kind = 2, repository_id = 0", "nothing names its blob"},
         {"DELETE FROM repository_blob WHERE digest IN (SELECT digest FROM condemned)",
          "is in no repository"},
     };
@@ -94,7 +113,7 @@ static void a_fault_in_the_index_is_found(void **state)
         run_sql(w, faults[i].sql);
         struct check_report r = check(w, CHECK_INDEX, &text);
         world_teardown(&inner);
-        CHECK_CASE(r.problems >= 1 && strstr(text.p, faults[i].want), faults[i].sql);
+        CHECK_CASE(r.findings >= 1 && strstr(text.p, faults[i].want), faults[i].sql);
     }
 }
 
@@ -107,13 +126,52 @@ static void a_fault_in_a_file_is_found(void **state)
     snprintf(whole, sizeof(whole), "blobs/%s", blob_path(&d, path));
     auto_fd int fd = openat(w->folder.fd, whole, O_WRONLY | O_CLOEXEC);
     assert_int_equal(write(fd, "x", 1), 1);
-    assert_int_equal(check(w, CHECK_INDEX, &text).problems, 0);
-    assert_int_equal(check(w, CHECK_BYTES, &text).problems, 1);
+    assert_int_equal(check(w, CHECK_INDEX, &text).findings, 0);
+    assert_int_equal(check(w, CHECK_BYTES, &text).findings, 1);
     assert_int_equal(write(fd, "yyyyy", 5), 5);
-    assert_int_equal(check(w, CHECK_INDEX, &text).problems, 1);
+    assert_int_equal(check(w, CHECK_INDEX, &text).findings, 1);
     assert_int_equal(unlinkat(w->folder.fd, whole, 0), 0);
-    assert_int_equal(check(w, CHECK_INDEX, &text).problems, 1);
+    assert_int_equal(check(w, CHECK_INDEX, &text).findings, 1);
     assert_non_null(strstr(text.p, "missing"));
+}
+
+static void put_file(struct world *w, const char *path)
+{
+    auto_fd int fd = openat(w->folder.fd, path, O_CREAT | O_EXCL | O_WRONLY, 0600);
+    assert_true(fd >= 0);
+}
+
+static void a_file_that_nothing_names_is_found(void **state)
+{
+    struct world *w = *state;
+    auto_buf struct buf text = {0};
+    char path[BLOB_PATH_MAX], whole[BLOB_PATH_MAX + 8], folder[32];
+    push_image(w, "{}", "one");
+    struct digest nobody = digest_of(SLICE_LIT("a stray"));
+    snprintf(whole, sizeof(whole), "blobs/%s", blob_path(&nobody, path));
+    snprintf(folder, sizeof(folder), "%.*s", 15, whole);
+    assert_int_equal(mkdirat(w->folder.fd, folder, 0700), 0);
+    put_file(w, whole);
+    assert_int_equal(check(w, CHECK_INDEX, &text).findings, 1);
+    assert_non_null(strstr(text.p, path));
+
+    /* an upload that still has it will take it away */
+    assert_int_equal(linkat(w->folder.fd, whole, w->folder.fd, "uploads/x", 0), 0);
+    assert_int_equal(check(w, CHECK_INDEX, &text).findings, 0);
+    assert_int_equal(unlinkat(w->folder.fd, "uploads/x", 0), 0);
+    /* so will the collector */
+    WRITE(w)
+    {
+        OK(gc_condemn(tx, CONDEMNED_BLOB, 0, &nobody, T0, err));
+    }
+    assert_int_equal(check(w, CHECK_INDEX, &text).findings, 0);
+
+    snprintf(whole, sizeof(whole), "%s/notes.txt", folder);
+    put_file(w, whole);
+    struct check_report r = check(w, CHECK_INDEX, &text);
+    assert_int_equal(r.findings, 1);
+    assert_int_equal(r.files, 4);
+    assert_non_null(strstr(text.p, "notes.txt"));
 }
 
 int main(void)
@@ -122,6 +180,7 @@ int main(void)
         WORLD_TEST(a_used_store_is_well),
         cmocka_unit_test(a_fault_in_the_index_is_found),
         WORLD_TEST(a_fault_in_a_file_is_found),
+        WORLD_TEST(a_file_that_nothing_names_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -260,6 +260,82 @@ static void an_entry_that_is_outdated_does_no_harm(void **state)
     assert_true(has_file(w, &layer));
 }
 
+/* Named as a child or a subject, the same bytes as a blob are still a blob that nothing names. */
+static void a_manifest_is_no_reason_to_keep_a_blob_of_its_bytes(void **state)
+{
+    struct world *w = *state;
+    struct digest child = push_image(w, "{}", "abc");
+    auto_manifest struct manifest *m = NULL;
+    READ(w)
+    {
+        OK(manifest_get(tx, w->repo.id, &child, &m, err));
+    }
+    struct digest blob = push_blob(w, m->content);
+    assert_true(digest_equal(&blob, &child));
+    auto_buf struct buf list = {0};
+    index_text(&list, &child);
+    struct digest index = store_manifest(w, TYPE_INDEX, buf_slice_of(&list));
+    WRITE(w)
+    {
+        OK(manifest_delete(tx, w->repo.id, &index, &w->alice, T0 + HOUR, err));
+    }
+    collect(w, T0 + DAY);
+    assert_false(has(w, w->repo.id, &blob));
+}
+
+/* A folder where the file should be: it cannot be unlinked. */
+static void what_cannot_be_removed_does_not_stop_the_others(void **state)
+{
+    struct world *w = *state;
+    char path[BLOB_PATH_MAX], whole[BLOB_PATH_MAX + 8];
+    struct gc_result r;
+    struct digest stuck = push_blob(w, "stuck");
+    snprintf(whole, sizeof(whole), "blobs/%s", blob_path(&stuck, path));
+    assert_int_equal(unlinkat(w->folder.fd, whole, 0), 0);
+    assert_int_equal(mkdirat(w->folder.fd, whole, 0700), 0);
+    OK(gc_run(w->store, T0 + DAY, 10, &r, err)); /* out of its repository */
+    struct digest other = push_blob(w, "other");
+    OK(gc_run(w->store, T0 + DAY, 10, &r, err)); /* membership of the other, file of the stuck */
+    assert_int_equal(r.failures, 1);
+    OK(gc_run(w->store, T0 + DAY, 10, &r, err));
+    assert_int_equal(r.failures, 0); /* not again at once */
+    assert_false(has_file(w, &other));
+    assert_int_equal(unlinkat(w->folder.fd, whole, AT_REMOVEDIR), 0);
+    OK(gc_run(w->store, T0 + DAY + HOUR, 10, &r, err));
+    assert_int_equal(r.failures, 0);
+    assert_int_equal(r.examined, 1);
+    OK(gc_run(w->store, T0 + DAY + HOUR, 10, &r, err));
+    assert_int_equal(r.examined, 0);
+}
+
+static void a_source_is_looked_for_among_the_newest(void **state)
+{
+    struct world *w = *state;
+    struct digest d = push_blob(w, "abc");
+    struct namespace_name name = ns_of("else");
+    struct namespace other;
+    const struct reader robot = {.namespace_id = w->ns.id};
+    int64_t id = 0;
+    WRITE(w)
+    {
+        OK(namespace_create(tx, &name, VISIBILITY_PRIVATE, w->alice.account_id, T0, &other, err));
+        for (int i = 0; i < BLOB_SOURCES_MAX; i++) {
+            char text[32];
+            struct repository r;
+            struct blob blob;
+            snprintf(text, sizeof(text), "else/r%d", i);
+            struct repo_name repo = repo_of(text);
+            if (i == BLOB_SOURCES_MAX - 1) {
+                OK(blob_find_source(tx, &d, &robot, &id, err));
+                assert_int_equal(id, w->repo.id);
+            }
+            OK(repository_ensure(tx, &repo, T0, &r, NULL, err));
+            OK(blob_mount(tx, r.id, w->repo.id, &d, DAY, T0, &blob, err));
+        }
+        FAILS(ERR_BLOB_UNKNOWN, blob_find_source(tx, &d, &robot, &id, err));
+    }
+}
+
 static void a_step_does_no_more_than_it_may(void **state)
 {
     struct world *w = *state;
@@ -341,6 +417,9 @@ int main(void)
         WORLD_TEST(a_source_is_found_only_where_the_reader_may_read),
         WORLD_TEST(a_crash_before_the_unlink_is_finished_by_the_next_run),
         WORLD_TEST(an_entry_that_is_outdated_does_no_harm),
+        WORLD_TEST(a_manifest_is_no_reason_to_keep_a_blob_of_its_bytes),
+        WORLD_TEST(what_cannot_be_removed_does_not_stop_the_others),
+        WORLD_TEST(a_source_is_looked_for_among_the_newest),
         WORLD_TEST(a_step_does_no_more_than_it_may),
         WORLD_TEST(a_push_and_the_collector_do_not_cross),
     };

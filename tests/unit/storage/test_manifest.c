@@ -121,7 +121,7 @@ static void one_blob_twice_is_one_edge(void **state)
     struct world *w = *state;
     struct digest empty = push_blob(w, "{}");
     auto_buf struct buf text = {0};
-    image_text(&text, &empty, &empty, "");
+    image_text_of(&text, &empty, &empty, 2, "");
     struct digest d = store_manifest(w, TYPE_IMAGE, buf_slice_of(&text));
     auto_edge_list struct edge_list edges = {0};
     READ(w)
@@ -129,6 +129,77 @@ static void one_blob_twice_is_one_edge(void **state)
         OK(manifest_edges(tx, w->repo.id, &d, &edges, err));
     }
     assert_int_equal(edges.count, 2); /* as config and as layer */
+}
+
+struct sized {
+    const char *label;
+    size_t config, layer;
+    bool config_pushed, layer_pushed, sparse;
+    enum err_code want; /* ERR_NONE: it is stored */
+};
+
+/* What a client is told to expect is what it gets, as far as it is here. */
+static void a_descriptor_has_the_size_of_what_is_here(void **state)
+{
+    static const struct sized cases[] = {
+        {"right", 2, 3, true, true, false, ERR_NONE},
+        {"config too long", 3, 3, true, true, false, ERR_SIZE_INVALID},
+        {"config too short", 1, 3, true, true, false, ERR_SIZE_INVALID},
+        {"layer too long", 2, 4, true, true, false, ERR_SIZE_INVALID},
+        {"layer of nothing", 2, 0, true, true, false, ERR_SIZE_INVALID},
+        {"sparse does not excuse it", 2, 4, true, true, true, ERR_SIZE_INVALID},
+        {"nothing to compare with", 2, 4, true, false, true, ERR_NONE},
+        {"absence comes first", 2, 4, true, false, false, ERR_MANIFEST_BLOB_UNKNOWN},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct sized *c = &cases[i];
+        void *inner = NULL;
+        auto_buf struct buf text = {0};
+        struct err why = {0};
+        world_setup(&inner);
+        struct world *w = inner;
+        struct digest config = digest_of(SLICE_LIT("{}")), layer = digest_of(SLICE_LIT("abc"));
+        if (c->config_pushed) {
+            push_blob(w, "{}");
+        }
+        if (c->layer_pushed) {
+            push_blob(w, "abc");
+        }
+        buf_str(&text, "{\"schemaVersion\":2,\"config\":");
+        descriptor(&text, "application/vnd.oci.image.config.v1+json", &config, c->config);
+        buf_str(&text, ",\"layers\":[");
+        descriptor(&text, "application/vnd.oci.image.layer.v1.tar+gzip", &layer, c->layer);
+        buf_str(&text, "]}");
+        struct manifest_put put = put_of(TYPE_IMAGE, buf_slice_of(&text));
+        put.sparse = c->sparse;
+        struct write write;
+        struct db_tx *open = write_begin(&write, w->db);
+        bool stored = manifest_put(open, w->repo.id, &put, &w->alice, T0, NULL, &why);
+        write_end(&write, stored);
+        manifest_doc_free((struct manifest_doc *)put.doc);
+        world_teardown(&inner);
+        CHECK_CASE(stored == (c->want == ERR_NONE) && why.code == c->want, c->label);
+    }
+}
+
+static void an_index_has_the_size_of_its_children(void **state)
+{
+    struct world *w = *state;
+    struct digest child = push_image(w, "{}", "abc");
+    auto_buf struct buf right = {0};
+    auto_buf struct buf wrong = {0};
+    index_text(&right, &child);
+    store_manifest(w, TYPE_INDEX, buf_slice_of(&right));
+    buf_str(&wrong, "{\"schemaVersion\":2,\"manifests\":[");
+    descriptor(&wrong, TYPE_IMAGE, &child, IMAGE_TEXT_SIZE + 1);
+    buf_str(&wrong, "]}");
+    struct manifest_put put = put_of(TYPE_INDEX, buf_slice_of(&wrong));
+    struct write write;
+    struct db_tx *open = write_begin(&write, w->db);
+    FAILS(ERR_SIZE_INVALID, manifest_put(open, w->repo.id, &put, &w->alice, T0, NULL, err));
+    write_end(&write, false);
+    manifest_doc_free((struct manifest_doc *)put.doc);
 }
 
 static void counts_follow(void **state)
@@ -365,7 +436,7 @@ static struct digest push_referrer(struct world *w, const struct digest *subject
     if (type) {
         buf_printf(&more, ",\"artifactType\":\"%s\"", type);
     }
-    image_text(&text, &empty, &empty, more.p);
+    image_text_of(&text, &empty, &empty, 2, more.p);
     return store_manifest(w, TYPE_IMAGE, buf_slice_of(&text));
 }
 
@@ -431,6 +502,8 @@ int main(void)
         WORLD_TEST(another_repositorys_blob_is_not_here),
         WORLD_TEST(foreign_layers_and_subjects_are_exempt),
         WORLD_TEST(one_blob_twice_is_one_edge),
+        cmocka_unit_test(a_descriptor_has_the_size_of_what_is_here),
+        WORLD_TEST(an_index_has_the_size_of_its_children),
         WORLD_TEST(counts_follow),
         WORLD_TEST(a_push_that_nobody_waited_for_moves_no_view),
         WORLD_TEST(a_child_that_comes_late_moves_it),
