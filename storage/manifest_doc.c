@@ -1,6 +1,7 @@
 #include "storage/manifest_doc.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 #define OCI_IMAGE "application/vnd.oci.image.manifest.v1+json"
 #define OCI_INDEX "application/vnd.oci.image.index.v1+json"
@@ -274,15 +275,43 @@ static bool set_media_type(struct manifest_doc *doc, struct slice type, struct e
     return true;
 }
 
-/* A media type is sent back as a header value: printable ASCII only. */
-static bool check_media_type(const struct manifest_doc *doc, struct err *err)
+/* RFC 6838 4.2: type "/" subtype, no parameters. */
+static bool is_media_type(const char *text)
 {
-    for (const char *p = doc->media_type; *p; p++) {
-        if (*p <= ' ' || *p > '~') {
-            return err_set(err, ERR_MANIFEST_INVALID, "the media type is malformed");
+    static const char also[] = "!#$&-^_.+";
+    size_t slashes = 0;
+    size_t part = 0;
+    for (const char *p = text; *p; p++) {
+        bool letter = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z');
+        if (*p == '/') {
+            slashes++;
+            part = 0;
+        } else if (letter || (*p >= '0' && *p <= '9') || (part > 0 && strchr(also, *p))) {
+            part++;
+        } else {
+            return false;
+        }
+        if (*p == '/' && (slashes > 1 || p == text)) {
+            return false;
         }
     }
-    if (slice_starts(slice_str(doc->media_type), DOCKER_SCHEMA1)) {
+    return slashes == 1 && part > 0;
+}
+
+/* It is sent back as the Content-Type. What a client takes for a type that we know must be that
+ * type for us too, and clients ignore case and parameters. */
+static bool check_media_type(const struct manifest_doc *doc, struct err *err)
+{
+    static const char *const known[] = {OCI_IMAGE, OCI_INDEX, DOCKER_IMAGE, DOCKER_LIST};
+    if (!is_media_type(doc->media_type)) {
+        return err_set(err, ERR_MANIFEST_INVALID, "the media type is malformed");
+    }
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcasecmp(doc->media_type, known[i]) == 0 && strcmp(doc->media_type, known[i]) != 0) {
+            return err_set(err, ERR_MANIFEST_INVALID, "the media type is written %s", known[i]);
+        }
+    }
+    if (strncasecmp(doc->media_type, DOCKER_SCHEMA1, sizeof(DOCKER_SCHEMA1) - 1) == 0) {
         return err_set(err, ERR_MANIFEST_INVALID,
                        "schema 1 manifests are not accepted; push with a newer client");
     }

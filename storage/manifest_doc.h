@@ -35,7 +35,9 @@ struct manifest_edge {
 
 struct manifest_doc {
     enum manifest_form form;
-    char media_type[MEDIA_TYPE_MAX + 1]; /* the manifest's own */
+    /* The manifest's own: type/subtype as RFC 6838 4.2 has it, without parameters; the types that we
+     * know in their own case only. */
+    char media_type[MEDIA_TYPE_MAX + 1];
     /* As referrers list it (OCI distribution 1.1, "Listing Referrers"): an image without one has
      * its config's media type; "" = none. */
     char artifact_type[MEDIA_TYPE_MAX + 1];

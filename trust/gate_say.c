@@ -193,18 +193,24 @@ static void say_wiped(const struct gate_facts *f, struct decision *d)
              d->repo, d->tag, f->tombstone->who, when);
 }
 
+/* Names that are released, by either of the roles that can (gate.md 5.1). */
+static size_t released_names(const struct trust_state *t)
+{
+    const struct trust_role *releases = trust_state_role(t, SLICE_LIT(ROLE_RELEASES));
+    size_t count = t->role_count > 0 && t->roles[0].doc ? t->roles[0].doc->target_count : 0;
+    return count + (releases && releases->doc ? releases->doc->target_count : 0);
+}
+
 static void say_hint(const struct gate_facts *f, const struct gate_entry *entry, struct decision *d)
 {
     auto_buf struct buf roles = {0};
+    size_t names = released_names(f->trust);
     list_roles(entry, &roles);
     switch (entry->hint) {
     case HINT_NONE:
         gate_say(d, "this tag is not signed",
-                 "%s:%s is not signed; trust data exists for %zu other names of this repository",
-                 d->repo, d->tag,
-                 f->trust->role_count > 0 && f->trust->roles[0].doc
-                     ? f->trust->roles[0].doc->target_count
-                     : 0);
+                 "%s:%s is not signed; trust data exists for %zu other name%s of this repository",
+                 d->repo, d->tag, names, names == 1 ? "" : "s");
         return;
     case HINT_NESTED:
         gate_say(d, "signed in a nested role only", "%s:%s is not released: signed in %s only",
