@@ -12,11 +12,11 @@
 #define NORETURN __attribute__((noreturn))
 
 /* Hands a resource out of its auto_ variable: int fd = take_fd(&fd), char *s = take(s). */
-#define take(ptr)                                                                                                      \
-    __extension__({                                                                                                    \
-        __typeof__(ptr) take_tmp_ = (ptr);                                                                             \
-        (ptr) = NULL;                                                                                                  \
-        take_tmp_;                                                                                                     \
+#define take(ptr)                                                                                  \
+    __extension__({                                                                                \
+        __typeof__(ptr) take_tmp_ = (ptr);                                                         \
+        (ptr) = NULL;                                                                              \
+        take_tmp_;                                                                                 \
     })
 
 static inline int take_fd(int *fd)

@@ -834,5 +834,6 @@ bool db_checkpoint(struct db *db, struct err *err)
     sqlite3_busy_timeout(handle, 0);
     int result = sqlite3_wal_checkpoint_v2(handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     sqlite3_busy_timeout(handle, BUSY_TIMEOUT_MS);
-    return result == SQLITE_OK || result == SQLITE_BUSY || engine_error(err, handle, result, __func__, "wal_checkpoint");
+    return result == SQLITE_OK || result == SQLITE_BUSY ||
+           engine_error(err, handle, result, __func__, "wal_checkpoint");
 }

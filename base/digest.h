@@ -35,6 +35,7 @@ size_t digest_to_raw(const struct digest *d, uint8_t out[DIGEST_RAW_MAX]);
 /* False when the bytes are no stored digest. */
 bool digest_from_raw(struct slice raw, struct digest *out);
 /* From raw hash bytes of known algorithm; n must be digest_size(algorithm). */
-bool digest_from_hash(enum digest_algorithm algorithm, const void *hash, size_t n, struct digest *out);
+bool digest_from_hash(enum digest_algorithm algorithm, const void *hash, size_t n,
+                      struct digest *out);
 
 #endif

@@ -11,7 +11,14 @@
 /* An empty format is a request for the default sentence, not an oversight. */
 #pragma GCC diagnostic ignored "-Wformat-zero-length"
 
-enum err_class { ERR_CLASS_CLIENT, ERR_CLASS_AUTH, ERR_CLASS_CONFLICT, ERR_CLASS_INTEGRITY, ERR_CLASS_BUSY, ERR_CLASS_INTERNAL };
+enum err_class {
+    ERR_CLASS_CLIENT,
+    ERR_CLASS_AUTH,
+    ERR_CLASS_CONFLICT,
+    ERR_CLASS_INTEGRITY,
+    ERR_CLASS_BUSY,
+    ERR_CLASS_INTERNAL
+};
 
 enum err_code {
     ERR_NONE = 0,
@@ -30,9 +37,9 @@ struct err {
 };
 
 struct err_info {
-    const char *symbol;   /* "ERR_TAG_UNKNOWN" */
-    const char *wire;     /* "MANIFEST_UNKNOWN" */
-    int status;           /* HTTP status */
+    const char *symbol; /* "ERR_TAG_UNKNOWN" */
+    const char *wire;   /* "MANIFEST_UNKNOWN" */
+    int status;         /* HTTP status */
     enum err_class class_;
     const char *sentence; /* default message */
 };
@@ -44,12 +51,14 @@ const struct err_info *err_info(enum err_code code);
  *   fmt   printf format of the client-safe sentence; "" takes the table's default sentence
  * `err` may be NULL (the caller does not care). Too long a message is cut; control characters in it, and the bytes of
  * ill-formed UTF-8, become '?'. */
-bool err_set_at(struct err *err, enum err_code code, const char *where, const char *fmt, ...) PRINTF_LIKE(4, 5);
+bool err_set_at(struct err *err, enum err_code code, const char *where, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
 #define err_set(err, code, ...) err_set_at((err), (code), __func__, __VA_ARGS__)
 
 /* Like err_set, for a failed system call: keeps `sys` (errno) and writes what was done and strerror into `detail`
  * only; ENOSPC and EDQUOT become ERR_NO_SPACE, everything else ERR_INTERNAL. Returns false. */
-bool err_sys_at(struct err *err, int sys, const char *where, const char *fmt, ...) PRINTF_LIKE(4, 5);
+bool err_sys_at(struct err *err, int sys, const char *where, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
 #define err_sys(err, sys, ...) err_sys_at((err), (sys), __func__, __VA_ARGS__)
 
 /* ERR_INTERNAL with a log-only detail and the default sentence for the client. Returns false. */

@@ -19,9 +19,11 @@ bool fsx_pwrite_all(int fd, const void *p, size_t n, off_t at, struct err *err) 
 /* Publishes an existing file durably: fsync(file_fd), linkat(from -> to), fsync(to_dir). "Already there" is success
  * (*existed_out = true when not NULL). The name `from` stays; the caller unlinks it after its own commit.
  * On success the bytes under `to` survive power loss. */
-bool fsx_publish(int file_fd, int from_dir, const char *from, int to_dir, const char *to, bool *existed_out, struct err *err) MUST_USE;
+bool fsx_publish(int file_fd, int from_dir, const char *from, int to_dir, const char *to,
+                 bool *existed_out, struct err *err) MUST_USE;
 /* Replaces a small file atomically and durably: temp file, write, fsync, rename, fsync(folder). */
-bool fsx_replace(int at, const char *path, struct slice bytes, mode_t mode, struct err *err) MUST_USE;
+bool fsx_replace(int at, const char *path, struct slice bytes, mode_t mode,
+                 struct err *err) MUST_USE;
 /* Reads a whole file of at most `max` bytes. Expected errors: ERR_NOT_FOUND when it does not exist. */
 bool fsx_read(int at, const char *path, size_t max, struct buf *out, struct err *err) MUST_USE;
 /* unlink; a missing file is success. */

@@ -293,9 +293,10 @@ static bool require_admin(struct http_exchange *ex, const char *scope)
     if (ex->identity.kind == IDENTITY_ANONYMOUS || ex->match.trust) {
         return challenge(ex, scope, "this needs an instance administrator");
     }
-    return refuse(ex, ERR_DENIED, ex->identity.registry_only && ex->identity.administrator
-                                      ? "an access token or a docker session does not administer: use bond login"
-                                      : "this needs an instance administrator");
+    return refuse(ex, ERR_DENIED,
+                  ex->identity.registry_only && ex->identity.administrator
+                      ? "an access token or a docker session does not administer: use bond login"
+                      : "this needs an instance administrator");
 }
 
 static bool is_anonymous(const struct http_exchange *ex)

@@ -1,11 +1,10 @@
-#include "storage/blob.h"
-
 #include "base/clock.h"
 #include "server/api.h"
 #include "server/api_refusal.h"
 #include "server/app.h"
 #include "server/range.h"
 #include "server/registry.h"
+#include "storage/blob.h"
 
 #define BLOB_TYPE "application/octet-stream"
 
@@ -31,7 +30,8 @@ static void send_blob(const struct request *rq, struct reply *reply, const struc
     int64_t first = 0;
     int64_t length = blob->size;
     struct err err = {0};
-    enum range_verdict range = range_parse(request_header(rq, "Range"), blob->size, &first, &length);
+    enum range_verdict range =
+        range_parse(request_header(rq, "Range"), blob->size, &first, &length);
     if (range == RANGE_UNSATISFIABLE) {
         err_set(&err, ERR_RANGE, "the blob has %lld bytes", (long long)blob->size);
         reply_error(reply, &err);

@@ -108,7 +108,8 @@ static bool may_move(struct db_tx *tx, const struct put *put, int64_t repository
     if (digest_equal(&current.digest, &put->manifest.digest)) {
         return true;
     }
-    if (!access_check(tx, put->rq->identity, &put->rq->repo, ACTION_OVERWRITE, false, &answer, err)) {
+    if (!access_check(tx, put->rq->identity, &put->rq->repo, ACTION_OVERWRITE, false, &answer,
+                      err)) {
         return false;
     }
     if (answer.result == ACCESS_ALLOWED) {

@@ -1,11 +1,10 @@
-#include "storage/upload.h"
-
 #include "auth/access.h"
 #include "server/api.h"
 #include "server/app.h"
 #include "server/range.h"
 #include "server/registry.h"
 #include "storage/blob.h"
+#include "storage/upload.h"
 
 /* --- answers ---------------------------------------------------------------------------------------------------- */
 
@@ -137,8 +136,8 @@ static bool mount_transaction(struct db_tx *tx, void *arg, struct err *err)
     int64_t source = 0;
     return mount_source(tx, m, &source, err) &&
            repository_ensure(tx, &m->rq->repo, m->rq->now_us, &target, NULL, err) &&
-           blob_mount(tx, target.id, source, &m->digest, limits->condemned_us, m->rq->now_us,
-                      &blob, err);
+           blob_mount(tx, target.id, source, &m->digest, limits->condemned_us, m->rq->now_us, &blob,
+                      err);
 }
 
 /* A mount that cannot be done is an upload, silently: it must tell nothing about other repositories. */
@@ -147,8 +146,7 @@ static bool try_mount(const struct request *rq, struct digest *out)
     auto_buf struct buf from = {0};
     struct mount mount = {.rq = rq};
     struct err ignored = {0};
-    if (!request_has_query(rq, "mount") ||
-        !query_digest(rq, "mount", &mount.digest, &ignored)) {
+    if (!request_has_query(rq, "mount") || !query_digest(rq, "mount", &mount.digest, &ignored)) {
         return false;
     }
     mount.has_from = request_query(rq, "from", 0, &from) && from.n > 0;

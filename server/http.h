@@ -35,7 +35,7 @@ struct request {
     char id[24];        /* for log lines and the X-Request-Id header */
     char address[64];   /* of the peer, text */
     bool tls;
-    bool control; /* came over the control socket from the server's own uid or root */
+    bool control;   /* came over the control socket from the server's own uid or root */
     int64_t now_us; /* one reading, for every time question of this request */
 
     const struct identity *identity; /* never NULL */
@@ -46,12 +46,13 @@ struct request {
     struct slice gun;              /* {gun}: as sent, host included */
     enum reference_kind reference; /* {reference} */
     struct tag_name tag;
-    struct digest digest;          /* {reference} as digest, or {digest} */
-    struct slice params[REQUEST_PARAMS_MAX]; /* {1} … other parts, percent-decoded below /api; {file} (see
+    struct digest digest; /* {reference} as digest, or {digest} */
+    struct slice
+        params[REQUEST_PARAMS_MAX]; /* {1} … other parts, percent-decoded below /api; {file} (see
                                                 server/trust_path.h) and {key} are params[0], as sent */
 
-    struct slice body; /* buffered body; empty for BODY_NONE and BODY_STREAM */
-    void *stream;      /* BODY_STREAM: what the route's `open` made */
+    struct slice body;              /* buffered body; empty for BODY_NONE and BODY_STREAM */
+    void *stream;                   /* BODY_STREAM: what the route's `open` made */
     struct http_exchange *exchange; /* internal */
 };
 
@@ -82,7 +83,7 @@ struct reply {
     struct buf body;
     int fd; /* REPLY_FILE: owned */
     int64_t offset, length;
-    struct buf headers; /* "Name: value\n" lines */
+    struct buf headers;     /* "Name: value\n" lines */
     int64_t content_length; /* for HEAD replies without body; -1 = from the body */
     char phrase[164];       /* own reason phrase (gate refusals); "" = the standard one */
     bool close;             /* end the connection after this reply */
@@ -97,7 +98,8 @@ void reply_bytes(struct reply *reply, int status, const char *content_type, stru
 /* HEAD of something whose body is not built: sets Content-Length only. */
 void reply_head(struct reply *reply, int status, const char *content_type, int64_t content_length);
 /* Takes fd. Bytes [offset, offset + length). For HEAD the core sends the headers alone. */
-void reply_file(struct reply *reply, int status, const char *content_type, int fd, int64_t offset, int64_t length);
+void reply_file(struct reply *reply, int status, const char *content_type, int fd, int64_t offset,
+                int64_t length);
 /* Compact JSON and a newline; steals `value`. */
 void reply_json(struct reply *reply, int status, json_t *value);
 /* The OCI envelope with one entry; status and code from the error's table row. ERR_INTERNAL is logged with its detail. */
@@ -107,7 +109,8 @@ void reply_error_detail(struct reply *reply, const struct err *err, json_t *deta
 /* 401 with the Bearer challenge of this request (auth 1): scope as needed, error= when a bearer came.
  *   scope         "repository:ns/app:pull,push" or NULL
  *   description   printable ASCII sentence for error_description or NULL */
-void reply_challenge(const struct request *rq, struct reply *reply, const char *scope, const char *description);
+void reply_challenge(const struct request *rq, struct reply *reply, const char *scope,
+                     const char *description);
 
 typedef void (*handler_fn)(struct request *rq, struct reply *reply);
 
@@ -128,10 +131,10 @@ enum route_thread { INLINE, WORKER };
 
 /* What the caller must be allowed before the handler runs. */
 enum route_access {
-    ACCESS_OPEN,        /* no check, no identity needed */
-    ACCESS_PING,        /* /v2/: 401 without credentials */
-    ACCESS_PULL,        /* repository: pull */
-    ACCESS_PUSH,        /* repository: pull,push. A namespace that does not exist may be made (architecture 3) */
+    ACCESS_OPEN, /* no check, no identity needed */
+    ACCESS_PING, /* /v2/: 401 without credentials */
+    ACCESS_PULL, /* repository: pull */
+    ACCESS_PUSH, /* repository: pull,push. A namespace that does not exist may be made (architecture 3) */
     ACCESS_DELETE,      /* repository: delete */
     ACCESS_CATALOG,     /* registry:catalog:*; any signed-in identity */
     ACCESS_TRUST_READ,  /* trust API: repository:GUN:pull; refusals are 401, never 403 */

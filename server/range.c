@@ -2,7 +2,8 @@
 
 #define UNIT "bytes="
 
-static enum range_verdict suffix_range(struct slice text, int64_t size, int64_t *first, int64_t *length)
+static enum range_verdict suffix_range(struct slice text, int64_t size, int64_t *first,
+                                       int64_t *length)
 {
     int64_t last_bytes = 0;
     if (!slice_to_int64(text, &last_bytes)) {

@@ -64,17 +64,15 @@ bool check_memberships(struct check *c, struct err *err)
 {
     char name[REPO_NAME_MAX + 1];
     int64_t id = 0;
+    bool ok = true;
     do {
-        if (!next_repository(c, id, &id, name, err)) {
-            return false;
-        }
+        ok = next_repository(c, id, &id, name, err);
         c->repository_id = id;
         c->repository = name;
-        if (id != 0 && !check_pages(c, memberships_page, err)) {
-            return false;
-        }
-    } while (id != 0);
-    return true;
+        ok = ok && (id == 0 || check_pages(c, memberships_page, err));
+    } while (ok && id != 0);
+    c->repository = NULL;
+    return ok;
 }
 
 /* --- blobs and their files -------------------------------------------------------------------- */
@@ -280,7 +278,7 @@ static bool is_stray(const struct store *store, const char *path)
 static bool check_file(struct check *c, enum digest_algorithm algorithm, const char *folder,
                        const char *name, struct err *err)
 {
-    char path[sizeof("sha256/00/") + NAME_MAX];
+    char path[2 * NAME_MAX];
     struct digest digest;
     bool known = false;
     snprintf(path, sizeof(path), "%s/%s", folder, name);

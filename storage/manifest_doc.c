@@ -1,7 +1,6 @@
 #include "storage/manifest_doc.h"
 
 #include <stdio.h>
-#include <strings.h>
 
 #define OCI_IMAGE "application/vnd.oci.image.manifest.v1+json"
 #define OCI_INDEX "application/vnd.oci.image.index.v1+json"
@@ -306,12 +305,13 @@ static bool check_media_type(const struct manifest_doc *doc, struct err *err)
     if (!is_media_type(doc->media_type)) {
         return err_set(err, ERR_MANIFEST_INVALID, "the media type is malformed");
     }
+    struct slice type = slice_str(doc->media_type);
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (strcasecmp(doc->media_type, known[i]) == 0 && strcmp(doc->media_type, known[i]) != 0) {
+        if (slice_is_nocase(type, known[i]) && !slice_is(type, known[i])) {
             return err_set(err, ERR_MANIFEST_INVALID, "the media type is written %s", known[i]);
         }
     }
-    if (strncasecmp(doc->media_type, DOCKER_SCHEMA1, sizeof(DOCKER_SCHEMA1) - 1) == 0) {
+    if (slice_is_nocase(slice_first(type, sizeof(DOCKER_SCHEMA1) - 1), DOCKER_SCHEMA1)) {
         return err_set(err, ERR_MANIFEST_INVALID,
                        "schema 1 manifests are not accepted; push with a newer client");
     }

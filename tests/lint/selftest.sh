@@ -59,8 +59,8 @@ expect calls storage/calls.c:1 storage/calls.c:2 storage/calls.c:3 storage/calls
     storage/calls.c:8 storage/calls.c:9 trust/gate.c:1 tests/lint/memcmp.allow:1
 
 mark='TO''DO'
-file base/words.h "/* $mark: later */" 'int todo_list; char name[] = "aXXXXXXb";' "/* FIX""ME */" 'x = "/wo''rk/main";' \
-    'p = "/workers/a"; q = "$x/work/y";'
+file base/words.h "/* $mark: later */" 'int todo_list; char name[] = "aXXXXXXb";' "/* FIX""ME */" 'x = "/ho''me/me/main";' \
+    'p = "/homes/a"; q = "$x/home/y";'
 expect words base/words.h:1 base/words.h:3 base/words.h:4
 
 exit $status

@@ -13,5 +13,5 @@ look() {
 
 {
     look '(^|[^A-Za-z0-9_])(TODO|FIXME|XXX|HACK)([^A-Za-z0-9_]|$)' 'a mark of unfinished work: finish it, or file it'
-    look '(^|[^A-Za-z0-9_./$}-])(/work/|/tmp/plan)' 'a path of one machine'
+    look '(^|[^A-Za-z0-9_./$}-])(/home/|/Users/)' 'a path of one machine'
 } | verdict

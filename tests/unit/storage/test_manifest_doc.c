@@ -86,6 +86,19 @@ static const struct doc_case cases[] = {
     {"mediaType as a number", OCI_IMAGE, IMAGE(",\"mediaType\":1"), -1},
     {"a type that would break a header", "a/b\r\nX: y", "{}", -1},
     {"a type with blanks inside", "", "{\"mediaType\":\"a b\"}", -1},
+    /* a client would take these for an index, and we would not */
+    {"a type with a parameter inside", "",
+     "{\"schemaVersion\":2,\"mediaType\":\"" OCI_INDEX ";v=1\",\"manifests\":[]}", -1},
+    {"a known type in another case", "Application/vnd.oci.image.INDEX.v1+json",
+     "{\"schemaVersion\":2,\"manifests\":[]}", -1},
+    {"schema 1 in another case", "application/vnd.docker.distribution.manifest.V1+json", "{}", -1},
+    {"an unknown type in any case", "application/X-Thing", "{}", 0},
+    {"a type without a subtype", "application", "{}", -1},
+    {"a type with an empty subtype", "application/", "{}", -1},
+    {"a subtype alone", "/x", "{}", -1},
+    {"a type of three parts", "a/b/c", "{}", -1},
+    {"a type that begins with a sign", "a/.b", "{}", -1},
+    {"a type of all that is allowed", "a1!#$&-^_.+/b", "{}", 0},
 };
 
 static void every_case(void **state)
