@@ -278,22 +278,22 @@ static bool is_stray(const struct store *store, const char *path)
 static bool check_file(struct check *c, enum digest_algorithm algorithm, const char *folder,
                        const char *name, struct err *err)
 {
-    char path[2 * NAME_MAX];
+    static const char blobs[] = "blobs/";
+    char shown[sizeof(blobs) + 2 * NAME_MAX];
+    const char *path = shown + sizeof(blobs) - 1;
     struct digest digest;
     bool known = false;
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    snprintf(shown, sizeof(shown), "%s%s/%s", blobs, folder, name);
     c->report->files++;
     if (!digest_of_path(algorithm, path, name, &digest)) {
-        check_tell(c, CHECK_STRAY_FILE, "file", path,
-                   "its name under blobs/ is not that of a blob");
+        check_tell(c, CHECK_STRAY_FILE, "file", shown, "its name is not that of a blob");
         return true;
     }
     if (!is_known(c->store, &digest, true, &known, err)) {
         return false;
     }
     if (!known && is_stray(c->store, path)) {
-        check_tell(c, CHECK_STRAY_FILE, "file", path,
-                   "no blob of the index has this file of blobs/");
+        check_tell(c, CHECK_STRAY_FILE, "file", shown, "no blob of the index has this file");
     }
     return true;
 }

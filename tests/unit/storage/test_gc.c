@@ -403,6 +403,77 @@ static void a_push_and_the_collector_do_not_cross(void **state)
     assert_int_equal(used(w), 0);
 }
 
+struct attempt {
+    struct world *w;
+    const struct manifest_put *put;
+    int64_t other; /* a repository that mounts the layer */
+    struct digest layer;
+    bool stored, mounted;
+};
+
+static bool refused_as_absent(const struct err *err)
+{
+    return err->code == ERR_MANIFEST_BLOB_UNKNOWN || err->code == ERR_BLOB_UNKNOWN;
+}
+
+/* Two transactions of two clients, as the writer runs them among those of the collector. */
+static bool try_manifest(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct attempt *a = arg;
+    return manifest_put(tx, a->w->repo.id, a->put, &a->w->alice, T0 + 2 * DAY, NULL, err);
+}
+
+static bool try_mount(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct attempt *a = arg;
+    struct blob blob;
+    return blob_mount(tx, a->other, a->w->repo.id, &a->layer, DAY, T0 + 2 * DAY, &blob, err);
+}
+
+/* Its blobs are being collected in the same moment: it is refused, or it has them. */
+static void a_manifest_and_the_collector_do_not_cross(void **state)
+{
+    struct world *w = *state;
+    struct racer racer = {.w = w};
+    pthread_t thread;
+    auto_buf struct buf text = {0};
+    struct digest config = digest_of(SLICE_LIT("{}"));
+    struct attempt a = {.w = w, .other = other_repository(w), .layer = digest_of(SLICE_LIT("abc"))};
+    image_text(&text, &config, &a.layer, "");
+    struct manifest_put put = put_of(TYPE_IMAGE, buf_slice_of(&text));
+    a.put = &put;
+    assert_int_equal(pthread_create(&thread, NULL, collect_all_the_time, &racer), 0);
+    for (int i = 0; i < 40; i++) {
+        struct err why = {0};
+        push_blob(w, "{}");
+        push_blob(w, "abc");
+        a.mounted = db_write(w->db, try_mount, &a, &why);
+        assert_true(a.mounted || refused_as_absent(&why));
+        a.stored = db_write(w->db, try_manifest, &a, &why);
+        assert_true(a.stored || refused_as_absent(&why));
+        assert_true(!a.mounted || (has(w, a.other, &a.layer) && has_file(w, &a.layer)));
+        assert_true(!a.stored || (has(w, w->repo.id, &config) && has_file(w, &config) &&
+                                  has(w, w->repo.id, &a.layer) && has_file(w, &a.layer)));
+        WRITE(w)
+        {
+            if (a.stored) {
+                OK(manifest_delete(tx, w->repo.id, &put.digest, &w->alice, T0, err));
+            }
+            if (a.mounted) {
+                OK(blob_unlink(tx, a.other, &a.layer, T0, err));
+            }
+        }
+    }
+    __atomic_store_n(&racer.stop, true, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    manifest_doc_free((struct manifest_doc *)put.doc);
+    if (!racer.ok) {
+        fail_msg("%s", racer.err.msg);
+    }
+    collect(w, T0 + 2 * DAY);
+    assert_int_equal(used(w), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -422,6 +493,7 @@ int main(void)
         WORLD_TEST(a_source_is_looked_for_among_the_newest),
         WORLD_TEST(a_step_does_no_more_than_it_may),
         WORLD_TEST(a_push_and_the_collector_do_not_cross),
+        WORLD_TEST(a_manifest_and_the_collector_do_not_cross),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
