@@ -29,9 +29,8 @@ typedef bool (*step_fn)(struct app *app, int64_t now_us, bool *more_out, struct 
 static bool renew_trust(struct app *app, int64_t now_us, bool *more, struct err *err)
 {
     (void)err;
-    int renewed = trust_renew_due(app->trust, now_us, STEP_MAX);
-    metrics_add(app->metrics, METRIC_TRUST_RENEWED, renewed);
-    *more = renewed == STEP_MAX;
+    metrics_add(app->metrics, METRIC_TRUST_RENEWED,
+                trust_renew_due(app->trust, now_us, STEP_MAX, more));
     return true;
 }
 
@@ -53,6 +52,7 @@ static bool collect(struct app *app, int64_t now_us, bool *more, struct err *err
         return false;
     }
     metrics_add(app->metrics, METRIC_BLOBS_COLLECTED, result.blobs);
+    metrics_add(app->metrics, METRIC_MAINTENANCE_ERRORS, result.failures);
     *more = result.examined == STEP_MAX;
     return true;
 }

@@ -116,23 +116,20 @@ bool account_delete(struct db_tx *tx, int64_t id, struct err *err)
     return row_changed(tx, q, ERR_ACCOUNT_UNKNOWN, err);
 }
 
+static void read_item(struct db_stmt *q, void *item)
+{
+    read_row(q, item);
+}
+
 static bool read_page(struct db_stmt *q, int max, struct account_list *out, struct err *err)
 {
-    *out = (struct account_list){0};
-    enum db_result result;
-    while ((result = db_step(q, err)) == DB_ROW) {
-        if (out->count == (size_t)max) {
-            out->more = true;
-            return true;
-        }
-        out->items = list_room(out->items, out->count, sizeof(*out->items));
-        read_row(q, &out->items[out->count++]);
-    }
-    if (result == DB_FAILED) {
+    struct row_page page;
+    bool ok = row_page(q, max, sizeof(*out->items), read_item, &page, err);
+    *out = (struct account_list){page.items, page.count, page.more};
+    if (!ok) {
         account_list_dispose(out);
-        return false;
     }
-    return true;
+    return ok;
 }
 
 static bool list_users(struct db_tx *tx, struct slice last, int max, struct account_list *out,

@@ -75,21 +75,29 @@ static struct manifest *read_manifest(struct db_stmt *q)
     return m;
 }
 
+/* Steps to the row; refuses when there is none. */
+static bool found_digest(struct db_stmt *q, const struct digest *digest, struct err *err)
+{
+    bool found = false;
+    return row_exists(q, &found, err) && (found || unknown_digest(digest, err));
+}
+
+static bool found_tag(struct db_stmt *q, const struct tag_name *tag, struct err *err)
+{
+    bool found = false;
+    return row_exists(q, &found, err) && (found || unknown_tag(tag, err));
+}
+
 bool manifest_get(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                   struct manifest **out, struct err *err)
 {
     auto_stmt struct db_stmt *q = by_digest(tx, SQL_MANIFEST_GET, repository_id, digest);
     *out = NULL;
-    switch (db_step(q, err)) {
-    case DB_ROW:
-        *out = read_manifest(q);
-        return true;
-    case DB_DONE:
-        return unknown_digest(digest, err);
-    case DB_FAILED:
+    if (!found_digest(q, digest, err)) {
         return false;
     }
-    BUG("db_step has no fourth answer");
+    *out = read_manifest(q);
+    return true;
 }
 
 bool manifest_get_by_tag(struct db_tx *tx, int64_t repository_id, const struct tag_name *tag,
@@ -97,48 +105,33 @@ bool manifest_get_by_tag(struct db_tx *tx, int64_t repository_id, const struct t
 {
     auto_stmt struct db_stmt *q = by_tag(tx, SQL_MANIFEST_GET_BY_TAG, repository_id, tag);
     *out = NULL;
-    switch (db_step(q, err)) {
-    case DB_ROW:
-        *out = read_manifest(q);
-        return true;
-    case DB_DONE:
-        return unknown_tag(tag, err);
-    case DB_FAILED:
+    if (!found_tag(q, tag, err)) {
         return false;
     }
-    BUG("db_step has no fourth answer");
+    *out = read_manifest(q);
+    return true;
 }
 
 bool manifest_stat(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                    struct manifest_info *out, struct err *err)
 {
     auto_stmt struct db_stmt *q = by_digest(tx, SQL_MANIFEST_STAT, repository_id, digest);
-    switch (db_step(q, err)) {
-    case DB_ROW:
-        read_info(q, out);
-        return true;
-    case DB_DONE:
-        return unknown_digest(digest, err);
-    case DB_FAILED:
+    if (!found_digest(q, digest, err)) {
         return false;
     }
-    BUG("db_step has no fourth answer");
+    read_info(q, out);
+    return true;
 }
 
 bool manifest_stat_by_tag(struct db_tx *tx, int64_t repository_id, const struct tag_name *tag,
                           struct manifest_info *out, struct err *err)
 {
     auto_stmt struct db_stmt *q = by_tag(tx, SQL_MANIFEST_STAT_BY_TAG, repository_id, tag);
-    switch (db_step(q, err)) {
-    case DB_ROW:
-        read_info(q, out);
-        return true;
-    case DB_DONE:
-        return unknown_tag(tag, err);
-    case DB_FAILED:
+    if (!found_tag(q, tag, err)) {
         return false;
     }
-    BUG("db_step has no fourth answer");
+    read_info(q, out);
+    return true;
 }
 
 bool manifest_exists(struct db_tx *tx, int64_t repository_id, const struct digest *digest,

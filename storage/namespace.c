@@ -135,6 +135,16 @@ bool namespace_set_quota(struct db_tx *tx, int64_t id, int64_t quota_bytes, stru
     return set_number(tx, SQL_NAMESPACE_SET_QUOTA, id, quota_bytes, err);
 }
 
+/* A row of a list. */
+static void read_item(struct db_stmt *q, void *out)
+{
+    struct namespace_item *item = out;
+    read_row(q, &item->ns);
+    item->role = (enum member_role)db_col_int(q, 7);
+    item->signer = db_col_int(q, 8) != 0;
+    item->repositories = db_col_int(q, 9);
+}
+
 bool namespace_list(struct db_tx *tx, int64_t account_id, bool all, struct slice last, int max,
                     struct namespace_list *out, struct err *err)
 {
@@ -144,25 +154,13 @@ bool namespace_list(struct db_tx *tx, int64_t account_id, bool all, struct slice
     db_bind_text(q, 2, last);
     db_bind_int(q, 3, (int64_t)max + 1);
 
-    *out = (struct namespace_list){0};
-    enum db_result result;
-    while ((result = db_step(q, err)) == DB_ROW) {
-        if (out->count == (size_t)max) {
-            out->more = true;
-            return true;
-        }
-        out->items = list_room(out->items, out->count, sizeof(*out->items));
-        struct namespace_item *item = &out->items[out->count++];
-        read_row(q, &item->ns);
-        item->role = (enum member_role)db_col_int(q, 7);
-        item->signer = db_col_int(q, 8) != 0;
-        item->repositories = db_col_int(q, 9);
-    }
-    if (result == DB_FAILED) {
+    struct row_page page;
+    bool ok = row_page(q, max, sizeof(*out->items), read_item, &page, err);
+    *out = (struct namespace_list){page.items, page.count, page.more};
+    if (!ok) {
         namespace_list_dispose(out);
-        return false;
     }
-    return true;
+    return ok;
 }
 
 void namespace_list_dispose(struct namespace_list *list)

@@ -159,6 +159,11 @@ bool policy_row_find_namespace(struct db_tx *tx, const struct namespace_name *na
     return first_of(tx, scopes, sizeof(scopes) / sizeof(scopes[0]), out, err);
 }
 
+static void read_item(struct db_stmt *q, void *item)
+{
+    read_row(q, item);
+}
+
 bool policy_row_list(struct db_tx *tx, struct slice last, int max, struct policy_row_list *out,
                      struct err *err)
 {
@@ -166,21 +171,13 @@ bool policy_row_list(struct db_tx *tx, struct slice last, int max, struct policy
     db_bind_text(q, 1, last);
     db_bind_int(q, 2, (int64_t)max + 1);
 
-    *out = (struct policy_row_list){0};
-    enum db_result result;
-    while ((result = db_step(q, err)) == DB_ROW) {
-        if (out->count == (size_t)max) {
-            out->more = true;
-            return true;
-        }
-        out->items = list_room(out->items, out->count, sizeof(*out->items));
-        read_row(q, &out->items[out->count++]);
-    }
-    if (result == DB_FAILED) {
+    struct row_page page;
+    bool ok = row_page(q, max, sizeof(*out->items), read_item, &page, err);
+    *out = (struct policy_row_list){page.items, page.count, page.more};
+    if (!ok) {
         policy_row_list_dispose(out);
-        return false;
     }
-    return true;
+    return ok;
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */

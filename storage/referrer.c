@@ -22,32 +22,30 @@ static struct db_stmt *page(struct db_tx *tx, int64_t repository_id, const struc
     return q;
 }
 
+/* A row of a list. */
+static void read_item(struct db_stmt *q, void *out)
+{
+    struct referrer *item = out;
+    (void)db_col_digest(q, 0, &item->digest);
+    item->size = db_col_int(q, 1);
+    row_text(q, 2, item->media_type, sizeof(item->media_type));
+    row_text(q, 3, item->artifact_type, sizeof(item->artifact_type));
+    item->annotations = row_dup(q, 4);
+}
+
 bool referrer_list(struct db_tx *tx, int64_t repository_id, const struct digest *subject,
                    struct slice artifact_type, const struct digest *after, int max,
                    struct referrer_list *out, struct err *err)
 {
     auto_stmt struct db_stmt *q = page(tx, repository_id, subject, artifact_type, after, max);
 
-    *out = (struct referrer_list){0};
-    enum db_result result;
-    while ((result = db_step(q, err)) == DB_ROW) {
-        if (out->count == (size_t)max) {
-            out->more = true;
-            return true;
-        }
-        out->items = list_room(out->items, out->count, sizeof(*out->items));
-        struct referrer *item = &out->items[out->count++];
-        (void)db_col_digest(q, 0, &item->digest);
-        item->size = db_col_int(q, 1);
-        row_text(q, 2, item->media_type, sizeof(item->media_type));
-        row_text(q, 3, item->artifact_type, sizeof(item->artifact_type));
-        item->annotations = row_dup(q, 4);
-    }
-    if (result == DB_FAILED) {
+    struct row_page page;
+    bool ok = row_page(q, max, sizeof(*out->items), read_item, &page, err);
+    *out = (struct referrer_list){page.items, page.count, page.more};
+    if (!ok) {
         referrer_list_dispose(out);
-        return false;
     }
-    return true;
+    return ok;
 }
 
 void referrer_list_dispose(struct referrer_list *list)

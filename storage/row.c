@@ -41,6 +41,22 @@ void *list_room(void *items, size_t count, size_t size)
     return items;
 }
 
+bool row_page(struct db_stmt *q, int max, size_t size, row_fn read, struct row_page *out,
+              struct err *err)
+{
+    enum db_result result;
+    *out = (struct row_page){0};
+    while ((result = db_step(q, err)) == DB_ROW) {
+        if (out->count == (size_t)max) {
+            out->more = true;
+            return true;
+        }
+        out->items = list_room(out->items, out->count, size);
+        read(q, (char *)out->items + out->count++ * size);
+    }
+    return result == DB_DONE;
+}
+
 bool row_exists(struct db_stmt *q, bool *out, struct err *err)
 {
     enum db_result result = db_step(q, err);

@@ -15,6 +15,17 @@ void row_hash(struct db_stmt *q, int column, uint8_t out[32]);
  * one is zeroed. */
 void *list_room(void *items, size_t count, size_t size);
 
+/* Reads one row into a zeroed item. */
+typedef void (*row_fn)(struct db_stmt *q, void *item);
+struct row_page {
+    void *items; /* owned by the caller */
+    size_t count;
+    bool more; /* q has a row beyond the page: bind its LIMIT with max + 1 */
+};
+/* Reads at most `max` rows. After a failure the page holds what was read until then. */
+bool row_page(struct db_stmt *q, int max, size_t size, row_fn read, struct row_page *out,
+              struct err *err) MUST_USE;
+
 /* One-row questions: runs q and tells whether there was a row. False only on failure. */
 bool row_exists(struct db_stmt *q, bool *out, struct err *err) MUST_USE;
 /* Runs q, which gives one row, and returns its first column. */

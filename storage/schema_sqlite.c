@@ -210,7 +210,7 @@ static const char first_format[] =
     "CREATE INDEX trust_doc_by_sha256 ON trust_doc (repository_id, role, sha256);"
     "CREATE UNIQUE INDEX trust_doc_current ON trust_doc (repository_id, role) "
     "WHERE superseded_us = 0;"
-    "CREATE INDEX trust_doc_due ON trust_doc (role, accepted_us) WHERE superseded_us = 0;"
+    "CREATE INDEX trust_doc_due ON trust_doc (role, accepted_us, repository_id) WHERE superseded_us = 0;"
 
     "CREATE TABLE role_target ("
     "  id INTEGER PRIMARY KEY AUTOINCREMENT,"

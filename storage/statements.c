@@ -295,7 +295,8 @@ const char *const sql_statements[SQL_COUNT] = {
         "AND incarnation = ?3 AND version < ?4",
     [SQL_TRUST_DOC_ACCEPTED_BEFORE] =
         "SELECT repository_id, accepted_us FROM trust_doc WHERE role = ?1 AND superseded_us = 0 "
-        "AND accepted_us < ?2 ORDER BY accepted_us LIMIT ?3",
+        "AND accepted_us < ?2 AND (accepted_us, repository_id) > (?4, ?5) "
+        "ORDER BY accepted_us, repository_id LIMIT ?3",
 
     /* role_target: the open ones, by tag, by end, by digest */
     [SQL_ROLE_TARGET_OPEN] =

@@ -119,26 +119,24 @@ bool tag_delete(struct db_tx *tx, int64_t repository_id, const struct tag_name *
     return add_history(tx, repository_id, name, &removed, actor, now_us, err);
 }
 
+/* A row of a list. */
+static void read_item(struct db_stmt *q, void *out)
+{
+    struct tag_item *item = out;
+    row_text(q, 0, item->name.text, sizeof(item->name.text));
+    item->name.n = (uint8_t)strlen(item->name.text);
+    read_tag(q, &item->tag);
+}
+
 static bool read_page(struct db_stmt *q, int max, struct tag_list *out, struct err *err)
 {
-    *out = (struct tag_list){0};
-    enum db_result result;
-    while ((result = db_step(q, err)) == DB_ROW) {
-        if (out->count == (size_t)max) {
-            out->more = true;
-            return true;
-        }
-        out->items = list_room(out->items, out->count, sizeof(*out->items));
-        struct tag_item *item = &out->items[out->count++];
-        row_text(q, 0, item->name.text, sizeof(item->name.text));
-        item->name.n = (uint8_t)strlen(item->name.text);
-        read_tag(q, &item->tag);
-    }
-    if (result == DB_FAILED) {
+    struct row_page page;
+    bool ok = row_page(q, max, sizeof(*out->items), read_item, &page, err);
+    *out = (struct tag_list){page.items, page.count, page.more};
+    if (!ok) {
         tag_list_dispose(out);
-        return false;
     }
-    return true;
+    return ok;
 }
 
 bool tag_list(struct db_tx *tx, int64_t repository_id, struct slice last, int max,

@@ -168,13 +168,16 @@ bool trust_role_lives(struct db_tx *tx, int64_t repository_id, struct trust_role
     return true;
 }
 
-bool trust_doc_accepted_before(struct db_tx *tx, struct slice role, int64_t before_us, int max,
-                               struct trust_due_list *out, struct err *err)
+bool trust_doc_accepted_before(struct db_tx *tx, struct slice role, int64_t before_us,
+                               const struct trust_due *after, int max, struct trust_due_list *out,
+                               struct err *err)
 {
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_TRUST_DOC_ACCEPTED_BEFORE);
     db_bind_text(q, 1, role);
     db_bind_int(q, 2, before_us);
     db_bind_int(q, 3, max);
+    db_bind_int(q, 4, after ? after->accepted_us : INT64_MIN);
+    db_bind_int(q, 5, after ? after->repository_id : 0);
 
     *out = (struct trust_due_list){0};
     enum db_result result;

@@ -120,9 +120,12 @@ struct trust_due_list {
     size_t count;
 };
 /* Repositories whose current document of `role` was accepted before `before_us`, oldest first:
- * candidates for renewal. Any tx. */
-bool trust_doc_accepted_before(struct db_tx *tx, struct slice role, int64_t before_us, int max,
-                               struct trust_due_list *out, struct err *err) MUST_USE;
+ * candidates for renewal.
+ *   after   the place in that order to go on from; NULL = from the start
+ * Any tx. */
+bool trust_doc_accepted_before(struct db_tx *tx, struct slice role, int64_t before_us,
+                               const struct trust_due *after, int max, struct trust_due_list *out,
+                               struct err *err) MUST_USE;
 void trust_due_list_dispose(struct trust_due_list *list);
 
 #endif

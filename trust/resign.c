@@ -6,8 +6,6 @@
 #include "trust/make.h"
 #include "trust/trust_internal.h"
 
-#define CANDIDATES_MAX 1000
-
 struct renewal {
     struct trust *trust;
     int64_t repository_id;
@@ -116,25 +114,25 @@ enum resign_result trust_resign(struct trust *trust, int64_t repository_id, bool
     return result;
 }
 
-static bool due_candidates(struct trust *trust, int64_t now_us, struct trust_due_list *out,
+static bool due_candidates(struct trust *trust, int64_t now_us, int max, struct trust_due_list *out,
                            struct err *err)
 {
+    const struct trust_due *after = trust->renewed_to.repository_id ? &trust->renewed_to : NULL;
     auto_snapshot struct db_tx *tx = NULL;
     return db_snapshot(trust->db, &tx, err) &&
            trust_doc_accepted_before(tx, SLICE_LIT("timestamp"),
-                                     now_us - trust->timestamp_life_us / 2, CANDIDATES_MAX, out,
-                                     err);
+                                     now_us - trust->timestamp_life_us / 2, after, max, out, err);
 }
 
-int trust_renew_due(struct trust *trust, int64_t now_us, int max)
+int trust_renew_due(struct trust *trust, int64_t now_us, int max, bool *more_out)
 {
     struct trust_due_list due = {0};
     struct err err = {0};
     int renewed = 0;
-    if (!due_candidates(trust, now_us, &due, &err)) {
+    if (!due_candidates(trust, now_us, max, &due, &err)) {
         log_err(LOG_ERROR, "trust_renewal", &err);
     }
-    for (size_t i = 0; i < due.count && renewed < max; i++) {
+    for (size_t i = 0; i < due.count; i++) {
         struct err why = {0};
         switch (trust_resign(trust, due.items[i].repository_id, true, now_us, &why)) {
         case RESIGN_DONE:
@@ -148,6 +146,9 @@ int trust_renew_due(struct trust *trust, int64_t now_us, int max)
             break;
         }
     }
+    bool full = due.count == (size_t)max;
+    trust->renewed_to = full ? due.items[due.count - 1] : (struct trust_due){0};
+    *more_out = full && renewed > 0;
     trust_due_list_dispose(&due);
     return renewed;
 }

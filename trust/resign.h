@@ -14,8 +14,11 @@ enum resign_result { RESIGN_FAILED = 0, RESIGN_DONE, RESIGN_NOT_DUE, RESIGN_NOT_
  * writer; must hold no publish lock. */
 enum resign_result trust_resign(struct trust *trust, int64_t repository_id, bool early,
                                 int64_t now_us, struct err *err);
-/* Maintenance: renews up to `max` repositories whose timestamp is past half life. Returns how many
- * were renewed. */
-int trust_renew_due(struct trust *trust, int64_t now_us, int max);
+/* Maintenance: tries the next `max` repositories whose timestamp is past half life, oldest first, and
+ * begins anew after the last. What cannot be renewed (an expired root, a lost key) is tried once in
+ * such a turn, so it neither holds up the others nor the writer.
+ *   more_out   there is more that is worth going on for at once
+ * Returns how many were renewed. Maintenance thread only. */
+int trust_renew_due(struct trust *trust, int64_t now_us, int max, bool *more_out);
 
 #endif

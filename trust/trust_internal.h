@@ -2,6 +2,7 @@
 #ifndef TRUST_TRUST_INTERNAL_H
 #define TRUST_TRUST_INTERNAL_H
 
+#include "storage/trust_doc.h"
 #include "trust/keys.h"
 #include "trust/view.h"
 
@@ -16,6 +17,8 @@ struct trust {
     struct sealing *sealing;
     struct gate_views *views;
     int64_t timestamp_life_us, snapshot_life_us;
+    struct trust_due
+        renewed_to; /* where the maintenance thread, its only user, goes on; zero = at the start */
     /* One publish, renewal or wipe of a repository at a time; striped by repository id. Taken
      * before db_write, never by the writer. What they protect is checked again inside the write. */
     pthread_mutex_t publish_locks[PUBLISH_LOCKS];

@@ -179,13 +179,13 @@ static void renewals_are_found_by_age(void **state)
     struct trust_due_list none = {0}, due = {0}, later = {0};
     READ(w)
     {
-        OK(trust_doc_accepted_before(tx, SLICE_LIT("timestamp"), T0, 10, &none, err));
-        OK(trust_doc_accepted_before(tx, SLICE_LIT("timestamp"), T0 + 1, 10, &due, err));
+        OK(trust_doc_accepted_before(tx, SLICE_LIT("timestamp"), T0, NULL, 10, &none, err));
+        OK(trust_doc_accepted_before(tx, SLICE_LIT("timestamp"), T0 + 1, NULL, 10, &due, err));
     }
     put(w, "timestamp", 2, "b", T0 + HOUR);
     READ(w)
     {
-        OK(trust_doc_accepted_before(tx, SLICE_LIT("timestamp"), T0 + 1, 10, &later, err));
+        OK(trust_doc_accepted_before(tx, SLICE_LIT("timestamp"), T0 + 1, NULL, 10, &later, err));
     }
     assert_int_equal(none.count, 0);
     assert_int_equal(due.count, 1);

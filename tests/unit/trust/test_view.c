@@ -442,6 +442,7 @@ static void an_expired_timestamp_is_renewed_in_the_request(void **state)
 {
     struct bench b;
     struct made m;
+    bool more = true;
     struct err err = {0};
     bench_open(&b, *state);
     struct digest one = push_image(b.w, "{}", "one");
@@ -460,8 +461,9 @@ static void an_expired_timestamp_is_renewed_in_the_request(void **state)
     REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
     assert_int_equal(timestamp_version(&b), 2);
     b.now_us += 8 * US_PER_DAY; /* past half life: in the background */
-    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10), 1);
-    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10), 0);
+    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10, &more), 1);
+    assert_false(more);
+    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10, &more), 0);
     assert_int_equal(timestamp_version(&b), 3);
     bench_close(&b);
 }
@@ -491,6 +493,7 @@ static void nothing_is_renewed_over_an_expired_root(void **state)
 {
     struct bench b;
     struct made m;
+    bool more = true;
     struct err err = {0};
     bench_open(&b, *state);
     struct digest one = push_image(b.w, "{}", "one");
@@ -502,7 +505,30 @@ static void nothing_is_renewed_over_an_expired_root(void **state)
     REASON_OF(ask_tag(&b, &deployer, "v1"), EXPIRED_ROOT);
     assert_int_equal(trust_resign(b.trust, b.w->repo.id, true, b.now_us, &err),
                      RESIGN_NOT_POSSIBLE);
-    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10), 0);
+    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10, &more), 0);
+    bench_close(&b);
+}
+
+/* The dead one is the oldest: with one place in a step it must not keep it. */
+static void what_cannot_be_renewed_holds_up_nobody(void **state)
+{
+    struct bench b;
+    struct made m;
+    char word[32];
+    bool more = true;
+    bench_open(&b, *state);
+    begin(&b, "ns/app", &keys.root, NULL, 0, &m);
+    json_object_set_new(m.docs[0].part, "expires", json_string("2027-02-01T00:00:00Z"));
+    publish(&b, &m);
+    b.now_us += US_PER_DAY;
+    begin(&b, "ns/b", &keys.root, NULL, 0, &m);
+    assert_string_equal(publish_as(&b, "ns/b", &m, true, word), "");
+    b.now_us += 120 * US_PER_DAY;
+    const int renewed[] = {0, 1, 0, 0}; /* the dead one, the other, the end, the dead one again */
+    for (size_t i = 0; i < sizeof(renewed) / sizeof(renewed[0]); i++) {
+        assert_int_equal(trust_renew_due(b.trust, b.now_us, 1, &more), renewed[i]);
+        assert_int_equal(more, renewed[i] > 0);
+    }
     bench_close(&b);
 }
 
@@ -1036,6 +1062,7 @@ int main(void)
         WORLD_TEST(an_expired_timestamp_is_renewed_in_the_request),
         WORLD_TEST(an_expired_snapshot_is_renewed_with_the_same_entries),
         WORLD_TEST(nothing_is_renewed_over_an_expired_root),
+        WORLD_TEST(what_cannot_be_renewed_holds_up_nobody),
         WORLD_TEST(a_clock_that_is_set_right_is_believed_again),
         WORLD_TEST(without_its_sealing_key_nothing_is_decided),
         WORLD_TEST(server_keys_have_lives),
