@@ -71,6 +71,7 @@ struct request {
     db_write_fn fn;
     void *arg;
     struct err *err;
+    bool durable;
     bool ok;
     bool done;
     struct request *next;
@@ -83,6 +84,7 @@ struct db {
 
     pthread_t thread;
     struct connection writer;
+    bool syncing;         /* how the writer's commits are set to be: with a sync of the disk */
     pthread_mutex_t lock; /* over the members below */
     pthread_cond_t work;  /* something is queued, or closing */
     pthread_cond_t ready; /* a group is finished */
@@ -320,10 +322,31 @@ enum outcome {
     GROUP_LOST,   /* one request took the transaction down */
 };
 
+/* One durable request makes the commit of its group durable, and with it all that came before: the
+ * log is one file. Without a sync the engine still syncs where the order of its own files asks for
+ * it. The setting takes effect between transactions only, and acts when it is parsed: it cannot be
+ * kept prepared. */
+static bool choose_sync(struct db *db, const struct request *group, struct err *why)
+{
+    bool durable = false;
+    for (const struct request *rq = group; rq; rq = rq->next) {
+        durable = durable || rq->durable;
+    }
+    if (durable == db->syncing) {
+        return true;
+    }
+    if (!exec(db->writer.handle, durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
+              why)) {
+        return false;
+    }
+    db->syncing = durable;
+    return true;
+}
+
 static enum outcome run_together(struct db *db, struct request *group, struct err *why)
 {
     struct connection *c = &db->writer;
-    if (!run_step(c, STEP_BEGIN_WRITE, why)) {
+    if (!choose_sync(db, group, why) || !run_step(c, STEP_BEGIN_WRITE, why)) {
         return GROUP_FAILED;
     }
     for (struct request *rq = group; rq; rq = rq->next) {
@@ -430,13 +453,13 @@ static void *writer_main(void *arg)
     return NULL;
 }
 
-bool db_write(struct db *db, db_write_fn fn, void *arg, struct err *err)
+static bool write_kind(struct db *db, bool durable, db_write_fn fn, void *arg, struct err *err)
 {
     if (pthread_equal(pthread_self(), db->thread)) {
         BUG("db_write inside a write");
     }
     struct err own = {0};
-    struct request rq = {.fn = fn, .arg = arg, .err = err ? err : &own};
+    struct request rq = {.fn = fn, .arg = arg, .err = err ? err : &own, .durable = durable};
 
     pthread_mutex_lock(&db->lock);
     if (db->closing) {
@@ -454,6 +477,16 @@ bool db_write(struct db *db, db_write_fn fn, void *arg, struct err *err)
     }
     pthread_mutex_unlock(&db->lock);
     return rq.ok;
+}
+
+bool db_write(struct db *db, db_write_fn fn, void *arg, struct err *err)
+{
+    return write_kind(db, true, fn, arg, err);
+}
+
+bool db_write_relaxed(struct db *db, db_write_fn fn, void *arg, struct err *err)
+{
+    return write_kind(db, false, fn, arg, err);
 }
 
 /* --- snapshots --- */
@@ -571,6 +604,7 @@ static struct db *db_new(const struct db_options *options)
     db->path = xstrdup(options->path);
     db->statements = options->statements;
     db->statement_count = options->statement_count;
+    db->syncing = true; /* as configure() sets it */
     pthread_mutex_init(&db->lock, NULL);
     pthread_cond_init(&db->work, NULL);
     pthread_cond_init(&db->ready, NULL);

@@ -5,7 +5,7 @@
  *
  * Invariants
  *   1. All writes run on the writer thread, inside a savepoint of one BEGIN IMMEDIATE per group.
- *   2. When db_write returns true, the change survives power loss.
+ *   2. When db_write returns true, the change survives power loss; when db_write_relaxed does, the death of the process.
  *   3. A snapshot sees one committed state from its begin to its end. */
 #ifndef BASE_DB_H
 #define BASE_DB_H
@@ -38,6 +38,10 @@ typedef bool (*db_write_fn)(struct db_tx *tx, void *arg, struct err *err);
 /* Queues fn, waits for the commit of its group. True: fn returned true and the commit is durable.
  * False: nothing of fn is stored; err is fn's own or that of the commit. Any thread but the writer. */
 bool db_write(struct db *db, db_write_fn fn, void *arg, struct err *err) MUST_USE;
+/* The same, acknowledged without a sync of the disk: the change is there for everybody, and survives the death of the
+ * process; power loss may take it, together with everything that came later: what is left is always a prefix of what
+ * was committed. Whatever db_write commits after it makes it durable too. For what its user can begin again. */
+bool db_write_relaxed(struct db *db, db_write_fn fn, void *arg, struct err *err) MUST_USE;
 
 /* Begins a read transaction on this thread's connection; one at a time per thread. */
 bool db_snapshot(struct db *db, struct db_tx **out, struct err *err) MUST_USE;

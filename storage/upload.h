@@ -6,7 +6,7 @@
  *   2. At most one request uses a session at a time.
  *   3. After upload_finish has returned true the blob survives power loss; after a digest mismatch
  *      nothing is kept.
- *   4. The bytes received so far survive a restart of the process, not power loss.
+ *   4. A session and the bytes received so far survive a restart of the process, not power loss.
  *
  * None of these may be called while the thread has a snapshot open. A request takes a session with
  * upload_start or upload_open and gives it back with upload_close, on every way out. The sessions

@@ -114,7 +114,8 @@ static bool store_start(struct upload *u, int64_t now_us, struct err *err)
     if (u->kind == UPLOAD_SINGLE) {
         return true;
     }
-    if (!db_write(u->store->db, write_start, &start, err)) {
+    /* power loss may take a session: nothing of it was promised, and its bytes were not synced */
+    if (!db_write_relaxed(u->store->db, write_start, &start, err)) {
         return false;
     }
     u->repository_id = start.repository_id;

@@ -1,0 +1,270 @@
+/* How often the database asks the disk to be safe. Counted by taking the place of the two calls:
+ * the engine is a shared library, and finds those of the program first. */
+#include "base/db.h"
+#include "tests/unit/base/check.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+
+static atomic_int syncs;
+static atomic_int failing; /* the next so many say EIO */
+
+static int sync_by(long number, int fd)
+{
+    atomic_fetch_add(&syncs, 1);
+    if (atomic_load(&failing) > 0) {
+        atomic_fetch_sub(&failing, 1);
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(number, fd);
+}
+
+int fsync(int fd)
+{
+    return sync_by(SYS_fsync, fd);
+}
+
+int fdatasync(int fd)
+{
+    return sync_by(SYS_fdatasync, fd);
+}
+
+enum { SQL_INSERT, SQL_GET, SQL_STATEMENTS };
+
+static const char *const statements[SQL_STATEMENTS] = {
+    [SQL_INSERT] = "INSERT INTO item(name) VALUES(?1)",
+    [SQL_GET] = "SELECT 1 FROM item WHERE name = ?1",
+};
+static const char *const migrations[] = {
+    "CREATE TABLE item(name TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;"};
+
+struct world {
+    struct folder folder;
+    char path[128];
+    struct db *db;
+};
+
+static bool write_name(struct db_tx *tx, void *arg, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_INSERT);
+    db_bind_str(q, 1, arg);
+    return db_run(q, err);
+}
+
+static bool write_nothing(struct db_tx *tx, void *arg, struct err *err)
+{
+    (void)tx;
+    (void)arg;
+    (void)err;
+    return true;
+}
+
+typedef bool (*write_call)(struct db *db, db_write_fn fn, void *arg, struct err *err);
+
+static bool store(struct world *w, write_call call, const char *name)
+{
+    char copy[32];
+    struct err err = {0};
+    snprintf(copy, sizeof(copy), "%s", name);
+    return call(w->db, write_name, copy, &err);
+}
+
+static bool has(struct db *db, const char *name)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    assert_true(db_snapshot(db, &tx, NULL));
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_GET);
+    db_bind_str(q, 1, name);
+    return db_step(q, NULL) == DB_ROW;
+}
+
+static bool world_open(struct world *w)
+{
+    const struct db_options options = {w->path, statements, SQL_STATEMENTS, migrations, 1};
+    return db_open(&options, &w->db, NULL);
+}
+
+static int setup(void **state)
+{
+    struct world *w = xcalloc(1, sizeof(*w));
+    folder_make(&w->folder);
+    snprintf(w->path, sizeof(w->path), "%s/index.db", w->folder.path);
+    assert_true(world_open(w));
+    assert_true(store(w, db_write, "first")); /* the log has its header from here on */
+    atomic_store(&failing, 0);
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    db_close(w->db);
+    folder_remove(&w->folder);
+    free(w);
+    return 0;
+}
+
+static int syncs_of(struct world *w, write_call call, const char *name)
+{
+    int before = atomic_load(&syncs);
+    assert_true(store(w, call, name));
+    assert_true(has(w->db, name));
+    return atomic_load(&syncs) - before;
+}
+
+static void a_relaxed_write_asks_for_no_sync(void **state)
+{
+    struct world *w = *state;
+    char name[16];
+    for (int i = 0; i < 50; i++) {
+        snprintf(name, sizeof(name), "r%d", i);
+        assert_int_equal(syncs_of(w, db_write_relaxed, name), 0);
+    }
+}
+
+static void a_durable_write_syncs_also_after_relaxed_ones(void **state)
+{
+    struct world *w = *state;
+    assert_true(syncs_of(w, db_write, "a") >= 1);
+    assert_int_equal(syncs_of(w, db_write_relaxed, "b"), 0);
+    assert_true(syncs_of(w, db_write, "c") >= 1); /* the log to its end: "b" too */
+    assert_int_equal(syncs_of(w, db_write_relaxed, "d"), 0);
+    assert_true(syncs_of(w, db_write, "e") >= 1);
+}
+
+static void a_question_on_the_writer_syncs_nothing(void **state)
+{
+    struct world *w = *state;
+    int before = atomic_load(&syncs);
+    assert_true(db_write(w->db, write_nothing, NULL, NULL));
+    assert_int_equal(atomic_load(&syncs), before);
+}
+
+static void a_durable_write_fails_with_its_sync(void **state)
+{
+    struct world *w = *state;
+    assert_true(store(w, db_write_relaxed, "before"));
+    atomic_store(&failing, 1);
+    assert_false(store(w, db_write, "lost"));
+    assert_int_equal(atomic_load(&failing), 0); /* it was asked */
+    assert_false(has(w->db, "lost"));
+    assert_true(has(w->db, "before"));
+    assert_true(store(w, db_write, "after"));
+}
+
+/* --- a group of both kinds --- */
+
+struct gate {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool inside, open;
+};
+
+static bool wait_at_gate(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct gate *g = arg;
+    (void)tx;
+    (void)err;
+    pthread_mutex_lock(&g->lock);
+    g->inside = true;
+    pthread_cond_broadcast(&g->changed);
+    while (!g->open) {
+        pthread_cond_wait(&g->changed, &g->lock);
+    }
+    pthread_mutex_unlock(&g->lock);
+    return true;
+}
+
+struct writer {
+    struct world *world;
+    write_call call;
+    db_write_fn fn;
+    void *arg;
+    bool ok;
+    int syncs_after; /* as seen by the one that was told */
+    pthread_t thread;
+};
+
+static void *writer_main(void *arg)
+{
+    struct writer *w = arg;
+    struct err err = {0};
+    w->ok = w->call(w->world->db, w->fn, w->arg, &err);
+    w->syncs_after = atomic_load(&syncs);
+    return NULL;
+}
+
+static void start(struct writer *w)
+{
+    assert_int_equal(pthread_create(&w->thread, NULL, writer_main, w), 0);
+}
+
+/* Behind a writer that is held, a relaxed and a durable write wait; whether they come into one
+ * group or into two, the durable one is told after a sync. */
+static void a_durable_write_among_relaxed_ones_is_synced(void **state)
+{
+    struct world *w = *state;
+    struct gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false};
+    struct writer holder = {.world = w, .call = db_write_relaxed, .fn = wait_at_gate, .arg = &gate};
+    char names[2][8] = {"soft", "hard"};
+    struct writer soft = {.world = w, .call = db_write_relaxed, .fn = write_name, .arg = names[0]};
+    struct writer hard = {.world = w, .call = db_write, .fn = write_name, .arg = names[1]};
+    int before = atomic_load(&syncs);
+    start(&holder);
+    pthread_mutex_lock(&gate.lock);
+    while (!gate.inside) {
+        pthread_cond_wait(&gate.changed, &gate.lock);
+    }
+    pthread_mutex_unlock(&gate.lock);
+    start(&soft);
+    start(&hard);
+    pthread_mutex_lock(&gate.lock);
+    gate.open = true;
+    pthread_cond_broadcast(&gate.changed);
+    pthread_mutex_unlock(&gate.lock);
+    pthread_join(holder.thread, NULL);
+    pthread_join(soft.thread, NULL);
+    pthread_join(hard.thread, NULL);
+    assert_true(holder.ok && soft.ok && hard.ok);
+    assert_true(hard.syncs_after > before);
+}
+
+/* The death of the process takes nothing, whatever was or was not synced. */
+static void a_relaxed_write_survives_a_kill(void **state)
+{
+    struct world *w = *state;
+    db_close(w->db);
+    w->db = NULL;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (world_open(w) && store(w, db_write_relaxed, "kept")) {
+            (void)kill(getpid(), SIGKILL);
+        }
+        _exit(1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    assert_true(world_open(w));
+    assert_true(has(w->db, "kept"));
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_relaxed_write_asks_for_no_sync),
+        TEST(a_durable_write_syncs_also_after_relaxed_ones),
+        TEST(a_question_on_the_writer_syncs_nothing),
+        TEST(a_durable_write_fails_with_its_sync),
+        TEST(a_durable_write_among_relaxed_ones_is_synced),
+        TEST(a_relaxed_write_survives_a_kill),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
