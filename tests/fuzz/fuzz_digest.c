@@ -1,12 +1,30 @@
-/* What is taken as a digest is written back byte for byte, and survives the stored form. */
+/* What is taken as a digest is "sha256:" or "sha512:" with as many lower-case hexadecimal digits as
+ * belong to it, is written back byte for byte, and survives the stored form. */
 #include "base/digest.h"
 #include "tests/fuzz/fuzz.h"
+
+#define HEX "0123456789abcdef"
+
+/* OCI image specification 1.1, "Digests", read in another way. */
+static bool is_digest(struct slice text)
+{
+    char hex[130];
+    size_t n = text.n - 7;
+    if (!(slice_starts(text, "sha256:") && n == 64) &&
+        !(slice_starts(text, "sha512:") && n == 128)) {
+        return false;
+    }
+    memcpy(hex, text.p + 7, n);
+    hex[n] = '\0';
+    return strspn(hex, HEX) == n;
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice text = slice_of_bytes(data, size);
     struct digest d;
     struct digest back;
+    HOLDS(digest_parse(text, &d, NULL) == is_digest(text));
     if (digest_parse(text, &d, NULL)) {
         char out[DIGEST_STR_MAX];
         uint8_t raw[DIGEST_RAW_MAX];

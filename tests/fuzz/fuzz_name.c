@@ -1,7 +1,41 @@
-/* A checked name is what was asked for, has no byte that a path or a header could misread, and has
- * a namespace. */
+/* A checked name is what was asked for and is exactly what the specification's own regular expression
+ * takes (OCI distribution 1.1, "Pulling manifests"): no byte that a path or a header could misread. */
+#include "base/buf.h"
 #include "base/name.h"
 #include "tests/fuzz/fuzz.h"
+
+#include <regex.h>
+
+#define COMPONENT "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*"
+
+static bool matches(const char *expression, struct slice text)
+{
+    regex_t compiled;
+    auto_free char *copy = xstrndup(text.n > 0 ? text.p : "", text.n);
+    HOLDS(regcomp(&compiled, expression, REG_EXTENDED | REG_NOSUB) == 0);
+    bool found = strlen(copy) == text.n && regexec(&compiled, copy, 0, NULL, 0) == 0;
+    regfree(&compiled);
+    return found;
+}
+
+/* At least two components, the first of at most 128 bytes, is this product's own rule. */
+static bool is_repository(struct slice text)
+{
+    ptrdiff_t slash = slice_index(text, '/');
+    return slash > 0 && slash <= 128 && text.n <= REPO_NAME_MAX &&
+           matches("^" COMPONENT "(/" COMPONENT ")*$", text);
+}
+
+static void check_grammar(struct slice text)
+{
+    struct repo_name repo;
+    struct namespace_name ns;
+    struct tag_name tag;
+    HOLDS(repo_name_parse(text, &repo, NULL) == is_repository(text));
+    HOLDS(namespace_name_parse(text, &ns, NULL) ==
+          (text.n <= 128 && matches("^" COMPONENT "$", text)));
+    HOLDS(tag_name_parse(text, &tag, NULL) == matches("^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$", text));
+}
 
 static void check_path(struct slice text)
 {
@@ -21,6 +55,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct namespace_name ns;
     struct namespace_name first;
     struct tag_name tag;
+    if (text.n <= 512) {
+        check_grammar(text);
+    }
     if (repo_name_parse(text, &repo, NULL)) {
         HOLDS(slice_equal(text, repo_name_slice(&repo)) && slice_is(text, repo.text));
         check_path(text);
