@@ -1,4 +1,6 @@
+#include "auth/access.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "server/api.h"
 #include "server/api_refusal.h"
 #include "server/app.h"
@@ -8,14 +10,74 @@
 
 #define BLOB_TYPE "application/octet-stream"
 
-/* A blob that nothing names may go soon: who asks before a push is told to send it again. */
+/* A HEAD before a push says "exists" only of what will still be there at its end. */
 #define COLLECTION_MARGIN_US (INT64_C(3600) * US_PER_SECOND)
 
+/* --- the HEAD of a pusher ----------------------------------------------------------------------------------------- */
+
+static bool nothing_names(const struct request *rq, const struct blob *blob)
+{
+    return rq->method == METHOD_HEAD && blob->collect_after_us != 0;
+}
+
+/* More than half of the time that a blob without a manifest has is over. */
+static bool should_keep(const struct request *rq, const struct blob *blob)
+{
+    int64_t keep_us = store_get_limits(rq->app->store)->condemned_us;
+    return nothing_names(rq, blob) && blob->collect_after_us - rq->now_us < keep_us / 2;
+}
+
+/* The last defence: who is told 404 sends it again. */
 static bool soon_collected(const struct request *rq, const struct blob *blob)
 {
-    return rq->method == METHOD_HEAD && blob->collect_after_us != 0 &&
-           blob->collect_after_us - rq->now_us < COLLECTION_MARGIN_US;
+    int64_t half_us = store_get_limits(rq->app->store)->condemned_us / 2;
+    int64_t margin_us = half_us < COLLECTION_MARGIN_US ? half_us : COLLECTION_MARGIN_US;
+    return nothing_names(rq, blob) && blob->collect_after_us - rq->now_us < margin_us;
 }
+
+static bool may_push(const struct request *rq, struct db_tx *tx)
+{
+    struct access_answer answer;
+    struct err err = {0};
+    return access_check(tx, rq->identity, &rq->repo, ACTION_PUSH, false, &answer, &err) &&
+           answer.result == ACCESS_ALLOWED;
+}
+
+struct keeping {
+    const struct request *rq;
+    int64_t repository_id;
+    struct blob blob; /* out */
+};
+
+static bool keep_transaction(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct keeping *keeping = arg;
+    const struct request *rq = keeping->rq;
+    return blob_keep(tx, keeping->repository_id, &rq->digest,
+                     store_get_limits(rq->app->store)->condemned_us, rq->now_us, &keeping->blob,
+                     err);
+}
+
+/* Keeps the blob for a pusher, as long as a fresh one. What cannot be written leaves it as it is,
+ * and soon_collected decides. Ends the snapshot. False: only a worker can do it. */
+static bool keep_for_push(struct request *rq, struct db_tx **tx, int64_t repository_id,
+                          struct blob *blob)
+{
+    struct keeping keeping = {.rq = rq, .repository_id = repository_id};
+    struct err err = {0};
+    if (!request_on_worker(rq)) {
+        return false;
+    }
+    db_snapshot_end(take(*tx));
+    if (db_write(rq->app->db, keep_transaction, &keeping, &err)) {
+        *blob = keeping.blob;
+    } else if (err.code != ERR_BLOB_UNKNOWN) {
+        log_err(LOG_WARN, "blob_keep", &err);
+    }
+    return true;
+}
+
+/* --- GET and HEAD ------------------------------------------------------------------------------------------------- */
 
 static void blob_headers(const struct request *rq, struct reply *reply, const struct decision *d)
 {
@@ -79,6 +141,10 @@ void api_blob_get(struct request *rq, struct reply *reply)
     }
     if (!blob_get(tx, repo.id, &rq->digest, &blob, &err)) {
         return reply_error(reply, &err);
+    }
+    if (should_keep(rq, &blob) && may_push(rq, tx) &&
+        !keep_for_push(rq, &tx, repo.id, &blob)) {
+        return;
     }
     if (soon_collected(rq, &blob)) {
         err_set(&err, ERR_BLOB_UNKNOWN, "");

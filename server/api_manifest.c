@@ -5,6 +5,7 @@
 #include "server/app.h"
 #include "server/registry.h"
 #include "storage/manifest.h"
+#include "storage/store.h"
 #include "storage/tag.h"
 
 #define TAG_PARAMETERS_MAX 10
@@ -235,7 +236,8 @@ static bool delete_transaction(struct db_tx *tx, void *arg, struct err *err)
         return tag_delete(tx, repo.id, &r->rq->tag, &r->actor, r->rq->now_us, err);
     }
     return gate_may_delete(r->rq->app->trust, tx, &repo, &r->rq->digest, r->rq->now_us, err) &&
-           manifest_delete(tx, repo.id, &r->rq->digest, &r->actor, r->rq->now_us, err);
+           manifest_delete(tx, repo.id, &r->rq->digest, &r->actor,
+                           store_get_limits(r->rq->app->store)->condemned_us, r->rq->now_us, err);
 }
 
 /* DELETE /v2/NAME/manifests/REFERENCE: a tag alone, or a manifest with its tags. */

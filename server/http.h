@@ -52,6 +52,7 @@ struct request {
                                                 server/trust_path.h) and {key} are params[0], as sent */
 
     struct slice body;              /* buffered body; empty for BODY_NONE and BODY_STREAM */
+    bool on_worker, wants_worker;   /* request_on_worker */
     void *stream;                   /* BODY_STREAM: what the route's `open` made */
     struct http_exchange *exchange; /* internal */
 };
@@ -72,6 +73,10 @@ bool request_json(const struct request *rq, json_t **out, struct err *err) MUST_
  * one, so that right and content are of one moment; else a new one. INLINE handlers of ACCESS_PULL open theirs here and
  * nowhere else. */
 bool request_snapshot(const struct request *rq, struct db_tx **out, struct err *err) MUST_USE;
+/* For INLINE handlers that must write or wait after all, before they have answered. True: this is a
+ * worker thread, go on. False: return now without an answer; the handler is run again from its
+ * beginning, on a worker. */
+bool request_on_worker(struct request *rq) MUST_USE;
 /* Content-Length as sent; -1 when chunked or absent. */
 int64_t request_content_length(const struct request *rq);
 
@@ -115,13 +120,13 @@ void reply_challenge(const struct request *rq, struct reply *reply, const char *
 typedef void (*handler_fn)(struct request *rq, struct reply *reply);
 
 /* BODY_STREAM routes: the body goes to a sink in units of up to 256 KiB on worker threads, one at a time per request.
- *   open    before the first byte, for an empty body too; sets rq->stream; false = err is the answer and the rest of the
- *           body is not read
+ *   open    before the first byte, for an empty body too; sets rq->stream; false = err is the answer, with the headers
+ *           that it added to `refusal`, and the rest of the body is not read
  *   write   one unit
  *   abort   the client went away or write failed: release rq->stream (never called after the handler ran)
  * The handler runs after the last byte and owns rq->stream from then on. */
 struct stream_sink {
-    bool (*open)(struct request *rq, struct err *err);
+    bool (*open)(struct request *rq, struct reply *refusal, struct err *err);
     bool (*write)(struct request *rq, struct slice bytes, struct err *err);
     void (*abort)(struct request *rq);
 };

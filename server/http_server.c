@@ -276,7 +276,7 @@ static bool sink_open(struct http_exchange *ex)
     if (ex->sink_open) {
         return true;
     }
-    if (!admit_namespace(ex, &err) || !ex->route->sink->open(&ex->rq, &err)) {
+    if (!admit_namespace(ex, &err) || !ex->route->sink->open(&ex->rq, &ex->reply, &err)) {
         reply_error(&ex->reply, &err);
         return false;
     }
@@ -323,6 +323,7 @@ static void job_handle(void *arg)
     struct http_exchange *ex = arg;
     struct err err = {0};
     ex->state = EXCHANGE_ANSWERED;
+    ex->rq.on_worker = true;
     if (ex->route->body == BODY_STREAM) {
         if (!sink_open(ex) || !sink_write(ex)) {
             return;
@@ -342,6 +343,21 @@ static void job_abandon(void *arg)
     exchange_free(ex);
 }
 
+static bool hand_over(struct http_exchange *ex, enum defer_priority priority, defer_fn job)
+{
+    peer_set(ex->peer, PEER_WORKING);
+    return defer_run(ex->server->defer, priority, ex->connection, job, ex);
+}
+
+static enum MHD_Result handle_on_worker(struct http_exchange *ex)
+{
+    if (hand_over(ex, ex->sink_open ? DEFER_GOING_ON : DEFER_NEW, job_handle)) {
+        return MHD_YES;
+    }
+    reply_busy(ex);
+    return answer(ex);
+}
+
 static enum MHD_Result handle_here(struct http_exchange *ex)
 {
     ex->state = EXCHANGE_ANSWERED;
@@ -350,13 +366,7 @@ static enum MHD_Result handle_here(struct http_exchange *ex)
     }
     db_snapshot_end(ex->snapshot); /* a handler that read nothing left it */
     ex->snapshot = NULL;
-    return answer(ex);
-}
-
-static bool hand_over(struct http_exchange *ex, enum defer_priority priority, defer_fn job)
-{
-    peer_set(ex->peer, PEER_WORKING);
-    return defer_run(ex->server->defer, priority, ex->connection, job, ex);
+    return ex->rq.wants_worker ? handle_on_worker(ex) : answer(ex);
 }
 
 /* ---- the calls ---- */
@@ -447,14 +457,7 @@ static enum MHD_Result last_call(struct http_exchange *ex)
     if (!stream) {
         ex->rq.body = buf_slice_of(&ex->body);
     }
-    if (ex->route->thread == INLINE) {
-        return handle_here(ex);
-    }
-    if (hand_over(ex, ex->sink_open ? DEFER_GOING_ON : DEFER_NEW, job_handle)) {
-        return MHD_YES;
-    }
-    reply_busy(ex);
-    return answer(ex);
+    return ex->route->thread == INLINE ? handle_here(ex) : handle_on_worker(ex);
 }
 
 enum MHD_Result http_on_call(void *arg, struct MHD_Connection *connection, const char *url,

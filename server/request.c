@@ -106,3 +106,9 @@ int64_t request_content_length(const struct request *rq)
 {
     return rq->exchange->line.content_length;
 }
+
+bool request_on_worker(struct request *rq)
+{
+    rq->wants_worker = !rq->on_worker;
+    return rq->on_worker;
+}

@@ -134,6 +134,13 @@ bool blob_find_source(struct db_tx *tx, const struct digest *digest, const struc
     return result == DB_DONE && unknown(digest, err);
 }
 
+bool blob_keep(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+               int64_t keep_us, int64_t now_us, struct blob *out, struct err *err)
+{
+    return gc_postpone(tx, CONDEMNED_MEMBERSHIP, repository_id, digest, now_us + keep_us, err) &&
+           blob_get(tx, repository_id, digest, out, err);
+}
+
 static bool unlink_row(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                        struct err *err)
 {

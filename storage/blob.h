@@ -19,8 +19,8 @@
 struct blob {
     int64_t size; /* bytes */
     /* 0: some manifest of the repository names it. Otherwise nothing does, and it may be collected
-     * after that time: a HEAD by somebody who pushes answers 404 when less than an hour is left, so
-     * that he uploads it again. */
+     * after that time: whoever tells a pusher that it exists calls blob_keep when that time comes
+     * near. */
     int64_t collect_after_us;
 };
 
@@ -50,6 +50,12 @@ bool blob_mount(struct db_tx *tx, int64_t repository_id, int64_t source_reposito
 #define BLOB_SOURCES_MAX 256
 bool blob_find_source(struct db_tx *tx, const struct digest *digest, const struct reader *reader,
                       int64_t *repository_id_out, struct err *err) MUST_USE;
+/* For a pusher who is about to be told that the blob exists, so that he will not send it: when no
+ * manifest names it, it is kept for at least `keep_us` from now on.
+ *   out   the blob as it is then
+ * Expected errors: ERR_BLOB_UNKNOWN (collected meanwhile). Writer. */
+bool blob_keep(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+               int64_t keep_us, int64_t now_us, struct blob *out, struct err *err) MUST_USE;
 /* Takes the blob out of the repository, named by manifests or not; other repositories keep it. The
  * file goes later (gc).
  * Expected errors: ERR_BLOB_UNKNOWN. Writer. */

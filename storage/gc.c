@@ -33,6 +33,15 @@ bool gc_condemn(struct db_tx *tx, enum condemned_kind kind, int64_t repository_i
     return db_run(q, err);
 }
 
+bool gc_postpone(struct db_tx *tx, enum condemned_kind kind, int64_t repository_id,
+                 const struct digest *digest, int64_t not_before_us, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_CONDEMNED_POSTPONE);
+    bind_key(q, kind, repository_id, digest);
+    db_bind_int(q, 4, not_before_us);
+    return db_run(q, err);
+}
+
 bool gc_spare(struct db_tx *tx, enum condemned_kind kind, int64_t repository_id,
               const struct digest *digest, struct err *err)
 {

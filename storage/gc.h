@@ -16,13 +16,13 @@ enum condemned_kind {
     CONDEMNED_BLOB = 2        /* (0, digest): no repository holds it */
 };
 
-/* How long what lost its last reference is kept: longer than a push takes between being told
- * "exists" and its manifest. */
-#define GC_KEEP_US (INT64_C(24) * 3600 * 1000000)
-
 /* Queues, or moves the time of what is queued already. Writer. */
 bool gc_condemn(struct db_tx *tx, enum condemned_kind kind, int64_t repository_id,
                 const struct digest *digest, int64_t not_before_us, struct err *err) MUST_USE;
+/* Moves the time of what is queued for earlier than `not_before_us`; what is not queued stays so.
+ * Writer. */
+bool gc_postpone(struct db_tx *tx, enum condemned_kind kind, int64_t repository_id,
+                 const struct digest *digest, int64_t not_before_us, struct err *err) MUST_USE;
 /* Takes out of the queue. Writer. */
 bool gc_spare(struct db_tx *tx, enum condemned_kind kind, int64_t repository_id,
               const struct digest *digest, struct err *err) MUST_USE;

@@ -371,7 +371,7 @@ static bool remove_tags(struct db_tx *tx, int64_t repository_id, const struct di
 
 /* After the edges of the manifest are gone: what no other manifest of the repository names. */
 static bool condemn_unnamed(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
-                            int64_t now_us, struct err *err)
+                            int64_t not_before_us, struct err *err)
 {
     bool here = false;
     int64_t named = 0;
@@ -382,7 +382,7 @@ static bool condemn_unnamed(struct db_tx *tx, int64_t repository_id, const struc
     if (named != 0 || !here) {
         return true;
     }
-    return gc_condemn(tx, CONDEMNED_MEMBERSHIP, repository_id, digest, now_us + GC_KEEP_US, err);
+    return gc_condemn(tx, CONDEMNED_MEMBERSHIP, repository_id, digest, not_before_us, err);
 }
 
 static bool remove_rows(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
@@ -398,7 +398,7 @@ static bool remove_rows(struct db_tx *tx, int64_t repository_id, const struct di
 }
 
 bool manifest_delete(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
-                     const struct actor *actor, int64_t now_us, struct err *err)
+                     const struct actor *actor, int64_t keep_us, int64_t now_us, struct err *err)
 {
     struct manifest_info info;
     auto_edge_list struct edge_list edges = {0};
@@ -410,7 +410,7 @@ bool manifest_delete(struct db_tx *tx, int64_t repository_id, const struct diges
     }
     for (size_t i = 0; i < edges.count; i++) {
         if (names_blob(edges.items[i].kind) &&
-            !condemn_unnamed(tx, repository_id, &edges.items[i].digest, now_us, err)) {
+            !condemn_unnamed(tx, repository_id, &edges.items[i].digest, now_us + keep_us, err)) {
             return false;
         }
     }

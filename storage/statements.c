@@ -163,6 +163,9 @@ const char *const sql_statements[SQL_COUNT] = {
         "INSERT INTO condemned (kind, repository_id, digest, not_before_us) "
         "VALUES (?1, ?2, ?3, ?4) ON CONFLICT (kind, repository_id, digest) "
         "DO UPDATE SET not_before_us = excluded.not_before_us",
+    [SQL_CONDEMNED_POSTPONE] =
+        "UPDATE condemned SET not_before_us = ?4 WHERE kind = ?1 AND repository_id = ?2 "
+        "AND digest = ?3 AND not_before_us < ?4",
     [SQL_SPARE] =
         "DELETE FROM condemned WHERE kind = ?1 AND repository_id = ?2 AND digest = ?3",
     [SQL_CONDEMNED_DUE] = "SELECT kind, repository_id, digest FROM condemned "

@@ -1,5 +1,4 @@
 #include "base/fsx.h"
-#include "storage/gc.h"
 #include "storage/schema.h"
 #include "storage/statements.h"
 #include "storage/store_private.h"
@@ -11,7 +10,7 @@
 static const struct store_limits default_limits = {
     .uploads_per_account = 512,
     .upload_idle_us = INT64_C(24) * 3600 * 1000000,
-    .condemned_us = GC_KEEP_US,
+    .condemned_us = INT64_C(24) * 3600 * 1000000,
 };
 
 static struct store *store_new(void)

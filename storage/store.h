@@ -39,7 +39,9 @@ int store_uploads_dir(const struct store *store);
 struct store_limits {
     int uploads_per_account; /* 512 */
     int64_t upload_idle_us;  /* 24 h */
-    int64_t condemned_us;    /* how long a blob that nothing names yet is kept: 24 h */
+    int64_t condemned_us;    /* how long a blob that nothing names (yet, or any more) is kept: longer
+                                than a push takes between being told "exists" and its manifest:
+                                24 h */
 };
 void store_set_limits(struct store *store, const struct store_limits *limits);
 const struct store_limits *store_get_limits(const struct store *store);

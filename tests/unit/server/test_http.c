@@ -73,8 +73,9 @@ struct stream {
     int64_t n;
 };
 
-static bool stream_open(struct request *rq, struct err *err)
+static bool stream_open(struct request *rq, struct reply *refusal, struct err *err)
 {
+    (void)refusal;
     if (request_has_query(rq, "closed")) {
         return err_set(err, ERR_UPLOAD_UNKNOWN, "");
     }

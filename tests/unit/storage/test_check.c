@@ -46,7 +46,7 @@ static void a_used_store_is_well(void **state)
     push_blob(w, "alone");
     WRITE(w)
     {
-        OK(manifest_delete(tx, w->repo.id, &one, &w->alice, T0, err));
+        OK(manifest_delete(tx, w->repo.id, &one, &w->alice, KEEP, T0, err));
     }
     struct check_report r = check(w, CHECK_BYTES, &text);
     if (r.findings) {

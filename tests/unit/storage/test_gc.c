@@ -133,7 +133,7 @@ static void a_deleted_manifest_frees_what_it_alone_named(void **state)
     struct digest config = digest_of(SLICE_LIT("{}")), layer = digest_of(SLICE_LIT("one"));
     WRITE(w)
     {
-        OK(manifest_delete(tx, w->repo.id, &one, &w->alice, T0 + DAY, err));
+        OK(manifest_delete(tx, w->repo.id, &one, &w->alice, KEEP, T0 + DAY, err));
     }
     collect(w, T0 + 2 * DAY - 1);
     assert_true(has(w, w->repo.id, &layer));
@@ -143,6 +143,61 @@ static void a_deleted_manifest_frees_what_it_alone_named(void **state)
     assert_true(has(w, w->repo.id, &config));
 }
 
+static void what_a_deleted_manifest_named_is_kept_as_long_as_is_said(void **state)
+{
+    struct world *w = *state;
+    struct digest one = push_image(w, "{}", "one");
+    struct digest layer = digest_of(SLICE_LIT("one"));
+    WRITE(w)
+    {
+        OK(manifest_delete(tx, w->repo.id, &one, &w->alice, 2 * HOUR, T0, err));
+    }
+    collect(w, T0 + 2 * HOUR - 1);
+    assert_true(has(w, w->repo.id, &layer));
+    collect(w, T0 + 2 * HOUR);
+    assert_false(has(w, w->repo.id, &layer));
+}
+
+/* A pusher was told that it exists, and sends only the manifest. */
+static void a_blob_that_a_pusher_asked_for_is_kept_from_then_on(void **state)
+{
+    struct world *w = *state;
+    struct digest asked = push_blob(w, "asked for"), other = push_blob(w, "not asked for");
+    struct blob blob;
+    WRITE(w)
+    {
+        OK(blob_keep(tx, w->repo.id, &asked, KEEP, T0 + 20 * HOUR, &blob, err));
+    }
+    assert_int_equal(blob.collect_after_us, T0 + 44 * HOUR);
+    collect(w, T0 + 44 * HOUR - 1);
+    assert_true(has(w, w->repo.id, &asked));
+    assert_false(has(w, w->repo.id, &other));
+    collect(w, T0 + 44 * HOUR);
+    assert_false(has(w, w->repo.id, &asked));
+    WRITE(w)
+    {
+        FAILS(ERR_BLOB_UNKNOWN, blob_keep(tx, w->repo.id, &asked, KEEP, T0, &blob, err));
+    }
+}
+
+static void keeping_never_shortens_and_never_condemns(void **state)
+{
+    struct world *w = *state;
+    struct digest fresh = push_blob(w, "fresh");
+    struct blob blob;
+    push_image(w, "{}", "named");
+    struct digest named = digest_of(SLICE_LIT("named"));
+    WRITE(w)
+    {
+        OK(blob_keep(tx, w->repo.id, &fresh, HOUR, T0, &blob, err));
+        assert_int_equal(blob.collect_after_us, T0 + KEEP);
+        OK(blob_keep(tx, w->repo.id, &named, HOUR, T0, &blob, err));
+        assert_int_equal(blob.collect_after_us, 0);
+    }
+    collect(w, T0 + 100 * DAY);
+    assert_true(has(w, w->repo.id, &named));
+}
+
 static void a_manifest_put_again_saves_its_blobs(void **state)
 {
     struct world *w = *state;
@@ -150,7 +205,7 @@ static void a_manifest_put_again_saves_its_blobs(void **state)
     struct digest layer = digest_of(SLICE_LIT("one"));
     WRITE(w)
     {
-        OK(manifest_delete(tx, w->repo.id, &one, &w->alice, T0 + DAY, err));
+        OK(manifest_delete(tx, w->repo.id, &one, &w->alice, KEEP, T0 + DAY, err));
     }
     auto_buf struct buf text = {0};
     struct digest config = digest_of(SLICE_LIT("{}"));
@@ -277,7 +332,7 @@ static void a_manifest_is_no_reason_to_keep_a_blob_of_its_bytes(void **state)
     struct digest index = store_manifest(w, TYPE_INDEX, buf_slice_of(&list));
     WRITE(w)
     {
-        OK(manifest_delete(tx, w->repo.id, &index, &w->alice, T0 + HOUR, err));
+        OK(manifest_delete(tx, w->repo.id, &index, &w->alice, KEEP, T0 + HOUR, err));
     }
     collect(w, T0 + DAY);
     assert_false(has(w, w->repo.id, &blob));
@@ -457,7 +512,7 @@ static void a_manifest_and_the_collector_do_not_cross(void **state)
         WRITE(w)
         {
             if (a.stored) {
-                OK(manifest_delete(tx, w->repo.id, &put.digest, &w->alice, T0, err));
+                OK(manifest_delete(tx, w->repo.id, &put.digest, &w->alice, KEEP, T0, err));
             }
             if (a.mounted) {
                 OK(blob_unlink(tx, a.other, &a.layer, T0, err));
@@ -482,6 +537,9 @@ int main(void)
         WORLD_TEST(uploading_again_starts_a_new_day),
         WORLD_TEST(uploading_a_named_blob_again_does_not_condemn_it),
         WORLD_TEST(a_deleted_manifest_frees_what_it_alone_named),
+        WORLD_TEST(what_a_deleted_manifest_named_is_kept_as_long_as_is_said),
+        WORLD_TEST(a_blob_that_a_pusher_asked_for_is_kept_from_then_on),
+        WORLD_TEST(keeping_never_shortens_and_never_condemns),
         WORLD_TEST(a_manifest_put_again_saves_its_blobs),
         WORLD_TEST(a_mount_is_a_membership_of_its_own),
         WORLD_TEST(what_the_source_does_not_hold_is_not_mounted),

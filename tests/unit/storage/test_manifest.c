@@ -224,8 +224,8 @@ static void counts_follow(void **state)
     d = push_image(w, "{}", "abc"); /* the same again */
     WRITE(w)
     {
-        OK(manifest_delete(tx, w->repo.id, &d, &w->alice, T0, err));
-        FAILS(ERR_MANIFEST_UNKNOWN, manifest_delete(tx, w->repo.id, &d, &w->alice, T0, err));
+        OK(manifest_delete(tx, w->repo.id, &d, &w->alice, KEEP, T0, err));
+        FAILS(ERR_MANIFEST_UNKNOWN, manifest_delete(tx, w->repo.id, &d, &w->alice, KEEP, T0, err));
     }
     READ(w)
     {
@@ -271,7 +271,7 @@ static void a_child_that_comes_late_moves_it(void **state)
     assert_int_equal(gate_of(w), before + 1);
     WRITE(w)
     {
-        OK(manifest_delete(tx, w->repo.id, &child, &w->alice, T0, err));
+        OK(manifest_delete(tx, w->repo.id, &child, &w->alice, KEEP, T0, err));
     }
     assert_int_equal(gate_of(w), before + 2);
 }
@@ -411,7 +411,7 @@ static void a_deleted_manifest_takes_its_tags(void **state)
     put_tag(w, "v2", &two, T0);
     WRITE(w)
     {
-        OK(manifest_delete(tx, w->repo.id, &one, &w->alice, T0 + 1, err));
+        OK(manifest_delete(tx, w->repo.id, &one, &w->alice, KEEP, T0 + 1, err));
         FAILS(ERR_TAG_UNKNOWN, tag_get(tx, w->repo.id, &v1, &tag, err));
         OK(tag_get(tx, w->repo.id, &v2, &tag, err));
         OK(tag_history(tx, w->repo.id, &v1, 10, &history, err));
@@ -488,7 +488,7 @@ static void a_deleted_referrer_vanishes(void **state)
     auto_referrer_list struct referrer_list list = {0};
     WRITE(w)
     {
-        OK(manifest_delete(tx, w->repo.id, &d, &w->alice, T0, err));
+        OK(manifest_delete(tx, w->repo.id, &d, &w->alice, KEEP, T0, err));
         OK(referrer_list(tx, w->repo.id, &subject, SLICE_LIT(""), NULL, 100, &list, err));
     }
     assert_int_equal(list.count, 0);

@@ -189,7 +189,7 @@ static void a_chunk_out_of_order_leaves_the_session(void **state)
     struct upload *u = take_again(w, id, T0);
     static const int64_t wrong[] = {0, 11, 13, 4096, -1};
     for (size_t i = 0; i < COUNT(wrong); i++) {
-        FAILS(ERR_RANGE, upload_expect(u, wrong[i], err));
+        FAILS(ERR_UPLOAD_RANGE, upload_expect(u, wrong[i], err));
     }
     OK(upload_expect(u, 12, err));
     OK(upload_append(u, SECOND, T0, err));

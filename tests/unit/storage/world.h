@@ -15,6 +15,7 @@
 
 #define T0 INT64_C(1800000000000000) /* some moment of 2027 */
 #define HOUR (INT64_C(3600) * 1000000)
+#define KEEP (24 * HOUR) /* what nothing names is kept so long, unless a test says otherwise */
 
 struct world {
     struct folder folder;
