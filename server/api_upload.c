@@ -9,13 +9,19 @@
 /* --- answers ---------------------------------------------------------------------------------------------------- */
 
 /* The session's address never changes, so that a repeated or late request still finds it. */
+static void session_headers(const struct request *rq, struct reply *reply, const char *id,
+                            int64_t received)
+{
+    reply_header(reply, "Location", "/v2/%s/blobs/uploads/%s", rq->repo.text, id);
+    reply_header(reply, "Docker-Upload-UUID", "%s", id);
+    reply_header(reply, "Range", "0-%lld", (long long)(received > 0 ? received - 1 : 0));
+}
+
 static void session_reply(const struct request *rq, struct reply *reply, int status, const char *id,
                           int64_t received)
 {
     reply_empty(reply, status);
-    reply_header(reply, "Location", "/v2/%s/blobs/uploads/%s", rq->repo.text, id);
-    reply_header(reply, "Docker-Upload-UUID", "%s", id);
-    reply_header(reply, "Range", "0-%lld", (long long)(received > 0 ? received - 1 : 0));
+    session_headers(rq, reply, id, received);
 }
 
 static void created_reply(const struct request *rq, struct reply *reply,
@@ -60,8 +66,9 @@ static bool is_single(const struct request *rq)
     return request_has_query(rq, "digest") && !request_has_query(rq, "mount");
 }
 
-static bool post_open(struct request *rq, struct err *err)
+static bool post_open(struct request *rq, struct reply *refusal, struct err *err)
 {
+    (void)refusal;
     struct digest digest;
     struct actor actor;
     struct upload *upload = NULL;
@@ -221,7 +228,7 @@ static bool chunk_fits(const struct request *rq, const struct upload *upload, st
     return true;
 }
 
-static bool append_open(struct request *rq, struct err *err)
+static bool append_open(struct request *rq, struct reply *refusal, struct err *err)
 {
     struct digest digest;
     struct upload *upload = NULL;
@@ -233,6 +240,8 @@ static bool append_open(struct request *rq, struct err *err)
         return false;
     }
     if (!chunk_fits(rq, upload, err)) {
+        /* a proxy may have repeated the request: its client learns where to go on */
+        session_headers(rq, refusal, upload_id(upload), upload_received(upload));
         upload_close(upload);
         return false;
     }

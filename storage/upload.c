@@ -118,7 +118,7 @@ bool upload_expect(const struct upload *upload, int64_t offset, struct err *err)
     if (offset == received) {
         return true;
     }
-    return err_set(err, ERR_RANGE, "the chunk begins at byte %lld, %lld were received",
+    return err_set(err, ERR_UPLOAD_RANGE, "the chunk begins at byte %lld, %lld were received",
                    (long long)offset, (long long)received);
 }
 

@@ -49,7 +49,7 @@ void upload_close(struct upload *upload);
 const char *upload_id(const struct upload *upload);
 /* Bytes received so far. */
 int64_t upload_received(const struct upload *upload);
-/* Checks the first byte's position of a chunk. Expected errors: ERR_RANGE; the session goes on. */
+/* Checks the first byte's position of a chunk. Expected errors: ERR_UPLOAD_RANGE; the session goes on. */
 bool upload_expect(const struct upload *upload, int64_t offset, struct err *err) MUST_USE;
 /* Appends bytes. After an error nothing of them counts as received.
  * Expected errors: ERR_NO_SPACE, ERR_QUOTA (with the unfinished uploads of the namespace beside

@@ -98,6 +98,21 @@ def test_a_restart_in_the_middle_of_an_upload_goes_on_where_it_was(own_server):
     assert client("GET", f"/v2/ns/app/blobs/{sha256(content)}").expect(200).body == content
 
 
+def test_a_chunk_that_a_proxy_repeats_is_refused_with_the_place_to_go_on_from(registry, house, repo):
+    client = registry.client(house.developer)
+    content = os.urandom(3000)
+    place = begin(client, repo)
+    for first, last in ((0, 999), (1000, 1999)):
+        chunk = {"Content-Range": f"{first}-{last}"}
+        client("PATCH", place, chunk, content[first:last + 1]).expect(202)
+        again = client("PATCH", place, chunk, content[first:last + 1]).expect(416, "BLOB_UPLOAD_INVALID")
+        assert again.header("Range") == f"0-{last}"
+        assert again.header("Location").endswith(at(place)) and at(place).endswith(again.header("Docker-Upload-UUID"))
+    client("PUT", at(place, digest=sha256(content)), {"Content-Range": "1000-1999"}, content[1000:2000]).expect(416)
+    client("PUT", at(place, digest=sha256(content)), {"Content-Range": "2000-2999"}, content[2000:]).expect(201)
+    assert client("GET", f"/v2/{repo}/blobs/{sha256(content)}").expect(200).body == content
+
+
 def test_sigterm_while_uploads_and_downloads_run_ends_within_ten_seconds_and_loses_nothing_acknowledged(own_server):
     own_server.make_namespace("ns")
     account = own_server.make_member("ns", "dev@ns.example", "developer")
