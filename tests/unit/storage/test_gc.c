@@ -185,8 +185,8 @@ static void keeping_never_shortens_and_never_condemns(void **state)
     struct world *w = *state;
     struct digest fresh = push_blob(w, "fresh");
     struct blob blob;
-    push_image(w, "{}", "named");
-    struct digest named = digest_of(SLICE_LIT("named"));
+    push_image(w, "{}", "one");
+    struct digest named = digest_of(SLICE_LIT("one"));
     WRITE(w)
     {
         OK(blob_keep(tx, w->repo.id, &fresh, HOUR, T0, &blob, err));
