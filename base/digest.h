@@ -29,6 +29,8 @@ const char *digest_format(const struct digest *d, char out[DIGEST_STR_MAX]);
 /* Only the hex part. */
 const char *digest_hex(const struct digest *d, char out[DIGEST_STR_MAX]);
 bool digest_equal(const struct digest *a, const struct digest *b);
+/* The order of the stored forms, as the index sorts: below, equal to or above 0. Unset comes first. */
+int digest_compare(const struct digest *a, const struct digest *b);
 bool digest_is_set(const struct digest *d);
 /* Stored form: one byte of algorithm, then the raw digest. Returns the number of bytes written. */
 size_t digest_to_raw(const struct digest *d, uint8_t out[DIGEST_RAW_MAX]);

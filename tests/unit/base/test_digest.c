@@ -103,12 +103,45 @@ static void equality(void **state)
     assert_false(digest_is_set(&(struct digest){0}));
 }
 
+/* As the stored forms compare byte by byte, the shorter first. */
+static void order(void **state)
+{
+    static const char *const ascending[] = {
+        "sha256:00"
+        "00000000000000000000000000000000000000000000000000000000000000",
+        "sha256:7f"
+        "00000000000000000000000000000000000000000000000000000000000000",
+        "sha256:80"
+        "00000000000000000000000000000000000000000000000000000000000000",
+        "sha256:80"
+        "00000000000000000000000000000000000000000000000000000000000001",
+        "sha512:" ABC512,
+    };
+    struct digest d[COUNT(ascending) + 1] = {{0}};
+    (void)state;
+    for (size_t i = 0; i < COUNT(ascending); i++) {
+        assert_true(digest_parse(slice_str(ascending[i]), &d[i + 1], NULL));
+    }
+    for (size_t i = 0; i < COUNT(d); i++) {
+        for (size_t k = 0; k < COUNT(d); k++) {
+            uint8_t a[DIGEST_RAW_MAX];
+            uint8_t b[DIGEST_RAW_MAX];
+            struct slice raw_a = slice_of_bytes(a, digest_to_raw(&d[i], a));
+            struct slice raw_b = slice_of_bytes(b, digest_to_raw(&d[k], b));
+            int got = digest_compare(&d[i], &d[k]);
+            assert_int_equal((got > 0) - (got < 0), (i > k) - (i < k));
+            assert_int_equal(slice_compare(raw_a, raw_b) < 0, i < k);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parse),
         cmocka_unit_test(raw_form),
         cmocka_unit_test(equality),
+        cmocka_unit_test(order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
