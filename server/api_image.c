@@ -108,7 +108,7 @@ static bool tags(const struct request *rq, json_t *out, struct err *err)
         !tag_list(tx, repo.id, buf_slice_of(&last), PAGE_MAX, &found, err)) {
         return false;
     }
-    bool filtered = gate_lists_filtered(rq->app->trust, tx, &caller, &repo, &rq->repo, rq->now_us);
+    bool filtered = gate_lists_filtered(rq->app->trust, tx, &caller, &repo, GATE_LIST_TAGS, rq->now_us);
     for (size_t i = 0; i < found.count; i++) {
         if (!filtered || is_told(rq, tx, &caller, &repo, &found.items[i])) {
             (void)json_array_append_new(out, tag_json(&found.items[i]));

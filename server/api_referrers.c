@@ -1,25 +1,31 @@
 #include "server/api.h"
+#include "server/api_refusal.h"
 #include "server/app.h"
 #include "server/registry.h"
-#include "storage/referrer.h"
+#include "storage/referrer_fallback.h"
 
 #define INDEX_TYPE "application/vnd.oci.image.index.v1+json"
 
 /* Each referrer carries the annotations of its manifest, which may be nearly as large as a manifest can be. */
 #define READ_MAX 16
 #define ANSWER_MAX ((size_t)4 << 20) /* from here on the rest is another page */
+/* Of manifests that the gate may have to read to decide about them. */
+#define LOOK_BYTES_MAX (INT64_C(16) << 20)
 
 struct listing {
     const struct request *rq;
     struct db_tx *tx;
     const struct repository *repo; /* NULL when it does not exist */
     struct gate_caller caller;
-    bool filtered; /* only what the gate would serve (gate.md 3) */
+    struct decision subject; /* on the digest whose referrers are asked for */
+    bool filtered;           /* only what the gate would serve (gate.md 3) */
     struct buf artifact_type;
     struct page page;
-    struct digest after; /* page.last, then the last one written */
+    struct digest after; /* page.last, then the last one looked at */
     struct buf json;
-    int count;
+    int count; /* written */
+    int looks; /* entries that may still be looked at */
+    int64_t looked_bytes;
     bool more;
 };
 
@@ -51,44 +57,58 @@ static void write_descriptor(struct listing *l, const struct referrer *r)
         buf_str(&l->json, r->annotations);
     }
     buf_char(&l->json, '}');
-    l->after = r->digest;
 }
 
 static bool is_full(const struct listing *l)
 {
-    return l->count == l->page.max || l->json.n >= ANSWER_MAX;
+    return l->count == l->page.max || l->json.n >= ANSWER_MAX || l->looks == 0 ||
+           l->looked_bytes >= LOOK_BYTES_MAX;
 }
 
-/* Writes what is listed of one page of the store; more is left when the answer is full before its end. */
+/* Writes what is listed of one page of the store, until the answer is full. */
 static void write_page(struct listing *l, const struct referrer_list *found)
 {
-    for (size_t i = 0; i < found->count; i++) {
-        if (!is_listed(l, &found->items[i].digest)) {
-            continue;
+    size_t i = 0;
+    for (; i < found->count && !is_full(l); i++) {
+        l->after = found->items[i].digest;
+        l->looks--;
+        l->looked_bytes += l->filtered ? found->items[i].size : 0;
+        if (is_listed(l, &l->after)) {
+            write_descriptor(l, &found->items[i]);
         }
-        if (is_full(l)) {
-            l->more = true;
-            return;
-        }
-        write_descriptor(l, &found->items[i]);
     }
+    l->more = found->more || i < found->count;
+}
+
+/* An index that a gated identity would not be served tells him nothing. */
+static bool read_fallback(const struct listing *l, struct referrer_fallback *out, struct err *err)
+{
+    if (!referrer_fallback_read(l->tx, l->repo->id, &l->rq->digest, buf_slice_of(&l->artifact_type),
+                                &l->after, out, err)) {
+        return false;
+    }
+    if (out->list.count > 0 && !is_listed(l, &out->index)) {
+        referrer_fallback_dispose(out);
+    }
+    return true;
 }
 
 static bool write_list(struct listing *l, struct err *err)
 {
-    struct digest after = l->after;
-    bool more = l->page.max > 0;
-    while (more && !l->more) {
+    auto_referrer_fallback struct referrer_fallback fallback = {0};
+    l->looks = l->filtered ? registry_looks(&l->page) : l->page.max;
+    l->more = l->page.max > 0;
+    if (l->more && !read_fallback(l, &fallback, err)) {
+        return false;
+    }
+    while (l->more && !is_full(l)) {
         auto_referrer_list struct referrer_list found = {0};
         if (!referrer_list(l->tx, l->repo->id, &l->rq->digest, buf_slice_of(&l->artifact_type),
-                           &after, READ_MAX, &found, err)) {
+                           &l->after, READ_MAX, &found, err)) {
             return false;
         }
+        referrer_list_merge(&found, &fallback.list, &l->after, READ_MAX);
         write_page(l, &found);
-        more = found.more;
-        if (found.count > 0) {
-            after = found.items[found.count - 1].digest;
-        }
     }
     return true;
 }
@@ -100,18 +120,35 @@ static bool read_page(struct listing *l, struct err *err)
            (l->page.last.n == 0 || digest_parse(buf_slice_of(&l->page.last), &l->after, err));
 }
 
+/* A gated identity is told about what it may have (gate.md 3); what is not here may be asked for by everybody. */
+static bool is_refused(const struct listing *l)
+{
+    return l->repo != NULL && l->subject.effect != EFFECT_ALLOW &&
+           l->subject.reason != REASON_UNKNOWN;
+}
+
+static bool decide(struct listing *l, struct err *err)
+{
+    const struct request *rq = l->rq;
+    if (l->repo == NULL) {
+        return true;
+    }
+    if (!registry_gate_caller(rq, l->tx, &l->caller, err)) {
+        return false;
+    }
+    gate_decide_digest(rq->app->trust, l->tx, &l->caller, l->repo, &rq->repo, &rq->digest,
+                       rq->now_us, &l->subject);
+    registry_count_decision(rq, "referrers", &l->subject);
+    l->filtered = gate_lists_filtered(rq->app->trust, l->tx, &l->caller, l->repo,
+                                      GATE_LIST_REFERRERS, rq->now_us);
+    return true;
+}
+
 static bool list(struct listing *l, struct err *err)
 {
     buf_str(&l->json, "{\"schemaVersion\":2,\"mediaType\":\"" INDEX_TYPE "\",\"manifests\":[");
-    if (l->repo != NULL) {
-        if (!registry_gate_caller(l->rq, l->tx, &l->caller, err)) {
-            return false;
-        }
-        l->filtered = gate_lists_filtered(l->rq->app->trust, l->tx, &l->caller, l->repo,
-                                          &l->rq->repo, l->rq->now_us);
-        if (!write_list(l, err)) {
-            return false;
-        }
+    if (l->repo != NULL && !write_list(l, err)) {
+        return false;
     }
     buf_str(&l->json, "]}");
     return true;
@@ -128,10 +165,7 @@ static void answer(struct listing *l, struct reply *reply)
     if (l->artifact_type.n > 0) {
         reply_header(reply, "OCI-Filters-Applied", "artifactType");
     }
-    if (l->filtered) {
-        reply_header(reply, "Cache-Control", "private, no-cache");
-        reply_header(reply, "Vary", "Authorization");
-    }
+    reply_gated(reply, &l->subject, true);
 }
 
 /* GET /v2/NAME/referrers/DIGEST: a repository that does not exist has an empty list (OCI distribution 1.1). */
@@ -148,7 +182,10 @@ void api_referrers_list(struct request *rq, struct reply *reply)
     l.tx = tx;
     l.repo = found ? &repo : NULL;
     (void)request_query(rq, "artifactType", 0, &l.artifact_type);
-    if (read_page(&l, &err) && list(&l, &err)) {
+    bool ok = read_page(&l, &err) && decide(&l, &err);
+    if (ok && is_refused(&l)) {
+        reply_refusal(rq, reply, &l.subject);
+    } else if (ok && list(&l, &err)) {
         answer(&l, reply);
     } else {
         reply_error(reply, &err);

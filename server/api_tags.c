@@ -3,7 +3,8 @@
 #include "server/registry.h"
 #include "storage/tag.h"
 
-/* The state of one listing: pages of the store are read until the client's page is full. */
+/* The state of one listing: pages of the store are read until the client's page is full or the request has looked at
+ * enough. */
 struct listing {
     const struct request *rq;
     struct db_tx *tx;
@@ -12,8 +13,9 @@ struct listing {
     bool filtered; /* only released tags (gate.md 3) */
     struct page page;
     struct buf json;
-    int count;
-    struct tag_name last; /* the last one written */
+    int count;            /* written */
+    int looks;            /* tags that may still be looked at */
+    struct tag_name last; /* the last one looked at: the next page begins after it */
     bool more;
 };
 
@@ -28,53 +30,51 @@ static bool is_listed(const struct listing *l, const struct tag_item *item)
     return d.effect == EFFECT_ALLOW;
 }
 
-static void write_tag(struct listing *l, const struct tag_item *item)
+static void write_tag(struct listing *l, const struct tag_name *name)
 {
     buf_str(&l->json, l->count == 0 ? "" : ",");
-    buf_json_string(&l->json, tag_name_slice(&item->name));
-    l->last = item->name;
+    buf_json_string(&l->json, tag_name_slice(name));
     l->count++;
 }
 
 /* How much of the store is read at once: what the client asked for, unless some of it may be hidden from him. */
 static int stride(const struct listing *l)
 {
-    return l->filtered ? PAGE_MAX : l->page.max;
+    int wanted = l->filtered ? l->looks : l->page.max;
+    return wanted < PAGE_MAX ? wanted : PAGE_MAX;
 }
 
-/* Writes what is listed of one page of the store; more is left when the client's page is full before its end. */
+static bool is_full(const struct listing *l)
+{
+    return l->count == l->page.max || l->looks == 0;
+}
+
+/* Writes what is listed of one page of the store, until the client's page is full. */
 static void write_page(struct listing *l, const struct tag_list *tags)
 {
-    for (size_t i = 0; i < tags->count; i++) {
-        if (!is_listed(l, &tags->items[i])) {
-            continue;
+    size_t i = 0;
+    for (; i < tags->count && !is_full(l); i++) {
+        l->last = tags->items[i].name;
+        l->looks--;
+        if (is_listed(l, &tags->items[i])) {
+            write_tag(l, &l->last);
         }
-        if (l->count == l->page.max) {
-            l->more = true;
-            return;
-        }
-        write_tag(l, &tags->items[i]);
     }
+    l->more = tags->more || i < tags->count;
 }
 
 static bool write_tags(struct listing *l, struct err *err)
 {
-    bool more = l->page.max > 0;
-    while (more && !l->more) {
+    struct slice after = buf_slice_of(&l->page.last);
+    l->looks = l->filtered ? registry_looks(&l->page) : l->page.max;
+    l->more = l->page.max > 0;
+    while (l->more && !is_full(l)) {
         auto_tag_list struct tag_list tags = {0};
-        if (!tag_list(l->tx, l->repo->id, buf_slice_of(&l->page.last), stride(l), &tags, err)) {
+        if (!tag_list(l->tx, l->repo->id, after, stride(l), &tags, err)) {
             return false;
         }
-        more = tags.more;
         write_page(l, &tags);
-        if (!l->filtered) {
-            l->more = more;
-            return true;
-        }
-        if (tags.count > 0) {
-            buf_clear(&l->page.last);
-            buf_slice(&l->page.last, tag_name_slice(&tags.items[tags.count - 1].name));
-        }
+        after = tag_name_slice(&l->last);
     }
     return true;
 }
@@ -84,7 +84,7 @@ static bool list(struct listing *l, struct err *err)
     if (!registry_gate_caller(l->rq, l->tx, &l->caller, err)) {
         return false;
     }
-    l->filtered = gate_lists_filtered(l->rq->app->trust, l->tx, &l->caller, l->repo, &l->rq->repo,
+    l->filtered = gate_lists_filtered(l->rq->app->trust, l->tx, &l->caller, l->repo, GATE_LIST_TAGS,
                                       l->rq->now_us);
     buf_str(&l->json, "{\"name\":");
     buf_json_string(&l->json, repo_name_slice(&l->rq->repo));

@@ -7,6 +7,9 @@
 
 #include <stdio.h>
 
+#define LOOKS_PER_ENTRY 4
+#define LOOKS_MIN 64
+
 bool registry_open(const struct request *rq, struct db_tx **tx_out, struct repository *out,
                    struct err *err)
 {
@@ -75,6 +78,19 @@ bool registry_not_modified(const struct request *rq, const struct digest *digest
     return false;
 }
 
+static bool read_last(const struct request *rq, struct buf *out, struct err *err)
+{
+    if (!request_has_query(rq, "last")) {
+        return true;
+    }
+    bool decoded = request_query(rq, "last", 0, out);
+    if (!decoded || slice_index(buf_slice_of(out), '\0') >= 0) {
+        return err_set(err, ERR_REQUEST_INVALID,
+                       "the parameter last is the name that a page ended with, percent-encoded");
+    }
+    return true;
+}
+
 bool registry_page(const struct request *rq, struct page *out, struct err *err)
 {
     auto_buf struct buf n = {0};
@@ -86,10 +102,13 @@ bool registry_page(const struct request *rq, struct page *out, struct err *err)
                        PAGE_MAX);
     }
     out->max = max < PAGE_MAX ? (int)max : PAGE_MAX;
-    if (!request_query(rq, "last", 0, &out->last)) {
-        buf_clear(&out->last);
-    }
-    return true;
+    return read_last(rq, &out->last, err);
+}
+
+int registry_looks(const struct page *page)
+{
+    int looks = page->max * LOOKS_PER_ENTRY;
+    return looks > LOOKS_MIN ? looks : LOOKS_MIN;
 }
 
 void registry_next_link(const struct request *rq, struct reply *reply, const struct page *page,

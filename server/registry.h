@@ -34,8 +34,12 @@ struct page {
     struct buf last; /* names after this one */
 };
 /* `n` and `last` (OCI distribution 1.1, "Listing Tags"): n absent or above PAGE_MAX gives PAGE_MAX.
- * Expected errors: ERR_REQUEST_INVALID. The caller disposes of page->last. */
+ * Expected errors: ERR_REQUEST_INVALID: n is no number, last cannot be decoded or has a NUL (a list from the start again
+ * would send a client round in circles). The caller disposes of page->last. */
 bool registry_page(const struct request *rq, struct page *out, struct err *err) MUST_USE;
+/* How many entries a request may look at to fill a page from a list that is filtered for its caller: a multiple of the
+ * page, so that what a repository holds and hides costs no request more than that. The rest is another page. */
+int registry_looks(const struct page *page);
 /* Link to the page after `last`, keeping the query parameter `keep` (name, NULL = none). */
 void registry_next_link(const struct request *rq, struct reply *reply, const struct page *page,
                         struct slice last, const char *keep);

@@ -4,11 +4,14 @@
 /* OCI distribution */
 ROUTE(METHOD_GET_HEAD, "/v2/", ACCESS_PING, BODY_NONE, INLINE, api_registry_ping)
 ROUTE(METHOD_GET, "/v2/_catalog", ACCESS_CATALOG, BODY_NONE, INLINE, api_catalog_list)
+ROUTE(METHOD_GET, "/v2/_oci/ext/discover", ACCESS_PING, BODY_NONE, INLINE, api_extensions_list)
+ROUTE(METHOD_GET, "/v2/{name}/_oci/ext/discover", ACCESS_PULL, BODY_NONE, INLINE, api_extensions_of_repository)
 ROUTE(METHOD_GET_HEAD, "/v2/{name}/manifests/{reference}", ACCESS_PULL, BODY_NONE, INLINE, api_manifest_get)
 ROUTE(METHOD_PUT, "/v2/{name}/manifests/{reference}", ACCESS_PUSH, BODY_MANIFEST, WORKER, api_manifest_put)
 ROUTE(METHOD_DELETE, "/v2/{name}/manifests/{reference}", ACCESS_DELETE, BODY_NONE, WORKER, api_manifest_delete)
 ROUTE(METHOD_GET, "/v2/{name}/tags/list", ACCESS_PULL, BODY_NONE, INLINE, api_tags_list)
-ROUTE(METHOD_GET, "/v2/{name}/referrers/{digest}", ACCESS_PULL, BODY_NONE, INLINE, api_referrers_list)
+/* a worker's: it reads whole manifests and indexes */
+ROUTE(METHOD_GET, "/v2/{name}/referrers/{digest}", ACCESS_PULL, BODY_NONE, WORKER, api_referrers_list)
 ROUTE(METHOD_GET_HEAD, "/v2/{name}/blobs/{digest}", ACCESS_PULL, BODY_NONE, INLINE, api_blob_get)
 ROUTE(METHOD_DELETE, "/v2/{name}/blobs/{digest}", ACCESS_DELETE, BODY_NONE, WORKER, api_blob_delete)
 STREAM(METHOD_POST, "/v2/{name}/blobs/uploads/", ACCESS_PUSH, api_upload_post, &api_upload_post_sink)

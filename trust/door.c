@@ -280,18 +280,17 @@ void gate_decide_blob(struct trust *trust, struct db_tx *tx, const struct gate_c
 /* --- lists, explanations ---------------------------------------------------------------------- */
 
 bool gate_lists_filtered(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
-                         const struct repository *repo, const struct repo_name *name,
-                         int64_t now_us)
+                         const struct repository *repo, enum gate_list list, int64_t now_us)
 {
     auto_door struct door door = {0};
     struct decision unused;
-    (void)name;
     if (!door_open(&door, trust, tx, caller, repo, now_us, &unused)) {
         return true;
     }
     bool enforcing = door.facts.enforced && door.facts.policy->level != LEVEL_OFF &&
                      door.facts.policy->level != LEVEL_WARN;
-    return enforcing && door.facts.policy->tags_list == TAGS_LIST_RELEASED;
+    return enforcing &&
+           (list == GATE_LIST_REFERRERS || door.facts.policy->tags_list == TAGS_LIST_RELEASED);
 }
 
 json_t *gate_explain_for(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
