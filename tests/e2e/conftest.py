@@ -15,8 +15,8 @@ from support.people import make_house
 from support.server import Server, build_folder
 
 # Quick subjects first, so that a broken build is told within seconds.
-ORDER = ["test_start", "test_ping", "test_token", "test_blobs", "test_manifests", "test_tags", "test_referrers", "test_roles",
-         "test_gate", "test_deploy_check", "test_trust_api", "test_trust_wipe", "test_policy", "test_administrator",
+ORDER = ["test_start", "test_ping", "test_token", "test_new_suite", "test_old_suite", "test_spec", "test_blobs", "test_manifests", "test_tags",
+         "test_referrers", "test_roles", "test_gate", "test_deploy_check", "test_trust_api", "test_trust_wipe", "test_policy", "test_administrator",
          "test_hostile_input", "test_smuggling", "test_notary", "test_interrupted", "test_disk_full", "test_clock", "test_skopeo",
          "test_podman", "test_docker", "test_docker_trust", "test_deploy_refusal", "test_big_blob"]
 
@@ -30,7 +30,7 @@ def pytest_configure():
 
 def pytest_collection_modifyitems(items):
     place = {name: i for i, name in enumerate(ORDER)}
-    items.sort(key=lambda item: place.get(item.module.__name__, len(ORDER)))
+    items.sort(key=lambda item: place.get(item.module.__name__.rpartition(".")[2], len(ORDER)))
 
 
 def pytest_make_parametrize_id(val):

@@ -1,4 +1,4 @@
-"""Blobs: every way to upload one, ranges, mounts, deletion (OCI distribution 1.1; conformance checklist 3.3 and 4)."""
+"""Blobs: what is refused, and what surrounds the uploads, ranges, mounts and deletions of conformance/."""
 import hashlib
 import os
 import re
@@ -57,123 +57,6 @@ def pulled(client, repo, digest, content):
     assert head.body == b""
 
 
-def created(client, answer, repo, digest, content):
-    """A final 201: its Location gives the blob."""
-    answer.expect(201)
-    assert answer.header("Docker-Content-Digest") == digest
-    assert client("GET", at(answer.header("Location"))).expect(200).body == content
-    pulled(client, repo, digest, content)
-
-
-def test_a_single_post_uploads(dev, repo, digest_of):
-    content = os.urandom(512)
-    digest = digest_of(content)
-    created(dev, dev("POST", f"/v2/{repo}/blobs/uploads/?digest={digest}", {"Content-Type": "application/octet-stream"}, content), repo, digest, content)
-
-
-def test_post_then_put_uploads(dev, repo, digest_of):
-    content = os.urandom(512)
-    digest = digest_of(content)
-    created(dev, finish(dev, begin(dev, repo), digest, content), repo, digest, content)
-
-
-def test_one_chunk_then_an_empty_put_uploads(dev, repo, digest_of):
-    content = os.urandom(512)
-    digest = digest_of(content)
-    place = begin(dev, repo)
-    answer = patch(dev, place, content, 0).expect(202)
-    assert answer.header("Range") == "0-511" and answer.header("Location")
-    created(dev, finish(dev, answer.header("Location"), digest), repo, digest, content)
-
-
-@pytest.mark.parametrize("last_in_put", [False, True])
-def test_three_chunks_upload(dev, repo, digest_of, last_in_put):
-    content = os.urandom(3067)
-    digest = digest_of(content)
-    place = begin(dev, repo)
-    for first, end in ((0, 1024), (1024, 2048)):
-        assert patch(dev, place, content[first:end], first).expect(202).header("Range") == f"0-{end - 1}"
-    if last_in_put:
-        answer = finish(dev, place, digest, content[2048:], {"Content-Range": "2048-3066"})
-    else:
-        patch(dev, place, content[2048:], 2048).expect(202)
-        answer = finish(dev, place, digest)
-    created(dev, answer, repo, digest, content)
-
-
-@pytest.mark.parametrize("chunked", [True, False])
-def test_a_stream_without_content_range_appends(dev, repo, digest_of, chunked):
-    content = os.urandom(70000)
-    digest = digest_of(content)
-    place = begin(dev, repo)
-    patch(dev, place, content[:40000], chunked=chunked).expect(202)
-    assert patch(dev, place, content[40000:], chunked=chunked).expect(202).header("Range") == "0-69999"
-    created(dev, finish(dev, place, digest, headers={"Content-Type": "application/octet-stream"}), repo, digest, content)
-
-
-@pytest.mark.parametrize("by_put", [False, True])
-def test_a_chunk_out_of_order_is_416_and_the_session_lives(dev, repo, digest_of, by_put):
-    content = os.urandom(3067)
-    digest = digest_of(content)
-    chunks = [(0, content[:1024]), (1024, content[1024:2048]), (2048, content[2048:])]
-    place = begin(dev, repo)
-    received = 0
-    for right, wrong in ((0, 1), (1, 2), (2, 0)):
-        first, bytes_ = chunks[wrong]
-        if by_put and right == 2:
-            finish(dev, place, digest, bytes_, {"Content-Range": f"{first}-{first + len(bytes_) - 1}"}).expect(416)
-            status = dev("GET", at(place, digest=digest)).expect(204)
-        else:
-            patch(dev, place, bytes_, first).expect(416)
-            status = dev("GET", place).expect(204)
-        assert status.header("Range").startswith("0-") and status.header("Location")
-        assert not received or status.header("Range") == f"0-{received - 1}"
-        patch(dev, place, chunks[right][1], chunks[right][0]).expect(202)
-        received += len(chunks[right][1])
-    created(dev, finish(dev, place, digest), repo, digest, content)
-
-
-def test_an_earlier_location_stays_valid(dev, repo):
-    content = os.urandom(2048)
-    place = begin(dev, repo)
-    patch(dev, place, content[:1024], 0).expect(202)
-    patch(dev, place, content[:1024], 0).expect(416)
-    assert dev("GET", place).expect(204).header("Range") == "0-1023"
-    patch(dev, place, content[1024:], 1024).expect(202)
-    finish(dev, place, sha256(content)).expect(201)
-
-
-def test_the_empty_blob_uploads_chunked_with_no_data(dev, repo, digest_of):
-    digest = digest_of(b"")
-    created(dev, finish(dev, begin(dev, repo), digest, [], chunked=True), repo, digest, b"")
-
-
-def test_the_empty_json_blob(dev, repo):
-    digest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
-    created(dev, finish(dev, begin(dev, repo), digest, b"{}"), repo, digest, b"{}")
-
-
-@pytest.mark.parametrize("way", ["post", "put", "chunked", "put chunk", "stream"])
-def test_a_digest_that_does_not_match_is_400_and_nothing_is_kept(dev, repo, digest_of, way):
-    content, wrong = os.urandom(512), digest_of(b"something else" + os.urandom(8))
-    if way == "post":
-        answer = dev("POST", f"/v2/{repo}/blobs/uploads/?digest={wrong}", {}, content)
-    else:
-        place = begin(dev, repo)
-        if way == "chunked":
-            patch(dev, place, content, 0).expect(202)
-        elif way == "put chunk":
-            patch(dev, place, content[:300], 0).expect(202)
-        elif way == "stream":
-            patch(dev, place, content, chunked=True).expect(202)
-        rest = content if way == "put" else content[300:] if way == "put chunk" else b""
-        answer = finish(dev, place, wrong, rest, {"Content-Range": "300-511"} if way == "put chunk" else {})
-    answer.expect(400, "DIGEST_INVALID")
-    for digest in (wrong, digest_of(content)):
-        dev("HEAD", f"/v2/{repo}/blobs/{digest}").expect(404)
-        dev("GET", f"/v2/{repo}/blobs/{digest}").expect(404)
-
-
 @pytest.mark.parametrize("digest", ["sha256:short", "sha256:" + "G" * 64, "md5:" + "0" * 32, "sha256", "", "sha256:" + "A" * 64, "sha999:" + "0" * 64])
 def test_a_digest_that_is_none_is_400(dev, repo, digest):
     finish(dev, begin(dev, repo), digest, b"x").expect(400, "DIGEST_INVALID")
@@ -224,9 +107,7 @@ def test_a_content_range_that_does_not_fit_the_chunk_is_refused(dev, repo, heade
     finish(dev, place, sha256(b"0123456789"), b"0123456789").expect(201)
 
 
-RANGES = [("bytes=500-1499", 206, 500, 1000), ("bytes=500-", 206, 500, 1548), ("bytes=-500", 206, 1548, 500), ("bytes=2000-5000", 206, 2000, 48),
-          ("bytes=0-0", 206, 0, 1), ("bytes=-5000", 206, 0, 2048), ("bytes=2047-", 206, 2047, 1),
-          ("bytes=500-0", 416, 0, 0), ("bytes=5000-10000", 416, 0, 0), ("bytes=2048-", 416, 0, 0), ("bytes=-0", 416, 0, 0),
+RANGES = [("bytes=0-0", 206, 0, 1), ("bytes=-5000", 206, 0, 2048), ("bytes=2047-", 206, 2047, 1), ("bytes=2048-", 416, 0, 0), ("bytes=-0", 416, 0, 0),
           ("lines=0-1", 200, 0, 2048), ("bytes=x-y", 200, 0, 2048), ("bytes=0-1,5-6", 200, 0, 2048), ("", 200, 0, 2048)]
 
 
@@ -258,32 +139,14 @@ def test_range_requests(registry, house, ranged, header, status, first, length, 
             assert answer.body == content
 
 
-def test_a_mount_from_a_readable_repository_is_201(dev, house, repo, digest_of):
-    content = os.urandom(512)
-    digest = digest_of(content)
-    source = f"{repo}-source"
-    dev.push_blob(source, content, digest)
-    answer = dev("POST", f"/v2/{repo}/blobs/uploads/?from={source.replace('/', '%2F')}&mount={digest.replace(':', '%3A')}").expect(201)
-    assert at(answer.header("Location")) == f"/v2/{repo}/blobs/{digest}"
-    created(dev, answer, repo, digest, content)
-
-
-def test_an_anonymous_mount_of_a_blob_that_the_caller_can_read_is_201_or_takes_the_upload(dev, house, repo):
-    content = os.urandom(512)
-    dev.push_blob(f"{repo}-source", content, sha256(content))
-    answer = dev("POST", f"/v2/{repo}/blobs/uploads/?mount={sha256(content)}").expect((201, 202))
-    if answer.status == 202:
-        answer = finish(dev, answer.header("Location"), sha256(content), content)
-    created(dev, answer, repo, sha256(content), content)
-
-
 def test_a_mount_of_a_missing_blob_goes_on_as_an_upload(dev, house, repo, digest_of):
     content = os.urandom(512)
     dev.push_blob(f"{repo}-source", b"x", sha256(b"x"))
     for more in (f"&from={repo}-source", "&from=house/nowhere", "&from=Not%20A%20Name", ""):
         answer = dev("POST", f"/v2/{repo}/blobs/uploads/?mount={digest_of(content)}{more}").expect(202)
         assert f"/v2/{repo}/blobs/uploads/" in answer.header("Location")
-    created(dev, finish(dev, answer.header("Location"), digest_of(content), content), repo, digest_of(content), content)
+    finish(dev, answer.header("Location"), digest_of(content), content).expect(201)
+    pulled(dev, repo, digest_of(content), content)
 
 
 def test_a_mount_is_no_way_to_read_what_one_may_not(registry, dev, repo):

@@ -185,6 +185,83 @@ def test_referrers_are_filtered_to_what_would_be_served(still):
     assert evil.digest in [m["digest"] for m in still.dev("GET", f"/v2/{still.repo}/referrers/{still.d1.digest}").expect(200).json["manifests"]]
 
 
+def list_referrers(client, repo, digest):
+    """Of all pages: {digest: descriptor}."""
+    found, target = {}, f"/v2/{repo}/referrers/{digest}?n=1"
+    while target:
+        answer = client("GET", target).expect(200)
+        found.update((m["digest"], m) for m in answer.json["manifests"])
+        target = next_page(answer)
+    return found
+
+
+def next_page(answer):
+    link = answer.header("Link")
+    return link and link[link.index("<") + 1:link.index(">")]
+
+
+def test_referrers_of_what_is_not_released_are_refused_and_of_what_is_not_there_none(moved):
+    sbom = artifact("sbom of d2", moved.d2.descriptor())
+    moved.dev.push(moved.repo, sbom)
+    answer = moved.dep("GET", f"/v2/{moved.repo}/referrers/{moved.d2.digest}")
+    refused(answer, "unsigned_digest")
+    assert set(list_referrers(moved.dev, moved.repo, moved.d2.digest)) == {sbom.digest}
+    assert list_referrers(moved.dep, moved.repo, sha256(os.urandom(9))) == {}
+
+
+def test_a_clients_own_list_of_referrers_is_filtered_as_the_registrys(house, keeper, repo):
+    """The index under sha256-HEX names a runnable image, an artifact without a tie to the signed image, and one with a tie."""
+    scene = Scene(house, keeper, repo)
+    hidden, loose, tied = image("runnable"), artifact("loose", None), artifact("tied", None, artifact_type="application/vnd.cyclonedx+json")
+    for made, tag in ((hidden, None), (loose, None), (tied, f"sha256-{scene.d1.hex}.sbom")):
+        scene.dev.push(repo, made, tag)
+    notes = {"org.example.by": "a client"}
+    listed = index([hidden, loose, tied])
+    described = [{**m, "annotations": notes} for m in listed.parsed["manifests"]]
+    listed = Image(compact({**listed.parsed, "manifests": described}), listed.media_type, listed.blobs, listed.children)
+    scene.dev.push(repo, listed, f"sha256-{scene.d1.hex}")
+    assert set(list_referrers(scene.dev, repo, scene.d1.digest)) == {hidden.digest, loose.digest, tied.digest}
+    seen = list_referrers(scene.dep, repo, scene.d1.digest)
+    assert set(seen) == {tied.digest} and seen[tied.digest]["annotations"] == notes
+    for digest in (hidden.digest, loose.digest):
+        scene.both(digest, 403, "unsigned_digest")
+
+
+def test_the_tag_of_a_list_of_referrers_is_no_way_to_read_one_of_an_unsigned_image(moved):
+    loose = artifact("loose about d2", None)
+    moved.dev.push(moved.repo, loose, f"sha256-{moved.d2.hex}.sbom")
+    moved.dev.push(moved.repo, index([loose]), f"sha256-{moved.d2.hex}")
+    assert loose.digest in list_referrers(moved.dev, moved.repo, moved.d2.digest)
+    refused(moved.dep("GET", f"/v2/{moved.repo}/referrers/{moved.d2.digest}"), "unsigned_digest")
+
+
+def test_referrers_are_filtered_where_the_policy_shows_all_tags(house, keeper, repo):
+    scene = Scene(house, keeper, repo)
+    evil, sbom = image("evil", subject=scene.d1.descriptor()), artifact("sbom", scene.d1.descriptor())
+    for made in (evil, sbom):
+        scene.dev.push(repo, made)
+    scene.move("unsigned")
+    house.server.bond("policy", "set", repo, "--file", "-", stdin='{"level": "deploy", "tags_list": "all"}')
+    assert scene.dep("GET", f"/v2/{repo}/tags/list").expect(200).json["tags"] == ["unsigned", "v1"]
+    assert set(list_referrers(scene.dep, repo, scene.d1.digest)) == {sbom.digest}
+
+
+def test_a_page_of_a_deployers_tags_costs_a_bounded_number_of_looks(house, keeper, repo):
+    """200 unsigned tags before the signed one: the pages come one after another, none of them through all that is hidden."""
+    scene = Scene(house, keeper, repo)
+    other = scene.move("a000")
+    for i in range(1, 200):
+        scene.dev.push_manifest(repo, f"a{i:03}", other.manifest, other.media_type).expect(201)
+    got, target = [], f"/v2/{repo}/tags/list?n=5"
+    while target:
+        answer = scene.dep("GET", target).expect(200)
+        got.append(answer.json["tags"])
+        target = next_page(answer)
+    assert sum(got, []) == ["v1"] and 2 <= len(got) <= 5  # at least 64 looks for each page
+    whole = scene.dep("GET", f"/v2/{repo}/tags/list").expect(200)
+    assert whole.json["tags"] == ["v1"] and whole.header("Link") is None
+
+
 def test_g12_an_artifact_tag_of_an_unsigned_digest_is_refused(moved):
     signature = artifact("signature of d2", None, artifact_type="application/vnd.dev.cosign.simplesigning.v1+json")
     moved.dev.push(moved.repo, signature, f"sha256-{moved.d2.hex}.sig")

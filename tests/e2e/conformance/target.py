@@ -3,7 +3,6 @@ import itertools
 import re
 import urllib.parse
 
-from support.server import at
 from support.wire import Wire, query
 
 
@@ -56,10 +55,9 @@ class Target:
     def fresh(self, name):
         return f"{self.prefix}/{name}{next(self._numbers)}"
 
-    def follow(self, location, base=None):
-        """GET of a Location, absolute or relative."""
-        assert location, "a Location is missing"
-        return self.call("GET", at(urllib.parse.urljoin(base or "/v2/", location)))
+    def sibling(self):
+        """The same registry, with repositories of its own."""
+        return Target(self.call, self.prefix, self.strict)
 
 
 def of_server(server, account, prefix, **options):

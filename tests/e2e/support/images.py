@@ -142,8 +142,8 @@ def index(images, *, kind="oci", **more):
     entries, blobs, children = [], {}, {}
     for member in images:
         described = member.descriptor()
-        if "config" in member.parsed:
-            arch = json.loads(member.blobs[member.config])["architecture"]
+        arch = json.loads(member.blobs[member.config]).get("architecture") if "config" in member.parsed else None
+        if arch:
             described["platform"] = {"architecture": arch, "os": "linux"}
         entries.append(described)
         blobs.update(member.blobs)
