@@ -54,7 +54,7 @@ void api_sessions_create(struct request *rq, struct reply *reply)
         reply_error(reply, &err);
     }
     if (retry_after_s > 0) {
-        reply_header(reply, "Retry-After", "%d", retry_after_s);
+        reply_retry_after(reply, retry_after_s);
     }
     reply_header(reply, "Cache-Control", "no-store");
     sodium_memzero(&token, sizeof(token));

@@ -143,7 +143,7 @@ static void refuse(const struct token_request *t, struct reply *reply, const str
         reply_header(reply, "WWW-Authenticate", "Basic realm=\"%s\"", t->rq->app->config->service);
     }
     if (t->retry_after_s > 0) {
-        reply_header(reply, "Retry-After", "%d", t->retry_after_s);
+        reply_retry_after(reply, t->retry_after_s);
     }
 }
 

@@ -111,6 +111,8 @@ void reply_json(struct reply *reply, int status, json_t *value);
 void reply_error(struct reply *reply, const struct err *err);
 /* The same with a JSON detail (stolen; may be NULL). */
 void reply_error_detail(struct reply *reply, const struct err *err, json_t *detail);
+/* Retry-After, in the place of what reply_error said: it says 5 s of every error that passes by itself. */
+void reply_retry_after(struct reply *reply, int seconds);
 /* 401 with the Bearer challenge of this request (auth 1): scope as needed, error= when a bearer came.
  *   scope         "repository:ns/app:pull,push" or NULL
  *   description   printable ASCII sentence for error_description or NULL */

@@ -7,8 +7,7 @@
 
 #include <stdio.h>
 
-#define LOOKS_PER_ENTRY 4
-#define LOOKS_MIN 64
+#define LOOKS_MIN 64 /* small pages of much that is hidden would make many requests */
 
 bool registry_open(const struct request *rq, struct db_tx **tx_out, struct repository *out,
                    struct err *err)
@@ -107,8 +106,7 @@ bool registry_page(const struct request *rq, struct page *out, struct err *err)
 
 int registry_looks(const struct page *page)
 {
-    int looks = page->max * LOOKS_PER_ENTRY;
-    return looks > LOOKS_MIN ? looks : LOOKS_MIN;
+    return page->max > LOOKS_MIN ? page->max : LOOKS_MIN;
 }
 
 void registry_next_link(const struct request *rq, struct reply *reply, const struct page *page,

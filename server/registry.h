@@ -37,8 +37,8 @@ struct page {
  * Expected errors: ERR_REQUEST_INVALID: n is no number, last cannot be decoded or has a NUL (a list from the start again
  * would send a client round in circles). The caller disposes of page->last. */
 bool registry_page(const struct request *rq, struct page *out, struct err *err) MUST_USE;
-/* How many entries a request may look at to fill a page from a list that is filtered for its caller: a multiple of the
- * page, so that what a repository holds and hides costs no request more than that. The rest is another page. */
+/* How many entries a request may look at to fill a page from a list that is filtered for its caller: as many as an
+ * unfiltered page has, and 64 at least. The rest is another page, so that what a repository hides costs no more. */
 int registry_looks(const struct page *page);
 /* Link to the page after `last`, keeping the query parameter `keep` (name, NULL = none). */
 void registry_next_link(const struct request *rq, struct reply *reply, const struct page *page,

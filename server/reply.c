@@ -6,6 +6,7 @@
 
 #define JSON_TYPE "application/json; charset=utf-8"
 #define HEADER_MAX 4096
+#define RETRY_AFTER_S 5
 
 void reply_header(struct reply *reply, const char *name, const char *fmt, ...)
 {
@@ -123,6 +124,12 @@ static void log_fault(const struct err *err)
     }
 }
 
+void reply_retry_after(struct reply *reply, int seconds)
+{
+    header_drop(reply, "Retry-After");
+    reply_header(reply, "Retry-After", "%d", seconds);
+}
+
 void reply_error_detail(struct reply *reply, const struct err *err, json_t *detail)
 {
     static const struct err unfilled = {.code = ERR_INTERNAL};
@@ -144,8 +151,9 @@ void reply_error_detail(struct reply *reply, const struct err *err, json_t *deta
     }
     buf_str(&reply->body, "}]}\n");
     put_type(reply, JSON_TYPE);
-    if (err->code == ERR_BUSY || err->code == ERR_INDETERMINATE) {
-        reply_header(reply, "Retry-After", "%d", 5);
+    /* a full disk does not pass by itself */
+    if (info->class_ == ERR_CLASS_BUSY && err->code != ERR_NO_SPACE) {
+        reply_retry_after(reply, RETRY_AFTER_S);
     }
 }
 

@@ -59,7 +59,8 @@ def refused(answer, reason):
     assert answer.error["detail"]["reason"] == reason, answer
     assert answer.message.startswith("content trust: ") and len(answer.message) <= 700
     assert reason in answer.reason and len(answer.reason) <= 160 and all(0x20 <= ord(c) < 0x7f for c in answer.reason)
-    assert len(answer.header_all("Warning")) == 1 and answer.header("Warning").startswith('299 - "')
+    warning, = answer.header_all("Warning")
+    assert re.fullmatch(r'299 - "[^"\\]+"', warning) and len(warning) <= 4096
     assert answer.header("Cache-Control") == "no-store" and "Authorization" in answer.header("Vary")
     return answer
 

@@ -88,7 +88,7 @@ static void errors_carry_their_row(void **state)
         const char *body;
         int retry;
     } rows[] = {{ERR_BUSY, 503, "UNAVAILABLE", 1},
-                {ERR_TOO_MANY_REQUESTS, 429, "TOOMANYREQUESTS", 0},
+                {ERR_TOO_MANY_REQUESTS, 429, "TOOMANYREQUESTS", 1},
                 {ERR_NO_SPACE, 507, "disk is full", 0},
                 {ERR_DENIED, 403, "DENIED", 0},
                 {ERR_NONE, 500, "internal error", 0}};
@@ -104,6 +104,9 @@ static void errors_carry_their_row(void **state)
         CHECK_CASE(strstr(f.ex.reply.body.p, rows[i].body) != NULL, rows[i].body);
         CHECK_CASE(strstr(f.ex.reply.body.p, ",\"detail\":{\"n\":1}}]}") != NULL, rows[i].body);
         CHECK_CASE(lines_of(&f.ex.reply, "Retry-After") == rows[i].retry, rows[i].body);
+        reply_retry_after(&f.ex.reply, 61);
+        CHECK_CASE(lines_of(&f.ex.reply, "Retry-After") == 1, rows[i].body);
+        CHECK_CASE(strstr(f.ex.reply.headers.p, "Retry-After: 61\n") != NULL, rows[i].body);
         end(&f);
     }
 }
