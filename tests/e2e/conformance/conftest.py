@@ -1,13 +1,9 @@
 """The registry under test: the shared server, over plain HTTP and with tokens, or another one (BONDSTORE_CONFORMANCE)."""
-import os
-
 import pytest
 
 from conformance import cases
-from conformance.target import of_address, of_server
+from conformance.target import OTHER, of_address, of_server
 from support.server import Server
-
-OTHER = os.environ.get("BONDSTORE_CONFORMANCE")
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,12 @@
 """A registry under test, asked as the conformance suites ask it: the same framing, the same headers, the same sign-in."""
 import itertools
+import os
 import re
 import urllib.parse
 
 from support.wire import Wire, query
+
+OTHER = os.environ.get("BONDSTORE_CONFORMANCE")  # HOST:PORT of another registry that is to be judged
 
 
 class Caller:

@@ -6,6 +6,7 @@ import pytest
 
 from conformance import blobs, content, stages
 from conformance.cases import Case
+from conformance.target import OTHER, of_server
 from support.images import OCI_INDEX, sha256
 
 
@@ -27,15 +28,25 @@ def test_ping(case, target):
         target.call("GET", "/v2/").expect((200, 401))
 
 
-def test_a_repository_that_does_not_exist(case, target):
-    c, repo = case("empty"), target.fresh("never")
+def test_a_repository_that_does_not_exist(case, nobody_pushed_here):
+    """Before anything is pushed to the registry at all: not even its namespace is there."""
+    c, t = case("empty"), nobody_pushed_here
     with c.leaf("tag list"):
-        answer = target.call("GET", f"/v2/{repo}/tags/list").expect((200, 404))
-        assert answer.status == 404 or answer.json["name"] == repo
+        answer = t.call("GET", f"/v2/{t.repo1}/tags/list").expect((200, 404))
+        assert answer.status == 404 or answer.json["name"] == t.repo1
     with c.leaf("referrers"):
-        answer = target.call("GET", f"/v2/{repo}/referrers/{sha256(os.urandom(9))}").expect(200)
+        answer = t.call("GET", f"/v2/{t.repo1}/referrers/{sha256(os.urandom(9))}").expect(200)
         assert answer.header("Content-Type") == OCI_INDEX
         assert answer.json == {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+
+
+@pytest.fixture(params=["administrator", "owner"])
+def nobody_pushed_here(request, target):
+    """The administrator makes namespaces by pushing; the owner has one already."""
+    if OTHER:
+        return target.sibling()
+    registry = request.getfixturevalue("registry")
+    return of_server(registry, registry.admin, "never-pushed") if request.param == "administrator" else target.sibling()
 
 
 @pytest.mark.parametrize("name", blobs.CASES)
