@@ -6,6 +6,7 @@
 #include "server/defer.h"
 #include "server/listener.h"
 #include "server/metrics.h"
+#include "server/raw_head.h"
 #include "server/response.h"
 #include "server/sweeper.h"
 
@@ -143,21 +144,11 @@ static enum MHD_Result refused_end(struct http_exchange *ex)
 
 /* ---- first call: gate, route, caller, limits ---- */
 
-static enum MHD_Result add_header(void *arg, enum MHD_ValueKind kind, const char *name,
-                                  const char *value)
-{
-    (void)kind;
-    request_head_add(arg, slice_str(name), slice_str(value));
-    return MHD_YES;
-}
-
 static bool pass_gate(struct http_exchange *ex, const char *method, const char *version)
 {
-    struct request_head head = {.method = slice_str(method),
-                                .target = slice_str(ex->target),
-                                .version = slice_str(version)};
+    struct request_head head = {.method = slice_str(method), .target = slice_str(ex->target)};
     struct err err = {0};
-    (void)MHD_get_connection_values(ex->connection, MHD_HEADER_KIND, add_header, &head);
+    raw_head_read(ex->connection, version, &head);
     size_t max = (size_t)ex->rq.app->config->limits_request_head;
     enum gate_verdict verdict = request_gate_check(&head, max, &ex->line, &err);
     ex->rq.method = ex->line.method;

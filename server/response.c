@@ -118,6 +118,15 @@ static void put_response(void *out, const char *name, const char *value)
     (void)MHD_add_response_header(out, name, value);
 }
 
+/* The library ends the lines between chunks at a bare LF too, where a proxy may read on: behind one
+ * nothing follows a chunked body, so that nothing can be hidden in it. */
+static bool is_last_of_connection(const struct http_exchange *ex)
+{
+    bool chunked = ex->line.has_body && ex->line.content_length < 0;
+    return ex->reply.close || listener_is_stopping(ex->listener) ||
+           (chunked && ex->rq.app->config->behind_proxy);
+}
+
 enum MHD_Result response_queue(struct http_exchange *ex)
 {
     int64_t length = is_bodyless(ex) ? 0 : body_length(&ex->reply);
@@ -126,7 +135,7 @@ enum MHD_Result response_queue(struct http_exchange *ex)
         return MHD_NO;
     }
     each_header(ex, put_response, response);
-    if (ex->reply.close || listener_is_stopping(ex->listener)) {
+    if (is_last_of_connection(ex)) {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     }
     ex->sent_bytes = length;

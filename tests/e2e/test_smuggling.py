@@ -54,6 +54,63 @@ CASES = {
     "one huge header": post("Host: localhost", "X: " + "y" * 80000, "Content-Length: 0"),
     "a huge target": ("GET /" + "a" * 80000 + " HTTP/1.1\r\nHost: localhost\r\n\r\n").encode(),
     "random bytes": bytes(range(256)) * 20,
+    "a folded coding": post("Host: localhost", "Transfer-Encoding:\r\n chunked", body="0\r\n\r\n" + HIDDEN),
+    "a folded coding beside a length": post("Host: localhost", "Transfer-Encoding: \r\n\tchunked", "Content-Length: 5", body="0\r\n\r\n" + HIDDEN),
+    "a folded length": post("Host: localhost", "Content-Length: 5\r\n 0", body="0\r\n\r\n" + HIDDEN),
+    "a name that a folded line completes": post("Host: localhost", "Transfer-:chunked\r\n Encoding", body="0\r\n\r\n" + HIDDEN),
+    "a folded header of no meaning": post("Host: localhost", "X-A: b\r\n c", "Content-Length: 0", body=HIDDEN),
+    "a fold before the first header": post(" Host: localhost", "Host: localhost", "Content-Length: 0"),
+    "lines that end in a bare LF": b"GET /healthz HTTP/1.1\nHost: localhost\n\n" + HIDDEN.encode(),
+    "a request line that ends in a bare LF": b"GET /healthz HTTP/1.1\nHost: localhost\r\n\r\n" + HIDDEN.encode(),
+    "a coding behind a bare LF": post("Host: localhost", "X: y\nTransfer-Encoding: chunked", "X-Last: z", body="0\r\n\r\n" + HIDDEN),
+    "a coding behind a bare CR": post("Host: localhost", "X: y\rTransfer-Encoding: chunked", "Content-Length: 0", body=HIDDEN),
+    "a NUL in a value": post("Host: localhost", "Transfer-Encoding: chunked\0x", "Accept: */*", body="0\r\n\r\n" + HIDDEN),
+    "a NUL in a length": post("Host: localhost", "Content-Length: 5\0 6", "Accept: */*", body="0\r\n\r\n" + HIDDEN),
+    "a NUL in a name": post("Host: localhost", "X\0Y: z", "Content-Length: 0", body=HIDDEN),
+    "a header without a colon": post("Host: localhost", "Transfer-Encoding chunked", "Content-Length: 0", body=HIDDEN),
+    "a header without a name": post("Host: localhost", ": x", "Content-Length: 0", body=HIDDEN),
+    "a coding with a blank behind": post("Host: localhost", "Transfer-Encoding: chunked ", body="0\r\n\r\n" + HIDDEN),
+    "a coding with a tab behind": post("Host: localhost", "Transfer-Encoding: chunked\t", body="0\r\n\r\n" + HIDDEN),
+    "a coding with a vertical tab": post("Host: localhost", "Transfer-Encoding: \x0bchunked", body="0\r\n\r\n" + HIDDEN),
+    "a quoted coding": post("Host: localhost", 'Transfer-Encoding: "chunked"', body="0\r\n\r\n" + HIDDEN),
+    "a coding behind a comma": post("Host: localhost", "Transfer-Encoding: ,chunked", body="0\r\n\r\n" + HIDDEN),
+    "chunked twice": post("Host: localhost", "Transfer-Encoding: chunked, chunked", body="0\r\n\r\n" + HIDDEN),
+    "no coding": post("Host: localhost", "Transfer-Encoding:", body="0\r\n\r\n" + HIDDEN),
+    "no length": post("Host: localhost", "Content-Length:", body="0\r\n\r\n" + HIDDEN),
+    "a length of 63 bits and one": post("Host: localhost", "Content-Length: 9223372036854775808", body="x" + HIDDEN),
+    "a length of 2^64": post("Host: localhost", "Content-Length: 18446744073709551616", body="x" + HIDDEN),
+    "a length of many zeros": post("Host: localhost", f"Content-Length: {'0' * 24}5", body="0\r\n\r\n" + HIDDEN),
+    "chunked in HTTP/1.0": b"POST /token HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + HIDDEN.encode(),
+    "a chunk size with a blank behind": post("Host: localhost", "Transfer-Encoding: chunked", body="3 \r\na=b\r\n0\r\n\r\n" + HIDDEN),
+    "a chunk size with a blank before": post("Host: localhost", "Transfer-Encoding: chunked", body=" 3\r\na=b\r\n0\r\n\r\n" + HIDDEN),
+    "a chunk size with 0x": post("Host: localhost", "Transfer-Encoding: chunked", body="0x3\r\na=b\r\n0\r\n\r\n" + HIDDEN),
+    "a chunk size with a sign": post("Host: localhost", "Transfer-Encoding: chunked", body="+3\r\na=b\r\n0\r\n\r\n" + HIDDEN),
+    "a negative chunk size": post("Host: localhost", "Transfer-Encoding: chunked", body="-3\r\na=b\r\n0\r\n\r\n" + HIDDEN),
+    "a chunk size of 2^64": post("Host: localhost", "Transfer-Encoding: chunked", body="10000000000000003\r\na=b\r\n0\r\n\r\n" + HIDDEN),
+    "a chunk without an end": post("Host: localhost", "Transfer-Encoding: chunked", body="3\r\na=b0\r\n\r\n" + HIDDEN),
+    "a chunk extension with a bare LF": post("Host: localhost", "Transfer-Encoding: chunked", body="3;a\n=b\r\na=b\r\n0\r\n\r\n" + HIDDEN),
+    "a trailer without a colon": post("Host: localhost", "Transfer-Encoding: chunked", body="3\r\na=b\r\n0\r\nnothing\r\n\r\n" + HIDDEN),
+    "a flood of trailers": post("Host: localhost", "Transfer-Encoding: chunked", body="3\r\na=b\r\n0\r\n" + "X: y\r\n" * 20000 + "\r\n" + HIDDEN),
+    "a target in absolute form": b"GET http://localhost/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a target in absolute form, elsewhere": b"GET http://evil.example/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a target in authority form": b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n" + HIDDEN.encode(),
+    "a target in asterisk form": b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "CONNECT to a path": b"CONNECT /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" + HIDDEN.encode(),
+    "TRACE": b"TRACE /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a fragment": b"GET /healthz#x HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a backslash": b"GET \\healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "four words in the request line": b"GET /healthz x HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a blank before the method": b" GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "tabs in the request line": b"GET\t/healthz\tHTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "http in lower case": b"GET /healthz http/1.1\r\nHost: localhost\r\n\r\n",
+    "HTTP/1.10": b"GET /healthz HTTP/1.10\r\nHost: localhost\r\n\r\n",
+    "the preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "an empty host": b"GET /healthz HTTP/1.1\r\nHost:\r\n\r\n",
+    "a host with a user": b"GET /healthz HTTP/1.1\r\nHost: a@b\r\n\r\n",
+    "a host with a path": b"GET /healthz HTTP/1.1\r\nHost: a/b\r\n\r\n",
+    "a list of hosts": b"GET /healthz HTTP/1.1\r\nHost: a, b\r\n\r\n",
+    "101 headers": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 100 + b"\r\n",
+    "a head of more than 16 KiB": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 16400 + b"\r\n\r\n",
     "a TLS hello in the stream": bytes.fromhex("160301020001000001fc0303") + b"\0" * 500 + b"\r\n\r\n",
 }
 
@@ -66,6 +123,64 @@ def test_it_is_refused_and_the_connection_closed(registry, door, what):
     assert len(without_repeated_head(got)) <= 1, f"a hidden request was answered: {got[:1000]}"
     assert closed, f"the connection stays open: {got[:300]}"
     registry.alive()
+
+
+GRANT = "grant_type=none"  # a form that /token refuses
+ODD_BUT_ONE_READING = {
+    "a coding behind a tab": (post("Host: localhost", "Transfer-Encoding:\tchunked", body="0\r\n\r\n" + HIDDEN), [400, 200]),
+    "a coding in capitals": (post("Host: localhost", "TRANSFER-ENCODING: CHUNKED", body="0\r\n\r\n" + HIDDEN), [400, 200]),
+    "a chunk extension": (post("Host: localhost", "Transfer-Encoding: chunked", body=f"f;a=b\r\n{GRANT}\r\n0;c\r\n\r\n" + HIDDEN), [400, 200]),
+    "zeros before a chunk size": (post("Host: localhost", "Transfer-Encoding: chunked", body=f"{'0' * 60}f\r\n{GRANT}\r\n0\r\n\r\n" + HIDDEN), [400, 200]),
+    "trailers that contradict the head": (post("Host: localhost", "Transfer-Encoding: chunked", body=f"f\r\n{GRANT}\r\n0\r\nContent-Length: 50\r\nHost: evil\r\n"
+                                               "Transfer-Encoding: gzip\r\nAuthorization: Basic eDp5\r\n\r\n" + HIDDEN), [400, 200]),
+    "an empty line before the request": (b"\r\n\r\n" + HIDDEN.encode(), [200]),
+    "a wish for websockets": (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + HIDDEN.encode(), [200, 200]),
+    "a wish for HTTP/2": (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n", [200]),
+    "HTTP/1.0 that wants more": (b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" + HIDDEN.encode(), [200, 200]),
+    "a request hidden in the body of a GET": (f"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(HIDDEN)}\r\n\r\n{HIDDEN}".encode(), [200]),
+    "a request hidden in the chunk of a GET": (f"GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{len(HIDDEN):x}\r\n{HIDDEN}\r\n0\r\n\r\n".encode(), [200]),
+    "100 headers": (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 99 + b"\r\n", [200]),
+    "ill-formed UTF-8 in a value": (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: \xff\xfe\r\n\r\n", [200]),
+    "an expectation that is met": (post("Host: localhost", "Expect: 100-continue", f"Content-Length: {len(GRANT)}", body=GRANT), [100, 400]),
+    "an expectation that is refused": (post("Host: localhost", "Expect: 100-continue", "Content-Length: 3000000"), [413]),
+    "an expectation nobody knows": (post("Host: localhost", "Expect: 200-ok", f"Content-Length: {len(GRANT)}", body=GRANT + HIDDEN), [400, 200]),
+}
+
+
+@pytest.mark.parametrize("what", ODD_BUT_ONE_READING)
+def test_what_every_parser_reads_alike_is_answered(registry, door, what):
+    request, wanted = ODD_BUT_ONE_READING[what]
+    got, _ = door.raw(request + b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" if wanted != [413] else request)
+    assert statuses(got) == wanted + ([404] if wanted != [413] else []), got[:1500]
+
+
+def test_a_trace_gives_nothing_back(door):
+    got, _ = door.raw(b"TRACE /healthz HTTP/1.1\r\nHost: localhost\r\nX-Secret: cabbage\r\n\r\n")
+    assert b"cabbage" not in got
+
+
+def test_an_endless_chunk_is_refused_at_the_limit_and_hides_nothing(registry, door):
+    got, _ = door.raw(post("Host: localhost", "Transfer-Encoding: chunked", body="ffffffffffffffff\r\n" + "a" * 200000 + HIDDEN), wait=1)
+    assert statuses(got) == [413] and b"Connection: close" in got, got[:500]
+    registry.alive()
+
+
+def test_an_endless_chunk_extension_ends_the_connection(registry, door):
+    got, closed = door.raw(post("Host: localhost", "Transfer-Encoding: chunked", body="3;" + "a" * 70000 + "\r\na=b\r\n0\r\n\r\n" + HIDDEN))
+    assert closed and len(statuses(got)) <= 1 and 200 not in statuses(got), got[:500]
+    registry.alive()
+
+
+def test_nothing_follows_a_chunked_body_that_came_through_a_proxy(own_server):
+    """A proxy may end the lines between chunks elsewhere than the HTTP library does."""
+    own_server.stop()
+    own_server.config.write_text("behind_proxy: true\n" + own_server.config.read_text())
+    own_server.start()
+    body = f"f\n{GRANT}\n0\n\n" + HIDDEN
+    got, closed = own_server.plain.raw(post("Host: localhost", "Transfer-Encoding: chunked", body=body))
+    assert statuses(got) == [400] and closed, got[:800]
+    got, _ = own_server.plain.raw(post("Host: localhost", f"Content-Length: {len(GRANT)}", body=GRANT + HIDDEN), wait=1)
+    assert statuses(got) == [400, 200], got[:800]
 
 
 def without_repeated_head(got):
