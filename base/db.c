@@ -119,10 +119,18 @@ static bool disk_is_full(sqlite3 *handle, int result)
     return sys == ENOSPC || sys == EDQUOT;
 }
 
+static bool out_of_descriptors(sqlite3 *handle, int result)
+{
+    int sys = handle && (result & 0xFF) == SQLITE_CANTOPEN ? sqlite3_system_errno(handle) : 0;
+    return sys == EMFILE || sys == ENFILE;
+}
+
 static bool engine_error(struct err *err, sqlite3 *handle, int result, const char *where,
                          const char *what)
 {
-    enum err_code code = disk_is_full(handle, result) ? ERR_NO_SPACE : code_of(result);
+    enum err_code code = disk_is_full(handle, result)         ? ERR_NO_SPACE
+                         : out_of_descriptors(handle, result) ? ERR_BUSY
+                                                              : code_of(result);
     err_set_at(err, code, where, "");
     if (err) {
         bool has_errno =

@@ -89,6 +89,20 @@ bool err_set_at(struct err *err, enum err_code code, const char *where, const ch
     return false;
 }
 
+static enum err_code code_of(int sys)
+{
+    switch (sys) {
+    case ENOSPC:
+    case EDQUOT:
+        return ERR_NO_SPACE;
+    case EMFILE: /* descriptors come free when others are done */
+    case ENFILE:
+        return ERR_BUSY;
+    default:
+        return ERR_INTERNAL;
+    }
+}
+
 bool err_sys_at(struct err *err, int sys, const char *where, const char *fmt, ...)
 {
     if (!err) {
@@ -101,7 +115,7 @@ bool err_sys_at(struct err *err, int sys, const char *where, const char *fmt, ..
     fill_text(what, sizeof(what), fmt, args);
     va_end(args);
 
-    err->code = (sys == ENOSPC || sys == EDQUOT) ? ERR_NO_SPACE : ERR_INTERNAL;
+    err->code = code_of(sys);
     err->sys = sys;
     err->where = where;
     int n = snprintf(err->detail, sizeof(err->detail), "%s: %s", what,

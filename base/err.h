@@ -56,7 +56,8 @@ bool err_set_at(struct err *err, enum err_code code, const char *where, const ch
 #define err_set(err, code, ...) err_set_at((err), (code), __func__, __VA_ARGS__)
 
 /* Like err_set, for a failed system call: keeps `sys` (errno) and writes what was done and strerror into `detail`
- * only; ENOSPC and EDQUOT become ERR_NO_SPACE, everything else ERR_INTERNAL. Returns false. */
+ * only; ENOSPC and EDQUOT become ERR_NO_SPACE, EMFILE and ENFILE ERR_BUSY, everything else ERR_INTERNAL. Returns
+ * false. */
 bool err_sys_at(struct err *err, int sys, const char *where, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 #define err_sys(err, sys, ...) err_sys_at((err), (sys), __func__, __VA_ARGS__)

@@ -84,7 +84,7 @@ void *http_on_target(void *arg, const char *target, struct MHD_Connection *conne
     ex->peer = info != NULL ? info->socket_context : NULL;
     ex->rq.app = server->app;
     ex->rq.tls = listener_is_tls(listener);
-    peer_set(ex->peer, PEER_MOVING);
+    peer_set(ex->peer, PEER_HEAD);
     atomic_fetch_add(&server->active, 1);
     return ex;
 }
@@ -364,6 +364,7 @@ static enum MHD_Result handle_here(struct http_exchange *ex)
 
 static enum MHD_Result first_call(struct http_exchange *ex, const char *method, const char *version)
 {
+    peer_set(ex->peer, PEER_MOVING);
     if (!pass_gate(ex, method, version)) {
         return refuse(ex);
     }

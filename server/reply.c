@@ -117,7 +117,7 @@ void reply_json(struct reply *reply, int status, json_t *value)
 static void log_fault(const struct err *err)
 {
     enum err_class class_ = err_info(err->code)->class_;
-    if (class_ == ERR_CLASS_INTERNAL || err->code == ERR_NO_SPACE) {
+    if (class_ == ERR_CLASS_INTERNAL || err->sys != 0) {
         log_err(LOG_ERROR, "request_failed", err);
     } else if (err->detail[0] != '\0') {
         log_err(LOG_DEBUG, "request_refused", err);

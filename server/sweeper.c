@@ -12,6 +12,11 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#define CROWDED_SLOW_US (5 * US_PER_SECOND) /* the rate is asked for from then on */
+#define CROWDED_HEAD_US (2 * US_PER_SECOND) /* a request whose head takes longer may go */
+#define SWEEP_US US_PER_SECOND
+#define SWEEP_PAUSE_US (US_PER_SECOND / 10) /* between two sweeps that newcomers asked for */
+
 struct peer {
     LIST_ENTRY(peer) link;
     struct sweeper *sweeper;
@@ -31,6 +36,7 @@ struct sweeper {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stopping;
+    bool crowded; /* somebody came who makes it more than three quarters */
     size_t count;
     LIST_HEAD(, peer) peers;
 };
@@ -52,10 +58,10 @@ static void end(struct peer *p)
     metrics_add(p->sweeper->metrics, METRIC_SLOW_ENDED, 1);
 }
 
-static bool is_slow(const struct sweeper *s, const struct peer *p, int64_t now_us)
+static bool is_slow(const struct sweeper *s, const struct peer *p, int64_t after_us, int64_t now_us)
 {
     int64_t took_us = now_us - p->since_us;
-    if (took_us < s->limits.slow_after_us) {
+    if (took_us < after_us) {
         return false;
     }
     uint64_t moved = bytes_moved(p->fd) - p->bytes_then;
@@ -72,73 +78,131 @@ static void look(struct sweeper *s, struct peer *p, int64_t now_us)
         p->bytes_then = bytes_moved(p->fd);
         return;
     }
-    if (!p->ended && is_slow(s, p, now_us)) {
+    if (!p->ended && is_slow(s, p, s->limits.slow_after_us, now_us)) {
         end(p);
     }
 }
 
-static int by_age(const void *a, const void *b)
-{
-    const struct peer *x = *(const struct peer *const *)a;
-    const struct peer *y = *(const struct peer *const *)b;
-    return (x->since_us > y->since_us) - (x->since_us < y->since_us);
-}
+/* ---- a crowd: who gives way ---- */
+
+enum turn { TURN_SILENT, TURN_IDLE, TURN_HEAD, TURN_SLOW, TURN_NEVER };
+
+struct candidate {
+    struct peer *peer;
+    enum turn turn;
+};
 
 /* Asked of the live phase too: a request may have begun since this sweep looked. */
-static bool is_idle(const struct peer *p)
+static enum turn turn_of(const struct sweeper *s, const struct peer *p, int64_t now_us)
 {
     uint_fast64_t phase = atomic_load_explicit(&p->phase, memory_order_relaxed);
-    return !p->ended && phase == p->seen && (phase & 3) == PEER_IDLE;
+    if (p->ended || phase != p->seen) {
+        return TURN_NEVER;
+    }
+    bool waited = now_us - p->since_us >= CROWDED_HEAD_US;
+    switch ((enum peer_phase)(phase & 3)) {
+    case PEER_IDLE:
+        return phase == 0 && waited ? TURN_SILENT : TURN_IDLE;
+    case PEER_HEAD:
+        return waited ? TURN_HEAD : TURN_NEVER;
+    case PEER_MOVING:
+        return is_slow(s, p, CROWDED_SLOW_US, now_us) ? TURN_SLOW : TURN_NEVER;
+    case PEER_WORKING:
+        break;
+    }
+    return TURN_NEVER;
 }
 
-/* An idle connection holds the library's whole buffer: above three quarters of the limit the oldest
- * go. */
-static void end_idle(struct sweeper *s)
+static int by_turn(const void *a, const void *b)
 {
-    size_t keep = s->limits.connections / 4 * 3;
-    if (s->count <= keep) {
+    const struct candidate *x = a;
+    const struct candidate *y = b;
+    if (x->turn != y->turn) {
+        return x->turn < y->turn ? -1 : 1;
+    }
+    return (x->peer->since_us > y->peer->since_us) - (x->peer->since_us < y->peer->since_us);
+}
+
+static size_t crowd(const struct sweeper *s)
+{
+    return s->limits.connections / 4 * 3;
+}
+
+/* A connection holds the library's whole buffer, and beyond the limit nobody comes in: above three
+ * quarters of it those go that keep the server waiting, in their turn, the oldest first. */
+static void thin_out(struct sweeper *s, int64_t now_us)
+{
+    if (s->count <= crowd(s)) {
         return;
     }
-    struct peer **idle = xcalloc(s->count, sizeof(struct peer *));
+    struct candidate *all = xcalloc(s->count, sizeof(*all));
     size_t n = 0;
     size_t open = 0; /* without those that were ended and that the library has not closed yet */
     struct peer *p;
     LIST_FOREACH(p, &s->peers, link)
     {
         open += !p->ended;
-        if (is_idle(p)) {
-            idle[n++] = p;
-        }
+        all[n] = (struct candidate){p, turn_of(s, p, now_us)};
+        n += all[n].turn != TURN_NEVER;
     }
-    qsort(idle, n, sizeof(struct peer *), by_age);
-    for (size_t i = 0; i < n && open > keep; i++) {
-        if (is_idle(idle[i])) {
-            end(idle[i]);
+    qsort(all, n, sizeof(*all), by_turn);
+    for (size_t i = 0; i < n && open > crowd(s); i++) {
+        if (turn_of(s, all[i].peer, now_us) != TURN_NEVER) {
+            end(all[i].peer);
             open--;
         }
     }
-    free(idle);
+    free(all);
+}
+
+/* ---- the thread ---- */
+
+static void wait_until(struct sweeper *s, int64_t mono_us)
+{
+    const struct timespec until = {.tv_sec = mono_us / US_PER_SECOND,
+                                   .tv_nsec = mono_us % US_PER_SECOND * 1000};
+    (void)pthread_cond_timedwait(&s->wake, &s->lock, &until);
+}
+
+/* Once a second, sooner when newcomers find a crowd. */
+static void wait_for_turn(struct sweeper *s, int64_t last_us)
+{
+    while (!s->stopping) {
+        int64_t pause_us = s->crowded ? SWEEP_PAUSE_US : SWEEP_US;
+        if (clock_mono_us() - last_us >= pause_us) {
+            break;
+        }
+        wait_until(s, last_us + pause_us);
+    }
+    s->crowded = false;
 }
 
 static void *sweep(void *arg)
 {
     struct sweeper *s = arg;
     (void)pthread_mutex_lock(&s->lock);
-    while (!s->stopping) {
-        struct timespec until;
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += 1;
-        (void)pthread_cond_timedwait(&s->wake, &s->lock, &until);
-        int64_t now_us = clock_mono_us();
+    for (int64_t now_us = clock_mono_us(); !s->stopping; now_us = clock_mono_us()) {
         struct peer *p;
         LIST_FOREACH(p, &s->peers, link)
         {
             look(s, p, now_us);
         }
-        end_idle(s);
+        thin_out(s, now_us);
+        wait_for_turn(s, now_us);
     }
     (void)pthread_mutex_unlock(&s->lock);
     return NULL;
+}
+
+/* Waits count by the monotonic clock. */
+static bool cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    bool ok = pthread_condattr_init(&attr) == 0 &&
+              pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0 &&
+              pthread_cond_init(cond, &attr) == 0;
+    (void)pthread_condattr_destroy(&attr);
+    return ok;
 }
 
 struct sweeper *sweeper_new(const struct sweeper_limits *limits, struct metrics *metrics)
@@ -147,7 +211,7 @@ struct sweeper *sweeper_new(const struct sweeper_limits *limits, struct metrics 
     s->limits = *limits;
     s->metrics = metrics;
     LIST_INIT(&s->peers);
-    if (pthread_mutex_init(&s->lock, NULL) != 0 || pthread_cond_init(&s->wake, NULL) != 0 ||
+    if (pthread_mutex_init(&s->lock, NULL) != 0 || !cond_init(&s->wake) ||
         pthread_create(&s->thread, NULL, sweep, s) != 0) {
         BUG("the sweeper's thread could not be made");
     }
@@ -178,6 +242,10 @@ struct peer *peer_new(struct sweeper *s, int fd)
     (void)pthread_mutex_lock(&s->lock);
     LIST_INSERT_HEAD(&s->peers, p, link);
     s->count++;
+    if (s->count > crowd(s) && !s->crowded) {
+        s->crowded = true;
+        (void)pthread_cond_signal(&s->wake);
+    }
     (void)pthread_mutex_unlock(&s->lock);
     metrics_add(s->metrics, METRIC_CONNECTIONS, 1);
     metrics_add(s->metrics, METRIC_CONNECTIONS_TOTAL, 1);

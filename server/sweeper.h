@@ -1,7 +1,8 @@
-/* Watches connections from outside of the library, whose timeout knows silence only: ends those
- * that drip below the minimum rate, and, when many are open, the idle ones, oldest first. Ends by
- * shutdown(2) under the lock that also guards the closing of the descriptor; the library then sees
- * the end by itself.
+/* Watches connections from outside of the library, whose timeout knows silence only. Ends those that
+ * drip below the minimum rate. When many are open it ends, in this order and the oldest first, those
+ * that asked nothing for two seconds, those that are idle, those whose request head is not complete
+ * after two seconds, and those that are slow after five, until three quarters of the limit are left. Ends by shutdown(2) under the lock that also
+ * guards the closing of the descriptor; the library then sees the end by itself.
  *
  * Owns: one record per connection. Refuses to know: HTTP. */
 #ifndef SERVER_SWEEPER_H
@@ -18,7 +19,7 @@ struct metrics;
 struct sweeper_limits {
     int64_t slow_after_us; /* from then on a request must keep the rate */
     int64_t slow_rate;     /* bytes per second, both directions together */
-    size_t connections; /* limit of the listener; above three quarters of it idle ones are ended */
+    size_t connections;    /* limit of a listener; above three quarters of it somebody must go */
 };
 
 /* Starts the thread. */
@@ -28,6 +29,7 @@ void sweeper_free(struct sweeper *s);
 
 enum peer_phase {
     PEER_IDLE,   /* no request, or not its first line yet */
+    PEER_HEAD,   /* the first line is there, the head is not complete */
     PEER_MOVING, /* bytes of a request or of its answer are on their way */
     PEER_WORKING /* the server is at work: its slowness is not the client's */
 };

@@ -50,6 +50,10 @@ static void system_errors_tell_the_client_nothing(void **state)
     assert_int_equal(err.code, ERR_NO_SPACE);
     assert_false(err_sys(&err, EDQUOT, "write"));
     assert_int_equal(err.code, ERR_NO_SPACE);
+    assert_false(err_sys(&err, EMFILE, "open"));
+    assert_int_equal(err.code, ERR_BUSY);
+    assert_false(err_sys(&err, ENFILE, "open"));
+    assert_int_equal(err.code, ERR_BUSY);
     assert_false(err_sys(NULL, EIO, "write"));
 
     assert_false(err_internal(&err, "key %d", 7));

@@ -1,4 +1,4 @@
-/* Many connections: which idle ones go, and that busy ones stay. */
+/* Many connections: which go, in which order, and that those that are served stay. */
 #include "server/metrics.h"
 #include "server/sweeper.h"
 #include "tests/unit/base/check.h"
@@ -43,18 +43,26 @@ static bool is_ended(const struct connection *c, int wait_ms)
 
 static const char *const labels[] = {"x"};
 
-static void the_oldest_idle_ones_go_when_many_are_open(void **state)
+#define I PEER_IDLE
+#define H PEER_HEAD
+#define M PEER_MOVING
+#define W PEER_WORKING
+
+static void those_that_keep_the_server_waiting_go_when_many_are_open(void **state)
 {
     static const struct {
         const char *name;
         size_t open;
-        bool busy[LIMIT], ended[LIMIT];
+        enum peer_phase phases[LIMIT];
+        bool ended[LIMIT];
     } rows[] = {
-        {"three quarters are let be", 6, {false}, {false}},
-        {"one too many", 7, {false}, {true}},
-        {"two too many", 8, {false}, {true, true}},
-        {"busy ones are passed over", 8, {true, false, true}, {false, true, false, true}},
-        {"all are busy", 8, {1, 1, 1, 1, 1, 1, 1, 1}, {false}},
+        {"three quarters are let be", 6, {I, I, H, H, I, I}, {false}},
+        {"one too many", 7, {I, I, I, I, I, I, I}, {true}},
+        {"two too many", 8, {I, I, I, I, I, I, I, I}, {true, true}},
+        {"busy ones are passed over", 8, {M, I, W, I, I, I, I, I}, {0, true, 0, true}},
+        {"all are busy", 8, {M, M, W, M, M, W, M, M}, {false}},
+        {"heads go in their turn", 8, {M, H, M, M, H, M, W, M}, {0, true, 0, 0, true}},
+        {"the idle go before heads", 7, {M, H, M, I, M, M, M}, {0, 0, 0, true}},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -65,14 +73,16 @@ static void the_oldest_idle_ones_go_when_many_are_open(void **state)
         struct sweeper *s = sweeper_new(&limits, metrics);
         for (size_t k = 0; k < rows[i].open; k++) {
             connection_begin(s, &open[k]);
-            if (rows[i].busy[k]) {
-                peer_set(open[k].peer, PEER_MOVING);
+            if (rows[i].phases[k] != PEER_IDLE) {
+                peer_set(open[k].peer, rows[i].phases[k]);
             }
         }
-        pause_ms(2200); /* two sweeps */
         for (size_t k = 0; k < rows[i].open; k++) {
-            CHECK_CASE(is_ended(&open[k], rows[i].ended[k] ? 3000 : 0) == rows[i].ended[k],
-                       rows[i].name);
+            CHECK_CASE(!rows[i].ended[k] || is_ended(&open[k], 10000), rows[i].name);
+        }
+        pause_ms(1500); /* another sweep finds nothing to do */
+        for (size_t k = 0; k < rows[i].open; k++) {
+            CHECK_CASE(is_ended(&open[k], 0) == rows[i].ended[k], rows[i].name);
         }
         for (size_t k = 0; k < rows[i].open; k++) {
             connection_end(&open[k]);
@@ -82,10 +92,44 @@ static void the_oldest_idle_ones_go_when_many_are_open(void **state)
     }
 }
 
+/* A client that keeps its connection for the next request is older than those that never asked. */
+static void who_never_asked_goes_before_who_waits_between_requests(void **state)
+{
+    struct connection open[7];
+    struct metrics *metrics = metrics_new(labels, COUNT(labels));
+    const struct sweeper_limits limits = {
+        .slow_after_us = 60000000, .slow_rate = 1024, .connections = LIMIT};
+    struct sweeper *s = sweeper_new(&limits, metrics);
+    (void)state;
+    for (size_t k = 0; k < COUNT(open); k++) {
+        if (k == COUNT(open) - 1) {
+            pause_ms(2500); /* so that silence has lasted when the crowd begins */
+        }
+        connection_begin(s, &open[k]);
+        peer_set(open[k].peer, PEER_MOVING);
+        if (k == 0) {
+            peer_set(open[k].peer, PEER_IDLE);
+        }
+        if (k == 2) { /* the one that asked nothing: begun anew */
+            connection_end(&open[k]);
+            connection_begin(s, &open[k]);
+        }
+    }
+    assert_true(is_ended(&open[2], 10000));
+    pause_ms(1500);
+    for (size_t k = 0; k < COUNT(open); k++) {
+        assert_true(is_ended(&open[k], 0) == (k == 2));
+        connection_end(&open[k]);
+    }
+    sweeper_free(s);
+    metrics_free(metrics);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_oldest_idle_ones_go_when_many_are_open),
+        cmocka_unit_test(those_that_keep_the_server_waiting_go_when_many_are_open),
+        cmocka_unit_test(who_never_asked_goes_before_who_waits_between_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
