@@ -3,8 +3,6 @@
 #include "server/registry.h"
 #include "storage/tag.h"
 
-/* The state of one listing: pages of the store are read until the client's page is full or the request has looked at
- * enough. */
 struct listing {
     const struct request *rq;
     struct db_tx *tx;
@@ -14,7 +12,6 @@ struct listing {
     struct page page;
     struct buf json;
     int count;            /* written */
-    int looks;            /* tags that may still be looked at */
     struct tag_name last; /* the last one looked at: the next page begins after it */
     bool more;
 };
@@ -37,45 +34,25 @@ static void write_tag(struct listing *l, const struct tag_name *name)
     l->count++;
 }
 
-/* How much of the store is read at once: what the client asked for, unless some of it may be hidden from him. */
-static int stride(const struct listing *l)
+/* Reads once what the client asked for, or what may be looked at to find it, and writes what is listed of it. */
+static bool write_tags(struct listing *l, struct err *err)
 {
-    int wanted = l->filtered ? l->looks : l->page.max;
-    return wanted < PAGE_MAX ? wanted : PAGE_MAX;
-}
-
-static bool is_full(const struct listing *l)
-{
-    return l->count == l->page.max || l->looks == 0;
-}
-
-/* Writes what is listed of one page of the store, until the client's page is full. */
-static void write_page(struct listing *l, const struct tag_list *tags)
-{
+    auto_tag_list struct tag_list tags = {0};
+    int looks = l->filtered ? registry_looks(&l->page) : l->page.max;
+    if (l->page.max == 0) {
+        return true;
+    }
+    if (!tag_list(l->tx, l->repo->id, buf_slice_of(&l->page.last), looks, &tags, err)) {
+        return false;
+    }
     size_t i = 0;
-    for (; i < tags->count && !is_full(l); i++) {
-        l->last = tags->items[i].name;
-        l->looks--;
-        if (is_listed(l, &tags->items[i])) {
+    for (; i < tags.count && l->count < l->page.max; i++) {
+        l->last = tags.items[i].name;
+        if (is_listed(l, &tags.items[i])) {
             write_tag(l, &l->last);
         }
     }
-    l->more = tags->more || i < tags->count;
-}
-
-static bool write_tags(struct listing *l, struct err *err)
-{
-    struct slice after = buf_slice_of(&l->page.last);
-    l->looks = l->filtered ? registry_looks(&l->page) : l->page.max;
-    l->more = l->page.max > 0;
-    while (l->more && !is_full(l)) {
-        auto_tag_list struct tag_list tags = {0};
-        if (!tag_list(l->tx, l->repo->id, after, stride(l), &tags, err)) {
-            return false;
-        }
-        write_page(l, &tags);
-        after = tag_name_slice(&l->last);
-    }
+    l->more = tags.more || i < tags.count;
     return true;
 }
 

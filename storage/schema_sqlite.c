@@ -327,5 +327,10 @@ static const char first_format[] =
     ") STRICT;"
     "CREATE INDEX audit_by_namespace ON audit (namespace_id, id);";
 
-const char *const schema_migrations[] = {first_format};
+/* Referrers of one type, among many of others. */
+static const char referrers_by_type[] =
+    "CREATE INDEX manifest_by_subject_type ON manifest "
+    "(repository_id, subject, artifact_type, digest) WHERE subject IS NOT NULL;";
+
+const char *const schema_migrations[] = {first_format, referrers_by_type};
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

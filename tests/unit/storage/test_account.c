@@ -3,6 +3,7 @@
 #include "storage/audit.h"
 #include "storage/credential.h"
 #include "storage/policy.h"
+#include "storage/schema.h"
 #include "storage/session.h"
 #include "storage/statements.h"
 #include "tests/unit/storage/world.h"
@@ -407,14 +408,12 @@ static void entries_are_chained(void **state)
 
 static void run_sql(struct world *w, const char *sql)
 {
-    static const char *const no_migrations[] = {"", "", "", ""};
     char path[200];
     struct db *db = NULL;
     store_close(w->store);
     w->store = NULL;
     snprintf(path, sizeof(path), "%s/index.db", w->folder.path);
-    struct db_options options = {path, &sql, 1, no_migrations, 4};
-    options.migration_count = 1; /* the format it has */
+    struct db_options options = {path, &sql, 1, schema_migrations, schema_migration_count};
     OK(db_open(&options, &db, err));
     struct write write;
     struct db_tx *tx = write_begin(&write, db);

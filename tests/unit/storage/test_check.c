@@ -1,6 +1,7 @@
 /* The check finds what a fault would leave, and nothing in a store that is well. */
 #include "storage/check.h"
 #include "storage/gc.h"
+#include "storage/schema.h"
 #include "tests/unit/storage/image.h"
 
 struct told {
@@ -65,12 +66,11 @@ static void a_used_store_is_well(void **state)
 /* One statement on the closed index. */
 static void run_sql(struct world *w, const char *sql)
 {
-    static const char *const format[] = {""};
     char path[200];
     struct db *db = NULL;
     store_close(w->store);
     snprintf(path, sizeof(path), "%s/index.db", w->folder.path);
-    struct db_options options = {path, &sql, 1, format, 1};
+    struct db_options options = {path, &sql, 1, schema_migrations, schema_migration_count};
     OK(db_open(&options, &db, err));
     struct write write;
     struct db_tx *tx = write_begin(&write, db);
