@@ -26,6 +26,7 @@ static const struct option_row option_rows[] = {
     {OPTION_USER, 'u', "user", "EMAIL", "who signs in"},
     {OPTION_PASSWORD_STDIN, 0, "password-stdin", NULL, "read the password from standard input"},
     {OPTION_VISIBILITY, 0, "visibility", "WHO", "private (default), internal or public"},
+    {OPTION_QUOTA, 0, "quota", "SIZE", "the most that it may hold, such as 10GiB; none: no limit"},
     {OPTION_ADMIN, 0, "admin", NULL, "make the user an administrator of the whole server"},
     {OPTION_SIGNER, 0, "signer", NULL, "let the member publish signatures"},
     {OPTION_ACTIONS, 0, "actions", "LIST",

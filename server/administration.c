@@ -24,6 +24,21 @@ bool administration_text(const json_t *body, const char *member, const char *oth
     return true;
 }
 
+bool administration_count(const json_t *body, const char *member, int64_t otherwise, int64_t *out,
+                          struct err *err)
+{
+    const json_t *value = json_object_get(body, member);
+    if (value == NULL && otherwise >= 0) {
+        *out = otherwise;
+        return true;
+    }
+    if (!json_is_integer(value) || json_integer_value(value) < 0) {
+        return err_set(err, ERR_INVALID, "\"%s\" must be a whole number, 0 or more", member);
+    }
+    *out = json_integer_value(value);
+    return true;
+}
+
 bool administration_flag(const json_t *body, const char *member, bool *out, struct err *err)
 {
     const json_t *value = json_object_get(body, member);

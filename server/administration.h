@@ -16,6 +16,10 @@ bool administration_body(const struct request *rq, const char *const known[], js
  * Expected errors: ERR_INVALID naming the member. */
 bool administration_text(const json_t *body, const char *member, const char *otherwise,
                          struct slice *out, struct err *err) MUST_USE;
+/* A whole number that is not negative; absent gives `otherwise` (-1: it must be there).
+ * Expected errors: ERR_INVALID naming the member. */
+bool administration_count(const json_t *body, const char *member, int64_t otherwise, int64_t *out,
+                          struct err *err) MUST_USE;
 /* A boolean member; absent gives false. Expected errors: ERR_INVALID naming the member. */
 bool administration_flag(const json_t *body, const char *member, bool *out,
                          struct err *err) MUST_USE;

@@ -7,6 +7,7 @@
 #include "storage/manifest.h"
 #include "storage/store.h"
 #include "storage/tag.h"
+#include "storage/upload.h"
 
 #define TAG_PARAMETERS_MAX 10
 
@@ -214,7 +215,7 @@ void api_manifest_put(struct request *rq, struct reply *reply)
     put.manifest.bytes = rq->body;
     put.manifest.sparse = rq->app->config->sparse_manifests;
     registry_actor(rq, &put.actor);
-    if (!db_write(rq->app->db, put_transaction, &put, &err)) {
+    if (!upload_make_room(rq->app->store, &rq->repo, put_transaction, &put, &err)) {
         return reply_error(reply, &err);
     }
     put_reply(&put, reply);

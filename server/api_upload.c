@@ -66,6 +66,14 @@ static bool is_single(const struct request *rq)
     return request_has_query(rq, "digest") && !request_has_query(rq, "mount");
 }
 
+/* What the body will hold, when the request says so; refused before it is read when it cannot fit. */
+static bool announce(const struct request *rq, struct upload *upload, int64_t length,
+                     struct err *err)
+{
+    int64_t whole = length >= 0 ? length : request_content_length(rq);
+    return whole <= 0 || upload_announce(upload, whole, err);
+}
+
 static bool post_open(struct request *rq, struct reply *refusal, struct err *err)
 {
     (void)refusal;
@@ -81,6 +89,10 @@ static bool post_open(struct request *rq, struct reply *refusal, struct err *err
     registry_actor(rq, &actor);
     if (!query_digest(rq, "digest", &digest, err) ||
         !upload_start(rq->app->store, &rq->repo, UPLOAD_SINGLE, &actor, rq->now_us, &upload, err)) {
+        return false;
+    }
+    if (!announce(rq, upload, -1, err)) {
+        upload_close(upload);
         return false;
     }
     rq->stream = upload;
@@ -150,8 +162,9 @@ static bool mount_transaction(struct db_tx *tx, void *arg, struct err *err)
                       err);
 }
 
-/* A mount that cannot be done is an upload, silently: it must tell nothing about other repositories. */
-static bool try_mount(const struct request *rq, struct digest *out)
+/* A mount that cannot be done is an upload, silently: it must tell nothing about other repositories. Only what would
+ * not fit as an upload either is said at once (err is set): the caller may read the blob where it is. */
+static bool try_mount(const struct request *rq, struct digest *out, struct err *err)
 {
     auto_buf struct buf from = {0};
     struct mount mount = {.rq = rq};
@@ -164,7 +177,13 @@ static bool try_mount(const struct request *rq, struct digest *out)
         return false;
     }
     *out = mount.digest;
-    return db_write(rq->app->db, mount_transaction, &mount, &ignored);
+    if (upload_make_room(rq->app->store, &rq->repo, mount_transaction, &mount, &ignored)) {
+        return true;
+    }
+    if (ignored.code == ERR_QUOTA) {
+        *err = ignored;
+    }
+    return false;
 }
 
 static void start_session(struct request *rq, struct reply *reply)
@@ -198,25 +217,30 @@ static void finish(struct request *rq, struct reply *reply)
 void api_upload_post(struct request *rq, struct reply *reply)
 {
     struct digest mounted;
+    struct err err = {0};
     if (rq->stream != NULL) {
         return finish(rq, reply);
     }
-    if (try_mount(rq, &mounted)) {
+    if (try_mount(rq, &mounted, &err)) {
         return created_reply(rq, reply, &mounted);
+    }
+    if (err.code == ERR_QUOTA) {
+        return reply_error(reply, &err);
     }
     start_session(rq, reply);
 }
 
 /* --- PATCH and PUT ------------------------------------------------------------------------------------------------ */
 
-/* Content-Range must continue the upload and agree with Content-Length; a chunk out of order leaves the session alive. */
-static bool chunk_fits(const struct request *rq, const struct upload *upload, struct err *err)
+/* Content-Range must continue the upload and agree with Content-Length; a chunk out of order, or one
+ * for which there is no room, leaves the session alive. */
+static bool chunk_fits(const struct request *rq, struct upload *upload, struct err *err)
 {
     const char *header = request_header(rq, "Content-Range");
     int64_t first = 0;
     int64_t last = 0;
     if (header == NULL) {
-        return true;
+        return announce(rq, upload, -1, err);
     }
     if (!content_range_parse(header, &first, &last)) {
         return err_set(err, ERR_UPLOAD_INVALID, "Content-Range of a chunk has the form first-last");
@@ -228,7 +252,7 @@ static bool chunk_fits(const struct request *rq, const struct upload *upload, st
     if (length >= 0 && length != last - first + 1) {
         return err_set(err, ERR_SIZE_INVALID, "Content-Length and Content-Range do not agree");
     }
-    return true;
+    return announce(rq, upload, last - first + 1, err);
 }
 
 static bool append_open(struct request *rq, struct reply *refusal, struct err *err)

@@ -67,7 +67,8 @@ bool content_range_parse(const char *header, int64_t *first_out, int64_t *last_o
     int64_t first = 0;
     int64_t last = 0;
     if (!slice_to_int64(slice_first(text, (size_t)dash), &first) ||
-        !slice_to_int64(slice_from(text, (size_t)dash + 1), &last) || last < first) {
+        !slice_to_int64(slice_from(text, (size_t)dash + 1), &last) || last < first ||
+        last == INT64_MAX) { /* whose length would be no number */
         return false;
     }
     *first_out = first;

@@ -1,6 +1,7 @@
 #include "server/setting.h"
 
 #include "base/clock.h"
+#include "base/size.h"
 #include "server/config.h"
 
 #include <stddef.h>
@@ -56,14 +57,12 @@ struct unit {
     int64_t factor;
 };
 
-static const struct unit size_units[] = {
-    {"B", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
 static const struct unit time_units[] = {{"s", US_PER_SECOND},
                                          {"m", 60 * US_PER_SECOND},
                                          {"h", 3600 * US_PER_SECOND},
                                          {"d", US_PER_DAY}};
 
-static bool read_with_unit(struct slice text, const struct unit *units, size_t n, int64_t *out)
+static bool read_duration(struct slice text, int64_t *out)
 {
     size_t digits = 0;
     while (digits < text.n && text.p[digits] >= '0' && text.p[digits] <= '9') {
@@ -74,9 +73,9 @@ static bool read_with_unit(struct slice text, const struct unit *units, size_t n
     if (!slice_to_int64(slice_first(text, digits), &number)) {
         return false;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (slice_is(unit, units[i].name)) {
-            return !__builtin_mul_overflow(number, units[i].factor, out);
+    for (size_t i = 0; i < sizeof(time_units) / sizeof(time_units[0]); i++) {
+        if (slice_is(unit, time_units[i].name)) {
+            return !__builtin_mul_overflow(number, time_units[i].factor, out);
         }
     }
     return false;
@@ -124,15 +123,13 @@ bool setting_read(const struct setting *s, struct slice text, int64_t *number_ou
         }
         return in_bounds(s, *number_out, 1, err);
     case SETTING_SIZE:
-        if (!read_with_unit(text, size_units, sizeof(size_units) / sizeof(size_units[0]),
-                            number_out)) {
+        if (!size_parse(text, number_out)) {
             return err_set(err, ERR_INVALID,
-                           "it must be a size with its unit: B, KiB, MiB or GiB, as in 4MiB");
+                           "it must be a size with its unit: B, KiB, MiB, GiB or TiB, as in 4MiB");
         }
         return in_bounds(s, *number_out, 1, err);
     case SETTING_DURATION:
-        if (!read_with_unit(text, time_units, sizeof(time_units) / sizeof(time_units[0]),
-                            number_out)) {
+        if (!read_duration(text, number_out)) {
             return err_set(err, ERR_INVALID,
                            "it must be a duration with its unit: s, m, h or d, as in 24h");
         }

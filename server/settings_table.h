@@ -5,7 +5,7 @@
  * X(section, key, type, default, low, high, words, sentence, reason)
  *
  * - type: TEXT; FLAG true or false; WORD one of `words`; COUNT a number; SIZE bytes with B, KiB,
- *   MiB or GiB; DURATION with s, m, h or d
+ *   MiB, GiB or TiB; DURATION with s, m, h or d
  * - low, high: bounds of COUNT (as is), SIZE (bytes) and DURATION (seconds) */
 #define SETTINGS_TOP(X)                                                                            \
     X(top, public_url, TEXT, "", 0, 0, "",                                                         \

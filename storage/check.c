@@ -68,9 +68,10 @@ static struct db_stmt *page_by_id(struct check *c, struct db_tx *tx, enum sql st
 
 /* --- usage and counts ------------------------------------------------------------------------- */
 
-static bool used_of(struct db_tx *tx, int64_t namespace_id, int64_t *out, struct err *err)
+static bool sum_of(struct db_tx *tx, enum sql sum, int64_t namespace_id, int64_t *out,
+                   struct err *err)
 {
-    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_CHECK_USED);
+    auto_stmt struct db_stmt *q = db_stmt(tx, (int)sum);
     db_bind_int(q, 1, namespace_id);
     return row_int(q, out, err);
 }
@@ -81,17 +82,24 @@ static bool namespaces_page(struct check *c, struct db_tx *tx, bool *more_out, s
     enum db_result result;
     while ((result = db_step(q, err)) == DB_ROW) {
         char name[REPO_NAME_MAX + 1];
-        int64_t real = 0;
+        int64_t used = 0;
+        int64_t reserved = 0;
         c->after = db_col_int(q, 0);
         row_text(q, 1, name, sizeof(name));
         c->report->namespaces++;
         *more_out = true;
-        if (!used_of(tx, c->after, &real, err)) {
+        if (!sum_of(tx, SQL_CHECK_USED, c->after, &used, err) ||
+            !sum_of(tx, SQL_CHECK_RESERVED, c->after, &reserved, err)) {
             return false;
         }
-        if (real != db_col_int(q, 2)) {
+        if (used != db_col_int(q, 2)) {
             check_tell(c, CHECK_USAGE, "namespace", name, "%lld bytes are counted, %lld are used",
-                       (long long)db_col_int(q, 2), (long long)real);
+                       (long long)db_col_int(q, 2), (long long)used);
+        }
+        if (reserved != db_col_int(q, 3)) {
+            check_tell(c, CHECK_USAGE, "namespace", name,
+                       "%lld bytes are counted for unfinished uploads, they have reserved %lld",
+                       (long long)db_col_int(q, 3), (long long)reserved);
         }
     }
     return result != DB_FAILED;

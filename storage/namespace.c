@@ -1,5 +1,6 @@
 #include "storage/namespace.h"
 
+#include "base/size.h"
 #include "storage/row.h"
 #include "storage/statements.h"
 
@@ -36,7 +37,8 @@ static void read_row(struct db_stmt *q, struct namespace *out)
     out->incarnation = db_col_int(q, 3);
     out->quota_bytes = db_col_int(q, 4);
     out->used_bytes = db_col_int(q, 5);
-    out->created_us = db_col_int(q, 6);
+    out->reserved_bytes = db_col_int(q, 6);
+    out->created_us = db_col_int(q, 7);
 }
 
 static bool read_one(struct db_stmt *q, const char *name, struct namespace *out, struct err *err)
@@ -135,14 +137,59 @@ bool namespace_set_quota(struct db_tx *tx, int64_t id, int64_t quota_bytes, stru
     return set_number(tx, SQL_NAMESPACE_SET_QUOTA, id, quota_bytes, err);
 }
 
+/* --- room ------------------------------------------------------------------------------------- */
+
+int64_t namespace_room(const struct namespace *ns)
+{
+    int64_t room = ns->quota_bytes - ns->used_bytes - ns->reserved_bytes;
+    if (ns->quota_bytes == 0) {
+        return INT64_MAX;
+    }
+    return room > 0 ? room : 0;
+}
+
+bool namespace_refuse(const struct namespace *ns, int64_t more, struct err *err)
+{
+    char quota[SIZE_STR_MAX], used[SIZE_STR_MAX], reserved[SIZE_STR_MAX], asked[SIZE_STR_MAX];
+    return err_set(err, ERR_QUOTA,
+                   "%s more do not fit in the quota of namespace %.60s, %s: %s are used, %s held by "
+                   "unfinished uploads; delete images or ask an administrator to raise it",
+                   size_format(more, asked), ns->name.text, size_format(ns->quota_bytes, quota),
+                   size_format(ns->used_bytes, used), size_format(ns->reserved_bytes, reserved));
+}
+
+bool namespace_reserve(struct db_tx *tx, int64_t id, int64_t bytes, struct err *err)
+{
+    return bytes == 0 || set_number(tx, SQL_NAMESPACE_RESERVE, id, bytes, err);
+}
+
+/* --- lists ------------------------------------------------------------------------------------ */
+
 /* A row of a list. */
 static void read_item(struct db_stmt *q, void *out)
 {
     struct namespace_item *item = out;
     read_row(q, &item->ns);
-    item->role = (enum member_role)db_col_int(q, 7);
-    item->signer = db_col_int(q, 8) != 0;
-    item->repositories = db_col_int(q, 9);
+    item->role = (enum member_role)db_col_int(q, 8);
+    item->signer = db_col_int(q, 9) != 0;
+    item->repositories = db_col_int(q, 10);
+}
+
+bool namespace_item(struct db_tx *tx, int64_t account_id, const struct namespace_name *name,
+                    struct namespace_item *out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_NAMESPACE_ITEM);
+    db_bind_int(q, 1, account_id);
+    db_bind_text(q, 2, namespace_name_slice(name));
+    bool found = false;
+    if (!row_exists(q, &found, err)) {
+        return false;
+    }
+    if (!found) {
+        return err_set(err, ERR_NAMESPACE_UNKNOWN, "there is no namespace %s", name->text);
+    }
+    read_item(q, out);
+    return true;
 }
 
 bool namespace_list(struct db_tx *tx, int64_t account_id, bool all, struct slice last, int max,

@@ -4,7 +4,9 @@
  * Invariants
  *   1. used_bytes is the sum over its repositories of the blobs and manifests they hold, kept by
  *      the transaction that changes it; a blob in two repositories counts twice.
- *   2. incarnation never goes down and never repeats for a name. */
+ *   2. reserved_bytes is the sum of what its unfinished uploads have reserved, kept in the same way.
+ *   3. No transaction makes used_bytes + reserved_bytes larger and leaves them above a quota.
+ *   4. incarnation never goes down and never repeats for a name. */
 #ifndef STORAGE_NAMESPACE_H
 #define STORAGE_NAMESPACE_H
 
@@ -29,6 +31,7 @@ struct namespace {
     int64_t incarnation;
     int64_t quota_bytes; /* 0 = no limit */
     int64_t used_bytes;
+    int64_t reserved_bytes; /* for unfinished uploads */
     int64_t created_us;
 };
 
@@ -47,8 +50,17 @@ bool namespace_get_by_id(struct db_tx *tx, int64_t id, struct namespace *out,
 /* Expected errors: ERR_NAMESPACE_UNKNOWN. Writer. */
 bool namespace_set_visibility(struct db_tx *tx, int64_t id, enum visibility visibility,
                               struct err *err) MUST_USE;
+/*   quota_bytes   0 = no limit; what is below the present usage only stops it from growing */
 bool namespace_set_quota(struct db_tx *tx, int64_t id, int64_t quota_bytes,
                          struct err *err) MUST_USE;
+
+/* What still fits; INT64_MAX without a quota, 0 when it is used up or was lowered below that. */
+int64_t namespace_room(const struct namespace *ns);
+/* Always false with ERR_QUOTA: `more` bytes do not fit; says what the quota is and what holds it. */
+bool namespace_refuse(const struct namespace *ns, int64_t more, struct err *err);
+/* Adds to (or with a negative number takes from) what unfinished uploads have reserved. The caller
+ * has seen in the same transaction that it fits. Writer. */
+bool namespace_reserve(struct db_tx *tx, int64_t id, int64_t bytes, struct err *err) MUST_USE;
 
 struct namespace_item {
     struct namespace ns;
@@ -56,6 +68,10 @@ struct namespace_item {
     bool signer;
     int64_t repositories; /* that hold a manifest */
 };
+/* One namespace as a list would show it. Expected errors: ERR_NAMESPACE_UNKNOWN. Any tx. */
+bool namespace_item(struct db_tx *tx, int64_t account_id, const struct namespace_name *name,
+                    struct namespace_item *out, struct err *err) MUST_USE;
+
 struct namespace_list {
     struct namespace_item *items;
     size_t count;

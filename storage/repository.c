@@ -112,12 +112,24 @@ bool repository_gate_bump_all(struct db_tx *tx, struct err *err)
     return bump(tx, SQL_REPOSITORY_GATE_BUMP_ALL, 0, err);
 }
 
+static bool refuse_charge(struct db_tx *tx, int64_t repository_id, int64_t bytes, struct err *err)
+{
+    struct repository repository;
+    struct namespace ns;
+    return repository_get_by_id(tx, repository_id, &repository, err) &&
+           namespace_get_by_id(tx, repository.namespace_id, &ns, err) &&
+           namespace_refuse(&ns, bytes, err);
+}
+
 bool repository_charge(struct db_tx *tx, int64_t repository_id, int64_t bytes, struct err *err)
 {
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_REPOSITORY_CHARGE);
     db_bind_int(q, 1, repository_id);
     db_bind_int(q, 2, bytes);
-    return row_changed(tx, q, ERR_QUOTA, err);
+    if (!db_run(q, err)) {
+        return false;
+    }
+    return db_changes(tx) > 0 || refuse_charge(tx, repository_id, bytes, err);
 }
 
 static void read_item(struct db_stmt *q, void *item)

@@ -41,8 +41,9 @@ bool repository_gate_bump_namespace(struct db_tx *tx, int64_t namespace_id,
                                     struct err *err) MUST_USE;
 bool repository_gate_bump_all(struct db_tx *tx, struct err *err) MUST_USE;
 
-/* Adds to (or with a negative number takes from) the usage of the repository's namespace. Expected
- * errors: ERR_QUOTA. Writer; called by the nouns that store bytes. */
+/* Adds to (or with a negative number takes from) the usage of the repository's namespace: to the
+ * quota counts what it has, and what its unfinished uploads have reserved. Expected errors:
+ * ERR_QUOTA. Writer; called by the nouns that store bytes. */
 bool repository_charge(struct db_tx *tx, int64_t repository_id, int64_t bytes,
                        struct err *err) MUST_USE;
 

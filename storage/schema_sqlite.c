@@ -332,5 +332,14 @@ static const char referrers_by_type[] =
     "CREATE INDEX manifest_by_subject_type ON manifest "
     "(repository_id, subject, artifact_type, digest) WHERE subject IS NOT NULL;";
 
-const char *const schema_migrations[] = {first_format, referrers_by_type};
+/* Unfinished uploads hold a part of the quota in the index too. */
+static const char upload_reservations[] =
+    "ALTER TABLE namespace ADD COLUMN reserved_bytes INTEGER NOT NULL DEFAULT 0 "
+    "CHECK (reserved_bytes >= 0);"
+    "ALTER TABLE upload ADD COLUMN reserved_bytes INTEGER NOT NULL DEFAULT 0 "
+    "CHECK (reserved_bytes >= 0);"
+    /* it lives within one request, so after a restart nobody goes on with it */
+    "ALTER TABLE upload ADD COLUMN single INTEGER NOT NULL DEFAULT 0 CHECK (single IN (0, 1));";
+
+const char *const schema_migrations[] = {first_format, referrers_by_type, upload_reservations};
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

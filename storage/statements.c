@@ -4,9 +4,15 @@
 #define FLAG(condition) "CASE WHEN " condition " THEN 1 ELSE 0 END"
 
 #define NAMESPACE_COLUMNS                                                                          \
-    "n.id, n.name, n.visibility, n.incarnation, n.quota_bytes, n.used_bytes, n.created_us"
+    "n.id, n.name, n.visibility, n.incarnation, n.quota_bytes, n.used_bytes, "         \
+    "n.reserved_bytes, n.created_us"
 #define NAMESPACE_REPOSITORIES                                                                     \
     "(SELECT COUNT(*) FROM repository r WHERE r.namespace_id = n.id AND r.manifest_count > 0)"
+
+/* ?1 whose role */
+#define NAMESPACE_ITEM                                                                             \
+    NAMESPACE_COLUMNS ", COALESCE(m.role, 0), COALESCE(m.signer, 0), " NAMESPACE_REPOSITORIES      \
+    " FROM namespace n LEFT JOIN membership m ON m.namespace_id = n.id AND m.account_id = ?1 "
 
 /* The sum moves with each of the three and never comes back. */
 #define GATE_GENERATION                                                                            \
@@ -64,10 +70,11 @@ const char *const sql_statements[SQL_COUNT] = {
     [SQL_NAMESPACE_GET_BY_ID] = "SELECT " NAMESPACE_COLUMNS " FROM namespace n WHERE n.id = ?1",
     [SQL_NAMESPACE_SET_VISIBILITY] = "UPDATE namespace SET visibility = ?2 WHERE id = ?1",
     [SQL_NAMESPACE_SET_QUOTA] = "UPDATE namespace SET quota_bytes = ?2 WHERE id = ?1",
+    [SQL_NAMESPACE_RESERVE] =
+        "UPDATE namespace SET reserved_bytes = reserved_bytes + ?2 WHERE id = ?1",
+    [SQL_NAMESPACE_ITEM] = "SELECT " NAMESPACE_ITEM "WHERE n.name = ?2",
     [SQL_NAMESPACE_LIST_ALL] =
-        "SELECT " NAMESPACE_COLUMNS ", COALESCE(m.role, 0), COALESCE(m.signer, 0), "
-        NAMESPACE_REPOSITORIES " FROM namespace n LEFT JOIN membership m ON m.namespace_id = n.id "
-        "AND m.account_id = ?1 WHERE n.name > ?2 ORDER BY n.name LIMIT ?3",
+        "SELECT " NAMESPACE_ITEM "WHERE n.name > ?2 ORDER BY n.name LIMIT ?3",
     [SQL_NAMESPACE_LIST_MEMBER] =
         "SELECT " NAMESPACE_COLUMNS ", m.role, m.signer, " NAMESPACE_REPOSITORIES
         " FROM membership m JOIN namespace n ON n.id = m.namespace_id "
@@ -99,7 +106,7 @@ const char *const sql_statements[SQL_COUNT] = {
     [SQL_REPOSITORY_CHARGE] =
         "UPDATE namespace SET used_bytes = used_bytes + ?2 "
         "WHERE id = (SELECT namespace_id FROM repository WHERE id = ?1) "
-        "AND (quota_bytes = 0 OR ?2 <= 0 OR used_bytes + ?2 <= quota_bytes)",
+        "AND (quota_bytes = 0 OR ?2 <= 0 OR used_bytes + reserved_bytes + ?2 <= quota_bytes)",
     [SQL_REPOSITORY_COUNT_MANIFEST] =
         "UPDATE repository SET manifest_count = manifest_count + ?2 WHERE id = ?1",
     [SQL_REPOSITORY_GATE_BUMP] =
@@ -178,12 +185,14 @@ const char *const sql_statements[SQL_COUNT] = {
 
     /* upload: by id, by account, by start */
     [SQL_UPLOAD_INSERT] =
-        "INSERT INTO upload (id, repository_id, namespace_incarnation, account_id, started_us) "
-        "VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO upload (id, repository_id, namespace_incarnation, account_id, started_us, "
+        "single, reserved_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [SQL_UPLOAD_GET] =
         "SELECT u.repository_id, r.name, r.namespace_id, u.namespace_incarnation, u.account_id, "
-        "u.started_us FROM upload u JOIN repository r ON r.id = u.repository_id WHERE u.id = ?1",
+        "u.started_us, u.single, u.reserved_bytes FROM upload u JOIN repository r ON r.id = u.repository_id WHERE u.id = ?1",
     [SQL_UPLOAD_DELETE] = "DELETE FROM upload WHERE id = ?1",
+    [SQL_UPLOAD_RESERVED] = "SELECT reserved_bytes FROM upload WHERE id = ?1",
+    [SQL_UPLOAD_SET_RESERVED] = "UPDATE upload SET reserved_bytes = ?2 WHERE id = ?1",
     [SQL_UPLOAD_COUNT_ACCOUNT] = "SELECT COUNT(*) FROM upload WHERE account_id = ?1",
     [SQL_UPLOAD_LIST_ACCOUNT] =
         "SELECT id, started_us FROM upload WHERE account_id = ?1 ORDER BY started_us",
@@ -461,12 +470,15 @@ const char *const sql_statements[SQL_COUNT] = {
 
     /* check: a page of everything by its key, with what should be */
     [SQL_CHECK_NAMESPACES] =
-        "SELECT id, name, used_bytes FROM namespace WHERE id > ?1 ORDER BY id LIMIT ?2",
+        "SELECT id, name, used_bytes, reserved_bytes FROM namespace WHERE id > ?1 ORDER BY id LIMIT ?2",
     [SQL_CHECK_USED] =
         "SELECT COALESCE((SELECT SUM(b.size) FROM repository r CROSS JOIN repository_blob k "
         "CROSS JOIN blob b WHERE r.namespace_id = ?1 AND k.repository_id = r.id AND "
         "b.digest = k.digest), 0) + COALESCE((SELECT SUM(m.size) FROM repository r CROSS JOIN "
         "manifest m WHERE r.namespace_id = ?1 AND m.repository_id = r.id), 0)",
+    [SQL_CHECK_RESERVED] =
+        "SELECT COALESCE(SUM(u.reserved_bytes), 0) FROM repository r CROSS JOIN upload u "
+        "WHERE r.namespace_id = ?1 AND u.repository_id = r.id",
     [SQL_CHECK_REPOSITORIES] =
         "SELECT r.id, r.name, r.manifest_count, (SELECT COUNT(*) FROM manifest m WHERE "
         "m.repository_id = r.id) FROM repository r WHERE r.id > ?1 ORDER BY r.id LIMIT ?2",

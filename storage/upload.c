@@ -40,7 +40,8 @@ bool upload_take(struct store *store, const struct repo_name *repo, struct slice
     return *out || take_row(store, repo, text, account_id, out, err);
 }
 
-static bool read_space(struct upload *u, struct err *err)
+/* Its namespace may have been deleted since. */
+static bool is_alive(struct upload *u, struct err *err)
 {
     struct namespace ns;
     auto_snapshot struct db_tx *tx = NULL;
@@ -55,11 +56,7 @@ static bool read_space(struct upload *u, struct err *err)
         *err = why;
         return false;
     }
-    if (ns.incarnation != u->namespace_incarnation) {
-        return upload_unknown(err);
-    }
-    upload_table_set_space(u, &ns);
-    return true;
+    return ns.incarnation == u->namespace_incarnation || upload_unknown(err);
 }
 
 bool upload_open(struct store *store, const struct repo_name *repo, struct slice id,
@@ -72,14 +69,14 @@ bool upload_open(struct store *store, const struct repo_name *repo, struct slice
         return false;
     }
     atomic_store(&u->last_used_us, now_us);
-    if (!upload_file_open(u, &why) || !upload_file_read_back(u, &why) || !read_space(u, &why)) {
+    if (!upload_file_open(u, &why) || !upload_file_read_back(u, &why) || !is_alive(u, &why)) {
         upload_close(u);
         if (err) {
             *err = why;
         }
         return false;
     }
-    upload_table_hold(u);
+    upload_table_unclaim(u);
     *out = u;
     return true;
 }
@@ -96,6 +93,7 @@ void upload_close(struct upload *upload)
         upload_table_remove(upload);
         return;
     }
+    upload->announced = -1;
     upload_file_close(upload); /* an idle session costs no descriptor */
     upload_table_give_back(upload);
 }
@@ -122,6 +120,17 @@ bool upload_expect(const struct upload *upload, int64_t offset, struct err *err)
                    (long long)offset, (long long)received);
 }
 
+bool upload_announce(struct upload *upload, int64_t bytes, struct err *err)
+{
+    int64_t received = upload_received(upload);
+    int64_t end = 0;
+    if (__builtin_add_overflow(received, bytes, &end)) {
+        return err_set(err, ERR_SIZE_INVALID, "no blob has so many bytes");
+    }
+    upload->announced = end;
+    return upload_table_is_reserved(upload, end) || upload_reserve(upload, end, received, err);
+}
+
 bool upload_append(struct upload *upload, struct slice bytes, int64_t now_us, struct err *err)
 {
     int64_t at = upload_received(upload);
@@ -132,11 +141,12 @@ bool upload_append(struct upload *upload, struct slice bytes, int64_t now_us, st
                        "the upload was being finished when the server stopped: finish it, or begin "
                        "a new one");
     }
-    if (!upload_table_reserve(upload, more, err)) {
+    if (!upload_table_claim(upload, at + more) &&
+        !upload_reserve(upload, at + more, at + more, err)) {
         return false;
     }
     if (!upload_file_write(upload, bytes, at, err)) {
-        upload_table_release(upload, more);
+        upload_table_unclaim(upload);
         return false;
     }
     hash_update(upload->sha256, bytes.p, bytes.n);

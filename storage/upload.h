@@ -7,6 +7,10 @@
  *   3. After upload_finish has returned true the blob survives power loss; after a digest mismatch
  *      nothing is kept.
  *   4. A session and the bytes received so far survive a restart of the process, not power loss.
+ *   5. What a session has received is reserved in the index, so that its namespace's used and
+ *      reserved bytes together stay within the quota (namespace.h). Only a single upload of at most
+ *      1 MiB holds nothing before the transaction that makes it a blob.
+ *   6. An idle session holds neither a descriptor nor, when there are many, a hash.
  *
  * None of these may be called while the thread has a snapshot open. A request takes a session with
  * upload_start or upload_open and gives it back with upload_close, on every way out. The sessions
@@ -51,9 +55,12 @@ const char *upload_id(const struct upload *upload);
 int64_t upload_received(const struct upload *upload);
 /* Checks the first byte's position of a chunk. Expected errors: ERR_UPLOAD_RANGE; the session goes on. */
 bool upload_expect(const struct upload *upload, int64_t offset, struct err *err) MUST_USE;
+/* What the request will append, when it says so: what cannot fit is refused before it is sent.
+ * Expected errors: ERR_QUOTA, ERR_UPLOAD_UNKNOWN. Worker threads. */
+bool upload_announce(struct upload *upload, int64_t bytes, struct err *err) MUST_USE;
 /* Appends bytes. After an error nothing of them counts as received.
  * Expected errors: ERR_NO_SPACE, ERR_QUOTA (with the unfinished uploads of the namespace beside
- * it), ERR_UPLOAD_INVALID (a crash stopped it while it was being finished: what it holds may be a
+ * it), ERR_UPLOAD_UNKNOWN (the namespace was deleted meanwhile), ERR_UPLOAD_INVALID (a crash stopped it while it was being finished: what it holds may be a
  * blob by now, so it can only be finished or given up). Worker threads. */
 bool upload_append(struct upload *upload, struct slice bytes, int64_t now_us,
                    struct err *err) MUST_USE;
@@ -75,6 +82,11 @@ bool upload_status(struct store *store, const struct repo_name *repo, struct sli
  * use). */
 bool upload_cancel(struct store *store, const struct repo_name *repo, struct slice id,
                    int64_t account_id, int64_t now_us, struct err *err) MUST_USE;
+/* db_write for what takes room in a repository's namespace (repository_charge): when it does not
+ * fit, what unfinished uploads have reserved and not filled is taken back, and it is run again.
+ * Expected errors: those of fn. Not the writer. */
+bool upload_make_room(struct store *store, const struct repo_name *repo, db_write_fn fn, void *arg,
+                      struct err *err) MUST_USE;
 /* Ends sessions that were idle too long, at most `max` per call, and removes what a crash left of
  * uploads that nobody knows any more.
  *   ended_out   how many; may be NULL

@@ -8,7 +8,7 @@ bool upload_end(struct upload *u, struct err *err)
     if (u->fd >= 0 && !upload_file_remove_published(u->store, u->fd, err)) {
         return false;
     }
-    bool done = u->kind == UPLOAD_SINGLE || db_write(u->store->db, upload_row_delete, u->id, err);
+    bool done = !u->has_row || db_write(u->store->db, upload_row_delete, u->id, err);
     /* also when the row stays: nobody shall finish a file that was given up */
     struct err why = {0};
     if (!fsx_unlink(u->store->uploads_fd, u->id, &why) && done) {

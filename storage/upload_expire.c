@@ -88,13 +88,16 @@ static bool expire_sessions(struct store *store, int64_t before_us, int max, int
 
 /* --- files of uploads that a crash cut short -------------------------------------------------- */
 
-static bool remove_file(struct store *store, const char *id, struct err *err)
+/* In the order of upload_end. */
+static bool remove_file(struct store *store, char *id, struct err *err)
 {
     auto_fd int fd = openat(store->uploads_fd, id, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
         return err_sys(err, errno, "open the left-over upload %s", id);
     }
-    return upload_file_remove_published(store, fd, err) && fsx_unlink(store->uploads_fd, id, err);
+    return upload_file_remove_published(store, fd, err) &&
+           db_write(store->db, upload_row_delete, id, err) &&
+           fsx_unlink(store->uploads_fd, id, err);
 }
 
 /* In nobody's way: what cannot be removed is tried again after the next start. */
@@ -124,7 +127,25 @@ bool upload_expire(struct store *store, int64_t now_us, int max, int *ended_out,
 
 /* --- at the start ----------------------------------------------------------------------------- */
 
-/* Its bytes count for the quota from now on; they are read when somebody goes on with it. */
+/* More bytes than its row has reserved: power loss took the reservation, or the last version made
+ * none. What finds no room now was never promised to survive that. */
+static bool reserve_again(struct upload *u, int64_t size, struct err *err)
+{
+    struct err why = {0};
+    u->announced = size;
+    if (size <= u->reserved || upload_reserve(u, size, size, &why)) {
+        return true;
+    }
+    log_err(LOG_WARN, "upload_cut", &why);
+    auto_fd int fd = openat(u->store->uploads_fd, u->id, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || ftruncate(fd, u->reserved) != 0) {
+        return err_sys(err, errno, "cut the upload %s", u->id);
+    }
+    atomic_store(&u->received, u->reserved);
+    return true;
+}
+
+/* Its bytes are read when somebody goes on with it. */
 static bool remember(struct store *store, const char *id, const struct upload_row *row,
                      const struct stat *st, struct err *err)
 {
@@ -139,8 +160,12 @@ static bool remember(struct store *store, const char *id, const struct upload_ro
     if (!upload_table_add(u)) {
         BUG("a folder has each name once");
     }
+    /* a second name: it may be a blob by now, and is not cut */
+    bool done = st->st_nlink > 1 || reserve_again(u, st->st_size, err);
+    u->announced = -1;
+    upload_table_unclaim(u);
     upload_table_give_back(u);
-    return true;
+    return done;
 }
 
 static bool sweep_file(struct store *store, const char *id, struct err *err)
@@ -151,14 +176,15 @@ static bool sweep_file(struct store *store, const char *id, struct err *err)
     if (fstatat(store->uploads_fd, id, &st, AT_SYMLINK_NOFOLLOW) != 0) {
         return err_sys(err, errno, "stat of the upload %s", id);
     }
-    if (upload_row_get(store->db, id, &row, &why)) {
+    bool known = upload_row_get(store->db, id, &row, &why);
+    if (known && !row.single) {
         return remember(store, id, &row, &st, err);
     }
-    if (why.code != ERR_UPLOAD_UNKNOWN) {
+    if (!known && why.code != ERR_UPLOAD_UNKNOWN) {
         *err = why;
         return false;
     }
-    if (st.st_nlink > 1) { /* to find its other name it has to be read: not before the doors open */
+    if (known || st.st_nlink > 1) { /* to find its other name it has to be read: not before the doors open */
         upload_table_leave(store->uploads, id);
         return true;
     }

@@ -21,7 +21,6 @@ struct finish_write {
     struct upload *upload;
     const struct digest *digest;
     int64_t now_us;
-    struct namespace ns; /* out: with the blob in it */
 };
 
 static bool write_finish(struct db_tx *tx, void *arg, struct err *err)
@@ -41,10 +40,10 @@ static bool write_finish(struct db_tx *tx, void *arg, struct err *err)
         (u->repository_id != 0 && repository.id != u->repository_id)) {
         return upload_unknown(err);
     }
-    return blob_put(tx, repository.id, finish->digest, upload_received(u),
-                    u->store->limits.condemned_us, finish->now_us, err) &&
-           upload_row_delete(tx, u->id, err) &&
-           namespace_get_by_id(tx, u->namespace_id, &finish->ns, err);
+    /* what it had reserved is room for the blob */
+    return (!u->has_row || upload_row_delete(tx, u->id, err)) &&
+           blob_put(tx, repository.id, finish->digest, upload_received(u),
+                    u->store->limits.condemned_us, finish->now_us, err);
 }
 
 /* File before row, both under the digest's lock: the collector cannot come between. */
@@ -55,15 +54,12 @@ static bool publish_and_commit(struct upload *u, const struct digest *digest, in
     bool existed = false;
     store_digest_lock(u->store, digest);
     bool published = upload_file_publish(u, digest, &existed, err);
-    bool done = published && db_write(u->store->db, write_finish, &finish, err);
+    bool done = published && upload_make_room(u->store, &u->repo, write_finish, &finish, err);
     if (published && !done && !existed) {
         /* the session goes on, and whoever sends the same bytes must not get a file it writes to */
         upload_file_take_back(u, digest);
     }
     store_digest_unlock(u->store, digest);
-    if (done) {
-        upload_table_set_space(u, &finish.ns); /* before its own bytes are let go */
-    }
     if (!published) {
         /* a second fsync says yes for what the first one lost: this file is not asked again */
         upload_end_quietly(u);

@@ -1,6 +1,7 @@
 /* What the files upload*.c share: an upload as it is in memory, and the steps that one of them does
  * for another. Private to them.
- *   upload_table.c   the uploads in memory, who uses which, and what a namespace's uploads hold
+ *   upload_table.c   the uploads in memory, who uses which, and what each of them may hold
+ *   upload_quota.c   the same in the index: what of a namespace's quota its uploads have reserved
  *   upload_row.c     the rows of the table upload
  *   upload_file.c    the files of uploads/, their hashes, their way to blobs/ and back
  *   upload_end.c     an end without a blob
@@ -9,13 +10,16 @@
 #define STORAGE_UPLOAD_INTERNAL_H
 
 #include "base/hash.h"
-#include "storage/namespace.h"
+#include "storage/repository.h"
 #include "storage/store_private.h"
 #include "storage/upload.h"
 
 #include <stdatomic.h>
 
-struct space; /* upload_table.c */
+/* How much a session may hold without asking the index again; reserved when it begins. */
+#define UPLOAD_FIRST_STEP (INT64_C(1024) * 1024)
+/* Idle sessions whose hash is kept in memory; the files of others are read again. */
+#define UPLOAD_HASHES_MAX 1024
 
 struct upload {
     struct store *store;
@@ -31,6 +35,8 @@ struct upload {
     int fd;
     struct hash *sha256; /* NULL: its file was not read back yet */
     int64_t written_back;
+    int64_t announced; /* where this request will end; -1: it does not say */
+    bool has_row;      /* in the table upload: always, but for a single one that is small */
     bool sealed; /* the file has a name under blobs/ too: what it holds may be somebody's blob */
 
     atomic_int_fast64_t received;
@@ -39,9 +45,11 @@ struct upload {
     /* under the table's lock */
     bool busy;
     bool over;
-    int64_t reserved; /* bytes of its namespace's space */
-    struct space *space;
+    int64_t claimed;  /* bytes received and about to be written */
+    int64_t reserved; /* how far it may go; never more than its row says. A single one without a row
+                         may go a first step, and the transaction of its end decides */
     struct upload *next;
+    struct upload *colder, *warmer; /* idle ones with a hash, by their last use */
 };
 
 /* --- upload_table.c: any thread --------------------------------------------------------------- */
@@ -51,7 +59,7 @@ struct upload {
 struct upload *upload_new(struct store *store, const char *id, enum upload_kind kind);
 void upload_free(struct upload *u);
 
-/* Puts an upload whose namespace and received bytes are known into memory. False when its id is
+/* Puts an upload whose namespace, received bytes and reservation are known into memory. False when its id is
  * there already; it stays the caller's. */
 bool upload_table_add(struct upload *u) MUST_USE;
 /* Takes an upload out and frees it. */
@@ -67,24 +75,37 @@ enum upload_found {
 bool upload_table_take(struct uploads *uploads, const struct repo_name *repo, const char *id,
                        int64_t account_id, struct upload **out, struct err *err) MUST_USE;
 void upload_table_give_back(struct upload *u);
-/* From here on it does not exist for anybody, and holds no space. */
+/* From here on it does not exist for anybody. */
 void upload_table_end(struct upload *u);
 enum upload_found upload_table_look(struct uploads *uploads, const struct repo_name *repo,
                                     const char *id, int64_t account_id, int64_t *received_out);
 /* False when it is not in memory. INT64_MAX in *out when a request is using it. */
 bool upload_table_last_used(struct uploads *uploads, const char *id, int64_t *out);
 
-/* What the index says of the namespace: more unfinished bytes than fit beside `used_bytes` are
- * refused. An upload's namespace has been told of before the first upload_table_reserve. */
-void upload_table_set_space(struct upload *u, const struct namespace *ns);
-/* Bytes that are about to be written. Expected errors: ERR_QUOTA. */
-bool upload_table_reserve(struct upload *u, int64_t bytes, struct err *err) MUST_USE;
-void upload_table_release(struct upload *u, int64_t bytes);
-/* It holds what it has received, whatever it held before. */
-void upload_table_hold(struct upload *u);
+/* May it grow to `end` bytes? Then they are claimed. */
+bool upload_table_claim(struct upload *u, int64_t end) MUST_USE;
+/* It holds what it has received: nothing more is about to be written. */
+void upload_table_unclaim(struct upload *u);
+bool upload_table_is_reserved(struct upload *u, int64_t end);
+void upload_table_set_space(struct upload *u, int64_t reserved, int64_t claimed);
+/* What it may hold, at most `room` of it; less is remembered. */
+int64_t upload_table_limit_space(struct upload *u, int64_t room);
+/* Nobody's reservation grows or shrinks while another thread has this, but for uploads that begin:
+ * their row is written on the writer thread, where the shrinking is done too. Held over
+ * transactions; never taken on the writer thread. */
+void upload_table_lock_space(struct uploads *uploads);
+void upload_table_unlock_space(struct uploads *uploads);
+struct upload_hold {
+    char id[UPLOAD_ID_MAX];
+    int64_t bytes;
+};
+/* Lets every upload of a namespace hold what it has claimed and no more. Returns how much that is
+ * for each; the caller frees. */
+struct upload_hold *upload_table_shrink(struct uploads *uploads, int64_t namespace_id,
+                                        size_t *count_out);
 
-/* Files whose upload nobody knows and that are published: kept until somebody has time to find
- * under which digest. */
+/* Files whose upload nobody knows, and that have a row or are published: kept until somebody has
+ * time to find under which digest. */
 void upload_table_leave(struct uploads *uploads, const char *id);
 /* False when there is none. */
 bool upload_table_next_left(struct uploads *uploads, char id_out[UPLOAD_ID_MAX]);
@@ -93,6 +114,8 @@ bool upload_table_next_left(struct uploads *uploads, char id_out[UPLOAD_ID_MAX])
 
 struct upload_row {
     int64_t repository_id, namespace_id, namespace_incarnation, account_id, started_us;
+    bool single; /* its request died with the process that it ran in */
+    int64_t reserved;
     char repo[REPO_NAME_MAX + 1];
 };
 
@@ -106,7 +129,18 @@ bool upload_row_is_of(const struct upload_row *row, const struct repo_name *repo
 /* The session a row describes, without its bytes. As upload_new. */
 struct upload *upload_row_session(struct store *store, const char *id, const struct repo_name *repo,
                                   const struct upload_row *row);
-/* A db_write_fn; arg is the id. */
+/* The caller has reserved the bytes in the namespace. Writer. */
+bool upload_row_insert(struct db_tx *tx, const struct upload *u,
+                       const struct repository *repository, int64_t reserved, int64_t now_us,
+                       struct err *err) MUST_USE;
+/* What the row has reserved; *found_out: there is a row. Writer. */
+bool upload_row_reserved(struct db_tx *tx, const char *id, bool *found_out, int64_t *out,
+                         struct err *err) MUST_USE;
+/* The namespace's sum is the caller's. Writer. */
+bool upload_row_set_reserved(struct db_tx *tx, const char *id, int64_t bytes,
+                             struct err *err) MUST_USE;
+/* Removes the row, if there is one, and gives back what it had reserved. A db_write_fn; arg is the
+ * id. */
 bool upload_row_delete(struct db_tx *tx, void *id, struct err *err) MUST_USE;
 
 /* --- upload_file.c: the request that uses the upload ------------------------------------------ */
@@ -136,6 +170,14 @@ bool upload_file_remove_published(struct store *store, int fd, struct err *err) 
 void upload_file_unlink(const struct upload *u);
 /* When it was last written; 0 when it is not there. */
 int64_t upload_file_written_us(const struct store *store, const char *id);
+
+/* --- upload_quota.c --------------------------------------------------------------------------- */
+
+/* Reserves in the index what an upload needs to become `need` bytes, and a step more when there is
+ * room. What other uploads of the namespace have reserved and not filled makes room.
+ *   claimed   bytes that it holds from then on; need, or what it has received
+ * Expected errors: ERR_QUOTA, ERR_UPLOAD_UNKNOWN (ended, or its namespace is gone). */
+bool upload_reserve(struct upload *u, int64_t need, int64_t claimed, struct err *err) MUST_USE;
 
 /* --- upload_end.c, upload.c ------------------------------------------------------------------- */
 

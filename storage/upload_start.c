@@ -93,19 +93,17 @@ struct start_write {
 static bool write_start(struct db_tx *tx, void *arg, struct err *err)
 {
     struct start_write *start = arg;
-    const struct upload *u = start->upload;
+    struct upload *u = start->upload;
     struct repository repository;
-    if (!repository_ensure(tx, &u->repo, start->now_us, &repository, NULL, err)) {
+    struct namespace ns;
+    if (!repository_ensure(tx, &u->repo, start->now_us, &repository, NULL, err) ||
+        !namespace_get_by_id(tx, repository.namespace_id, &ns, err)) {
         return false;
     }
     start->repository_id = repository.id;
-    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_UPLOAD_INSERT);
-    db_bind_str(q, 1, u->id);
-    db_bind_int(q, 2, repository.id);
-    db_bind_int(q, 3, repository.namespace_incarnation);
-    db_bind_int(q, 4, u->account_id);
-    db_bind_int(q, 5, start->now_us);
-    return db_run(q, err);
+    int64_t reserved = upload_table_limit_space(u, namespace_room(&ns));
+    return namespace_reserve(tx, ns.id, reserved, err) &&
+           upload_row_insert(tx, u, &repository, reserved, start->now_us, err);
 }
 
 static bool store_start(struct upload *u, int64_t now_us, struct err *err)
@@ -119,6 +117,7 @@ static bool store_start(struct upload *u, int64_t now_us, struct err *err)
         return false;
     }
     u->repository_id = start.repository_id;
+    u->has_row = true;
     return true;
 }
 
@@ -141,15 +140,16 @@ bool upload_start(struct store *store, const struct repo_name *repo, enum upload
         upload_free(u);
         return false;
     }
-    if (!store_start(u, now_us, err)) {
-        upload_file_unlink(u);
-        upload_free(u);
-        return false;
-    }
+    /* known before its row: who looks for room finds it */
+    u->reserved = namespace_room(&ns) < UPLOAD_FIRST_STEP ? namespace_room(&ns) : UPLOAD_FIRST_STEP;
     if (!upload_table_add(u)) {
         BUG("a random id came twice");
     }
-    upload_table_set_space(u, &ns);
+    if (!store_start(u, now_us, err)) {
+        upload_file_unlink(u);
+        upload_table_remove(u);
+        return false;
+    }
     *out = u;
     return true;
 }

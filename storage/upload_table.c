@@ -5,15 +5,6 @@
 
 #define BUCKETS 256
 
-/* What the unfinished uploads of one namespace hold, while there are any. */
-struct space {
-    int64_t namespace_id;
-    int64_t quota_bytes, used_bytes; /* as the index last said; quota 0: none */
-    int64_t reserved;                /* of all its uploads */
-    int uploads;
-    struct space *next;
-};
-
 struct left {
     char id[UPLOAD_ID_MAX];
     struct left *next;
@@ -21,8 +12,10 @@ struct left {
 
 struct uploads {
     pthread_mutex_t lock;
+    pthread_mutex_t space_lock; /* upload_table_lock_space; taken before the other */
     struct upload *buckets[BUCKETS];
-    struct space *spaces[BUCKETS];
+    struct upload *coldest, *warmest;
+    int warm;
     struct left *left;
 };
 
@@ -30,6 +23,7 @@ struct uploads *uploads_new(void)
 {
     struct uploads *uploads = xcalloc(1, sizeof(*uploads));
     pthread_mutex_init(&uploads->lock, NULL);
+    pthread_mutex_init(&uploads->space_lock, NULL);
     return uploads;
 }
 
@@ -40,6 +34,7 @@ struct upload *upload_new(struct store *store, const char *id, enum upload_kind 
     snprintf(u->id, sizeof(u->id), "%s", id);
     u->kind = kind;
     u->fd = -1;
+    u->announced = -1;
     u->busy = true;
     return u;
 }
@@ -51,95 +46,127 @@ void upload_free(struct upload *u)
     free(u);
 }
 
-/* --- the space of a namespace: with the lock held --------------------------------------------- */
+/* --- what they may hold ----------------------------------------------------------------------- */
 
-static struct space **space_bucket(struct uploads *uploads, int64_t namespace_id)
-{
-    return &uploads->spaces[(uint64_t)namespace_id % BUCKETS];
-}
-
-static void join_space(struct uploads *uploads, struct upload *u)
-{
-    struct space **bucket = space_bucket(uploads, u->namespace_id);
-    struct space *s = *bucket;
-    while (s && s->namespace_id != u->namespace_id) {
-        s = s->next;
-    }
-    if (!s) {
-        s = xcalloc(1, sizeof(*s));
-        s->namespace_id = u->namespace_id;
-        s->next = *bucket;
-        *bucket = s;
-    }
-    s->uploads++;
-    u->space = s;
-    u->reserved = upload_received(u);
-    s->reserved += u->reserved;
-}
-
-static void give_space(struct upload *u)
-{
-    u->space->reserved -= u->reserved;
-    u->reserved = 0;
-}
-
-static void leave_space(struct uploads *uploads, struct upload *u)
-{
-    struct space *s = u->space;
-    give_space(u);
-    u->space = NULL;
-    if (--s->uploads > 0) {
-        return;
-    }
-    struct space **at = space_bucket(uploads, s->namespace_id);
-    while (*at != s) {
-        at = &(*at)->next;
-    }
-    *at = s->next;
-    free(s);
-}
-
-void upload_table_set_space(struct upload *u, const struct namespace *ns)
+bool upload_table_claim(struct upload *u, int64_t end)
 {
     struct uploads *uploads = u->store->uploads;
     pthread_mutex_lock(&uploads->lock);
-    u->space->quota_bytes = ns->quota_bytes;
-    u->space->used_bytes = ns->used_bytes;
-    pthread_mutex_unlock(&uploads->lock);
-}
-
-/* Early, so that nobody sends what cannot stay; the transaction of upload_finish decides. */
-bool upload_table_reserve(struct upload *u, int64_t bytes, struct err *err)
-{
-    struct uploads *uploads = u->store->uploads;
-    pthread_mutex_lock(&uploads->lock);
-    struct space *s = u->space;
-    bool fits = s->quota_bytes == 0 || bytes <= s->quota_bytes - s->used_bytes - s->reserved;
+    bool fits = end <= u->reserved;
     if (fits) {
-        s->reserved += bytes;
-        u->reserved += bytes;
+        u->claimed = end;
     }
     pthread_mutex_unlock(&uploads->lock);
-    return fits || err_set(err, ERR_QUOTA, "");
+    return fits;
 }
 
-void upload_table_release(struct upload *u, int64_t bytes)
+void upload_table_unclaim(struct upload *u)
 {
     struct uploads *uploads = u->store->uploads;
     pthread_mutex_lock(&uploads->lock);
-    u->space->reserved -= bytes;
-    u->reserved -= bytes;
+    u->claimed = upload_received(u);
     pthread_mutex_unlock(&uploads->lock);
 }
 
-void upload_table_hold(struct upload *u)
+bool upload_table_is_reserved(struct upload *u, int64_t end)
 {
     struct uploads *uploads = u->store->uploads;
     pthread_mutex_lock(&uploads->lock);
-    give_space(u);
-    u->reserved = upload_received(u);
-    u->space->reserved += u->reserved;
+    bool reserved = end <= u->reserved;
     pthread_mutex_unlock(&uploads->lock);
+    return reserved;
+}
+
+void upload_table_set_space(struct upload *u, int64_t reserved, int64_t claimed)
+{
+    struct uploads *uploads = u->store->uploads;
+    pthread_mutex_lock(&uploads->lock);
+    u->reserved = reserved;
+    u->claimed = claimed;
+    pthread_mutex_unlock(&uploads->lock);
+}
+
+int64_t upload_table_limit_space(struct upload *u, int64_t room)
+{
+    struct uploads *uploads = u->store->uploads;
+    pthread_mutex_lock(&uploads->lock);
+    u->reserved = u->reserved < room ? u->reserved : room;
+    int64_t reserved = u->reserved;
+    pthread_mutex_unlock(&uploads->lock);
+    return reserved;
+}
+
+void upload_table_lock_space(struct uploads *uploads)
+{
+    pthread_mutex_lock(&uploads->space_lock);
+}
+
+void upload_table_unlock_space(struct uploads *uploads)
+{
+    pthread_mutex_unlock(&uploads->space_lock);
+}
+
+/* With the lock held. */
+static size_t count_of(const struct uploads *uploads, int64_t namespace_id)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (const struct upload *u = uploads->buckets[i]; u; u = u->next) {
+            n += u->namespace_id == namespace_id;
+        }
+    }
+    return n;
+}
+
+static void shrink(struct upload *u, struct upload_hold *out)
+{
+    u->reserved = u->reserved < u->claimed ? u->reserved : u->claimed;
+    out->bytes = u->claimed;
+    memcpy(out->id, u->id, sizeof(out->id));
+}
+
+struct upload_hold *upload_table_shrink(struct uploads *uploads, int64_t namespace_id,
+                                        size_t *count_out)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&uploads->lock);
+    struct upload_hold *holds = xcalloc(count_of(uploads, namespace_id) + 1, sizeof(*holds));
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (struct upload *u = uploads->buckets[i]; u; u = u->next) {
+            if (u->namespace_id == namespace_id) {
+                shrink(u, &holds[n++]);
+            }
+        }
+    }
+    pthread_mutex_unlock(&uploads->lock);
+    *count_out = n;
+    return holds;
+}
+
+/* --- hashes of idle ones: with the lock held -------------------------------------------------- */
+
+static void cool(struct uploads *uploads, struct upload *u)
+{
+    if (uploads->coldest != u && !u->colder) {
+        return; /* it is not among the warm */
+    }
+    *(u->colder ? &u->colder->warmer : &uploads->coldest) = u->warmer;
+    *(u->warmer ? &u->warmer->colder : &uploads->warmest) = u->colder;
+    u->colder = u->warmer = NULL;
+    uploads->warm--;
+}
+
+static void warm(struct uploads *uploads, struct upload *u)
+{
+    u->colder = uploads->warmest;
+    *(u->colder ? &u->colder->warmer : &uploads->coldest) = u;
+    uploads->warmest = u;
+    if (++uploads->warm > UPLOAD_HASHES_MAX) {
+        struct upload *coldest = uploads->coldest;
+        cool(uploads, coldest);
+        hash_free(coldest->sha256);
+        coldest->sha256 = NULL;
+    }
 }
 
 /* --- the table -------------------------------------------------------------------------------- */
@@ -151,13 +178,13 @@ void uploads_free(struct uploads *uploads)
         while (uploads->buckets[i]) {
             struct upload *u = uploads->buckets[i];
             uploads->buckets[i] = u->next;
-            leave_space(uploads, u);
             upload_free(u);
         }
     }
     while (upload_table_next_left(uploads, id)) {
         /* each call frees one */
     }
+    pthread_mutex_destroy(&uploads->space_lock);
     pthread_mutex_destroy(&uploads->lock);
     free(uploads);
 }
@@ -195,7 +222,6 @@ bool upload_table_add(struct upload *u)
         struct upload **bucket = bucket_of(uploads, u->id);
         u->next = *bucket;
         *bucket = u;
-        join_space(uploads, u);
     }
     pthread_mutex_unlock(&uploads->lock);
     return first;
@@ -210,7 +236,6 @@ void upload_table_remove(struct upload *u)
         at = &(*at)->next;
     }
     *at = u->next;
-    leave_space(uploads, u);
     pthread_mutex_unlock(&uploads->lock);
     upload_free(u);
 }
@@ -227,6 +252,7 @@ bool upload_table_take(struct uploads *uploads, const struct repo_name *repo, co
         taken = err_set(err, ERR_UPLOAD_INVALID, "another request is using this upload");
     } else if (u) {
         u->busy = true;
+        cool(uploads, u);
     }
     pthread_mutex_unlock(&uploads->lock);
     *out = taken ? u : NULL;
@@ -235,17 +261,19 @@ bool upload_table_take(struct uploads *uploads, const struct repo_name *repo, co
 
 void upload_table_give_back(struct upload *u)
 {
-    pthread_mutex_t *lock = &u->store->uploads->lock;
-    pthread_mutex_lock(lock);
+    struct uploads *uploads = u->store->uploads;
+    pthread_mutex_lock(&uploads->lock);
     u->busy = false;
-    pthread_mutex_unlock(lock);
+    if (u->sha256) {
+        warm(uploads, u);
+    }
+    pthread_mutex_unlock(&uploads->lock);
 }
 
 void upload_table_end(struct upload *u)
 {
     pthread_mutex_lock(&u->store->uploads->lock);
     u->over = true;
-    give_space(u);
     pthread_mutex_unlock(&u->store->uploads->lock);
 }
 

@@ -70,7 +70,7 @@ static int64_t namespace_make(struct house *h, const char *name, enum visibility
     struct namespace ns;
     struct err err = {0};
     const struct namespace_name parsed = ns_name(name);
-    if (!space_create(h->auth, &h->admin, &h->actor, &parsed, visibility, NOW, &ns, &err)) {
+    if (!space_create(h->auth, &h->admin, &h->actor, &parsed, &(struct space_settings){.visibility = visibility}, NOW, &ns, &err)) {
         fail_msg("namespace %s: %s (%s)", name, err.msg, err.detail);
     }
     return ns.id;
@@ -845,7 +845,7 @@ static void administration_needs_rights(void **state)
     assert_int_equal(identify_bearer(h, session.text, &alice, &err), AUTH_OK);
 
     assert_false(
-        space_create(h->auth, &alice, &h->actor, &fresh, VISIBILITY_PRIVATE, NOW, &made, &err));
+        space_create(h->auth, &alice, &h->actor, &fresh, &(struct space_settings){.visibility = VISIBILITY_PRIVATE}, NOW, &made, &err));
     assert_int_equal(err.code, ERR_DENIED);
     struct user_new user = {.administrator = true};
     assert_true(email_parse(SLICE_LIT("eve@example.org"), &user.email, &err));
@@ -886,11 +886,11 @@ static void names_that_are_refused(void **state)
     struct err err = {0};
     const struct namespace_name host = ns_name("reg.example.org");
     assert_false(
-        space_create(h->auth, &h->admin, &h->actor, &host, VISIBILITY_PRIVATE, NOW, &made, &err));
+        space_create(h->auth, &h->admin, &h->actor, &host, &(struct space_settings){.visibility = VISIBILITY_PRIVATE}, NOW, &made, &err));
     assert_int_equal(err.code, ERR_INVALID);
     const struct namespace_name twice = ns_name("ns");
     assert_false(
-        space_create(h->auth, &h->admin, &h->actor, &twice, VISIBILITY_PRIVATE, NOW, &made, &err));
+        space_create(h->auth, &h->admin, &h->actor, &twice, &(struct space_settings){.visibility = VISIBILITY_PRIVATE}, NOW, &made, &err));
     assert_int_equal(err.code, ERR_CONFLICT);
     assert_true(space_create_by_push(h->auth, &h->admin, &h->actor, &twice, NOW,
                                      &err)); /* there already: fine */

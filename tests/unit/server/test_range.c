@@ -74,6 +74,8 @@ static const struct content_range_case content_ranges[] = {
     {"5", false, 0, 0},
     {"0x0-5", false, 0, 0},
     {"0-5-9", false, 0, 0},
+    {"0-9223372036854775806", true, 0, INT64_MAX - 1},
+    {"0-9223372036854775807", false, 0, 0}, /* one byte more than can be counted */
     {"0-99999999999999999999", false, 0, 0},
 };
 

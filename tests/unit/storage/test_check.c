@@ -1,5 +1,6 @@
 /* The check finds what a fault would leave, and nothing in a store that is well. */
 #include "storage/check.h"
+#include "storage/schema.h"
 #include "storage/gc.h"
 #include "storage/schema.h"
 #include "tests/unit/storage/image.h"
@@ -90,6 +91,7 @@ static void a_fault_in_the_index_is_found(void **state)
 {
     static const struct fault faults[] = {
         {"UPDATE namespace SET used_bytes = used_bytes + 1", "are counted"},
+        {"UPDATE namespace SET reserved_bytes = 5", "they have reserved 0"},
         {"UPDATE repository SET manifest_count = 7", "7 manifests are counted, 1 are there"},
         {"UPDATE manifest SET content = zeroblob(size)", "its bytes do not have that digest"},
         {"UPDATE manifest SET media_type = 'text/x y'", "it does not read: "},

@@ -11,6 +11,7 @@
 
 #define FIRST SLICE_LIT("first half, ")
 #define SECOND SLICE_LIT("second half")
+#define HASHES_KEPT 1024 /* of idle sessions */
 #define WHOLE SLICE_LIT("first half, second half")
 
 static int files_in(const struct world *w, const char *folder)
@@ -493,6 +494,43 @@ static void one_more_than_the_limit_ends_the_longest_idle(void **state)
     assert_int_equal(files_in(w, "uploads"), 3);
 }
 
+/* Whether a session's hash is still in memory: bytes that are changed behind its back are noticed
+ * only when they are read again. */
+static bool is_read_again(struct world *w, const char *id)
+{
+    char path[64];
+    struct err err = {0};
+    struct digest digest = digest_of(FIRST);
+    snprintf(path, sizeof(path), "uploads/%s", id);
+    auto_fd int fd = openat(w->folder.fd, path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "F", 1, 0), 1);
+    struct upload *u = take_again(w, id, T0);
+    bool finished = upload_finish(u, &digest, T0, NULL, &err);
+    upload_close(u);
+    assert_true(finished || err.code == ERR_DIGEST_INVALID);
+    return !finished;
+}
+
+static void only_so_many_idle_sessions_keep_their_hash(void **state)
+{
+    struct world *w = *state;
+    struct store_limits limits = *store_get_limits(w->store);
+    limits.uploads_per_account = HASHES_KEPT + 10;
+    store_set_limits(w->store, &limits);
+    char coldest[UPLOAD_ID_MAX], next[UPLOAD_ID_MAX], used[UPLOAD_ID_MAX], other[UPLOAD_ID_MAX];
+    begin(w, used);
+    begin(w, coldest);
+    begin(w, next);
+    for (int i = 3; i < HASHES_KEPT; i++) {
+        begin(w, other);
+    }
+    upload_close(take_again(w, used, T0)); /* so it is the last to cool */
+    begin(w, other);                       /* one more than are kept */
+    assert_true(is_read_again(w, coldest));
+    assert_false(is_read_again(w, next));
+    assert_false(is_read_again(w, used));
+}
+
 static void idle_sessions_end(void **state)
 {
     struct world *w = *state;
@@ -795,6 +833,7 @@ int main(void)
         WORLD_TEST(quota_counts_the_uploads_of_the_last_run),
         WORLD_TEST(what_became_a_blob_still_counts),
         WORLD_TEST(one_more_than_the_limit_ends_the_longest_idle),
+        WORLD_TEST(only_so_many_idle_sessions_keep_their_hash),
         WORLD_TEST(idle_sessions_end),
         WORLD_TEST(a_published_file_without_a_row_goes_with_its_session),
         WORLD_TEST(a_published_file_is_taken_by_a_second_put),
