@@ -3,7 +3,6 @@
 #include "storage/audit.h"
 #include "storage/credential.h"
 #include "storage/policy.h"
-#include "storage/schema.h"
 #include "storage/session.h"
 #include "storage/statements.h"
 #include "tests/unit/storage/world.h"
@@ -406,25 +405,6 @@ static void entries_are_chained(void **state)
     assert_int_equal(bad, 0);
 }
 
-static void run_sql(struct world *w, const char *sql)
-{
-    char path[200];
-    struct db *db = NULL;
-    store_close(w->store);
-    w->store = NULL;
-    snprintf(path, sizeof(path), "%s/index.db", w->folder.path);
-    struct db_options options = {path, &sql, 1, schema_migrations, schema_migration_count};
-    OK(db_open(&options, &db, err));
-    struct write write;
-    struct db_tx *tx = write_begin(&write, db);
-    struct db_stmt *q = db_stmt(tx, 0);
-    OK(db_run(q, err));
-    db_stmt_done(q);
-    write_end(&write, true);
-    db_close(db);
-    world_open(w);
-}
-
 struct forgery {
     const char *name, *sql;
 };
@@ -447,7 +427,7 @@ static void a_changed_entry_is_found(void **state)
         world_setup(&inner);
         struct world *w = inner;
         add_entries(w, 5);
-        run_sql(w, cases[i].sql);
+        world_run_sql(w, cases[i].sql);
         READ(w)
         {
             OK(audit_verify(tx, 0, 100, &bad, err));

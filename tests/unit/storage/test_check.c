@@ -1,6 +1,5 @@
 /* The check finds what a fault would leave, and nothing in a store that is well. */
 #include "storage/check.h"
-#include "storage/schema.h"
 #include "storage/gc.h"
 #include "storage/schema.h"
 #include "tests/unit/storage/image.h"
@@ -64,25 +63,6 @@ static void a_used_store_is_well(void **state)
     assert_int_equal(r.blobs, 2);
 }
 
-/* One statement on the closed index. */
-static void run_sql(struct world *w, const char *sql)
-{
-    char path[200];
-    struct db *db = NULL;
-    store_close(w->store);
-    snprintf(path, sizeof(path), "%s/index.db", w->folder.path);
-    struct db_options options = {path, &sql, 1, schema_migrations, schema_migration_count};
-    OK(db_open(&options, &db, err));
-    struct write write;
-    struct db_tx *tx = write_begin(&write, db);
-    struct db_stmt *q = db_stmt(tx, 0);
-    OK(db_run(q, err));
-    db_stmt_done(q);
-    write_end(&write, true);
-    db_close(db);
-    world_open(w);
-}
-
 struct fault {
     const char *sql, *want;
 };
@@ -112,7 +92,7 @@ static void a_fault_in_the_index_is_found(void **state)
         struct world *w = inner;
         push_image(w, "{}", "one");
         push_blob(w, "alone");
-        run_sql(w, faults[i].sql);
+        world_run_sql(w, faults[i].sql);
         struct check_report r = check(w, CHECK_INDEX, &text);
         world_teardown(&inner);
         CHECK_CASE(r.findings >= 1 && strstr(text.p, faults[i].want), faults[i].sql);

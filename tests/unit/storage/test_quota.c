@@ -1,7 +1,6 @@
 /* Quotas: used and reserved bytes together stay within them, whoever comes between. */
 #include "storage/blob.h"
 #include "storage/check.h"
-#include "storage/schema.h"
 #include "storage/upload.h"
 #include "tests/unit/storage/image.h"
 
@@ -94,25 +93,6 @@ static void begin(struct world *w, size_t n, char id[UPLOAD_ID_MAX])
     memcpy(id, upload_id(u), UPLOAD_ID_MAX);
     OK(upload_append(u, zeros(n), T0, err));
     upload_close(u);
-}
-
-/* One statement on the closed index, as a crash could have left it. */
-static void run_sql(struct world *w, const char *sql)
-{
-    char path[200];
-    struct db *db = NULL;
-    store_close(w->store);
-    snprintf(path, sizeof(path), "%s/index.db", w->folder.path);
-    struct db_options options = {path, &sql, 1, schema_migrations, schema_migration_count};
-    OK(db_open(&options, &db, err));
-    struct write write;
-    struct db_tx *tx = write_begin(&write, db);
-    struct db_stmt *q = db_stmt(tx, 0);
-    OK(db_run(q, err));
-    db_stmt_done(q);
-    write_end(&write, true);
-    db_close(db);
-    world_open(w);
 }
 
 /* --- steps ------------------------------------------------------------------------------------ */
@@ -360,8 +340,8 @@ static void a_single_upload_of_the_last_run_ends_at_once(void **state)
 /* What power loss can leave: a session and its bytes, and the index as it was before them. */
 static void lose_reservations(struct world *w)
 {
-    run_sql(w, "UPDATE namespace SET reserved_bytes = 0");
-    run_sql(w, "UPDATE upload SET reserved_bytes = 0");
+    world_run_sql(w, "UPDATE namespace SET reserved_bytes = 0");
+    world_run_sql(w, "UPDATE upload SET reserved_bytes = 0");
 }
 
 static void bytes_without_a_reservation_get_one_at_the_start_or_are_cut(void **state)

@@ -8,6 +8,7 @@
 #include "storage/manifest.h"
 #include "storage/namespace.h"
 #include "storage/repository.h"
+#include "storage/schema.h"
 #include "storage/store.h"
 #include "tests/unit/base/check.h"
 
@@ -161,6 +162,26 @@ static inline void world_open(struct world *w)
 static inline void world_reopen(struct world *w)
 {
     store_close(w->store);
+    world_open(w);
+}
+
+/* One statement on the closed index, such as a fault or a crash could have left it. */
+static inline void world_run_sql(struct world *w, const char *sql)
+{
+    char path[200];
+    struct db *db = NULL;
+    store_close(w->store);
+    w->store = NULL;
+    snprintf(path, sizeof(path), "%s/index.db", w->folder.path);
+    struct db_options options = {path, &sql, 1, schema_migrations, schema_migration_count};
+    OK(db_open(&options, &db, err));
+    struct write write;
+    struct db_tx *tx = write_begin(&write, db);
+    struct db_stmt *q = db_stmt(tx, 0);
+    OK(db_run(q, err));
+    db_stmt_done(q);
+    write_end(&write, true);
+    db_close(db);
     world_open(w);
 }
 
