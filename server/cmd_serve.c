@@ -18,6 +18,8 @@
 #include <time.h>
 
 #define DRAIN_US (8 * US_PER_SECOND) /* of the ten seconds that a stop may take */
+#define OWN_DESCRIPTORS 256          /* database, sockets, folders, and some to spare */
+#define CONNECTIONS_MIN 16
 
 /* Everything that serves, in the order in which it was made. */
 struct serving {
@@ -41,12 +43,32 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* Connections per listener that the descriptors suffice for: each may have a file on its way. At the
+ * limit newcomers wait; without descriptors those who are in would fail, too. */
+static size_t fit_connections(const struct config *c)
+{
+    struct rlimit limit;
+    size_t wanted = (size_t)c->limits_connections;
+    size_t each = 2 * c->listen_count;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+        limit.rlim_cur >= (rlim_t)(wanted * each + OWN_DESCRIPTORS)) {
+        return wanted;
+    }
+    size_t left = limit.rlim_cur > OWN_DESCRIPTORS ? (size_t)limit.rlim_cur - OWN_DESCRIPTORS : 0;
+    size_t fit = left / each > CONNECTIONS_MIN ? left / each : CONNECTIONS_MIN;
+    log_event(LOG_WARN, "few_descriptors",
+              "limit=%llu connections=%zu wanted=%zu advice=\"raise the limit of open files\"",
+              (unsigned long long)limit.rlim_cur, fit, wanted);
+    return fit;
+}
+
 static void make_core(struct serving *s)
 {
     const struct config *c = s->config;
+    s->server.connections = fit_connections(c);
     const struct sweeper_limits limits = {.slow_after_us = c->limits_slow_after,
                                           .slow_rate = c->limits_slow_rate,
-                                          .connections = (size_t)c->limits_connections};
+                                          .connections = s->server.connections};
     uint64_t serial;
     randombytes_buf(&serial, sizeof(serial));
     atomic_init(&s->server.serial, serial);
@@ -54,9 +76,8 @@ static void make_core(struct serving *s)
     s->server.routes = route_table();
     s->server.router = router_new(route_table(), route_count());
     s->server.sweeper = sweeper_new(&limits, s->app->metrics);
-    s->server.defer =
-        defer_new(config_workers(c), (size_t)c->limits_queue,
-                  (size_t)c->limits_connections * c->listen_count + 64, s->app->metrics);
+    s->server.defer = defer_new(config_workers(c), (size_t)c->limits_queue,
+                                s->server.connections * c->listen_count + 64, s->app->metrics);
 }
 
 /* All sockets are bound before one is served, so that a port that is taken is said before anything

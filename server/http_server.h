@@ -21,6 +21,7 @@ struct http_server {
     const struct route *routes;
     struct defer *defer;
     struct sweeper *sweeper;
+    size_t connections; /* limit of each TCP listener */
     atomic_bool stopping;
     atomic_uint_fast64_t serial; /* of requests; begins at random */
     atomic_size_t active;        /* requests between their first line and the end of their answer */

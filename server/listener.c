@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#define BACKLOG 1024
+#define BACKLOG 4096            /* a full one drops newcomers, who come again seconds later */
 #define CONNECTION_MEMORY 65536 /* held by every open connection until it closes */
 #define CONTROL_CONNECTIONS 64
 
@@ -179,6 +179,28 @@ static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *
               log_quote(slice_str(text), quoted, sizeof(quoted)));
 }
 
+/* What counts as one source: an IPv4 address, the network of an IPv6 one. */
+static struct slice source_of(const struct listener *l, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
+    if (address == NULL || l->server->app->config->behind_proxy) {
+        return (struct slice){0};
+    }
+    if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const void *)address;
+        return slice_of_bytes(&v4->sin_addr, sizeof(v4->sin_addr));
+    }
+    if (address->sa_family == AF_INET6) {
+        const struct in6_addr *v6 =
+            &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+        return IN6_IS_ADDR_V4MAPPED(v6) ? slice_of_bytes(&v6->s6_addr[12], 4)
+                                        : slice_of_bytes(v6->s6_addr, 8);
+    }
+    return (struct slice){0};
+}
+
 static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
@@ -198,7 +220,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (l->kind != LISTENER_CONTROL && info != NULL) {
-        *context = peer_new(l->server->sweeper, info->connect_fd);
+        *context = peer_new(l->server->sweeper, info->connect_fd, source_of(l, connection));
     }
 }
 
@@ -212,6 +234,14 @@ static unsigned pool_size(const struct listener *l)
     return threads > 0 ? (unsigned)threads : (unsigned)(cores > 0 ? cores : 1);
 }
 
+/* With epoll the library asks a TLS connection again and again, without a pause, as long as its
+ * handshake is not done: one byte of a stranger would keep a thread busy. With poll it waits. */
+static unsigned loop_of(const struct listener *l)
+{
+    return l->kind == LISTENER_TLS ? MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_TLS
+                                   : MHD_USE_EPOLL_INTERNAL_THREAD;
+}
+
 /* Strictness 0: blanks in the target and a missing Host are left to the request gate, which answers
  * them like everything else; the library itself would write such an answer's head twice. */
 bool listener_start(struct listener *l, struct err *err)
@@ -219,7 +249,7 @@ bool listener_start(struct listener *l, struct err *err)
     const struct config *c = l->server->app->config;
     unsigned threads = pool_size(l);
     bool control = l->kind == LISTENER_CONTROL;
-    unsigned connections = control ? CONTROL_CONNECTIONS : (unsigned)c->limits_connections;
+    unsigned connections = control ? CONTROL_CONNECTIONS : (unsigned)l->server->connections;
     unsigned per_address =
         control || c->behind_proxy ? 0 : (unsigned)c->limits_connections_per_address;
     struct MHD_OptionItem more[4] = {{MHD_OPTION_END, 0, NULL}};
@@ -235,10 +265,7 @@ bool listener_start(struct listener *l, struct err *err)
                                             (void *)(uintptr_t)tls_retrieve};
     }
     more[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    if (l->kind == LISTENER_TLS) {
-        flags |= MHD_USE_TLS;
-    }
+    unsigned flags = MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | loop_of(l);
     l->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, http_on_call, l, MHD_OPTION_EXTERNAL_LOGGER, on_log, l,
         MHD_OPTION_LISTEN_SOCKET, l->fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,

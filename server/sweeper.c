@@ -7,13 +7,19 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sodium.h>
 #include <stdatomic.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <time.h>
 
-#define CROWDED_SLOW_US (5 * US_PER_SECOND) /* the rate is asked for from then on */
-#define CROWDED_HEAD_US (2 * US_PER_SECOND) /* a request whose head takes longer may go */
+/* In a crowd: how long a client may take for its next request or for the head of it, and from when
+ * on the rate is asked for. The short time is for the last eighth of the room. */
+#define PATIENCE_US (2 * US_PER_SECOND)
+#define PATIENCE_SHORT_US (US_PER_SECOND / 4)
+#define PATIENCE_SLOW_US (5 * US_PER_SECOND)
+#define SOURCES 4096    /* slots; two addresses in one slot count as one */
+#define SOURCE_SHARE 16 /* of the limit: who holds more than that part goes before others */
 #define SWEEP_US US_PER_SECOND
 #define SWEEP_PAUSE_US (US_PER_SECOND / 10) /* between two sweeps that newcomers asked for */
 
@@ -21,6 +27,7 @@ struct peer {
     LIST_ENTRY(peer) link;
     struct sweeper *sweeper;
     int fd;
+    size_t source;              /* slot of its address; SOURCES: not counted */
     atomic_uint_fast64_t phase; /* serial number * 4 + enum peer_phase */
     /* the sweeper's own: since when it sees this phase, and the connection's bytes then */
     uint_fast64_t seen;
@@ -38,6 +45,8 @@ struct sweeper {
     bool stopping;
     bool crowded; /* somebody came who makes it more than three quarters */
     size_t count;
+    unsigned by_source[SOURCES + 1];
+    unsigned char source_key[crypto_shorthash_KEYBYTES]; /* nobody chooses whose slot he shares */
     LIST_HEAD(, peer) peers;
 };
 
@@ -90,23 +99,53 @@ enum turn { TURN_SILENT, TURN_IDLE, TURN_HEAD, TURN_SLOW, TURN_NEVER };
 struct candidate {
     struct peer *peer;
     enum turn turn;
+    bool light; /* its address holds few connections */
 };
+
+static bool is_light(const struct sweeper *s, const struct peer *p)
+{
+    return p->source == SOURCES || s->by_source[p->source] <= s->limits.connections / SOURCE_SHARE;
+}
+
+static bool is_nearly_full(const struct sweeper *s)
+{
+    return s->count > s->limits.connections / 8 * 7;
+}
+
+/* How long this phase may last. Others come in only as fast as the connections of an address that
+ * holds many go. */
+static int64_t patience_us(const struct sweeper *s, const struct peer *p, enum peer_phase phase)
+{
+    bool pressed = is_nearly_full(s);
+    bool heavy = pressed && !is_light(s, p);
+    switch (phase) {
+    case PEER_IDLE:
+        return heavy ? 0 : pressed ? PATIENCE_SHORT_US : PATIENCE_US;
+    case PEER_HEAD:
+        return pressed ? PATIENCE_SHORT_US : PATIENCE_US;
+    case PEER_MOVING:
+    case PEER_WORKING:
+        break;
+    }
+    return heavy ? US_PER_SECOND : PATIENCE_SLOW_US;
+}
 
 /* Asked of the live phase too: a request may have begun since this sweep looked. */
 static enum turn turn_of(const struct sweeper *s, const struct peer *p, int64_t now_us)
 {
     uint_fast64_t phase = atomic_load_explicit(&p->phase, memory_order_relaxed);
+    int64_t patience = patience_us(s, p, (enum peer_phase)(phase & 3));
+    bool waited = now_us - p->since_us >= patience;
     if (p->ended || phase != p->seen) {
         return TURN_NEVER;
     }
-    bool waited = now_us - p->since_us >= CROWDED_HEAD_US;
     switch ((enum peer_phase)(phase & 3)) {
     case PEER_IDLE:
-        return phase == 0 && waited ? TURN_SILENT : TURN_IDLE;
+        return !waited ? TURN_NEVER : phase == 0 ? TURN_SILENT : TURN_IDLE;
     case PEER_HEAD:
         return waited ? TURN_HEAD : TURN_NEVER;
     case PEER_MOVING:
-        return is_slow(s, p, CROWDED_SLOW_US, now_us) ? TURN_SLOW : TURN_NEVER;
+        return is_slow(s, p, patience, now_us) ? TURN_SLOW : TURN_NEVER;
     case PEER_WORKING:
         break;
     }
@@ -117,6 +156,9 @@ static int by_turn(const void *a, const void *b)
 {
     const struct candidate *x = a;
     const struct candidate *y = b;
+    if (x->light != y->light) {
+        return x->light ? 1 : -1;
+    }
     if (x->turn != y->turn) {
         return x->turn < y->turn ? -1 : 1;
     }
@@ -129,7 +171,8 @@ static size_t crowd(const struct sweeper *s)
 }
 
 /* A connection holds the library's whole buffer, and beyond the limit nobody comes in: above three
- * quarters of it those go that keep the server waiting, in their turn, the oldest first. */
+ * quarters of it those go that keep the server waiting: of addresses that hold many first, in their turn, the oldest
+ * first. */
 static void thin_out(struct sweeper *s, int64_t now_us)
 {
     if (s->count <= crowd(s)) {
@@ -142,7 +185,7 @@ static void thin_out(struct sweeper *s, int64_t now_us)
     LIST_FOREACH(p, &s->peers, link)
     {
         open += !p->ended;
-        all[n] = (struct candidate){p, turn_of(s, p, now_us)};
+        all[n] = (struct candidate){p, turn_of(s, p, now_us), is_light(s, p)};
         n += all[n].turn != TURN_NEVER;
     }
     qsort(all, n, sizeof(*all), by_turn);
@@ -211,6 +254,7 @@ struct sweeper *sweeper_new(const struct sweeper_limits *limits, struct metrics 
     s->limits = *limits;
     s->metrics = metrics;
     LIST_INIT(&s->peers);
+    randombytes_buf(s->source_key, sizeof(s->source_key));
     if (pthread_mutex_init(&s->lock, NULL) != 0 || !cond_init(&s->wake) ||
         pthread_create(&s->thread, NULL, sweep, s) != 0) {
         BUG("the sweeper's thread could not be made");
@@ -233,15 +277,28 @@ void sweeper_free(struct sweeper *s)
     free(s);
 }
 
-struct peer *peer_new(struct sweeper *s, int fd)
+static size_t source_of(const struct sweeper *s, struct slice address)
+{
+    uint64_t hash = 0;
+    if (address.n == 0) {
+        return SOURCES;
+    }
+    (void)crypto_shorthash((unsigned char *)&hash, (const unsigned char *)address.p, address.n,
+                           s->source_key);
+    return hash % SOURCES;
+}
+
+struct peer *peer_new(struct sweeper *s, int fd, struct slice address)
 {
     struct peer *p = xcalloc(1, sizeof(*p));
     p->sweeper = s;
     p->fd = fd;
+    p->source = source_of(s, address);
     p->since_us = clock_mono_us();
     (void)pthread_mutex_lock(&s->lock);
     LIST_INSERT_HEAD(&s->peers, p, link);
     s->count++;
+    s->by_source[p->source]++;
     if (s->count > crowd(s) && !s->crowded) {
         s->crowded = true;
         (void)pthread_cond_signal(&s->wake);
@@ -258,6 +315,7 @@ void peer_end(struct peer *p)
     (void)pthread_mutex_lock(&s->lock);
     LIST_REMOVE(p, link);
     s->count--;
+    s->by_source[p->source]--;
     (void)pthread_mutex_unlock(&s->lock);
     metrics_add(s->metrics, METRIC_CONNECTIONS, -1);
     free(p);

@@ -1,16 +1,17 @@
 /* Watches connections from outside of the library, whose timeout knows silence only. Ends those that
  * drip below the minimum rate. When many are open it ends, in this order and the oldest first, those
- * that asked nothing for two seconds, those that are idle, those whose request head is not complete
- * after two seconds, and those that are slow after five, until three quarters of the limit are left. Ends by shutdown(2) under the lock that also
- * guards the closing of the descriptor; the library then sees the end by itself.
+ * that asked nothing since they came, those that are idle between requests, those whose request head
+ * is not complete, and those that are slow, until three quarters of the limit are left. Each may take
+ * two seconds, less when the room is nearly full, a slow one five: whoever comes to be served is
+ * quicker. Those of an address that holds more than a sixteenth of the limit go before all
+ * others, so that a crowd from few addresses is its own loss. Ends by shutdown(2) under the lock that
+ * also guards the closing of the descriptor; the library then sees the end by itself.
  *
  * Owns: one record per connection. Refuses to know: HTTP. */
 #ifndef SERVER_SWEEPER_H
 #define SERVER_SWEEPER_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/slice.h"
 
 struct sweeper;
 struct peer;
@@ -34,8 +35,9 @@ enum peer_phase {
     PEER_WORKING /* the server is at work: its slowness is not the client's */
 };
 
-/* A connection began. Loop threads. */
-struct peer *peer_new(struct sweeper *s, int fd);
+/* A connection began. Loop threads.
+ *   address   bytes that stand for where it comes from; empty: unknown, or that of a proxy */
+struct peer *peer_new(struct sweeper *s, int fd, struct slice address);
 /* It ends; the descriptor is still open. Loop threads. */
 void peer_end(struct peer *p);
 /* Any thread that owns the request; accepts NULL. */

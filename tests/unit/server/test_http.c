@@ -210,7 +210,7 @@ static int setup(void **state)
     assert_true(config_parse("f", slice_str(text), &h->config, &err));
     h->app.config = h->config;
     h->app.metrics = metrics_new(labels, COUNT(labels));
-    h->server = (struct http_server){.app = &h->app, .routes = table};
+    h->server = (struct http_server){.app = &h->app, .routes = table, .connections = 1000};
     h->server.router = router_new(table, COUNT(table));
     const struct sweeper_limits limits = {
         .slow_after_us = 2000000, .slow_rate = 1024, .connections = 1000};

@@ -20,11 +20,11 @@ static void pause_ms(long ms)
     (void)nanosleep(&pause, NULL);
 }
 
-static void connection_begin(struct sweeper *s, struct connection *c)
+static void connection_begin(struct sweeper *s, struct connection *c, struct slice address)
 {
     int fds[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    *c = (struct connection){peer_new(s, fds[0]), fds[0], fds[1]};
+    *c = (struct connection){peer_new(s, fds[0], address), fds[0], fds[1]};
     pause_ms(2); /* ages differ */
 }
 
@@ -72,7 +72,7 @@ static void those_that_keep_the_server_waiting_go_when_many_are_open(void **stat
             .slow_after_us = 60000000, .slow_rate = 1024, .connections = LIMIT};
         struct sweeper *s = sweeper_new(&limits, metrics);
         for (size_t k = 0; k < rows[i].open; k++) {
-            connection_begin(s, &open[k]);
+            connection_begin(s, &open[k], (struct slice){0});
             if (rows[i].phases[k] != PEER_IDLE) {
                 peer_set(open[k].peer, rows[i].phases[k]);
             }
@@ -105,14 +105,14 @@ static void who_never_asked_goes_before_who_waits_between_requests(void **state)
         if (k == COUNT(open) - 1) {
             pause_ms(2500); /* so that silence has lasted when the crowd begins */
         }
-        connection_begin(s, &open[k]);
+        connection_begin(s, &open[k], (struct slice){0});
         peer_set(open[k].peer, PEER_MOVING);
         if (k == 0) {
             peer_set(open[k].peer, PEER_IDLE);
         }
         if (k == 2) { /* the one that asked nothing: begun anew */
             connection_end(&open[k]);
-            connection_begin(s, &open[k]);
+            connection_begin(s, &open[k], (struct slice){0});
         }
     }
     assert_true(is_ended(&open[2], 10000));
@@ -125,10 +125,38 @@ static void who_never_asked_goes_before_who_waits_between_requests(void **state)
     metrics_free(metrics);
 }
 
+/* 64 are the limit, more than 48 a crowd, more than four of one address many. */
+static void a_crowd_of_one_address_is_its_own_loss(void **state)
+{
+    struct connection open[56];
+    struct metrics *metrics = metrics_new(labels, COUNT(labels));
+    const struct sweeper_limits limits = {
+        .slow_after_us = 60000000, .slow_rate = 1024, .connections = 64};
+    struct sweeper *s = sweeper_new(&limits, metrics);
+    size_t ended = 0;
+    (void)state;
+    for (size_t k = 0; k < COUNT(open); k++) { /* the oldest ones have addresses of their own */
+        uint32_t address = k < 16 ? (uint32_t)k : 1000;
+        connection_begin(s, &open[k], slice_of_bytes(&address, sizeof(address)));
+    }
+    assert_true(is_ended(&open[16], 10000));
+    pause_ms(3000);
+    for (size_t k = 0; k < COUNT(open); k++) {
+        bool gone = is_ended(&open[k], 0);
+        assert_true(!gone || k >= 16);
+        ended += gone;
+        connection_end(&open[k]);
+    }
+    assert_int_equal(ended, 56 - 48);
+    sweeper_free(s);
+    metrics_free(metrics);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(those_that_keep_the_server_waiting_go_when_many_are_open),
+        cmocka_unit_test(a_crowd_of_one_address_is_its_own_loss),
         cmocka_unit_test(who_never_asked_goes_before_who_waits_between_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,193 @@
+"""Crowds of connections and heaps of content: others are served, memory stays bounded, and all is well when the crowd is
+gone. How long a normal client waits meanwhile is measured by tests/perf/attack.py."""
+import re
+import resource
+import ssl
+import time
+
+import pytest
+
+from support.attackers import Crowd, connect_from, descriptors, limit_descriptors, processor_time, resident
+from support.images import sha256
+from support.server import Server, eventually
+
+GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+MIB = 1 << 20
+HELLO = bytes.fromhex("16030100f8010000f40303") + bytes(32)  # the first part of a TLS client's
+
+
+@pytest.fixture(autouse=True)
+def enough_descriptors():
+    """For the crowds, which run in this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture
+def small_server(tmp_path):
+    """64 connections, 16 of one address, and no patience: what thousands do to a large server."""
+    server = Server(tmp_path).init()
+    server.config.write_text(server.config.read_text() + "\nlimits:\n  connections: 64\n  connections_per_address: 16\n  slow_after: 5s\n")
+    yield server.start()
+    server.end()
+
+
+def served(wire):
+    return wire.request("GET", "/healthz").status == 200
+
+
+def is_sanitized(server):
+    return b"__asan_init" in server.bondstore.read_bytes()
+
+
+def test_one_address_cannot_take_all_connections(small_server):
+    held = [connect_from("127.0.0.2", small_server.plain_port) for _ in range(16)]
+    for sock in held:
+        sock.sendall(GET)
+        assert sock.recv(4096).startswith(b"HTTP/1.1 200 ")
+    one_more = connect_from("127.0.0.2", small_server.plain_port)
+    assert one_more.recv(4096) == b"", "the seventeenth connection of an address is closed"
+    other = connect_from("127.0.0.3", small_server.plain_port)
+    other.sendall(GET)
+    assert other.recv(4096).startswith(b"HTTP/1.1 200 ")
+    assert served(small_server.plain)
+    held.pop().close()
+
+    def room():
+        with connect_from("127.0.0.2", small_server.plain_port) as sock:
+            try:
+                sock.sendall(GET)
+                return sock.recv(4096).startswith(b"HTTP/1.1 200 ")
+            except OSError:
+                return False
+    eventually(room, what="room for the address whose connection was closed")
+
+
+CROWDS = {
+    "that say nothing": {},
+    "that wait between requests": {"first": GET},
+    "whose first line does not end": {"first": b"GET /v2/", "drip": b"a", "every": .2},
+    "whose head does not end": {"first": GET[:-2], "drip": b"X: y\r\n", "every": .2},
+    "whose body does not end": {"first": b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 16000\r\n\r\n", "drip": b"a", "every": .2},
+    "whose body does not come": {"first": b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 16000\r\n\r\n"},
+    "that begin TLS and stop": {"first": HELLO},
+    "that send garbage": {"first": b"\x80" * 300},
+}
+
+
+@pytest.mark.parametrize("what,listener", [(what, "plain") for what in CROWDS] + [(what, "tls") for what in (
+    "that say nothing", "that begin TLS and stop", "that send garbage")])
+def test_a_crowd_of_connections_makes_room_for_others(small_server, what, listener):
+    """More than the limit, from sixteen addresses, and they come back."""
+    port, wire = (small_server.plain_port, small_server.plain) if listener == "plain" else (small_server.port, small_server.wire)
+    with Crowd(port, 200, per_address=13, back=.5, **CROWDS[what]) as crowd:
+        eventually(lambda: crowd.opened >= 100, wait=60, what="the crowd")
+        for _ in range(3):
+            assert served(wire)
+        assert descriptors(small_server.process.pid) < 2 * 64 + 100
+    eventually(lambda: small_server.counter("bondstore_connections") <= 2, what="an empty house")
+    assert served(wire)
+
+
+@pytest.mark.parametrize("listener", ["plain", "tls"])
+@pytest.mark.parametrize("begun", [b"\x16", HELLO, b"GET /v2/", GET[:-2], b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\na"])
+def test_waiting_for_the_rest_costs_no_processor_time(own_server, listener, begun):
+    """Whatever somebody begins and does not end, plain or before or within TLS."""
+    port = own_server.plain_port if listener == "plain" else own_server.port
+    held = [connect_from("127.0.0.2", port) for _ in range(4)]
+    if listener == "tls" and not begun.startswith(b"\x16"):
+        context = ssl.create_default_context(cafile=str(own_server.ca))
+        held = [context.wrap_socket(sock, server_hostname="localhost") for sock in held]
+    for sock in held:
+        sock.sendall(begun)
+    assert served(own_server.wire) and served(own_server.plain)
+    began, before = time.monotonic(), processor_time(own_server.process.pid)
+    time.sleep(2)
+    used = (processor_time(own_server.process.pid) - before) / (time.monotonic() - began)
+    assert used < .05, f"{used:.0%} of a processor"
+    for sock in held:
+        sock.close()
+
+
+def test_readers_that_do_not_read_hold_little_and_give_way(small_server):
+    small_server.make_namespace("house")
+    robot = small_server.make_robot("house", "ci", "pull,push")
+    client, content = small_server.client(robot), bytes(64 * MIB)
+    client.push_blob("house/app", content, sha256(content))
+    bearer = small_server.token(robot, "repository:house/app:pull")
+    before = resident(small_server.process.pid)
+    get = f"GET /v2/house/app/blobs/{sha256(content)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {bearer}\r\n\r\n".encode()
+    for port in (small_server.plain_port, small_server.port):
+        first = get if port == small_server.plain_port else b""
+        with Crowd(port, 60, per_address=13, first=first, reads=False) as crowd:
+            eventually(lambda: crowd.opened >= 60, what="the crowd")
+            got = client("GET", f"/v2/house/app/blobs/{sha256(content)}", {"Range": "bytes=0-9"}).expect(206)
+            assert got.body == bytes(10)
+            assert resident(small_server.process.pid) - before < 32 * MIB, "a reader who does not read holds no blob in memory"
+
+
+@pytest.mark.parametrize("listener,most", [("plain", 72), ("tls", 160)])
+def test_each_open_connection_holds_little_memory(own_server, listener, most):
+    """Half a thousand clients that asked once and keep the connection. KiB each."""
+    number, pid = 500, own_server.process.pid
+    context = ssl.create_default_context(cafile=str(own_server.ca))
+    held = []
+
+    def join(count):
+        for _ in range(count):
+            sock = connect_from("127.0.0.2", own_server.plain_port if listener == "plain" else own_server.port)
+            sock = sock if listener == "plain" else context.wrap_socket(sock, server_hostname="localhost")
+            sock.sendall(GET)
+            assert sock.recv(4096).startswith(b"HTTP/1.1 200 ")
+            held.append(sock)
+    join(50)  # what the process takes once
+    before = resident(pid)
+    join(number)
+    each = (resident(pid) - before) / number / 1024
+    print(f"{listener}: {each:.1f} KiB")
+    assert each <= most * (4 if is_sanitized(own_server) else 1), f"{each:.1f} KiB"
+    for sock in held:
+        sock.close()
+    assert served(own_server.wire)
+
+
+def test_a_server_out_of_descriptors_says_so_and_goes_on_when_they_come_free(own_server):
+    own_server.make_namespace("house")
+    robot = own_server.make_robot("house", "ci", "pull,push")
+    own_server.client(robot).push_blob("house/app", b"x" * 5000, sha256(b"x" * 5000))
+    bearer = own_server.token(robot, "repository:house/app:pull")
+    get = f"GET /v2/house/app/blobs/{sha256(b'x' * 5000)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {bearer}\r\n\r\n".encode()
+    pid = own_server.process.pid
+    kept = connect_from("127.0.0.2", own_server.plain_port)
+    kept.sendall(GET)
+    assert kept.recv(4096).startswith(b"HTTP/1.1 200 ")
+    limit_descriptors(pid, 3)
+    kept.sendall(get)
+    answer = kept.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 503 ") and b"Retry-After: " in answer and b'"UNAVAILABLE"' in answer, answer
+    newcomer = connect_from("127.0.0.3", own_server.plain_port)  # waits in the backlog
+    newcomer.sendall(GET)
+    kept.sendall(GET)
+    assert kept.recv(4096).startswith(b"HTTP/1.1 200 "), "who is in is served"
+    limit_descriptors(pid, 4096)
+    kept.close()  # with a descriptor that comes free the server looks again
+    newcomer.settimeout(20)
+    assert newcomer.recv(4096).startswith(b"HTTP/1.1 200 ")
+    assert own_server.plain.request("GET", f"/v2/house/app/blobs/{sha256(b'x' * 5000)}", {"Authorization": f"Bearer {bearer}"}).expect(200).body == b"x" * 5000
+    assert "code=ERR_BUSY sys=24 " in own_server.log_text(), "the log names the reason"
+
+
+def test_few_descriptors_mean_few_connections(tmp_path):
+    """Connections are fewer than the descriptors, so that files can still be opened; the log says what to do."""
+    server = Server(tmp_path).init().start(prefix=("prlimit", "--nofile=400:400"))
+    try:
+        said = re.search(r"event=few_descriptors limit=400 connections=(\d+) wanted=4096 advice=", server.log_text())
+        assert said and int(said.group(1)) == (400 - 256) // 4, server.log_text()[:2000]
+        with Crowd(server.plain_port, 300, first=GET) as crowd:
+            eventually(lambda: crowd.opened >= 300, what="the crowd")
+            assert served(server.plain)
+            assert descriptors(server.process.pid) < 400
+    finally:
+        server.end()
