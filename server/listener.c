@@ -6,6 +6,7 @@
 #include "server/http_server.h"
 #include "server/sweeper.h"
 #include "server/tls.h"
+#include "server/tls_session.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -201,26 +202,44 @@ static struct slice source_of(const struct listener *l, struct MHD_Connection *c
     return (struct slice){0};
 }
 
+static gnutls_session_t session_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    return info != NULL ? (gnutls_session_t)info->tls_session : NULL;
+}
+
+static void connection_begins(struct listener *l, struct MHD_Connection *connection, void **context)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (l->kind == LISTENER_TLS) {
+        tls_session_begin(session_of(connection), l->tls);
+        tls_offer_ticket(l->tls, session_of(connection));
+    }
+    if (l->kind != LISTENER_CONTROL && info != NULL) {
+        *context = peer_new(l->server->sweeper, info->connect_fd, source_of(l, connection));
+    }
+}
+
+static void connection_ends(struct listener *l, struct MHD_Connection *connection, void **context)
+{
+    if (*context != NULL) {
+        peer_end(*context);
+        *context = NULL;
+    }
+    if (l->kind == LISTENER_TLS) {
+        tls_session_end(session_of(connection));
+    }
+}
+
 static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
-    struct listener *l = arg;
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-        if (*context != NULL) {
-            peer_end(*context);
-            *context = NULL;
-        }
-        return;
-    }
-    if (l->kind == LISTENER_TLS) {
-        const union MHD_ConnectionInfo *tls =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-        tls_session_begin(l->tls, (gnutls_session_t)tls->tls_session);
-    }
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    if (l->kind != LISTENER_CONTROL && info != NULL) {
-        *context = peer_new(l->server->sweeper, info->connect_fd, source_of(l, connection));
+        connection_ends(arg, connection, context);
+    } else {
+        connection_begins(arg, connection, context);
     }
 }
 
@@ -232,14 +251,6 @@ static unsigned pool_size(const struct listener *l)
     int64_t threads = l->server->app->config->limits_threads;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     return threads > 0 ? (unsigned)threads : (unsigned)(cores > 0 ? cores : 1);
-}
-
-/* With epoll the library asks a TLS connection again and again, without a pause, as long as its
- * handshake is not done: one byte of a stranger would keep a thread busy. With poll it waits. */
-static unsigned loop_of(const struct listener *l)
-{
-    return l->kind == LISTENER_TLS ? MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_TLS
-                                   : MHD_USE_EPOLL_INTERNAL_THREAD;
 }
 
 /* Strictness 0: blanks in the target and a missing Host are left to the request gate, which answers
@@ -265,7 +276,10 @@ bool listener_start(struct listener *l, struct err *err)
                                             (void *)(uintptr_t)tls_retrieve};
     }
     more[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
-    unsigned flags = MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | loop_of(l);
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    if (l->kind == LISTENER_TLS) {
+        flags |= MHD_USE_TLS;
+    }
     l->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, http_on_call, l, MHD_OPTION_EXTERNAL_LOGGER, on_log, l,
         MHD_OPTION_LISTEN_SOCKET, l->fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/fsx.h"
+#include "server/tls_session.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -161,9 +162,8 @@ void tls_free(struct tls *t)
     free(t);
 }
 
-void tls_session_begin(struct tls *t, gnutls_session_t session)
+void tls_offer_ticket(const struct tls *t, gnutls_session_t session)
 {
-    gnutls_session_set_ptr(session, t);
     (void)gnutls_session_ticket_enable_server(
         session, &t->ticket_key); /* without it each connection handshakes in full */
 }
@@ -172,7 +172,7 @@ int tls_retrieve(gnutls_session_t session, const gnutls_datum_t *authorities, in
                  const gnutls_pk_algorithm_t *algorithms, int n_algorithms, gnutls_pcert_st **chain,
                  unsigned *chain_length, gnutls_privkey_t *key)
 {
-    struct tls *t = gnutls_session_get_ptr(session);
+    struct tls *t = tls_session_tls(session);
     (void)authorities;
     (void)n_authorities;
     (void)algorithms;

@@ -19,10 +19,11 @@ void tls_free(struct tls *t);
 /* Reads the files again; on failure the old ones stay. New connections take the new ones. One
  * thread at a time. */
 bool tls_reload(struct tls *t, struct err *err) MUST_USE;
-/* For a new session: finds its certificates from then on, and offers tickets. Loop threads. */
-void tls_session_begin(struct tls *t, gnutls_session_t session);
+/* Offers tickets to the client of a new session. Loop threads. */
+void tls_offer_ticket(const struct tls *t, gnutls_session_t session);
 
-/* gnutls_certificate_retrieve_function2; finds its struct tls by the session. */
+/* gnutls_certificate_retrieve_function2; finds its struct tls by the session
+ * (server/tls_session.h). */
 int tls_retrieve(gnutls_session_t session, const gnutls_datum_t *authorities, int n_authorities,
                  const gnutls_pk_algorithm_t *algorithms, int n_algorithms, gnutls_pcert_st **chain,
                  unsigned *chain_length, gnutls_privkey_t *key);
