@@ -44,7 +44,7 @@
       "Largest request head: address and headers.",                                                \
       "Access tokens for pushes with many mounts need several KiB.")                               \
     X(limits, connections, COUNT, "4096", 16, 65536, "", "Open connections per listener.",         \
-      "Each holds up to 72 KiB.")                                                                  \
+      "Each holds up to 72 KiB, 80 with TLS. Fewer when the limit of open files is low.")          \
     X(limits, connections_per_address, COUNT, "1024", 4, 65536, "",                                \
       "Open connections from one address.", "A cluster behind one address opens hundreds.")        \
     X(limits, idle, DURATION, "60s", 5, 3600, "",                                                  \

@@ -8,22 +8,31 @@
 
 #define COMPONENT "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*"
 
-static bool matches(const char *expression, struct slice text)
-{
+struct grammar {
+    const char *expression;
     regex_t compiled;
+    bool ready;
+};
+
+static struct grammar repository = {.expression = "^" COMPONENT "(/" COMPONENT ")*$"};
+static struct grammar component = {.expression = "^" COMPONENT "$"};
+static struct grammar tag_grammar = {.expression = "^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$"};
+
+static bool matches(struct grammar *g, struct slice text)
+{
     auto_free char *copy = xstrndup(text.n > 0 ? text.p : "", text.n);
-    HOLDS(regcomp(&compiled, expression, REG_EXTENDED | REG_NOSUB) == 0);
-    bool found = strlen(copy) == text.n && regexec(&compiled, copy, 0, NULL, 0) == 0;
-    regfree(&compiled);
-    return found;
+    if (!g->ready) {
+        HOLDS(regcomp(&g->compiled, g->expression, REG_EXTENDED | REG_NOSUB) == 0);
+        g->ready = true;
+    }
+    return strlen(copy) == text.n && regexec(&g->compiled, copy, 0, NULL, 0) == 0;
 }
 
 /* At least two components, the first of at most 128 bytes, is this product's own rule. */
 static bool is_repository(struct slice text)
 {
     ptrdiff_t slash = slice_index(text, '/');
-    return slash > 0 && slash <= 128 && text.n <= REPO_NAME_MAX &&
-           matches("^" COMPONENT "(/" COMPONENT ")*$", text);
+    return slash > 0 && slash <= 128 && text.n <= REPO_NAME_MAX && matches(&repository, text);
 }
 
 static void check_grammar(struct slice text)
@@ -32,9 +41,8 @@ static void check_grammar(struct slice text)
     struct namespace_name ns;
     struct tag_name tag;
     HOLDS(repo_name_parse(text, &repo, NULL) == is_repository(text));
-    HOLDS(namespace_name_parse(text, &ns, NULL) ==
-          (text.n <= 128 && matches("^" COMPONENT "$", text)));
-    HOLDS(tag_name_parse(text, &tag, NULL) == matches("^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$", text));
+    HOLDS(namespace_name_parse(text, &ns, NULL) == (text.n <= 128 && matches(&component, text)));
+    HOLDS(tag_name_parse(text, &tag, NULL) == matches(&tag_grammar, text));
 }
 
 static void check_path(struct slice text)
