@@ -40,7 +40,7 @@ static const struct {
     [METRIC_REFUSED_REQUESTS] = {"bondstore_malformed_requests_total", "counter",
                                  "Requests refused as malformed."},
     [METRIC_SLOW_ENDED] = {"bondstore_slow_connections_ended_total", "counter",
-                           "Connections ended below the minimum rate or idle in excess."},
+                           "Connections ended below the minimum rate or to make room."},
     [METRIC_UPLOADS_EXPIRED] = {"bondstore_uploads_expired_total", "counter",
                                 "Uploads ended as idle."},
     [METRIC_BLOBS_COLLECTED] = {"bondstore_blobs_collected_total", "counter",

@@ -33,7 +33,7 @@ enum metric {
     METRIC_WORKERS_BUSY,     /* jobs queued or running now */
     METRIC_REFUSED_BUSY,     /* 503 because the queue of the workers was full */
     METRIC_REFUSED_REQUESTS, /* malformed requests that the request gate ended */
-    METRIC_SLOW_ENDED,       /* connections ended below the minimum rate, or idle in excess */
+    METRIC_SLOW_ENDED,       /* connections ended below the minimum rate, or to make room */
     METRIC_UPLOADS_EXPIRED,
     METRIC_BLOBS_COLLECTED,
     METRIC_TRUST_RENEWED,
