@@ -1,5 +1,6 @@
 #include "trust/artifact.h"
 
+#include "base/artifact_tag.h"
 #include "storage/manifest.h"
 #include "storage/tag.h"
 
@@ -65,7 +66,7 @@ static bool find_link(struct db_tx *tx, int64_t repository_id, const struct gate
     for (size_t i = 0; i < tags.count; i++) {
         struct slice name = tag_name_slice(&tags.items[i].name);
         struct digest subject;
-        if (gate_artifact_tag(name, &subject) && is_allowed(view, &subject)) {
+        if (artifact_tag_subject(name, &subject) && is_allowed(view, &subject)) {
             out->tag = true;
             out->bare_tag = out->bare_tag || slice_index(name, '.') < 0;
         }

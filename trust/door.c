@@ -1,5 +1,6 @@
 #include "trust/door.h"
 
+#include "base/artifact_tag.h"
 #include "base/hash.h"
 #include "storage/blob.h"
 #include "storage/manifest.h"
@@ -170,7 +171,7 @@ void gate_decide_tag(struct trust *trust, struct db_tx *tx, const struct gate_ca
         return;
     }
     registry_from_tag(current, size, &registry);
-    if (door.facts.enforced && current && gate_artifact_tag(tag_name_slice(tag), &subject)) {
+    if (door.facts.enforced && current && artifact_tag_subject(tag_name_slice(tag), &subject)) {
         decide_digest(&door, &current->digest, out); /* gate.md 5, step 2 */
         (void)snprintf(out->tag, sizeof out->tag, "%s", tag->text);
         return;

@@ -197,7 +197,4 @@ struct gate_listing *gate_history(const struct trust_state *before, int64_t befo
                                   const struct trust_state *after, int64_t after_us,
                                   size_t *count_out);
 
-/* sha256-<64 hex>, with or without .sig/.att/.sbom: the digest it belongs to. */
-bool gate_artifact_tag(struct slice tag, struct digest *subject_out);
-
 #endif

@@ -1,5 +1,4 @@
 /* Which digests are roots of reachability (gate.md 6 a, b), and the history that says so. */
-#include "base/hex.h"
 #include "trust/gate_internal.h"
 
 /* --- released --------------------------------------------------------------------------------- */
@@ -168,11 +167,11 @@ static void walk_superseded(const struct root_walk *w)
     int64_t grace = f->policy->grace_us;
     for (size_t i = 0; grace > 0 && i < f->history_count; i++) {
         const struct gate_listing *l = &f->history[i];
-        if (grace != POLICY_FOREVER && ended_before(l, f->now_us - grace)) {
+        if (grace != DURATION_FOREVER && ended_before(l, f->now_us - grace)) {
             continue;
         }
         int64_t at = replaced_at(f, i);
-        int64_t end = grace == POLICY_FOREVER ? POLICY_FOREVER : at + grace;
+        int64_t end = grace == DURATION_FOREVER ? DURATION_FOREVER : at + grace;
         if (at == 0 || f->now_us >= end || !digest_is_set(&l->digest) ||
             !name_counts(f, slice_str(l->tag)) || !signers_still_hold(f, l) ||
             withdrawn_after(f, i, at)) {
@@ -290,24 +289,4 @@ struct gate_listing *gate_history(const struct trust_state *before, int64_t befo
     qsort(w.items, w.count, sizeof *w.items, compare_listings);
     *count_out = w.count;
     return w.items;
-}
-
-/* --- artifact tags ---------------------------------------------------------------------------- */
-
-bool gate_artifact_tag(struct slice tag, struct digest *subject_out)
-{
-    static const char *const suffixes[] = {".sig", ".att", ".sbom"};
-    uint8_t raw[32];
-    if (!slice_starts(tag, "sha256-")) {
-        return false;
-    }
-    struct slice hex = slice_from(tag, 7);
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        if (slice_ends(hex, suffixes[i])) {
-            hex.n -= strlen(suffixes[i]);
-            break;
-        }
-    }
-    return hex_decode(hex, raw, sizeof raw) &&
-           digest_from_hash(DIGEST_SHA256, raw, sizeof raw, subject_out);
 }

@@ -1,7 +1,9 @@
 #include "trust/policy.h"
 
 #include "base/clock.h"
+#include "base/duration.h"
 #include "base/hex.h"
+#include "base/pattern.h"
 #include "storage/policy.h"
 #include "trust/verify/role.h"
 
@@ -99,54 +101,6 @@ void policy_dispose(struct policy *policy)
     *policy = (struct policy){0};
 }
 
-/* --- durations -------------------------------------------------------------------------------- */
-
-static const struct {
-    char unit;
-    int64_t us;
-} duration_units[] = {{'d', US_PER_DAY},
-                      {'h', 3600 * US_PER_SECOND},
-                      {'m', 60 * US_PER_SECOND},
-                      {'s', US_PER_SECOND}};
-
-bool policy_duration_read(struct slice text, int64_t *us_out)
-{
-    if (slice_is(text, "forever")) {
-        *us_out = POLICY_FOREVER;
-        return true;
-    }
-    if (slice_is(text, "0")) {
-        *us_out = 0;
-        return true;
-    }
-    int64_t number = 0;
-    if (text.n < 2 || !slice_to_int64(slice_first(text, text.n - 1), &number)) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof duration_units / sizeof duration_units[0]; i++) {
-        if (text.p[text.n - 1] == duration_units[i].unit) {
-            return !__builtin_mul_overflow(number, duration_units[i].us, us_out) &&
-                   *us_out < POLICY_FOREVER / 4;
-        }
-    }
-    return false;
-}
-
-static json_t *duration_write(int64_t us)
-{
-    if (us == POLICY_FOREVER) {
-        return json_string("forever");
-    }
-    for (size_t i = 0; i < sizeof duration_units / sizeof duration_units[0]; i++) {
-        bool one_day = i == 0 && us == US_PER_DAY; /* written as the defaults write it: 24h */
-        if (us > 0 && us % duration_units[i].us == 0 && !one_day) {
-            return json_sprintf("%lld%c", (long long)(us / duration_units[i].us),
-                                duration_units[i].unit);
-        }
-    }
-    return json_string("0");
-}
-
 /* --- members ---------------------------------------------------------------------------------- */
 
 static bool read_choice(const json_t *object, const char *member, const struct choice *choices,
@@ -175,7 +129,7 @@ static bool read_duration(const json_t *object, const char *member, int64_t *out
         return true;
     }
     const char *text = json_string_value(value);
-    if (text && policy_duration_read(slice_str(text), out)) {
+    if (text && duration_read(slice_str(text), out)) {
         return true;
     }
     return err_set(
@@ -395,6 +349,12 @@ bool policy_read_text(struct slice text, struct policy *out, struct err *err)
     return json_read(text, JSON_DEPTH_DEFAULT, &object, err) && policy_read(object, out, err);
 }
 
+static json_t *duration_json(int64_t us)
+{
+    char text[DURATION_STR_MAX];
+    return json_string(duration_format(us, text));
+}
+
 static json_t *texts_write(const struct policy_texts *texts)
 {
     json_t *list = json_array();
@@ -410,47 +370,22 @@ json_t *policy_write(const struct policy *p)
         "{s:s, s:s, s:s, s:s, s:o, s:{s:I, s:o}, s:o, s:s, s:o, s:b, s:o, s:O?, s:o, s:{s:o, s:b}}",
         "level", policy_level_name(p->level), "sources", p->sources, "on_mismatch",
         choice_name(mismatch_choices, (int)p->on_mismatch), "fallback",
-        choice_name(fallback_choices, (int)p->fallback), "grace", duration_write(p->grace_us),
+        choice_name(fallback_choices, (int)p->fallback), "grace", duration_json(p->grace_us),
         "signers", "threshold", (json_int_t)p->signers_threshold, "of", texts_write(&p->signers),
         "tags", texts_write(&p->tags), "tags_list",
         choice_name(tags_list_choices, (int)p->tags_list), "digest_tags",
         texts_write(&p->digest_tags), "accept_sha512_only", (int)p->accept_sha512_only,
-        "expiring_within", duration_write(p->expiring_within_us), "base", p->base, "allow_roots",
-        texts_write(&p->allow_roots), "override", "max", duration_write(p->override_max_us),
+        "expiring_within", duration_json(p->expiring_within_us), "base", p->base, "allow_roots",
+        texts_write(&p->allow_roots), "override", "max", duration_json(p->override_max_us),
         "two_person", (int)p->override_two_person);
 }
 
 /* --- patterns, lookup ------------------------------------------------------------------------- */
 
-bool policy_pattern_matches(const char *pattern, struct slice text)
-{
-    const char *star =
-        NULL; /* the last '*' passed, and where its run began: one step of backtracking suffices */
-    size_t i = 0, mark = 0;
-    while (i < text.n) {
-        if (*pattern == '*') {
-            star = pattern++;
-            mark = i;
-        } else if (*pattern != '\0' && *pattern == text.p[i]) {
-            pattern++;
-            i++;
-        } else if (star) {
-            pattern = star + 1;
-            i = ++mark;
-        } else {
-            return false;
-        }
-    }
-    while (*pattern == '*') {
-        pattern++;
-    }
-    return *pattern == '\0';
-}
-
 bool policy_list_matches(const struct policy_texts *patterns, struct slice text)
 {
     for (size_t i = 0; i < patterns->count; i++) {
-        if (policy_pattern_matches(patterns->items[i], text)) {
+        if (pattern_matches(patterns->items[i], text)) {
             return true;
         }
     }

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/db.h"
+#include "base/duration.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/name.h"
@@ -15,7 +16,6 @@
 #define POLICY_SCOPE_SIZE 260       /* bytes of a scope text, with its NUL */
 #define POLICY_LIST_MAX 64          /* entries of any list in a policy */
 #define POLICY_TEXT_MAX (64 * 1024) /* bytes of a policy's JSON text */
-#define POLICY_FOREVER INT64_MAX
 
 enum policy_level { LEVEL_DEPLOY = 0, LEVEL_OFF, LEVEL_WARN, LEVEL_ALL, LEVEL_LOCK };
 enum policy_mismatch { MISMATCH_REFUSE = 0, MISMATCH_SERVE_SIGNED, MISMATCH_HOLD };
@@ -32,7 +32,7 @@ struct policy {
     char sources[64]; /* "tuf", "tuf or cosign", … */
     enum policy_mismatch on_mismatch;
     enum policy_fallback fallback;
-    int64_t grace_us;            /* 0 = none, POLICY_FOREVER */
+    int64_t grace_us;            /* 0 = none, DURATION_FOREVER */
     int64_t signers_threshold;   /* 0 = no signer policy */
     struct policy_texts signers; /* "alice" (role targets/alice) or "key:<sha256 of SPKI, hex>" */
     struct policy_texts tags;    /* patterns, '*' any run of characters */
@@ -66,11 +66,8 @@ bool policy_read_text(struct slice text, struct policy *out, struct err *err) MU
 /* The full object, every member present. New reference. */
 json_t *policy_write(const struct policy *policy);
 const char *policy_level_name(enum policy_level level);
-/* '*' matches any run of characters, everything else itself. Linear in text for every pattern. */
-bool policy_pattern_matches(const char *pattern, struct slice text);
+/* One of the patterns matches (base/pattern.h). */
 bool policy_list_matches(const struct policy_texts *patterns, struct slice text);
-/* "30d", "24h", "90m", "10s", "0", "forever". */
-bool policy_duration_read(struct slice text, int64_t *us_out);
 
 enum policy_scope_kind {
     SCOPE_NONE = 0,

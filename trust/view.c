@@ -194,7 +194,7 @@ static bool load_history(struct gate_view *v, struct db_tx *tx, const struct rep
 {
     auto_role_target_list struct role_target_list ended = {0};
     struct names names = {0};
-    int64_t since = v->policy.grace_us == POLICY_FOREVER ? 0 : now_us - v->policy.grace_us;
+    int64_t since = v->policy.grace_us == DURATION_FOREVER ? 0 : now_us - v->policy.grace_us;
     bool ok = true;
     if (v->policy.grace_us > 0 && !role_target_ended_since(tx, repo->id, since, &ended, err)) {
         return false;
@@ -384,7 +384,7 @@ static void find_end(struct gate_view *v, int64_t now_us)
         }
     }
     for (size_t i = 0;
-         v->policy.grace_us > 0 && v->policy.grace_us != POLICY_FOREVER && i < v->listing_count;
+         v->policy.grace_us > 0 && v->policy.grace_us != DURATION_FOREVER && i < v->listing_count;
          i++) {
         if (v->history[i].until_us > 0) {
             note_end(v, v->history[i].until_us + v->policy.grace_us, now_us);

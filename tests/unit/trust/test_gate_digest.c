@@ -1,4 +1,5 @@
 /* The digest and blob rules, roots of reachability and grace (gate.md 6, 7). */
+#include "base/artifact_tag.h"
 #include "tests/unit/trust/gate_world.h"
 
 /* --- digest and blob rules over what was reached ---------------------------------------------- */
@@ -259,7 +260,7 @@ static void grace(void **unused)
         if (c->releases_since) {
             (void)gate_world_role(&w, "targets/releases", NULL, 2, now);
         }
-        w.policy.grace_us = c->grace_days < 0 ? POLICY_FOREVER : c->grace_days * US_PER_DAY;
+        w.policy.grace_us = c->grace_days < 0 ? DURATION_FOREVER : c->grace_days * US_PER_DAY;
         struct gate_listing *l =
             gate_world_listed(&w, c->role, "v1", D1, c->since, c->until, c->end);
         l->signers = c->other_signer ? &other : &signer;
@@ -405,11 +406,11 @@ static void artifact_tags(void **unused)
     for (size_t i = 0; i < COUNT(table); i++) {
         auto_buf struct buf tag = {0};
         buf_printf(&tag, "sha256-%s%s", hex, table[i].suffix);
-        CHECK_CASE(gate_artifact_tag(buf_slice_of(&tag), &d) == table[i].is, tag.p);
+        CHECK_CASE(artifact_tag_subject(buf_slice_of(&tag), &d) == table[i].is, tag.p);
         CHECK_CASE(!table[i].is || digest_equal(&d, &want), tag.p);
     }
-    assert_false(gate_artifact_tag(SLICE_LIT("sha256-"), &d));
-    assert_false(gate_artifact_tag(SLICE_LIT("v1.sig"), &d));
+    assert_false(artifact_tag_subject(SLICE_LIT("sha256-"), &d));
+    assert_false(artifact_tag_subject(SLICE_LIT("v1.sig"), &d));
 }
 
 int main(void)
