@@ -86,6 +86,7 @@ extern const struct command members_commands[];
 extern const struct command robots_commands[];
 extern const struct command deployers_commands[];
 extern const struct command policy_commands[];
+extern const struct command rules_commands[];
 extern const struct command deploy_commands[];
 extern const struct command trust_commands[];
 extern const struct command images_commands[];

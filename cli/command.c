@@ -33,7 +33,7 @@ static const struct option_row option_rows[] = {
      "what the robot may do: pull, push, delete, with commas between"},
     {OPTION_LEVEL, 0, "level", "LEVEL", "off, warn, deploy, all or lock"},
     {OPTION_FILE, 0, "file", "FILE",
-     "read the whole policy, JSON, from FILE, or from standard input with -"},
+     "read the whole policy or all rules, JSON, from FILE, or from standard input with -"},
     {OPTION_EXPLAIN, 0, "explain", NULL, "print each step of the decision"},
     {OPTION_STRICT, 0, "strict", NULL,
      "also fail when an image is allowed only by warn level, override or grace"},

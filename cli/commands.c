@@ -9,6 +9,7 @@ const struct command *const command_lists[] = {
     robots_commands,
     deployers_commands,
     policy_commands,
+    rules_commands,
     deploy_commands,
     trust_commands,
     images_commands,

@@ -1,15 +1,10 @@
 /* bond policy list, get, set */
-#include "base/fsx.h"
 #include "base/json.h"
 #include "cli/check.h"
 #include "cli/client.h"
+#include "cli/document.h"
 #include "cli/output.h"
 #include "cli/say.h"
-
-#include <errno.h>
-#include <fcntl.h>
-
-#define POLICY_MAX ((size_t)1 << 20) /* the server's bound on an API body */
 
 static void policy_path(struct buf *out, const char *scope)
 {
@@ -66,45 +61,11 @@ static enum outcome get(const struct call *call)
     return OUTCOME_OK;
 }
 
-static enum outcome read_all(int fd, struct buf *out)
-{
-    char part[65536];
-    ssize_t n;
-
-    while ((n = read(fd, part, sizeof(part))) != 0) {
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return OUTCOME_FAILED;
-        }
-        buf_put(out, part, (size_t)n);
-        if (out->failed) {
-            return OUTCOME_FAILED;
-        }
-    }
-    return OUTCOME_OK;
-}
-
 static enum outcome policy_file(const char *name, json_t **out)
 {
-    auto_buf struct buf text = {.max = POLICY_MAX};
-    struct err err;
-    bool from_stdin = strcmp(name, "-") == 0;
-    auto_fd int fd = from_stdin ? -1 : open(name, O_RDONLY | O_CLOEXEC);
-
-    if ((!from_stdin && fd < 0) || read_all(from_stdin ? STDIN_FILENO : fd, &text) != OUTCOME_OK) {
-        say("cannot read the policy from %s, or it is larger than 1 MiB",
-            from_stdin ? "standard input" : name);
-        return OUTCOME_USAGE;
-    }
-    if (!json_read(buf_slice_of(&text), JSON_DEPTH_DEFAULT, out, &err)) {
-        say("%s is no JSON document: %s", from_stdin ? "standard input" : name, err.msg);
-        return OUTCOME_USAGE;
-    }
-    if (!json_is_object(*out)) {
-        say("a policy is one JSON object; `bond policy get` shows the form");
-        return OUTCOME_USAGE;
+    enum outcome outcome = document_read(name, out);
+    if (outcome != OUTCOME_OK) {
+        return outcome;
     }
     /* the whole answer of `bond policy get` is taken as well */
     json_t *inner = json_get_object(*out, "policy");

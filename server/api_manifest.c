@@ -5,6 +5,7 @@
 #include "server/app.h"
 #include "server/registry.h"
 #include "storage/manifest.h"
+#include "storage/pull.h"
 #include "storage/store.h"
 #include "storage/tag.h"
 #include "storage/upload.h"
@@ -58,12 +59,14 @@ static void send_manifest(const struct request *rq, struct reply *reply, struct 
         if (!manifest_stat(tx, repo->id, digest, &info, &err)) {
             return reply_error(reply, &err);
         }
+        pull_log_note(rq->app->pulls, repo->id, digest, rq->now_us);
         reply_head(reply, unchanged ? 304 : 200, info.media_type, info.size);
         return manifest_headers(rq, reply, digest, d);
     }
     if (!manifest_get(tx, repo->id, digest, &m, &err)) {
         return reply_error(reply, &err);
     }
+    pull_log_note(rq->app->pulls, repo->id, digest, rq->now_us);
     reply_bytes(reply, 200, m->info.media_type, manifest_content(m));
     manifest_headers(rq, reply, digest, d);
 }

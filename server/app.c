@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "server/metrics.h"
 #include "server/route.h"
+#include "storage/pull.h"
 #include "storage/store.h"
 #include "trust/trust.h"
 
@@ -68,6 +69,7 @@ bool app_open(const struct config *config, struct app **out, struct err *err)
     struct app *app = xcalloc(1, sizeof(*app));
     app->config = config;
     app->metrics = metrics_new(route_labels(), route_count());
+    app->pulls = pull_log_new();
     if (!open_store(app, err) || !open_trust(app, err) || !open_auth(app, err)) {
         app_close(app);
         return false;
@@ -84,6 +86,7 @@ void app_close(struct app *app)
     auth_free(app->auth);
     trust_close(app->trust);
     store_close(app->store);
+    pull_log_free(app->pulls);
     metrics_free(app->metrics);
     free(app);
 }

@@ -13,6 +13,7 @@ struct store;
 struct trust;
 struct auth;
 struct metrics;
+struct pull_log;
 
 struct app {
     const struct config *config;
@@ -21,6 +22,7 @@ struct app {
     struct trust *trust; /* trust/trust.h: gate views, publish locks, sealed keys */
     struct auth *auth;   /* auth/auth.h: token keys, verified-token cache, throttle, hashing pool */
     struct metrics *metrics; /* server/metrics.h */
+    struct pull_log *pulls;  /* storage/pull.h: what was pulled since it was last written */
     atomic_bool stopping;    /* set at SIGTERM: not ready any more */
 };
 

@@ -5,8 +5,11 @@
 #include "base/log.h"
 #include "server/metrics.h"
 #include "storage/gc.h"
+#include "storage/pull.h"
+#include "storage/retention.h"
 #include "storage/session.h"
 #include "storage/upload.h"
+#include "trust/policy.h"
 #include "trust/resign.h"
 
 #include <pthread.h>
@@ -15,8 +18,11 @@
 #define STEP_MAX 100 /* rows of one step, so that a write never holds the writer long */
 #define SESSION_KEEP_US (30 * US_PER_DAY) /* dead sessions are shown for so long */
 
+#define PULLS_MAX 1000 /* of one transaction: a few statements each */
+
 struct maintenance {
     struct app *app;
+    struct retention *retention;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -24,18 +30,20 @@ struct maintenance {
 };
 
 /* True: call again at once, there is more. */
-typedef bool (*step_fn)(struct app *app, int64_t now_us, bool *more_out, struct err *err);
+typedef bool (*step_fn)(struct maintenance *m, int64_t now_us, bool *more_out, struct err *err);
 
-static bool renew_trust(struct app *app, int64_t now_us, bool *more, struct err *err)
+static bool renew_trust(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
 {
+    struct app *app = m->app;
     (void)err;
     metrics_add(app->metrics, METRIC_TRUST_RENEWED,
                 trust_renew_due(app->trust, now_us, STEP_MAX, more));
     return true;
 }
 
-static bool expire_uploads(struct app *app, int64_t now_us, bool *more, struct err *err)
+static bool expire_uploads(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
 {
+    struct app *app = m->app;
     int ended = 0;
     if (!upload_expire(app->store, now_us, STEP_MAX, &ended, err)) {
         return false;
@@ -45,8 +53,9 @@ static bool expire_uploads(struct app *app, int64_t now_us, bool *more, struct e
     return true;
 }
 
-static bool collect(struct app *app, int64_t now_us, bool *more, struct err *err)
+static bool collect(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
 {
+    struct app *app = m->app;
     struct gc_result result = {0};
     if (!gc_run(app->store, now_us, STEP_MAX, &result, err)) {
         return false;
@@ -63,14 +72,32 @@ static bool purge_in(struct db_tx *tx, void *arg, struct err *err)
     return session_purge(tx, *now_us, SESSION_KEEP_US, STEP_MAX, err);
 }
 
-static bool purge_sessions(struct app *app, int64_t now_us, bool *more, struct err *err)
+static bool purge_sessions(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
 {
+    struct app *app = m->app;
     *more = false;
     return db_write(app->db, purge_in, &now_us, err);
 }
 
-static bool checkpoint(struct app *app, int64_t now_us, bool *more, struct err *err)
+/* Before retention, which asks when something was pulled. */
+static bool write_pulls(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
 {
+    return pull_log_write(m->app->pulls, m->app->db, PULLS_MAX, now_us, more, err);
+}
+
+static bool retire_tags(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
+{
+    struct retention_result result;
+    bool done = retention_step(m->retention, now_us, &result, err);
+    metrics_add(m->app->metrics, METRIC_TAGS_RETIRED, result.tags);
+    metrics_add(m->app->metrics, METRIC_MANIFESTS_RETIRED, result.manifests);
+    *more = result.more;
+    return done;
+}
+
+static bool checkpoint(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
+{
+    struct app *app = m->app;
     (void)now_us;
     *more = false;
     return db_checkpoint(app->db, err);
@@ -81,6 +108,8 @@ static const struct {
     step_fn run;
 } steps[] = {{"renew_trust", renew_trust},
              {"expire_uploads", expire_uploads},
+             {"write_pulls", write_pulls},
+             {"retire_tags", retire_tags},
              {"collect", collect},
              {"purge_sessions", purge_sessions},
              {"checkpoint", checkpoint}};
@@ -100,7 +129,7 @@ static void run_round(struct maintenance *m)
         while (more && !is_stopping(m)) {
             struct err err = {0};
             more = false;
-            if (!steps[i].run(m->app, clock_now_us(), &more, &err)) {
+            if (!steps[i].run(m, clock_now_us(), &more, &err)) {
                 log_err(LOG_ERROR, steps[i].name, &err);
                 metrics_add(m->app->metrics, METRIC_MAINTENANCE_ERRORS, 1);
             }
@@ -130,6 +159,8 @@ struct maintenance *maintenance_new(struct app *app)
 {
     struct maintenance *m = xcalloc(1, sizeof(*m));
     m->app = app;
+    m->retention =
+        retention_new(app->db, policy_grace, app->config->retention_interval);
     if (pthread_mutex_init(&m->lock, NULL) != 0 || pthread_cond_init(&m->wake, NULL) != 0 ||
         pthread_create(&m->thread, NULL, run, m) != 0) {
         BUG("the maintenance thread could not be made");
@@ -147,6 +178,7 @@ void maintenance_free(struct maintenance *m)
     (void)pthread_cond_signal(&m->wake);
     (void)pthread_mutex_unlock(&m->lock);
     (void)pthread_join(m->thread, NULL);
+    retention_free(m->retention);
     (void)pthread_cond_destroy(&m->wake);
     (void)pthread_mutex_destroy(&m->lock);
     free(m);

@@ -1,6 +1,7 @@
-/* The maintenance thread: renewal of timestamps, end of idle uploads, collection of unreferenced
- * blobs, purge of dead sessions, checkpoint of the database. Small steps, one after the other; a
- * failed step is logged, counted and tried again in the next round.
+/* The maintenance thread: renewal of timestamps, end of idle uploads, writing of when things were
+ * pulled, retention of tags, collection of unreferenced blobs, purge of dead sessions, checkpoint of
+ * the database. Small steps, one after the other; a failed step is logged, counted and tried again
+ * in the next round.
  *
  * Owns: the schedule. Refuses to know: what the steps do. */
 #ifndef SERVER_MAINTENANCE_H

@@ -47,6 +47,10 @@ static const struct {
                                 "Unreferenced blobs removed."},
     [METRIC_TRUST_RENEWED] = {"bondstore_trust_renewals_total", "counter",
                               "Timestamps renewed by maintenance."},
+    [METRIC_TAGS_RETIRED] = {"bondstore_tags_retired_total", "counter",
+                             "Tags removed by tag rules."},
+    [METRIC_MANIFESTS_RETIRED] = {"bondstore_manifests_retired_total", "counter",
+                                  "Manifests removed by tag rules."},
     [METRIC_MAINTENANCE_ERRORS] = {"bondstore_maintenance_errors_total", "counter",
                                    "Failed maintenance steps."},
 };

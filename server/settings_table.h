@@ -103,6 +103,11 @@
       "the log of the "                                                                            \
       "database.")
 
+#define SETTINGS_RETENTION(X)                                                                      \
+    X(retention, interval, DURATION, "24h", 1, 2592000, "",                                        \
+      "Time between two rounds of the tag rules that remove old tags.",                            \
+      "A round looks at every tag of the namespaces that have such rules, in small steps.")
+
 #define SETTINGS_LOG(X)                                                                            \
     X(log, level, WORD, "info", 0, 0, "debug|info|warn|error",                                     \
       "Least important event that is logged.", "Requests are logged at info.")
@@ -115,4 +120,5 @@
     S(passwords, SETTINGS_PASSWORDS)                                                               \
     S(trust, SETTINGS_TRUST)                                                                       \
     S(maintenance, SETTINGS_MAINTENANCE)                                                           \
+    S(retention, SETTINGS_RETENTION)                                                               \
     S(log, SETTINGS_LOG)

@@ -3,6 +3,7 @@
 #include "storage/gc.h"
 #include "storage/row.h"
 #include "storage/statements.h"
+#include "storage/tag_rule.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -166,6 +167,7 @@ bool blob_unlink(struct db_tx *tx, int64_t repository_id, const struct digest *d
     struct blob blob;
     bool held = false;
     if (!blob_get(tx, repository_id, digest, &blob, err) ||
+        !tag_rule_may_delete(tx, repository_id, digest, err) ||
         !unlink_row(tx, repository_id, digest, err) ||
         !repository_charge(tx, repository_id, -blob.size, err) ||
         !gc_spare(tx, CONDEMNED_MEMBERSHIP, repository_id, digest, err) ||

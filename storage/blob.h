@@ -58,7 +58,8 @@ bool blob_keep(struct db_tx *tx, int64_t repository_id, const struct digest *dig
                int64_t keep_us, int64_t now_us, struct blob *out, struct err *err) MUST_USE;
 /* Takes the blob out of the repository, named by manifests or not; other repositories keep it. The
  * file goes later (gc).
- * Expected errors: ERR_BLOB_UNKNOWN. Writer. */
+ * Expected errors: ERR_BLOB_UNKNOWN; ERR_DENIED when an immutable tag needs it (tag_rule.h).
+ * Writer. */
 bool blob_unlink(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                  int64_t now_us, struct err *err) MUST_USE;
 

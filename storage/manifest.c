@@ -5,6 +5,7 @@
 #include "storage/role_target.h"
 #include "storage/row.h"
 #include "storage/statements.h"
+#include "storage/tag_rule.h"
 
 #define CONTENT_COLUMN 7
 
@@ -403,6 +404,7 @@ bool manifest_delete(struct db_tx *tx, int64_t repository_id, const struct diges
     struct manifest_info info;
     auto_edge_list struct edge_list edges = {0};
     if (!manifest_stat(tx, repository_id, digest, &info, err) ||
+        !tag_rule_may_delete(tx, repository_id, digest, err) ||
         !manifest_edges(tx, repository_id, digest, &edges, err) ||
         !remove_tags(tx, repository_id, digest, actor, now_us, err) ||
         !remove_rows(tx, repository_id, digest, err)) {

@@ -252,3 +252,31 @@ bool role_target_names(struct db_tx *tx, int64_t repository_id, const struct dig
     db_bind_digest(q, 2, digest);
     return row_exists(q, out, err);
 }
+
+bool role_target_any(struct db_tx *tx, int64_t repository_id, bool *out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_ROLE_TARGET_ANY);
+    db_bind_int(q, 1, repository_id);
+    return row_exists(q, out, err);
+}
+
+bool role_target_lists_tag(struct db_tx *tx, int64_t repository_id, struct slice tag, bool *out,
+                           struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_ROLE_TARGET_LISTS_TAG);
+    db_bind_int(q, 1, repository_id);
+    db_bind_text(q, 2, tag);
+    return row_exists(q, out, err);
+}
+
+bool role_target_end(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                     int64_t since_us, int64_t *end_out, struct err *err)
+{
+    auto_stmt struct db_stmt *q =
+        db_stmt(tx, digest->algorithm == DIGEST_SHA512 ? SQL_ROLE_TARGET_END_SHA512
+                                                       : SQL_ROLE_TARGET_END_SHA256);
+    db_bind_int(q, 1, repository_id);
+    db_bind_digest(q, 2, digest);
+    db_bind_int(q, 3, since_us);
+    return row_int(q, end_out, err);
+}

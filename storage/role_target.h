@@ -77,5 +77,15 @@ bool role_target_ended_since(struct db_tx *tx, int64_t repository_id, int64_t si
 /* True in *out when a digest is or was a target of this repository. Any tx. */
 bool role_target_names(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                        bool *out, struct err *err) MUST_USE;
+/* True in *out when anything is or was a target of this repository. Any tx. */
+bool role_target_any(struct db_tx *tx, int64_t repository_id, bool *out, struct err *err) MUST_USE;
+/* True in *out when some role lists this tag now. Any tx. */
+bool role_target_lists_tag(struct db_tx *tx, int64_t repository_id, struct slice tag, bool *out,
+                           struct err *err) MUST_USE;
+/* Whether a digest is a target of this repository now, or was at or after `since_us`.
+ *   end_out   0 = it is now; -1 = not at all; else when it ended
+ * Any tx. */
+bool role_target_end(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                     int64_t since_us, int64_t *end_out, struct err *err) MUST_USE;
 
 #endif

@@ -341,5 +341,64 @@ static const char upload_reservations[] =
     /* it lives within one request, so after a restart nobody goes on with it */
     "ALTER TABLE upload ADD COLUMN single INTEGER NOT NULL DEFAULT 0 CHECK (single IN (0, 1));";
 
-const char *const schema_migrations[] = {first_format, referrers_by_type, upload_reservations};
+/* Rules for tags, when manifests were pulled, and what retention has in hand. A rule has a name for
+ * people and a place in the order of its set; immutable = 0: it says what is kept, 0 of a condition
+ * is none of it. */
+static const char tag_rules[] =
+    "CREATE TABLE tag_rule_set ("
+    "  namespace_id INTEGER NOT NULL PRIMARY KEY REFERENCES namespace (id) ON DELETE CASCADE,"
+    "  generation INTEGER NOT NULL CHECK (generation >= 1),"
+    "  updated_us INTEGER NOT NULL,"
+    "  updated_by TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE tag_rule ("
+    "  namespace_id INTEGER NOT NULL REFERENCES tag_rule_set (namespace_id) ON DELETE CASCADE,"
+    "  place INTEGER NOT NULL,"
+    "  name TEXT NOT NULL CHECK (name <> ''),"
+    "  repository TEXT NOT NULL CHECK (repository <> ''),"
+    "  tag TEXT NOT NULL CHECK (tag <> ''),"
+    "  immutable INTEGER NOT NULL CHECK (immutable IN (0, 1)),"
+    "  newest INTEGER NOT NULL CHECK (newest >= 0),"
+    "  younger_us INTEGER NOT NULL CHECK (younger_us >= 0),"
+    "  pulled_us INTEGER NOT NULL CHECK (pulled_us >= 0),"
+    "  PRIMARY KEY (namespace_id, place),"
+    "  CHECK ((immutable = 1) = (newest = 0 AND younger_us = 0 AND pulled_us = 0))"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX tag_rule_by_name ON tag_rule (namespace_id, name);"
+    "CREATE INDEX tag_rule_of_retention ON tag_rule (namespace_id) WHERE immutable = 0;"
+
+    "CREATE TABLE manifest_pull ("
+    "  repository_id INTEGER NOT NULL,"
+    "  digest BLOB NOT NULL,"
+    "  pulled_us INTEGER NOT NULL,"
+    "  PRIMARY KEY (repository_id, digest),"
+    "  FOREIGN KEY (repository_id, digest) REFERENCES manifest (repository_id, digest) "
+    "  ON DELETE CASCADE"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE retired_manifest ("
+    "  repository_id INTEGER NOT NULL,"
+    "  digest BLOB NOT NULL,"
+    "  rule TEXT NOT NULL," /* that let its last tag go */
+    "  not_before_us INTEGER NOT NULL,"
+    "  PRIMARY KEY (repository_id, digest),"
+    "  FOREIGN KEY (repository_id, digest) REFERENCES manifest (repository_id, digest) "
+    "  ON DELETE CASCADE"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX retired_manifest_due ON retired_manifest (not_before_us);"
+
+    "CREATE TABLE retention ("
+    "  id INTEGER PRIMARY KEY CHECK (id = 1),"
+    "  began_us INTEGER NOT NULL,"      /* the last round; 0: none yet */
+    "  namespace_id INTEGER NOT NULL,"  /* where the round is; 0: it has ended */
+    "  repository TEXT NOT NULL,"       /* the last one that was done in that namespace */
+    "  pulls_since_us INTEGER NOT NULL" /* pulls are noted from then on; 0: not yet */
+    ") STRICT;"
+    "INSERT INTO retention VALUES (1, 0, 0, '', 0);"
+
+    "CREATE INDEX role_target_open_by_tag ON role_target (repository_id, tag) "
+    "WHERE until_us = 0;";
+
+const char *const schema_migrations[] = {first_format, referrers_by_type, upload_reservations,
+                                         tag_rules};
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

@@ -48,6 +48,8 @@
 
 #define KEY_COLUMNS "id, role, key_id, state, created_us, public_der, sealed"
 #define POLICY_COLUMNS "scope, generation, updated_us, updated_by, json"
+#define RULE_COLUMNS                                                                               \
+    "x.name, x.repository, x.tag, x.immutable, x.newest, x.younger_us, x.pulled_us"
 #define CHANGE_COLUMNS "id, created_us, gun, version, sha256, category"
 #define ACCOUNT_COLUMNS                                                                            \
     "id, kind, name, administrator, disabled, COALESCE(namespace_id, 0), actions, "               \
@@ -342,6 +344,17 @@ const char *const sql_statements[SQL_COUNT] = {
     [SQL_ROLE_TARGET_NAMES_SHA512] =
         "SELECT 1 FROM role_target WHERE repository_id = ?1 AND sha512 = ?2 LIMIT 1",
 
+    [SQL_ROLE_TARGET_ANY] = "SELECT 1 FROM role_target WHERE repository_id = ?1 LIMIT 1",
+    [SQL_ROLE_TARGET_LISTS_TAG] =
+        "SELECT 1 FROM role_target WHERE repository_id = ?1 AND tag = ?2 AND until_us = 0 LIMIT 1",
+    /* 0: listed now; -1: not at all since ?3 */
+    [SQL_ROLE_TARGET_END_SHA256] =
+        "SELECT COALESCE(MIN(until_us), -1) FROM role_target WHERE repository_id = ?1 AND "
+        "sha256 = ?2 AND (until_us = 0 OR until_us >= ?3)",
+    [SQL_ROLE_TARGET_END_SHA512] =
+        "SELECT COALESCE(MIN(until_us), -1) FROM role_target WHERE repository_id = ?1 AND "
+        "sha512 = ?2 AND (until_us = 0 OR until_us >= ?3)",
+
     /* tombstone: by (repository, incarnation) */
     [SQL_TOMBSTONE_INSERT] =
         "INSERT INTO tombstone (repository_id, incarnation, wiped_us, wiped_by, reason, "
@@ -467,6 +480,92 @@ const char *const sql_statements[SQL_COUNT] = {
     [SQL_AUDIT_LIST] = "SELECT " AUDIT_COLUMNS " FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2",
     [SQL_AUDIT_LIST_NAMESPACE] = "SELECT " AUDIT_COLUMNS " FROM audit WHERE namespace_id = ?3 "
                                  "AND id > ?1 ORDER BY id LIMIT ?2",
+
+    /* tag_rule: primary key (namespace, place) */
+    [SQL_TAG_RULE_SET_GET] =
+        "SELECT generation, updated_us, updated_by FROM tag_rule_set WHERE namespace_id = ?1",
+    [SQL_TAG_RULE_SET_PUT] =
+        "INSERT INTO tag_rule_set (namespace_id, generation, updated_us, updated_by) "
+        "VALUES (?1, 1, ?2, ?3) ON CONFLICT (namespace_id) DO UPDATE SET "
+        "generation = tag_rule_set.generation + 1, updated_us = excluded.updated_us, "
+        "updated_by = excluded.updated_by",
+    [SQL_TAG_RULE_CLEAR] = "DELETE FROM tag_rule WHERE namespace_id = ?1",
+    [SQL_TAG_RULE_INSERT] =
+        "INSERT INTO tag_rule (namespace_id, place, name, repository, tag, immutable, newest, "
+        "younger_us, pulled_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [SQL_TAG_RULE_LIST] = "SELECT " RULE_COLUMNS " FROM tag_rule x WHERE x.namespace_id = ?1 "
+                          "ORDER BY x.place",
+    [SQL_TAG_RULE_IMMUTABLE] =
+        "SELECT " RULE_COLUMNS ", r.name FROM repository r CROSS JOIN tag_rule x WHERE r.id = ?1 "
+        "AND x.namespace_id = r.namespace_id AND x.immutable = 1 ORDER BY x.place",
+    [SQL_TAG_RULE_NEXT_NAMESPACE] =
+        "SELECT namespace_id FROM tag_rule WHERE immutable = 0 AND namespace_id >= ?1 "
+        "ORDER BY namespace_id LIMIT 1",
+    /* the tags whose image includes ?2: that very manifest, or what names it, to any depth */
+    [SQL_TAG_NEEDS] =
+        "WITH RECURSIVE up (digest) AS (SELECT m.digest FROM manifest m WHERE "
+        "m.repository_id = ?1 AND m.digest = ?2 UNION SELECT e.parent FROM edge e WHERE "
+        "e.repository_id = ?1 AND e.child = ?2 AND e.kind <> 4 UNION SELECT e.parent FROM up "
+        "CROSS JOIN edge e WHERE e.repository_id = ?1 AND e.child = up.digest AND e.kind <> 4) "
+        "SELECT t.name FROM up CROSS JOIN tag t WHERE t.repository_id = ?1 "
+        "AND t.digest = up.digest",
+
+    /* manifest_pull: primary key (repository, digest) */
+    [SQL_PULL_PUT] =
+        "INSERT INTO manifest_pull (repository_id, digest, pulled_us) SELECT m.repository_id, "
+        "m.digest, ?3 FROM manifest m WHERE m.repository_id = ?1 AND m.digest = ?2 "
+        "ON CONFLICT (repository_id, digest) DO UPDATE SET pulled_us = excluded.pulled_us "
+        "WHERE manifest_pull.pulled_us < excluded.pulled_us",
+    /* of the manifest itself or of a platform of it */
+    [SQL_PULL_LAST] =
+        "SELECT COALESCE(MAX(t.pulled_us), 0) FROM (SELECT p.pulled_us FROM manifest_pull p WHERE "
+        "p.repository_id = ?1 AND p.digest = ?2 UNION ALL SELECT p.pulled_us FROM edge e CROSS "
+        "JOIN manifest_pull p WHERE e.repository_id = ?1 AND e.parent = ?2 AND e.kind = 3 AND "
+        "p.repository_id = ?1 AND p.digest = e.child) t",
+    [SQL_PULL_START] =
+        "UPDATE retention SET pulls_since_us = ?1 WHERE id = 1 AND pulls_since_us = 0",
+
+    /* retention: one row; retired_manifest: primary key (repository, digest), by time */
+    [SQL_RETENTION_GET] =
+        "SELECT began_us, namespace_id, repository, pulls_since_us FROM retention WHERE id = 1",
+    [SQL_RETENTION_BEGIN] =
+        "UPDATE retention SET began_us = ?1, namespace_id = ?2, repository = '' WHERE id = 1",
+    [SQL_RETENTION_MOVE] =
+        "UPDATE retention SET namespace_id = ?1, repository = ?2 WHERE id = 1",
+    [SQL_RETENTION_TAG_MARK] = "SELECT COALESCE(MAX(id), 0) FROM tag_history",
+    /* by id: the plus keeps the index of a repository's whole history away */
+    [SQL_RETENTION_TAGS_REMOVED] =
+        "SELECT 1 FROM tag_history WHERE id > ?1 AND +repository_id = ?2 AND digest IS NULL "
+        "AND changed_by_name <> ?3 LIMIT 1",
+    [SQL_RETIRE] =
+        "INSERT INTO retired_manifest (repository_id, digest, rule, not_before_us) "
+        "SELECT m.repository_id, m.digest, ?3, ?4 FROM manifest m WHERE m.repository_id = ?1 "
+        "AND m.digest = ?2 ON CONFLICT (repository_id, digest) DO NOTHING",
+    [SQL_RETIRE_CHILDREN] =
+        "INSERT INTO retired_manifest (repository_id, digest, rule, not_before_us) "
+        "SELECT m.repository_id, m.digest, ?3, ?4 FROM edge e CROSS JOIN manifest m WHERE "
+        "e.repository_id = ?1 AND e.parent = ?2 AND e.kind IN (3, 5) AND m.repository_id = ?1 "
+        "AND m.digest = e.child ON CONFLICT (repository_id, digest) DO NOTHING",
+    [SQL_RETIRE_REFERRERS] =
+        "INSERT INTO retired_manifest (repository_id, digest, rule, not_before_us) "
+        "SELECT m.repository_id, m.digest, ?3, ?4 FROM manifest m WHERE m.repository_id = ?1 "
+        "AND m.subject = ?2 ON CONFLICT (repository_id, digest) DO NOTHING",
+    [SQL_RETIRED_DUE] =
+        "SELECT q.repository_id, q.digest, q.rule FROM retired_manifest q "
+        "WHERE q.not_before_us <= ?1 ORDER BY q.not_before_us LIMIT ?2",
+    [SQL_RETIRED_IS_DUE] = "SELECT 1 FROM retired_manifest WHERE repository_id = ?1 "
+                           "AND digest = ?2 AND not_before_us <= ?3",
+    /* a tag, an index, or the image that it is about is here */
+    [SQL_RETIRED_HELD] =
+        "SELECT " FLAG("EXISTS (SELECT 1 FROM tag t WHERE t.repository_id = ?1 AND t.digest = ?2) "
+                       "OR EXISTS (SELECT 1 FROM edge e WHERE e.repository_id = ?1 AND "
+                       "e.child = ?2 AND e.kind IN (3, 5)) OR EXISTS (SELECT 1 FROM manifest m "
+                       "JOIN manifest s ON s.repository_id = m.repository_id AND "
+                       "s.digest = m.subject WHERE m.repository_id = ?1 AND m.digest = ?2)"),
+    [SQL_RETIRED_PUT_OFF] = "UPDATE retired_manifest SET not_before_us = ?3 "
+                            "WHERE repository_id = ?1 AND digest = ?2",
+    [SQL_RETIRED_FORGET] =
+        "DELETE FROM retired_manifest WHERE repository_id = ?1 AND digest = ?2",
 
     /* check: a page of everything by its key, with what should be */
     [SQL_CHECK_NAMESPACES] =

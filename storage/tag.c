@@ -3,6 +3,7 @@
 #include "storage/manifest.h"
 #include "storage/row.h"
 #include "storage/statements.h"
+#include "storage/tag_rule.h"
 
 static bool unknown(const struct tag_name *name, struct err *err)
 {
@@ -99,6 +100,7 @@ bool tag_put(struct db_tx *tx, int64_t repository_id, const struct tag_name *nam
         return true;
     }
     return check_manifest(tx, repository_id, digest, err) &&
+           (change == TAG_CREATED || tag_rule_may_move(tx, repository_id, name, err)) &&
            write_row(tx, repository_id, name, digest, actor, now_us, err) &&
            add_history(tx, repository_id, name, digest, actor, now_us, err);
 }
@@ -107,14 +109,16 @@ bool tag_delete(struct db_tx *tx, int64_t repository_id, const struct tag_name *
                 const struct actor *actor, int64_t now_us, struct err *err)
 {
     static const struct digest removed = {0};
+    struct tag current;
+    if (!tag_get(tx, repository_id, name, &current, err) ||
+        !tag_rule_may_move(tx, repository_id, name, err)) {
+        return false;
+    }
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_TAG_DELETE);
     db_bind_int(q, 1, repository_id);
     db_bind_text(q, 2, tag_name_slice(name));
     if (!db_run(q, err)) {
         return false;
-    }
-    if (db_changes(tx) == 0) {
-        return unknown(name, err);
     }
     return add_history(tx, repository_id, name, &removed, actor, now_us, err);
 }

@@ -27,11 +27,13 @@ bool tag_get(struct db_tx *tx, int64_t repository_id, const struct tag_name *nam
              struct err *err) MUST_USE;
 /* Points a tag at a manifest, creating it when needed (OCI distribution 1.1, "Pushing Manifests").
  *   change_out   what happened; may be NULL. The caller has decided beforehand that it may
- * Expected errors: ERR_MANIFEST_UNKNOWN. Writer. */
+ * Expected errors: ERR_MANIFEST_UNKNOWN; ERR_DENIED when it would move a tag that is immutable
+ * (tag_rule.h). Writer. */
 bool tag_put(struct db_tx *tx, int64_t repository_id, const struct tag_name *name,
              const struct digest *digest, const struct actor *actor, int64_t now_us,
              enum tag_change *change_out, struct err *err) MUST_USE;
-/* Removes a tag; the manifest stays. Expected errors: ERR_TAG_UNKNOWN. Writer. */
+/* Removes a tag; the manifest stays. Expected errors: ERR_TAG_UNKNOWN, ERR_DENIED (tag_rule.h).
+ * Writer. */
 bool tag_delete(struct db_tx *tx, int64_t repository_id, const struct tag_name *name,
                 const struct actor *actor, int64_t now_us, struct err *err) MUST_USE;
 

@@ -445,3 +445,12 @@ bool policy_for(struct db_tx *tx, const struct repo_name *repo, char scope_out[P
     }
     return true;
 }
+
+bool policy_grace(struct db_tx *tx, const struct repo_name *repo, int64_t *us_out, struct err *err)
+{
+    auto_policy struct policy policy = {0};
+    char scope[POLICY_SCOPE_SIZE];
+    bool found = policy_for(tx, repo, scope, &policy, err);
+    *us_out = policy.grace_us;
+    return found;
+}

@@ -86,5 +86,11 @@ enum policy_scope_kind policy_scope_parse(struct slice scope, struct namespace_n
  * ERR_INTERNAL (a stored policy that does not read: the caller must refuse). */
 bool policy_for(struct db_tx *tx, const struct repo_name *repo, char scope_out[POLICY_SCOPE_SIZE],
                 struct policy *out, struct err *err) MUST_USE;
+/* The grace of the policy that applies to `repo`: what was released until so long ago may still be
+ * pulled (gate.md 6 b). A retention_grace_fn.
+ *   us_out   0 = none, DURATION_FOREVER
+ * Errors as policy_for. */
+bool policy_grace(struct db_tx *tx, const struct repo_name *repo, int64_t *us_out,
+                  struct err *err) MUST_USE;
 
 #endif

@@ -1,0 +1,16 @@
+/* A JSON document that a command is given as a file. */
+#ifndef CLI_DOCUMENT_H
+#define CLI_DOCUMENT_H
+
+#include "cli/cli.h"
+
+#include <jansson.h>
+
+/* Reads one JSON object.
+ *   name   a file, or "-" for standard input
+ *   out    owned by the caller
+ * OUTCOME_USAGE after a sentence on stderr when it cannot be read, is larger than 1 MiB (the server's
+ * bound on an API body), or is none. */
+enum outcome document_read(const char *name, json_t **out);
+
+#endif

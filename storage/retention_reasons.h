@@ -1,0 +1,11 @@
+/* Why a tag stays, or goes: REASON(symbol, word for programs, sentence for people). */
+REASON(KEPT_NO_RULE, "no_rule", "no rule matches it")
+REASON(KEPT_IMMUTABLE, "immutable", "the rule makes it immutable")
+REASON(KEPT_NEWEST, "newest", "it is one of the newest")
+REASON(KEPT_YOUNGER, "younger", "it was set recently enough")
+REASON(KEPT_PULLED, "pulled", "it was pulled recently enough")
+REASON(KEPT_PULLS_UNKNOWN, "pulls_unknown", "pulls have not been noted for long enough to tell")
+REASON(KEPT_ATTACHED, "attached", "it belongs to an image that is here")
+REASON(KEPT_SIGNED, "signed", "it is signed")
+REASON(KEPT_GRACE, "grace", "it was signed until recently and is within the grace of the policy")
+REASON(RETENTION_GOES, "remove", "nothing in the rule keeps it")
