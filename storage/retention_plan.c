@@ -194,12 +194,12 @@ bool retention_plan_renew(struct retention_plan *plan, struct db_tx *tx, bool *o
     db_bind_int(q, 1, plan->mark);
     db_bind_int(q, 2, plan->repo.id);
     db_bind_str(q, 3, RETENTION_ACTOR);
-    if (!row_exists(q, &removed, err) ||
+    if (!read_facts(plan, tx, err) || !row_exists(q, &removed, err) ||
         !tag_rule_generation(tx, plan->repo.namespace_id, &generation, err)) {
         return false;
     }
     *out = !removed && generation == plan->rules->generation;
-    return read_facts(plan, tx, err);
+    return true;
 }
 
 /* --- the decision ----------------------------------------------------------------------------- */
