@@ -1,6 +1,7 @@
 /* Policies, their scopes and patterns. A policy that is read, written and read again is the same; a
  * scope is of one kind; a pattern matches as the textbook's table says. The input is lines: a pattern,
  * a text, a scope, then the policy. */
+#include "base/pattern.h"
 #include "tests/fuzz/fuzz.h"
 #include "trust/policy.h"
 
@@ -29,7 +30,7 @@ static void check_pattern(struct slice pattern, struct slice text)
     text = slice_first(text, SIDE_MAX);
     if (slice_index(pattern, '\0') < 0) {
         auto_free char *copy = xstrndup(pattern.n > 0 ? pattern.p : "", pattern.n);
-        HOLDS(policy_pattern_matches(copy, text) == by_table(pattern, text));
+        HOLDS(pattern_matches(copy, text) == by_table(pattern, text));
     }
 }
 
