@@ -125,21 +125,18 @@ static size_t count_going(const json_t *tags)
     {
         const char *action = json_get_string(row, "action");
         going += action != NULL && strcmp(action, "remove") == 0;
-        (void)json_object_set_new(row, "image",
-                                  json_sprintf("%s:%s", json_get_string(row, "repository"),
-                                               json_get_string(row, "tag")));
+        (void)json_object_set_new(
+            row, "image",
+            json_sprintf("%s:%s", json_get_string(row, "repository"), json_get_string(row, "tag")));
     }
     return going;
 }
 
 static void print_plan(const struct call *call, const json_t *plan)
 {
-    static const struct column columns[] = {{"IMAGE", "image"},
-                                            {"ACTION", "action"},
-                                            {"RULE", "rule"},
-                                            {"WHY", "why"},
-                                            {"SET", "updated"},
-                                            {NULL, NULL}};
+    static const struct column columns[] = {{"IMAGE", "image"}, {"ACTION", "action"},
+                                            {"RULE", "rule"},   {"WHY", "why"},
+                                            {"SET", "updated"}, {NULL, NULL}};
     const json_t *tags = json_get_array(plan, "tags");
     output_list(call, plan, "tags", columns);
     if (!call_has(call, OPTION_QUIET)) {

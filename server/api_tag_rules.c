@@ -119,13 +119,12 @@ static json_t *line_json(const struct retention_line *line)
     char digest[DIGEST_STR_MAX];
     enum retention_reason reason = line->verdict.reason;
     const struct tag_rule *rule = line->verdict.rule;
-    return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s?, s:s, s:s}", "repository", line->repo.text,
-                     "tag", line->item.name.text, "digest",
-                     digest_format(&line->item.tag.digest, digest), "updated",
-                     administration_time(line->item.tag.updated_us), "action",
-                     reason == RETENTION_GOES ? "remove" : "keep", "rule",
-                     rule == NULL ? NULL : rule->name, "reason", retention_reason_word(reason),
-                     "why", retention_reason_sentence(reason));
+    return json_pack(
+        "{s:s, s:s, s:s, s:o, s:s, s:s?, s:s, s:s}", "repository", line->repo.text, "tag",
+        line->item.name.text, "digest", digest_format(&line->item.tag.digest, digest), "updated",
+        administration_time(line->item.tag.updated_us), "action",
+        reason == RETENTION_GOES ? "remove" : "keep", "rule", rule == NULL ? NULL : rule->name,
+        "reason", retention_reason_word(reason), "why", retention_reason_sentence(reason));
 }
 
 static json_t *lines_json(const struct retention_lines *lines)

@@ -106,12 +106,9 @@ static bool checkpoint(struct maintenance *m, int64_t now_us, bool *more, struct
 static const struct {
     const char *name;
     step_fn run;
-} steps[] = {{"renew_trust", renew_trust},
-             {"expire_uploads", expire_uploads},
-             {"write_pulls", write_pulls},
-             {"retire_tags", retire_tags},
-             {"collect", collect},
-             {"purge_sessions", purge_sessions},
+} steps[] = {{"renew_trust", renew_trust}, {"expire_uploads", expire_uploads},
+             {"write_pulls", write_pulls}, {"retire_tags", retire_tags},
+             {"collect", collect},         {"purge_sessions", purge_sessions},
              {"checkpoint", checkpoint}};
 
 static bool is_stopping(struct maintenance *m)
@@ -159,8 +156,7 @@ struct maintenance *maintenance_new(struct app *app)
 {
     struct maintenance *m = xcalloc(1, sizeof(*m));
     m->app = app;
-    m->retention =
-        retention_new(app->db, policy_grace, app->config->retention_interval);
+    m->retention = retention_new(app->store, policy_grace, app->config->retention_interval);
     if (pthread_mutex_init(&m->lock, NULL) != 0 || pthread_cond_init(&m->wake, NULL) != 0 ||
         pthread_create(&m->thread, NULL, run, m) != 0) {
         BUG("the maintenance thread could not be made");

@@ -15,6 +15,7 @@
 #define STORAGE_RETENTION_H
 
 #include "storage/repository.h"
+#include "storage/store.h"
 #include "storage/tag.h"
 #include "storage/tag_rule.h"
 
@@ -65,9 +66,9 @@ bool retention_decide(const struct retention_plan *plan, struct db_tx *tx,
                       const struct tag_item *item, int64_t now_us, struct retention_verdict *out,
                       struct err *err) MUST_USE;
 /* Whether a manifest is signed (KEPT_SIGNED), in grace (KEPT_GRACE), or neither (RETENTION_GOES). */
-bool retention_decide_manifest(struct db_tx *tx, int64_t repository_id,
-                               const struct digest *digest, int64_t grace_us, int64_t now_us,
-                               enum retention_reason *out, struct err *err) MUST_USE;
+bool retention_decide_manifest(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                               int64_t grace_us, int64_t now_us, enum retention_reason *out,
+                               struct err *err) MUST_USE;
 
 /* --- what would happen ------------------------------------------------------------------------ */
 
@@ -104,12 +105,13 @@ bool retention_preview(struct db_tx *tx, int64_t namespace_id, const struct tag_
 
 struct retention; /* maintenance thread */
 
-/*   interval_us   from the beginning of a round to that of the next */
-struct retention *retention_new(struct db *db, retention_grace_fn grace, int64_t interval_us);
+/*   store         borrowed, must outlive
+ *   interval_us   from the beginning of a round to that of the next */
+struct retention *retention_new(struct store *store, retention_grace_fn grace, int64_t interval_us);
 void retention_free(struct retention *r); /* accepts NULL */
 
 struct retention_result {
-    bool more; /* call again */
+    bool more;           /* call again */
     int tags, manifests; /* removed */
 };
 /* One step: a page of tags is counted or decided about, a few manifests are removed, or the next

@@ -19,7 +19,7 @@ bool retention_retire(struct db_tx *tx, int64_t repository_id, const struct dige
                       const char *rule, int64_t now_us, struct err *err) MUST_USE;
 /* Looks at a few manifests of the queue that are due.
  *   examined_out, removed_out   how many */
-bool retention_manifests(struct db *db, retention_grace_fn grace, int64_t now_us, int *examined_out,
-                         int *removed_out, struct err *err) MUST_USE;
+bool retention_manifests(struct store *store, retention_grace_fn grace, int64_t now_us,
+                         int *examined_out, int *removed_out, struct err *err) MUST_USE;
 
 #endif

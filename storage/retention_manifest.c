@@ -101,8 +101,7 @@ static bool read_due(struct db *db, int64_t now_us, struct batch *out, struct er
 static bool is_due(struct db_tx *tx, const struct retired *r, int64_t now_us, bool *out,
                    struct err *err)
 {
-    auto_stmt struct db_stmt *q =
-        by_key(tx, SQL_RETIRED_IS_DUE, r->repository_id, &r->digest);
+    auto_stmt struct db_stmt *q = by_key(tx, SQL_RETIRED_IS_DUE, r->repository_id, &r->digest);
     db_bind_int(q, 3, now_us);
     return row_exists(q, out, err);
 }
@@ -214,9 +213,10 @@ static bool look_at_each(struct db *db, struct batch *all, struct err *err)
     return true;
 }
 
-bool retention_manifests(struct db *db, retention_grace_fn grace, int64_t now_us, int *examined_out,
-                         int *removed_out, struct err *err)
+bool retention_manifests(struct store *store, retention_grace_fn grace, int64_t now_us,
+                         int *examined_out, int *removed_out, struct err *err)
 {
+    struct db *db = store_db(store);
     struct batch batch = {.grace = grace, .now_us = now_us};
     struct err why = {0};
     *examined_out = *removed_out = 0;

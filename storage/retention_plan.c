@@ -153,9 +153,8 @@ static bool count_tag(struct retention_plan *plan, struct db_tx *tx, const struc
                       struct err *err)
 {
     bool attached = false;
-    const struct tag_rule *rule =
-        tag_rule_retention(&plan->rules->rules, repo_name_slice(&plan->repo.name),
-                           tag_name_slice(&item->name));
+    const struct tag_rule *rule = tag_rule_retention(
+        &plan->rules->rules, repo_name_slice(&plan->repo.name), tag_name_slice(&item->name));
     if (rule == NULL) {
         return true;
     }
@@ -230,9 +229,9 @@ static enum retention_reason reason_of_end(int64_t end_us)
     return end_us < 0 ? RETENTION_GOES : end_us == 0 ? KEPT_SIGNED : KEPT_GRACE;
 }
 
-bool retention_decide_manifest(struct db_tx *tx, int64_t repository_id,
-                               const struct digest *digest, int64_t grace_us, int64_t now_us,
-                               enum retention_reason *out, struct err *err)
+bool retention_decide_manifest(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                               int64_t grace_us, int64_t now_us, enum retention_reason *out,
+                               struct err *err)
 {
     struct digest other;
     int64_t end_us = 0;

@@ -110,12 +110,8 @@ bool retention_preview(struct db_tx *tx, int64_t namespace_id, const struct tag_
                        retention_grace_fn grace, struct slice after_repo, struct slice after_tag,
                        int max, int64_t now_us, struct retention_lines *out, struct err *err)
 {
-    const struct preview p = {.tx = tx,
-                              .rules = rules,
-                              .grace = grace,
-                              .max = (size_t)max,
-                              .now_us = now_us,
-                              .out = out};
+    const struct preview p = {
+        .tx = tx, .rules = rules, .grace = grace, .max = (size_t)max, .now_us = now_us, .out = out};
     *out = (struct retention_lines){.items = xcalloc((size_t)max, sizeof(*out->items))};
     if (add_rest(&p, namespace_id, after_repo, after_tag, err) &&
         add_repositories(&p, namespace_id, after_repo, err)) {

@@ -10,7 +10,8 @@
 #define CURSOR_EVERY 100 /* repositories; the place is stored so often, and after removals */
 
 struct retention {
-    struct db *db;
+    struct store *store;
+    struct db *db; /* the store's */
     retention_grace_fn grace;
     int64_t interval_us;
     int steps; /* since the last rest */
@@ -30,10 +31,11 @@ struct retention {
     struct tag_name last; /* decided up to here */
 };
 
-struct retention *retention_new(struct db *db, retention_grace_fn grace, int64_t interval_us)
+struct retention *retention_new(struct store *store, retention_grace_fn grace, int64_t interval_us)
 {
     struct retention *r = xcalloc(1, sizeof(*r));
-    r->db = db;
+    r->store = store;
+    r->db = store_db(store);
     r->grace = grace;
     r->interval_us = interval_us;
     return r;
@@ -296,7 +298,7 @@ static bool remove_page(struct retention *r, int64_t now_us, int *removed_out, s
 static bool step(struct retention *r, int64_t now_us, struct retention_result *out, struct err *err)
 {
     int examined = 0;
-    if (!retention_manifests(r->db, r->grace, now_us, &examined, &out->manifests, err)) {
+    if (!retention_manifests(r->store, r->grace, now_us, &examined, &out->manifests, err)) {
         return false;
     }
     out->more = true;

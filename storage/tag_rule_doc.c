@@ -72,10 +72,9 @@ static bool read_patterns(const struct reading *r, struct err *err)
     const json_t *repository = json_object_get(r->object, "repository");
     char what[200 + 2 * REPO_NAME_MAX];
     memcpy(rule->repository, "*", 2);
-    if (repository != NULL &&
-        (!read_text(repository, LETTERS_OF_REPOSITORY, sizeof(rule->repository),
-                    rule->repository) ||
-         !is_of_namespace(rule->repository, r->ns))) {
+    if (repository != NULL && (!read_text(repository, LETTERS_OF_REPOSITORY,
+                                          sizeof(rule->repository), rule->repository) ||
+                               !is_of_namespace(rule->repository, r->ns))) {
         (void)snprintf(what, sizeof(what),
                        "\"repository\" must be * or the pattern of a repository's whole name, "
                        "such as %s/app or %s/web-*",

@@ -90,8 +90,7 @@ bool tag_rule_protects_content(struct db_tx *tx, int64_t repository_id, const st
     if (!guard_of(tx, repository_id, &guard, err)) {
         return false;
     }
-    return guard.rules.count == 0 ||
-           look_at_needing(tx, repository_id, digest, &guard, out, err);
+    return guard.rules.count == 0 || look_at_needing(tx, repository_id, digest, &guard, out, err);
 }
 
 bool tag_rule_protects_repository(struct db_tx *tx, int64_t repository_id,

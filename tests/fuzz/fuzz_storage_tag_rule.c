@@ -14,8 +14,7 @@ static void check_rule(const struct tag_rule_list *rules, size_t i)
     HOLDS(memchr(rule->repository, '\0', sizeof(rule->repository)) != NULL);
     HOLDS(rule->newest >= 0 && rule->newest <= TAG_RULE_NEWEST_MAX);
     HOLDS(rule->younger_us >= 0 && rule->pulled_us >= 0);
-    HOLDS(rule->immutable ==
-          (rule->newest == 0 && rule->younger_us == 0 && rule->pulled_us == 0));
+    HOLDS(rule->immutable == (rule->newest == 0 && rule->younger_us == 0 && rule->pulled_us == 0));
     HOLDS(strcmp(rule->repository, "*") == 0 || strncmp(rule->repository, "ns/", 3) == 0);
     for (size_t j = 0; j < i; j++) {
         HOLDS(strcmp(rules->items[j].name, rule->name) != 0);

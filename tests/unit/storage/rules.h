@@ -51,8 +51,8 @@ struct tag_write {
 static inline bool write_tag(struct db_tx *tx, void *arg, struct err *err)
 {
     const struct tag_write *t = arg;
-    return tag_put(tx, t->w->repo.id, t->tag, t->digest, &t->w->alice,
-                   t->now_us ? t->now_us : T0, NULL, err);
+    return tag_put(tx, t->w->repo.id, t->tag, t->digest, &t->w->alice, t->now_us ? t->now_us : T0,
+                   NULL, err);
 }
 
 static inline bool remove_tag(struct db_tx *tx, void *arg, struct err *err)

@@ -78,7 +78,7 @@ static struct run steps(struct retention *r, int64_t now_us)
 
 static struct run a_round(struct world *w, retention_grace_fn grace, int64_t now_us)
 {
-    struct retention *r = retention_new(w->db, grace, DAY);
+    struct retention *r = retention_new(w->store, grace, DAY);
     struct run sum = steps(r, now_us);
     retention_free(r);
     return sum;
@@ -202,7 +202,8 @@ static void the_young_stay(void **state)
 static void one_condition_is_enough(void **state)
 {
     struct world *w = *state;
-    set_rules(w, "[{\"name\":\"r\",\"tag\":\"*\",\"keep\":{\"newest\":1,\"younger_than\":\"5d\"}}]");
+    set_rules(w,
+              "[{\"name\":\"r\",\"tag\":\"*\",\"keep\":{\"newest\":1,\"younger_than\":\"5d\"}}]");
     tag_image(w, "a", "aaa", 1);
     tag_image(w, "b", "bbb", 4);
     tag_image(w, "c", "ccc", 6);
@@ -586,7 +587,7 @@ static void a_manifest_that_was_tagged_again_meanwhile_stays(void **state)
     struct retention_result result = {.more = true};
     set_rules(w, "[{\"name\":\"r\",\"tag\":\"a\",\"keep\":{\"younger_than\":\"1d\"}}]");
     struct digest a = tag_image(w, "a", "aaa", 90);
-    struct retention *r = retention_new(w->db, no_grace, DAY);
+    struct retention *r = retention_new(w->store, no_grace, DAY);
     while (result.tags == 0) {
         assert_true(result.more);
         OK(retention_step(r, NOW, &result, err));
@@ -605,7 +606,7 @@ static void a_manifest_that_was_tagged_again_meanwhile_stays(void **state)
 static void many_tags_go_in_small_steps(void **state)
 {
     struct world *w = *state;
-    struct retention *r = retention_new(w->db, no_grace, DAY);
+    struct retention *r = retention_new(w->store, no_grace, DAY);
     struct retention_result result = {.more = true};
     struct digest d = push_image(w, "{}", "aaa");
     set_rules(w, "[{\"name\":\"r\",\"tag\":\"*\",\"keep\":{\"newest\":3}}]");
@@ -639,7 +640,7 @@ static void a_round_goes_on_after_a_restart_at_any_step(void **state)
     }
     for (int i = 0; result.more; i++) {
         assert_true(i < 1000);
-        struct retention *r = retention_new(w->db, no_grace, DAY);
+        struct retention *r = retention_new(w->store, no_grace, DAY);
         for (int step = 0; step <= i && result.more; step++) {
             OK(retention_step(r, NOW, &result, err));
             tags += result.tags;
@@ -659,7 +660,7 @@ static void a_round_goes_on_after_a_restart_at_any_step(void **state)
 static void the_next_round_begins_after_the_interval(void **state)
 {
     struct world *w = *state;
-    struct retention *r = retention_new(w->db, no_grace, DAY);
+    struct retention *r = retention_new(w->store, no_grace, DAY);
     set_rules(w, OLD);
     tag_image(w, "a", "aaa", 90);
     assert_int_equal(steps(r, NOW).tags, 1);
@@ -697,7 +698,8 @@ static void the_preview_changes_nothing_and_tells_what_a_round_then_does(void **
     struct world *w = *state;
     char going[8][TAG_NAME_MAX + 1];
     size_t n = 0, lines_seen = 0;
-    set_rules(w, "[{\"name\":\"r\",\"tag\":\"*\",\"keep\":{\"newest\":2,\"younger_than\":\"3d\"}}]");
+    set_rules(w,
+              "[{\"name\":\"r\",\"tag\":\"*\",\"keep\":{\"newest\":2,\"younger_than\":\"3d\"}}]");
     static const char *const names[] = {"f", "e", "d", "c", "b", "a"};
     for (size_t i = 0; i < COUNT(names); i++) {
         char layer[4];

@@ -135,18 +135,23 @@ static void the_first_rule_that_matches_decides(void **state)
 {
     auto_tag_rule_list struct tag_rule_list rules = {0};
     (void)state;
-    rules_read("[{\"name\":\"nightly\",\"tag\":\"nightly-*\",\"keep\":{\"newest\":1}},"
-               "{\"name\":\"web\",\"repository\":\"ns/web-*\",\"tag\":\"*\",\"keep\":{\"newest\":2}},"
-               "{\"name\":\"fixed\",\"tag\":\"v*\",\"immutable\":true},"
-               "{\"name\":\"rest\",\"tag\":\"v*\",\"keep\":{\"newest\":3}}]",
-               &rules);
+    rules_read(
+        "[{\"name\":\"nightly\",\"tag\":\"nightly-*\",\"keep\":{\"newest\":1}},"
+        "{\"name\":\"web\",\"repository\":\"ns/web-*\",\"tag\":\"*\",\"keep\":{\"newest\":2}},"
+        "{\"name\":\"fixed\",\"tag\":\"v*\",\"immutable\":true},"
+        "{\"name\":\"rest\",\"tag\":\"v*\",\"keep\":{\"newest\":3}}]",
+        &rules);
     static const struct {
         const char *repo, *tag, *retention, *immutable;
     } cases[] = {
-        {"ns/app", "nightly-1", "nightly", NULL}, {"ns/web-a", "nightly-1", "nightly", NULL},
-        {"ns/web-a", "x", "web", NULL},           {"ns/web-a/b", "x", "web", NULL},
-        {"ns/web-a", "v1", "web", "fixed"},       {"ns/app", "v1", "rest", "fixed"},
-        {"ns/app", "latest", NULL, NULL},         {"ns/webx", "x", NULL, NULL},
+        {"ns/app", "nightly-1", "nightly", NULL},
+        {"ns/web-a", "nightly-1", "nightly", NULL},
+        {"ns/web-a", "x", "web", NULL},
+        {"ns/web-a/b", "x", "web", NULL},
+        {"ns/web-a", "v1", "web", "fixed"},
+        {"ns/app", "v1", "rest", "fixed"},
+        {"ns/app", "latest", NULL, NULL},
+        {"ns/webx", "x", NULL, NULL},
         {"ns/app", "V1", NULL, NULL},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -161,7 +166,8 @@ static void the_first_rule_that_matches_decides(void **state)
 
 /* --- immutable tags --------------------------------------------------------------------------- */
 
-#define FIXED "[{\"name\":\"releases\",\"repository\":\"ns/app\",\"tag\":\"v*\",\"immutable\":true}]"
+#define FIXED                                                                                      \
+    "[{\"name\":\"releases\",\"repository\":\"ns/app\",\"tag\":\"v*\",\"immutable\":true}]"
 
 static bool put(struct world *w, const char *tag, const struct digest *digest, struct err *err)
 {
