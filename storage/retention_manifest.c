@@ -22,6 +22,7 @@ struct batch {
     struct retired items[MANIFESTS_MAX];
     int count;
     retention_grace_fn grace;
+    int64_t keep_us; /* blobs that nothing names then */
     int64_t now_us;
     int removed; /* out */
 };
@@ -130,9 +131,10 @@ static bool put_off(struct db_tx *tx, const struct retired *r, int64_t until_us,
 
 /* Deletes it as anybody would, by which its own entry goes too; what hung on it is looked at
  * next. */
-static bool remove_manifest(struct db_tx *tx, const struct retired *r,
-                            const struct repository *repo, int64_t now_us, struct err *err)
+static bool remove_manifest(struct db_tx *tx, const struct batch *batch, const struct retired *r,
+                            const struct repository *repo, struct err *err)
 {
+    int64_t now_us = batch->now_us;
     struct actor actor;
     char object[DIGEST_STR_MAX + 1] = "@";
     retention_actor(&actor);
@@ -140,7 +142,7 @@ static bool remove_manifest(struct db_tx *tx, const struct retired *r,
     return retire_by(tx, SQL_RETIRE_CHILDREN, r->repository_id, &r->digest, r->rule, now_us, err) &&
            retire_by(tx, SQL_RETIRE_REFERRERS, r->repository_id, &r->digest, r->rule, now_us,
                      err) &&
-           manifest_delete(tx, r->repository_id, &r->digest, &actor, now_us, err) &&
+           manifest_delete(tx, r->repository_id, &r->digest, &actor, batch->keep_us, now_us, err) &&
            retention_audit(tx, repo, "retention.manifest", object, &r->digest, r->rule, now_us,
                            err);
 }
@@ -171,7 +173,7 @@ static bool look_at(struct db_tx *tx, struct batch *batch, const struct retired 
         return put_off(tx, r, batch->now_us + SIGNED_US, err);
     }
     batch->removed++;
-    return remove_manifest(tx, r, &repo, batch->now_us, err);
+    return remove_manifest(tx, batch, r, &repo, err);
 }
 
 static bool look_at_all(struct db_tx *tx, void *arg, struct err *err)
@@ -198,8 +200,9 @@ static bool look_at_each(struct db *db, struct batch *all, struct err *err)
 {
     all->removed = 0;
     for (int i = 0; i < all->count; i++) {
-        struct batch one = {
-            .items = {all->items[i]}, .count = 1, .grace = all->grace, .now_us = all->now_us};
+        struct batch one = *all;
+        one.items[0] = all->items[i];
+        one.count = 1;
         struct err why = {0};
         if (db_write(db, look_at_all, &one, &why)) {
             all->removed += one.removed;
@@ -217,7 +220,8 @@ bool retention_manifests(struct store *store, retention_grace_fn grace, int64_t 
                          int *examined_out, int *removed_out, struct err *err)
 {
     struct db *db = store_db(store);
-    struct batch batch = {.grace = grace, .now_us = now_us};
+    struct batch batch = {
+        .grace = grace, .keep_us = store_get_limits(store)->condemned_us, .now_us = now_us};
     struct err why = {0};
     *examined_out = *removed_out = 0;
     if (!read_due(db, now_us, &batch, err)) {

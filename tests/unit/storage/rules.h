@@ -64,7 +64,7 @@ static inline bool remove_tag(struct db_tx *tx, void *arg, struct err *err)
 static inline bool delete_manifest_in(struct db_tx *tx, void *arg, struct err *err)
 {
     const struct tag_write *t = arg;
-    return manifest_delete(tx, t->w->repo.id, t->digest, &t->w->alice, T0, err);
+    return manifest_delete(tx, t->w->repo.id, t->digest, &t->w->alice, 24 * HOUR, T0, err);
 }
 
 static inline bool delete_blob_in(struct db_tx *tx, void *arg, struct err *err)
