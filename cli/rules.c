@@ -116,6 +116,20 @@ static enum outcome plan_all(const struct call *call, const json_t *rules, json_
     return OUTCOME_OK;
 }
 
+/* "ns/app:v1" as a member of each row, for the table. */
+static void add_images(json_t *tags)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(tags, i, row)
+    {
+        const char *repository = json_get_string(row, "repository");
+        const char *tag = json_get_string(row, "tag");
+        (void)json_object_set_new(
+            row, "image", json_sprintf("%s:%s", repository ? repository : "", tag ? tag : ""));
+    }
+}
+
 static size_t count_going(const json_t *tags)
 {
     size_t going = 0;
@@ -125,19 +139,17 @@ static size_t count_going(const json_t *tags)
     {
         const char *action = json_get_string(row, "action");
         going += action != NULL && strcmp(action, "remove") == 0;
-        (void)json_object_set_new(
-            row, "image",
-            json_sprintf("%s:%s", json_get_string(row, "repository"), json_get_string(row, "tag")));
     }
     return going;
 }
 
-static void print_plan(const struct call *call, const json_t *plan)
+static void print_plan(const struct call *call, json_t *plan)
 {
     static const struct column columns[] = {{"IMAGE", "image"}, {"ACTION", "action"},
                                             {"RULE", "rule"},   {"WHY", "why"},
                                             {"SET", "updated"}, {NULL, NULL}};
-    const json_t *tags = json_get_array(plan, "tags");
+    json_t *tags = json_get_array(plan, "tags");
+    add_images(tags);
     output_list(call, plan, "tags", columns);
     if (!call_has(call, OPTION_QUIET)) {
         say("%zu of %zu tags would be removed; nothing was changed", count_going(tags),
@@ -168,7 +180,6 @@ static enum outcome plan(const struct call *call)
         output_json(all);
         return OUTCOME_OK;
     }
-    (void)count_going(tags);
     print_plan(call, all);
     return OUTCOME_OK;
 }
