@@ -18,6 +18,8 @@ REPO_NAME_MAX base/name.h a repository's name
 NAMESPACE_NAME_MAX base/name.c a namespace's name
 TAG_NAME_MAX base/name.h characters of a tag
 PAGE_MAX server/registry.h a page of a list
+TAG_RULES_MAX storage/tag_rule.h [tag rules]
+TAG_RULE_NEWEST_MAX storage/tag_rule.h of a tag rule
 REQUEST_TARGET_MAX server/request_gate.h bytes of an address
 REQUEST_HEADERS_MAX server/request_gate.h header lines
 TABLE
