@@ -494,6 +494,33 @@ static void one_more_than_the_limit_ends_the_longest_idle(void **state)
     assert_int_equal(files_in(w, "uploads"), 3);
 }
 
+static int open_descriptors(void)
+{
+    int n = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    assert_non_null(dir);
+    while (readdir(dir)) {
+        n++;
+    }
+    closedir(dir);
+    return n;
+}
+
+static void an_idle_session_holds_no_descriptor(void **state)
+{
+    struct world *w = *state;
+    char id[UPLOAD_ID_MAX];
+    begin(w, id); /* whatever is opened once is open now */
+    int before = open_descriptors();
+    for (int i = 0; i < 20; i++) {
+        begin(w, id);
+    }
+    assert_int_equal(open_descriptors(), before);
+    struct upload *u = take_again(w, id, T0);
+    assert_int_equal(open_descriptors(), before + 1);
+    upload_close(u);
+}
+
 /* Whether a session's hash is still in memory: bytes that are changed behind its back are noticed
  * only when they are read again. */
 static bool is_read_again(struct world *w, const char *id)
@@ -833,6 +860,7 @@ int main(void)
         WORLD_TEST(quota_counts_the_uploads_of_the_last_run),
         WORLD_TEST(what_became_a_blob_still_counts),
         WORLD_TEST(one_more_than_the_limit_ends_the_longest_idle),
+        WORLD_TEST(an_idle_session_holds_no_descriptor),
         WORLD_TEST(only_so_many_idle_sessions_keep_their_hash),
         WORLD_TEST(idle_sessions_end),
         WORLD_TEST(a_published_file_without_a_row_goes_with_its_session),
