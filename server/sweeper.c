@@ -20,6 +20,7 @@
 #define PATIENCE_SLOW_US (5 * US_PER_SECOND)
 #define SOURCES 4096    /* slots; two addresses in one slot count as one */
 #define SOURCE_SHARE 16 /* of the limit: who holds more than that part goes before others */
+#define HEAVY_RATE 16   /* so many times the minimum rate is asked of them in a crowd */
 #define SWEEP_US US_PER_SECOND
 #define SWEEP_PAUSE_US (US_PER_SECOND / 10) /* between two sweeps that newcomers asked for */
 
@@ -67,7 +68,8 @@ static void end(struct peer *p)
     metrics_add(p->sweeper->metrics, METRIC_SLOW_ENDED, 1);
 }
 
-static bool is_slow(const struct sweeper *s, const struct peer *p, int64_t after_us, int64_t now_us)
+/*   rate   bytes per second that are enough */
+static bool is_slow(const struct peer *p, int64_t after_us, int64_t rate, int64_t now_us)
 {
     int64_t took_us = now_us - p->since_us;
     if (took_us < after_us) {
@@ -75,7 +77,7 @@ static bool is_slow(const struct sweeper *s, const struct peer *p, int64_t after
     }
     uint64_t moved = bytes_moved(p->fd) - p->bytes_then;
     bool silent = moved == 0 && (p->seen & 3) == PEER_IDLE; /* the library's timeout sees those */
-    return !silent && moved < (uint64_t)(took_us / US_PER_SECOND * s->limits.slow_rate);
+    return !silent && moved < (uint64_t)(took_us * rate / US_PER_SECOND);
 }
 
 static void look(struct sweeper *s, struct peer *p, int64_t now_us)
@@ -87,7 +89,7 @@ static void look(struct sweeper *s, struct peer *p, int64_t now_us)
         p->bytes_then = bytes_moved(p->fd);
         return;
     }
-    if (!p->ended && is_slow(s, p, s->limits.slow_after_us, now_us)) {
+    if (!p->ended && is_slow(p, s->limits.slow_after_us, s->limits.slow_rate, now_us)) {
         end(p);
     }
 }
@@ -127,7 +129,12 @@ static int64_t patience_us(const struct sweeper *s, const struct peer *p, enum p
     case PEER_WORKING:
         break;
     }
-    return heavy ? US_PER_SECOND : PATIENCE_SLOW_US;
+    return heavy ? PATIENCE_SHORT_US : PATIENCE_SLOW_US;
+}
+
+static int64_t crowd_rate(const struct sweeper *s, const struct peer *p)
+{
+    return is_light(s, p) ? s->limits.slow_rate : s->limits.slow_rate * HEAVY_RATE;
 }
 
 /* Asked of the live phase too: a request may have begun since this sweep looked. */
@@ -145,7 +152,7 @@ static enum turn turn_of(const struct sweeper *s, const struct peer *p, int64_t 
     case PEER_HEAD:
         return waited ? TURN_HEAD : TURN_NEVER;
     case PEER_MOVING:
-        return is_slow(s, p, patience, now_us) ? TURN_SLOW : TURN_NEVER;
+        return is_slow(p, patience, crowd_rate(s, p), now_us) ? TURN_SLOW : TURN_NEVER;
     case PEER_WORKING:
         break;
     }
