@@ -130,6 +130,13 @@ static void compare(struct run *run)
     expect(run, driver_compare(&run->driver, &s->models[s->current]), "the store differs");
 }
 
+static void compare_touched(struct run *run, const struct operation *op)
+{
+    const struct shared *s = run->shared;
+    expect(run, driver_compare_touched(&run->driver, &s->models[s->current], op),
+           "the store differs at once");
+}
+
 static void open_store(struct run *run)
 {
     struct shared *s = run->shared;
@@ -157,7 +164,8 @@ static void open_store(struct run *run)
 static void pick(struct run *run, struct operation *op)
 {
     struct shared *s = run->shared;
-    const struct model *m = &s->models[s->current];
+    struct model *m = &s->models[s->current];
+    driver_look_at_files(&run->driver, m);
     operation_pick(m, &run->universe, &s->dice, op);
     op->sealed = op->kind == OP_APPEND && driver_is_sealed(&run->driver, &m->sessions[op->session]);
 }
@@ -170,6 +178,7 @@ static void live(struct run *run, int operations)
         pick(run, &op);
         tell(run, &op);
         operate(run, &op);
+        compare_touched(run, &op);
         if (run->shared->done % COMPARE_EVERY == 0) {
             compare(run);
         }
@@ -287,26 +296,21 @@ static void report(const struct run *run)
     }
 }
 
-static void run_model(uint64_t seed, int64_t operations)
+static void run_model(struct run *run, uint64_t seed)
 {
-    struct run run = {.seed = seed, .operations = operations};
+    run->seed = seed;
     print_message("BONDSTORE_MODEL_SEED=%llu\n", (unsigned long long)seed);
-    folder_make(&run.folder);
-    universe_init(&run.universe, seed);
-    run.shared = shared_memory(sizeof(*run.shared));
-    run.shared->dice.state = seed;
-    for (int64_t life = 1; run.shared->done < operations; life++) {
-        live_once(&run);
+    universe_init(&run->universe, seed);
+    run->shared->dice.state = seed;
+    for (int64_t life = 1; run->shared->done < run->operations; life++) {
+        live_once(run);
         if (life % 25 == 0) {
-            rest_once(&run);
+            rest_once(run);
         }
     }
-    rest_once(&run);
-    report(&run);
-    assert_true(run.shared->crashes > 0);
-    (void)munmap(run.shared, sizeof(*run.shared));
-    universe_dispose(&run.universe);
-    folder_remove(&run.folder);
+    rest_once(run);
+    report(run);
+    assert_true(run->shared->crashes > 0);
 }
 
 /* --- tests ------------------------------------------------------------------------------------ */
@@ -318,28 +322,45 @@ static int64_t setting(const char *name, int64_t otherwise)
     return text && slice_to_int64(slice_str(text), &value) ? value : otherwise;
 }
 
+static int run_setup(void **state)
+{
+    struct run *run = xcalloc(1, sizeof(*run));
+    run->operations = setting("BONDSTORE_MODEL_OPERATIONS", OPERATIONS_DEFAULT);
+    run->shared = shared_memory(sizeof(*run->shared));
+    folder_make(&run->folder);
+    *state = run;
+    return 0;
+}
+
+static int run_teardown(void **state)
+{
+    struct run *run = *state;
+    universe_dispose(&run->universe);
+    folder_remove(&run->folder);
+    (void)munmap(run->shared, sizeof(*run->shared));
+    free(run);
+    return 0;
+}
+
 static void the_store_is_what_the_model_says(void **state)
 {
-    (void)state;
-    run_model((uint64_t)setting("BONDSTORE_MODEL_SEED", SEED_DEFAULT),
-              setting("BONDSTORE_MODEL_OPERATIONS", OPERATIONS_DEFAULT));
+    run_model(*state, (uint64_t)setting("BONDSTORE_MODEL_SEED", SEED_DEFAULT));
 }
 
 /* Another run each time, unless one is asked for. */
 static void whatever_the_seed(void **state)
 {
-    (void)state;
     if (getenv("BONDSTORE_MODEL_SEED")) {
         skip();
     }
-    run_model(randombytes_random(), setting("BONDSTORE_MODEL_OPERATIONS", OPERATIONS_DEFAULT));
+    run_model(*state, randombytes_random());
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_store_is_what_the_model_says),
-        cmocka_unit_test(whatever_the_seed),
+        cmocka_unit_test_setup_teardown(the_store_is_what_the_model_says, run_setup, run_teardown),
+        cmocka_unit_test_setup_teardown(whatever_the_seed, run_setup, run_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

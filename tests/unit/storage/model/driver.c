@@ -648,3 +648,18 @@ bool driver_is_sealed(const struct driver *d, const struct model_session *s)
     return fstatat(store_uploads_dir(d->store), s->id, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
            st.st_nlink > 1;
 }
+
+bool driver_has_file(const struct driver *d, int blob)
+{
+    char path[BLOB_PATH_MAX];
+    struct stat st;
+    blob_path(&d->universe->blobs[blob].digest, path);
+    return fstatat(store_blobs_dir(d->store), path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+void driver_look_at_files(const struct driver *d, struct model *m)
+{
+    for (int b = 0; b < BLOBS; b++) {
+        m->blobs[b].file = !m->blobs[b].row && driver_has_file(d, b);
+    }
+}

@@ -28,14 +28,19 @@ struct answer driver_run(struct driver *d, const struct model *m, const struct o
                          char id_out[UPLOAD_ID_MAX]);
 /* Learns the ids of repositories that are new in the model. */
 void driver_learn(struct driver *d, struct model *m);
+/* Sees which files are there of blobs that have no row. */
+void driver_look_at_files(const struct driver *d, struct model *m);
 /* Notes a difference; the first one stays. Returns false. */
 bool driver_differs(struct driver *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 int64_t driver_account(int account);
+bool driver_has_file(const struct driver *d, int blob);
 /* Does the file of the session have another name too? */
 bool driver_is_sealed(const struct driver *d, const struct model_session *s);
 
-/* compare.c: everything that can be read, against the model. */
+/* compare.c: what the operation may have changed. */
+bool driver_compare_touched(struct driver *d, const struct model *m, const struct operation *op);
+/* Everything that can be read, against the model. */
 bool driver_compare(struct driver *d, const struct model *m);
 /* Nothing is in the store but what manifests name. */
 bool driver_compare_idle(struct driver *d, const struct model *m);

@@ -573,8 +573,9 @@ static void remove_blobs(struct model *m, const struct universe *u, const bool d
 {
     for (int b = 0; b < BLOBS; b++) {
         if (due[b]) {
-            answer->c += m->blobs[b].row;
-            answer->d += m->blobs[b].row ? size_of(u, b) : 0;
+            bool file = m->blobs[b].row || m->blobs[b].file;
+            answer->c += file;
+            answer->d += file ? size_of(u, b) : 0;
             m->blobs[b] = (struct model_blob){0};
         }
     }

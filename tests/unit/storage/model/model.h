@@ -8,7 +8,7 @@
 #include "tests/unit/storage/model/universe.h"
 
 #define SESSIONS 16
-#define SESSIONS_PER_ACCOUNT 4
+#define SESSIONS_PER_ACCOUNT 3
 #define HISTORY 4 /* changes of a tag that are remembered */
 #define NONE (-1)
 
@@ -52,6 +52,7 @@ struct model_repository {
 /* A blob as such, whoever holds it. */
 struct model_blob {
     bool row;
+    bool file; /* without a row: a crash left its file, which goes with the entry in the queue */
     int64_t due_us; /* in the collector's queue from then on; 0: not */
 };
 
@@ -82,8 +83,8 @@ struct model {
     OPERATION(APPEND, "upload append", 110)                                                        \
     OPERATION(FINISH, "upload finish", 80)                                                         \
     OPERATION(CANCEL, "upload cancel", 12)                                                         \
-    OPERATION(HOLD, "upload open", 12)                                                             \
-    OPERATION(RELEASE, "upload close", 16)                                                         \
+    OPERATION(HOLD, "upload open", 20)                                                             \
+    OPERATION(RELEASE, "upload close", 12)                                                         \
     OPERATION(EXPIRE, "upload expire", 12)                                                         \
     OPERATION(SINGLE, "upload at once", 110)                                                       \
     OPERATION(MOUNT, "blob mount", 40)                                                             \

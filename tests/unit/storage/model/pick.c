@@ -31,8 +31,8 @@ static enum operation_kind any_kind(struct dice *d)
 /* Seconds mostly; now and then hours, or so long that everything that waits for time is due. */
 static int64_t any_step(struct dice *d)
 {
-    int64_t up_to = dice_once_in(d, 60)   ? INT64_C(30) * 3600
-                    : dice_once_in(d, 12) ? INT64_C(4) * 3600
+    int64_t up_to = dice_once_in(d, 150)  ? INT64_C(30) * 3600
+                    : dice_once_in(d, 25) ? INT64_C(4) * 3600
                                           : 20;
     return 1 + (int64_t)(dice_next(d) % (uint64_t)(up_to * 1000000));
 }
@@ -136,6 +136,9 @@ static void pick_session(const struct model *m, const struct universe *u, struct
 {
     op->session = any_session(m, d, dice_once_in(d, 12));
     if (op->session == NONE) {
+        op->session = any_session(m, d, false);
+    }
+    if (op->session == NONE || dice_once_in(d, 30)) {
         op->session = dice_below(d, SESSIONS); /* one that is gone or in use */
     }
     const struct model_session *s = &m->sessions[op->session];
@@ -156,18 +159,30 @@ static void pick_release(const struct model *m, struct operation *op, struct dic
     }
 }
 
+/* The next session that has all its bytes; NONE: there is none. */
+static int complete_session(const struct model *m, const struct universe *u, int from)
+{
+    for (int i = 0; i < SESSIONS; i++) {
+        const struct model_session *s = &m->sessions[(from + i) % SESSIONS];
+        if (s->open && !s->busy && s->received == (int64_t)u->blobs[s->fed].bytes.n) {
+            return (from + i) % SESSIONS;
+        }
+    }
+    return NONE;
+}
+
 static void pick_finish(const struct model *m, const struct universe *u, struct dice *d,
                         struct operation *op)
 {
+    int session = complete_session(m, u, dice_below(d, SESSIONS));
+    if (session == NONE && !dice_once_in(d, 10)) { /* it would end one that is not complete */
+        op->kind = OP_APPEND;
+    }
     pick_session(m, u, d, op);
-    for (int i = 0; i < SESSIONS && !dice_once_in(d, 20); i++) {
-        const struct model_session *s = &m->sessions[(op->session + i) % SESSIONS];
-        if (s->open && !s->busy && s->received == (int64_t)u->blobs[s->fed].bytes.n) {
-            op->session = (op->session + i) % SESSIONS;
-            op->repository = s->repository;
-            op->blob = s->fed;
-            return;
-        }
+    if (session != NONE && !dice_once_in(d, 15)) {
+        op->session = session;
+        op->repository = m->sessions[session].repository;
+        op->blob = m->sessions[session].fed;
     }
 }
 

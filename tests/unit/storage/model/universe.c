@@ -87,7 +87,7 @@ static const struct name_edge *add_layer(struct shape *s, const struct universe 
     add_edge(s, EDGE_LAYER, any_blob(u, d));
     struct name_edge *edge = &s->edges[s->edge_count - 1];
     edge->foreign = dice_once_in(d, 6);
-    edge->size += dice_once_in(d, 12); /* a descriptor that lies */
+    edge->size += dice_once_in(d, 7); /* a descriptor that lies */
     return edge;
 }
 
