@@ -430,7 +430,7 @@ bool driver_compare_touched(struct driver *d, const struct model *m, const struc
     c.tx = tx;
     return compare_repository(&c, op->repository) &&
            compare_space(&c, d->universe->namespace_of[op->repository]) &&
-           compare_session_count(&c, op->account);
+           compare_session_count(&c, op->account) && compare_queue(&c);
 }
 
 bool driver_compare(struct driver *d, const struct model *m)

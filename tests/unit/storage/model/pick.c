@@ -186,14 +186,18 @@ static void pick_finish(const struct model *m, const struct universe *u, struct 
     }
 }
 
-static void pick_quota(const struct model *m, struct dice *d, struct operation *op)
+/* None; or so that the next thing fits exactly, or by one byte not, or so little that nothing does. */
+static void pick_quota(const struct model *m, const struct universe *u, struct dice *d,
+                       struct operation *op)
 {
     op->space = dice_below(d, NAMESPACES);
-    int64_t used = m->spaces[op->space].used;
-    static const int64_t room[] = {-5000, -1, 0, 1, 3, 1000, 9999, 70000, 500000};
-    op->n = used + room[dice_below(d, 9)];
+    const struct content *next = dice_once_in(d, 3)
+                                     ? &u->manifests[dice_below(d, MANIFESTS)].content
+                                     : &u->blobs[dice_below(d, BLOBS)];
+    static const int64_t off[] = {-5000, -1, 0, 0, 1, 1000, 100000};
+    op->n = m->spaces[op->space].used + (int64_t)next->bytes.n + off[dice_below(d, 7)];
     if (op->n < 0 || dice_once_in(d, 2)) {
-        op->n = 0; /* none */
+        op->n = 0;
     }
 }
 
@@ -257,7 +261,7 @@ static void pick_rest(const struct model *m, const struct universe *u, struct di
         op->n = 1 + dice_below(d, 8);
         return;
     case OP_QUOTA:
-        return pick_quota(m, d, op);
+        return pick_quota(m, u, d, op);
     case OP_UNLINK:
     case OP_READ:
     case OP_DELETE:
