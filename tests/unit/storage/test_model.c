@@ -245,19 +245,30 @@ static pid_t fork_life(void)
     return pid;
 }
 
+/* How a life ends: by itself, anywhere, or where files come and go. */
+static enum crash_call any_end(struct dice *d, int operations, int64_t *calls_out)
+{
+    static const enum crash_call ends[] = {CRASH_NEVER, CRASH_ANY, CRASH_ANY, CRASH_LINK,
+                                           CRASH_UNLINK};
+    enum crash_call end = ends[dice_below(d, COUNT(ends))];
+    *calls_out = 1 + dice_below(d, end == CRASH_ANY ? operations * 12 : 1 + operations / 8);
+    return end;
+}
+
 static void live_once(struct run *run)
 {
     struct dice *d = &run->shared->dice;
     int operations = 1 + dice_below(d, LIFE_MAX);
-    int64_t calls = dice_once_in(d, 3) ? 0 : 1 + dice_below(d, operations * 12);
-    int after = dice_below(d, 2);
+    int64_t calls = 0;
+    enum crash_call end = any_end(d, operations, &calls);
+    bool after = dice_once_in(d, 2);
     pid_t pid = fork_life();
     if (pid == 0) {
-        crash_arm(calls, after);
+        crash_arm(end, calls, after);
         live(run, operations);
         _exit(0);
     }
-    (void)wait_life(run, pid, calls > 0);
+    (void)wait_life(run, pid, end != CRASH_NEVER);
 }
 
 static void rest_once(struct run *run)

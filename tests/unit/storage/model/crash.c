@@ -9,12 +9,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static atomic_int_fast64_t left; /* calls until the end; 0: not armed */
-static atomic_int end_after;
+static enum crash_call wanted = CRASH_NEVER;
+static bool end_after;
+static atomic_int_fast64_t left; /* calls of that kind until the end */
 
-void crash_arm(int64_t n, int after)
+void crash_arm(enum crash_call call, int64_t n, bool after)
 {
-    atomic_store(&end_after, after);
+    wanted = call;
+    end_after = after;
     atomic_store(&left, n);
 }
 
@@ -27,10 +29,11 @@ static void die(void)
 }
 
 /* True: this call is the last one, and is carried out. */
-static bool begin(void)
+static bool begin(enum crash_call call)
 {
-    bool last = atomic_load(&left) > 0 && atomic_fetch_sub(&left, 1) == 1;
-    if (last && !atomic_load(&end_after)) {
+    bool counts = wanted == CRASH_ANY || (wanted != CRASH_NEVER && wanted == call);
+    bool last = counts && atomic_fetch_sub(&left, 1) == 1;
+    if (last && !end_after) {
         die();
     }
     return last;
@@ -43,9 +46,9 @@ static void finish(bool last)
     }
 }
 
-#define CARRY_OUT(type, ...)                                                                       \
+#define CARRY_OUT(call, type, ...)                                                                 \
     do {                                                                                           \
-        bool last_ = begin();                                                                      \
+        bool last_ = begin(call);                                                                  \
         long answer_ = syscall(__VA_ARGS__);                                                       \
         finish(last_);                                                                             \
         return (type)answer_;                                                                      \
@@ -53,52 +56,52 @@ static void finish(bool last)
 
 ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
 {
-    CARRY_OUT(ssize_t, SYS_pwrite64, fd, p, n, at);
+    CARRY_OUT(CRASH_ANY, ssize_t, SYS_pwrite64, fd, p, n, at);
 }
 
 ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at)
 {
-    CARRY_OUT(ssize_t, SYS_pwrite64, fd, p, n, at);
+    CARRY_OUT(CRASH_ANY, ssize_t, SYS_pwrite64, fd, p, n, at);
 }
 
 int ftruncate(int fd, off_t n)
 {
-    CARRY_OUT(int, SYS_ftruncate, fd, n);
+    CARRY_OUT(CRASH_ANY, int, SYS_ftruncate, fd, n);
 }
 
 int ftruncate64(int fd, off64_t n)
 {
-    CARRY_OUT(int, SYS_ftruncate, fd, n);
+    CARRY_OUT(CRASH_ANY, int, SYS_ftruncate, fd, n);
 }
 
 int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
 {
-    CARRY_OUT(int, SYS_linkat, from_dir, from, to_dir, to, flags);
+    CARRY_OUT(CRASH_LINK, int, SYS_linkat, from_dir, from, to_dir, to, flags);
 }
 
 int unlinkat(int dir, const char *path, int flags)
 {
-    CARRY_OUT(int, SYS_unlinkat, dir, path, flags);
+    CARRY_OUT(CRASH_UNLINK, int, SYS_unlinkat, dir, path, flags);
 }
 
 int unlink(const char *path)
 {
-    CARRY_OUT(int, SYS_unlinkat, AT_FDCWD, path, 0);
+    CARRY_OUT(CRASH_UNLINK, int, SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
 int renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
-    CARRY_OUT(int, SYS_renameat, from_dir, from, to_dir, to);
+    CARRY_OUT(CRASH_ANY, int, SYS_renameat, from_dir, from, to_dir, to);
 }
 
 int mkdirat(int dir, const char *path, mode_t mode)
 {
-    CARRY_OUT(int, SYS_mkdirat, dir, path, mode);
+    CARRY_OUT(CRASH_ANY, int, SYS_mkdirat, dir, path, mode);
 }
 
 static int sync_nothing(void)
 {
-    finish(begin());
+    finish(begin(CRASH_ANY));
     return 0;
 }
 

@@ -4,9 +4,18 @@
 #ifndef TESTS_UNIT_STORAGE_MODEL_CRASH_H
 #define TESTS_UNIT_STORAGE_MODEL_CRASH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/* From now on the process is killed at the n-th call, before or after it is carried out; 0: never. Any thread. */
-void crash_arm(int64_t n, int after);
+enum crash_call {
+    CRASH_NEVER,
+    CRASH_ANY,
+    CRASH_LINK,  /* a blob gets its name, and has no row yet */
+    CRASH_UNLINK /* a file goes */
+};
+
+/* From now on the process is killed at the n-th call of this kind, before or after it is carried out. Before the first
+ * other thread is made. */
+void crash_arm(enum crash_call call, int64_t n, bool after);
 
 #endif
