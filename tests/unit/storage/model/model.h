@@ -64,6 +64,7 @@ struct model_session {
     int64_t received;
     bool junk; /* something else was sent too */
     bool busy; /* a request holds it */
+    bool cut;  /* a crash came while it was finished: its bytes may have a name under blobs/ */
     int64_t started_us, used_us, written_us;
 };
 

@@ -37,6 +37,16 @@ static int64_t any_step(struct dice *d)
     return 1 + (int64_t)(dice_next(d) % (uint64_t)(up_to * 1000000));
 }
 
+/* One that a crash cut short while it was finished; NONE: there is none. */
+static int cut_session(const struct model *m)
+{
+    int found = NONE;
+    for (int i = 0; i < SESSIONS; i++) {
+        found = m->sessions[i].cut && !m->sessions[i].busy ? i : found;
+    }
+    return found;
+}
+
 /* An open session when there is one; NONE: there is none. */
 static int any_session(const struct model *m, struct dice *d, bool busy)
 {
@@ -134,7 +144,7 @@ static void pick_chunk(const struct model_session *s, const struct universe *u, 
 static void pick_session(const struct model *m, const struct universe *u, struct dice *d,
                          struct operation *op)
 {
-    op->session = any_session(m, d, dice_once_in(d, 12));
+    op->session = dice_once_in(d, 2) ? cut_session(m) : any_session(m, d, dice_once_in(d, 12));
     if (op->session == NONE) {
         op->session = any_session(m, d, false);
     }
@@ -175,6 +185,9 @@ static void pick_finish(const struct model *m, const struct universe *u, struct 
                         struct operation *op)
 {
     int session = complete_session(m, u, dice_below(d, SESSIONS));
+    if (session != NONE && m->sessions[session].cut && !dice_once_in(d, 10)) {
+        session = NONE; /* others may push the same, or end it, before */
+    }
     if (session == NONE && !dice_once_in(d, 10)) { /* it would end one that is not complete */
         op->kind = OP_APPEND;
     }

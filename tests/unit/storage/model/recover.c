@@ -151,6 +151,7 @@ bool recover(struct driver *d, const struct model *before, const struct model *a
     *out = *before;
     out->now_us = op->now_us;
     look(d, after, op, out);
+    out->sessions[op->session].cut |= op->kind == OP_FINISH && out->sessions[op->session].open;
     model_restart(out);
     if (fits(d, out, &against)) {
         return true;
