@@ -59,6 +59,13 @@ static bool mount_in(struct db_tx *tx, void *arg, struct err *err)
     return blob_mount(tx, d->s->other, d->s->w.repo.id, &d->s->digest, DAY, d->now_us, &blob, err);
 }
 
+static bool keep_in(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct deed *d = arg;
+    struct blob blob;
+    return blob_keep(tx, d->s->w.repo.id, &d->s->digest, DAY, d->now_us, &blob, err);
+}
+
 static bool unlink_in(struct db_tx *tx, void *arg, struct err *err)
 {
     struct deed *d = arg;
@@ -74,7 +81,8 @@ static bool put_in(struct db_tx *tx, void *arg, struct err *err)
 static bool delete_in(struct db_tx *tx, void *arg, struct err *err)
 {
     struct deed *d = arg;
-    return manifest_delete(tx, d->s->w.repo.id, &d->put->digest, &d->s->w.alice, d->now_us, err);
+    return manifest_delete(tx, d->s->w.repo.id, &d->put->digest, &d->s->w.alice, DAY, d->now_us,
+                           err);
 }
 
 static bool tag_in(struct db_tx *tx, void *arg, struct err *err)
@@ -93,6 +101,11 @@ static void write_deed(struct deed *d, db_write_fn fn)
 static void do_mount(void *arg)
 {
     write_deed(arg, mount_in);
+}
+
+static void do_keep(void *arg)
+{
+    write_deed(arg, keep_in);
 }
 
 static void do_unlink(void *arg)
@@ -493,6 +506,41 @@ static void a_mount_between_delete_and_collection_has_the_file(void **state)
 }
 
 /* --- told "exists", pushed no bytes ----------------------------------------------------------- */
+
+static void a_blob_that_a_pusher_is_told_of_outlives_the_collector_that_chose_it(void **state)
+{
+    struct scene *s = *state;
+    struct manifest_put put;
+    auto_buf struct buf text = {0};
+    struct deed telling = {.s = s, .now_us = T0 + DAY, .put = &put}, collecting = telling;
+    image_of(s, &text, &put);
+    push(s, T0);
+    struct actor_thread *a = begin_until(do_collect, &collecting, POINT_BEFORE_WRITE, 1);
+    do_keep(&telling);
+    finish_work(a);
+    assert_done(&telling);
+    assert_int_equal(collecting.collected.memberships, 0);
+    assert_held(s, s->w.repo.id, T0 + 2 * DAY);
+    collecting.now_us = T0 + 2 * DAY - 1; /* the push took its time */
+    do_collect(&collecting);
+    do_put(&telling);
+    assert_done(&telling);
+    assert_held(s, s->w.repo.id, 0);
+    image_free(&put);
+}
+
+static void a_pusher_is_not_told_of_what_the_collector_took(void **state)
+{
+    struct scene *s = *state;
+    struct deed telling = {.s = s, .now_us = T0 + DAY}, collecting = telling;
+    push(s, T0);
+    struct actor_thread *a = begin_until(do_keep, &telling, POINT_BEFORE_WRITE, 1);
+    do_collect(&collecting);
+    finish_work(a);
+    assert_refused(&telling, ERR_BLOB_UNKNOWN);
+    do_collect(&collecting);
+    assert_gone(s);
+}
 
 static void a_manifest_comes_before_the_collector_takes_what_it_was_told_of(void **state)
 {
@@ -961,6 +1009,8 @@ int main(void)
         RACE_TEST(a_mount_before_the_delete_keeps_the_blob),
         RACE_TEST(a_mount_after_the_delete_is_refused),
         RACE_TEST(a_mount_between_delete_and_collection_has_the_file),
+        RACE_TEST(a_blob_that_a_pusher_is_told_of_outlives_the_collector_that_chose_it),
+        RACE_TEST(a_pusher_is_not_told_of_what_the_collector_took),
         RACE_TEST(a_manifest_comes_before_the_collector_takes_what_it_was_told_of),
         RACE_TEST(a_manifest_that_comes_too_late_is_refused),
         RACE_TEST(a_manifest_after_the_delete_of_its_layer_is_refused),

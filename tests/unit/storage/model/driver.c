@@ -354,6 +354,23 @@ static void run_unlink(struct call *c)
     write_call(c, unlink_in);
 }
 
+static bool keep_in(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct call *c = arg;
+    struct blob blob;
+    if (!blob_keep(tx, id_of(c, c->op->repository), blob_of(c), KEEP_US, c->op->now_us, &blob,
+                   err)) {
+        return false;
+    }
+    c->answer = (struct answer){.a = blob.size, .b = blob.collect_after_us};
+    return true;
+}
+
+static void run_keep(struct call *c)
+{
+    write_call(c, keep_in);
+}
+
 static void run_read(struct call *c)
 {
     struct blob blob = {0};
@@ -410,8 +427,8 @@ static bool delete_in(struct db_tx *tx, void *arg, struct err *err)
 {
     struct call *c = arg;
     struct actor actor = actor_of(c->op);
-    return manifest_delete(tx, id_of(c, c->op->repository), manifest_of(c), &actor, c->op->now_us,
-                           err);
+    return manifest_delete(tx, id_of(c, c->op->repository), manifest_of(c), &actor, KEEP_US,
+                           c->op->now_us, err);
 }
 
 static void run_delete(struct call *c)
@@ -621,6 +638,7 @@ static const run_fn runners[OP_COUNT] = {
     [OP_MOUNT_ANY] = run_mount_any,
     [OP_UNLINK] = run_unlink,
     [OP_READ] = run_read,
+    [OP_KEEP] = run_keep,
     [OP_PUT] = run_put,
     [OP_DELETE] = run_delete,
     [OP_TAG] = run_tag,

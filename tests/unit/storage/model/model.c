@@ -165,6 +165,17 @@ static struct answer apply_read(struct model *m, const struct universe *u,
     return (struct answer){.a = size_of(u, op->blob), .b = member->due_us};
 }
 
+static struct answer apply_keep(struct model *m, const struct universe *u,
+                                const struct operation *op)
+{
+    struct model_member *member = &m->repositories[op->repository].blobs[op->blob];
+    int64_t until_us = op->now_us + KEEP_US;
+    if (member->due_us != 0 && member->due_us < until_us) {
+        member->due_us = until_us;
+    }
+    return apply_read(m, u, op);
+}
+
 /* --- uploads ---------------------------------------------------------------------------------- */
 
 int model_evicted(const struct model *m, int account)
@@ -233,7 +244,7 @@ static struct answer apply_append(struct model *m, const struct universe *u,
     }
     s->used_us = op->now_us;
     if (op->out_of_order) {
-        return refused(ERR_RANGE);
+        return refused(ERR_UPLOAD_RANGE);
     }
     if (op->sealed) {
         return refused(ERR_UPLOAD_INVALID);
@@ -642,6 +653,7 @@ static const apply_fn appliers[OP_COUNT] = {
     [OP_MOUNT_ANY] = apply_mount_any,
     [OP_UNLINK] = apply_unlink,
     [OP_READ] = apply_read,
+    [OP_KEEP] = apply_keep,
     [OP_PUT] = apply_put,
     [OP_DELETE] = apply_delete,
     [OP_TAG] = apply_tag,

@@ -92,6 +92,7 @@ struct model {
     OPERATION(MOUNT_ANY, "blob mount from anywhere", 30)                                           \
     OPERATION(UNLINK, "blob delete", 25)                                                           \
     OPERATION(READ, "blob read", 30)                                                               \
+    OPERATION(KEEP, "blob keep", 30)                                                               \
     OPERATION(PUT, "manifest put", 140)                                                            \
     OPERATION(DELETE, "manifest delete", 40)                                                       \
     OPERATION(TAG, "tag put", 50)                                                                  \

@@ -277,6 +277,7 @@ static void pick_rest(const struct model *m, const struct universe *u, struct di
         return pick_quota(m, u, d, op);
     case OP_UNLINK:
     case OP_READ:
+    case OP_KEEP:
     case OP_DELETE:
     case OP_TAG:
     case OP_UNTAG:
