@@ -78,34 +78,33 @@ struct model {
 
 /* --- operations ------------------------------------------------------------------------------- */
 
-/* OPERATION(symbol, name, weight): how often, among all */
+/* OPERATION(symbol, stem of its functions, name, weight): how often, among all */
 #define OPERATIONS(OPERATION)                                                                      \
-    OPERATION(START, "upload start", 60)                                                           \
-    OPERATION(APPEND, "upload append", 110)                                                        \
-    OPERATION(FINISH, "upload finish", 80)                                                         \
-    OPERATION(CANCEL, "upload cancel", 12)                                                         \
-    OPERATION(HOLD, "upload open", 20)                                                             \
-    OPERATION(RELEASE, "upload close", 12)                                                         \
-    OPERATION(EXPIRE, "upload expire", 12)                                                         \
-    OPERATION(SINGLE, "upload at once", 110)                                                       \
-    OPERATION(MOUNT, "blob mount", 40)                                                             \
-    OPERATION(MOUNT_ANY, "blob mount from anywhere", 30)                                           \
-    OPERATION(UNLINK, "blob delete", 25)                                                           \
-    OPERATION(READ, "blob read", 30)                                                               \
-    OPERATION(KEEP, "blob keep", 30)                                                               \
-    OPERATION(PUT, "manifest put", 140)                                                            \
-    OPERATION(DELETE, "manifest delete", 40)                                                       \
-    OPERATION(TAG, "tag put", 50)                                                                  \
-    OPERATION(UNTAG, "tag delete", 20)                                                             \
-    OPERATION(TAGS_PAGE, "tag list", 15)                                                           \
-    OPERATION(REFERRERS_PAGE, "referrer list", 15)                                                 \
-    OPERATION(COLLECT, "collect one step", 20)                                                     \
-    OPERATION(DRAIN, "collect all", 12)                                                            \
-    OPERATION(QUOTA, "quota", 12)                                                                  \
-    OPERATION(CHECK, "check", 2)
-
+    OPERATION(START, start, "upload start", 60)                                                    \
+    OPERATION(APPEND, append, "upload append", 110)                                                \
+    OPERATION(FINISH, finish, "upload finish", 80)                                                 \
+    OPERATION(CANCEL, cancel, "upload cancel", 12)                                                 \
+    OPERATION(HOLD, hold, "upload open", 20)                                                       \
+    OPERATION(RELEASE, release, "upload close", 12)                                                \
+    OPERATION(EXPIRE, expire, "upload expire", 12)                                                 \
+    OPERATION(SINGLE, single, "upload at once", 110)                                               \
+    OPERATION(MOUNT, mount, "blob mount", 40)                                                      \
+    OPERATION(MOUNT_ANY, mount_any, "blob mount from anywhere", 30)                                \
+    OPERATION(UNLINK, unlink, "blob delete", 25)                                                   \
+    OPERATION(READ, read, "blob read", 30)                                                         \
+    OPERATION(KEEP, keep, "blob keep", 30)                                                         \
+    OPERATION(PUT, put, "manifest put", 140)                                                       \
+    OPERATION(DELETE, delete, "manifest delete", 40)                                               \
+    OPERATION(TAG, tag, "tag put", 50)                                                             \
+    OPERATION(UNTAG, untag, "tag delete", 20)                                                      \
+    OPERATION(TAGS_PAGE, tags_page, "tag list", 15)                                                \
+    OPERATION(REFERRERS_PAGE, referrers_page, "referrer list", 15)                                 \
+    OPERATION(COLLECT, collect, "collect one step", 20)                                            \
+    OPERATION(DRAIN, drain, "collect all", 12)                                                     \
+    OPERATION(QUOTA, quota, "quota", 12)                                                           \
+    OPERATION(CHECK, check, "check", 2)
 enum operation_kind {
-#define OPERATION(symbol, name, weight) OP_##symbol,
+#define OPERATION(symbol, stem, name, weight) OP_##symbol,
     OPERATIONS(OPERATION)
 #undef OPERATION
         OP_COUNT

@@ -4,7 +4,7 @@ static const struct {
     const char *name;
     int weight;
 } kinds[OP_COUNT] = {
-#define OPERATION(symbol, name, weight) [OP_##symbol] = {name, weight},
+#define OPERATION(symbol, stem, name, weight) [OP_##symbol] = {name, weight},
     OPERATIONS(OPERATION)
 #undef OPERATION
 };
