@@ -249,8 +249,7 @@ class Repository:
         before, after, self.cut = self.state, self.cut, None
         if after is None:
             return self.require(before)
-        for state in (before, after):
-            self.look_at_sessions(state, after)
+        self.look_at_sessions(before, after)
         told = []
         for state in (after, before):
             differences = list(self.differences(state))
@@ -265,21 +264,26 @@ class Repository:
         assert not differences, f"{self.name}: {differences}"
         self.forget_collected()
 
-    def look_at_sessions(self, state, after):
+    def look_at_sessions(self, before, after):
         """Of a body that was cut any part may have arrived."""
-        for place, session in state.sessions.items():
+        for place, session in list(before.sessions.items()):
+            later = after.sessions.get(place)
             answer = self.send("GET", place)
-            if answer.status != 204:
+            if answer.status != 204 or later == session:
                 continue
             there = self.received(answer)
-            most = after.sessions[place].received if place in after.sessions else len(session.content)
-            if there is not None and session.received < there <= most:
-                session.received = there
+            if len(there) > 1:  # nobody can go on with it
+                self.send("DELETE", place).expect(204)
+                del before.sessions[place]
+                after.sessions.pop(place, None)
+            elif session.received < max(there) <= (later.received if later else len(session.content)):
+                session.received = max(there)
 
     @staticmethod
     def received(answer):
+        """How many bytes a session may have by its Range: "0-0" is said of nothing and of one byte."""
         last = int(answer.header("Range").split("-")[1])
-        return last + 1 if last > 0 else None  # "0-0" is said of nothing and of one byte
+        return {last + 1} if last > 0 else {0, 1}
 
     def differences(self, state):
         yield from self.manifest_differences(state)
@@ -329,7 +333,7 @@ class Repository:
             answer = self.send("GET", place)
             if answer.status == 404 and self.now + 60 >= session.started + KEPT:
                 continue  # it may have expired
-            if answer.status != 204 or self.received(answer) not in (session.received, None):
+            if answer.status != 204 or session.received not in self.received(answer):
                 yield f"session {place}: {answer.status}, {answer.header('Range')}, not {session.received} bytes"
 
     def referrer_differences(self, state):
