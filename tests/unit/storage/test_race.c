@@ -55,6 +55,22 @@ static void a_push_after_the_file_went_is_not_forgotten_with_it(void **state)
     assert_held(s, s->w.repo.id, T0 + 2 * DAY);
 }
 
+static void a_push_that_went_again_after_the_file_went_is_not_forgotten(void **state)
+{
+    struct scene *s = *state;
+    struct deed pushing = {.s = s, .now_us = T0 + DAY}, deleting = pushing, collecting = pushing;
+    push_and_lose(s);
+    struct actor_thread *a = begin_until(do_collect, &collecting, POINT_BEFORE_WRITE, 3);
+    do_push(&pushing);
+    do_unlink(&deleting);
+    finish_work(a);
+    assert_done(&deleting);
+    assert_true(has_file(s));
+    do_collect(&collecting);
+    assert_int_equal(collecting.collected.blobs, 1);
+    assert_gone(s);
+}
+
 static void a_blob_pushed_again_after_the_collector_chose_it_stays(void **state)
 {
     struct scene *s = *state;
@@ -497,6 +513,7 @@ int main(void)
         RACE_TEST(a_push_between_its_file_and_its_row_is_not_collected),
         RACE_TEST(a_push_while_the_file_goes_makes_a_new_one),
         RACE_TEST(a_push_after_the_file_went_is_not_forgotten_with_it),
+        RACE_TEST(a_push_that_went_again_after_the_file_went_is_not_forgotten),
         RACE_TEST(a_blob_pushed_again_after_the_collector_chose_it_stays),
         RACE_TEST(a_push_that_fails_saves_nothing),
         RACE_TEST(a_mount_meets_the_collector_anywhere),

@@ -377,18 +377,15 @@ static void close_dir(DIR **dir)
     }
 }
 
-/* No file but those of the sessions; one with two names was left by a crash while it was finished, and goes with the
- * next round of expiry. */
+/* No file but those of the sessions. */
 static bool compare_upload_files(struct comparison *c)
 {
-    int at = store_uploads_dir(c->driver->store);
-    int fd = openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(store_uploads_dir(c->driver->store), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir __attribute__((cleanup(close_dir))) = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
     while (dir && (entry = readdir(dir)) != NULL) {
-        struct stat st;
-        bool left = fstatat(at, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_nlink > 1;
-        if (entry->d_name[0] != '.' && !left && !is_session(c->model, entry->d_name)) {
+        bool own = entry->d_name[0] == '.' || is_session(c->model, entry->d_name);
+        if (!own && !c->model->left_over) {
             return driver_differs(c->driver, "uploads/%s belongs to no session", entry->d_name);
         }
     }

@@ -59,6 +59,7 @@ struct answer model_apply(struct model *m, const struct universe *u, const struc
 
 void model_restart(struct model *m)
 {
+    m->left_over = true;
     for (int i = 0; i < SESSIONS; i++) {
         struct model_session *s = &m->sessions[i];
         s->busy = false;

@@ -74,6 +74,8 @@ struct model {
     struct model_repository repositories[REPOSITORIES];
     struct model_blob blobs[BLOBS];
     struct model_session sessions[SESSIONS];
+    bool
+        left_over; /* files of uploads that a crash cut short may be there, until the next round of expiry */
 };
 
 /* --- operations ------------------------------------------------------------------------------- */

@@ -146,6 +146,7 @@ struct answer apply_expire(struct model *m, const struct universe *u, const stru
 {
     (void)u;
     struct answer answer = done;
+    m->left_over = false;
     for (int s; answer.a < op->n && (s = next_idle(m, op->now_us - IDLE_US)) != NONE; answer.a++) {
         m->sessions[s] = (struct model_session){0};
     }
