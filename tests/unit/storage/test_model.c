@@ -167,7 +167,10 @@ static void pick(struct run *run, struct operation *op)
     struct model *m = &s->models[s->current];
     driver_look_at_files(&run->driver, m);
     operation_pick(m, &run->universe, &s->dice, op);
-    op->sealed = op->kind == OP_APPEND && driver_is_sealed(&run->driver, &m->sessions[op->session]);
+    if (op->kind == OP_APPEND || op->kind == OP_FINISH) {
+        op->sealed = driver_is_sealed(&run->driver, &m->sessions[op->session]);
+        op->reserved = driver_reserved(&run->driver, &m->sessions[op->session]);
+    }
 }
 
 static void live(struct run *run, int operations)

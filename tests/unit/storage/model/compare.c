@@ -236,6 +236,11 @@ static bool compare_space(struct comparison *c, int i)
                               (long long)got.used_bytes, (long long)got.quota_bytes,
                               (long long)want->used, (long long)want->quota);
     }
+    if (got.reserved_bytes < model_unfinished(c->model, c->universe, i)) {
+        return driver_differs(
+            c->driver, "the namespace %s has reserved %lld bytes, %lld are received", name,
+            (long long)got.reserved_bytes, (long long)model_unfinished(c->model, c->universe, i));
+    }
     return true;
 }
 

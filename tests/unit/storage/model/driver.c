@@ -4,6 +4,8 @@
 #include "storage/manifest.h"
 #include "storage/namespace.h"
 #include "storage/referrer.h"
+#include "storage/row.h"
+#include "storage/statements.h"
 #include "storage/tag.h"
 #include "tests/unit/storage/model/run.h"
 #include "tests/unit/storage/world.h"
@@ -131,7 +133,8 @@ const struct digest *call_manifest(const struct call *c)
 void call_write(struct call *c, db_write_fn fn)
 {
     struct err err = {0};
-    if (!db_write(c->driver->db, fn, c, &err)) {
+    if (!upload_make_room(c->driver->store, &c->driver->universe->repositories[c->op->repository],
+                          fn, c, &err)) {
         c->answer = (struct answer){.code = err.code};
     }
 }
@@ -171,6 +174,16 @@ bool driver_is_sealed(const struct driver *d, const struct model_session *s)
     struct stat st;
     return fstatat(store_uploads_dir(d->store), s->id, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
            st.st_nlink > 1;
+}
+
+int64_t driver_reserved(const struct driver *d, const struct model_session *s)
+{
+    bool found = false;
+    struct err err = {0};
+    auto_snapshot struct db_tx *tx = snapshot_of(d->db);
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_UPLOAD_RESERVED);
+    db_bind_str(q, 1, s->id);
+    return row_exists(q, &found, &err) && found ? db_col_int(q, 0) : 0;
 }
 
 bool driver_has_file(const struct driver *d, int blob)

@@ -34,6 +34,8 @@ void driver_look_at_files(const struct driver *d, struct model *m);
 bool driver_differs(struct driver *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 int64_t driver_account(int account);
+/* What the session has reserved of its namespace's quota, in bytes. */
+int64_t driver_reserved(const struct driver *d, const struct model_session *s);
 bool driver_has_file(const struct driver *d, int blob);
 /* Does the file of the session have another name too? */
 bool driver_is_sealed(const struct driver *d, const struct model_session *s);

@@ -43,6 +43,18 @@ int model_manifest_count(const struct model_repository *r)
     return count;
 }
 
+int64_t model_unfinished(const struct model *m, const struct universe *u, int space)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < SESSIONS; i++) {
+        const struct model_session *s = &m->sessions[i];
+        sum += s->open && u->namespace_of[s->repository] == space
+                   ? (s->dead ? s->held : s->received)
+                   : 0;
+    }
+    return sum;
+}
+
 typedef struct answer (*apply_fn)(struct model *, const struct universe *,
                                   const struct operation *);
 static const apply_fn appliers[OP_COUNT] = {

@@ -65,6 +65,9 @@ struct model_session {
     bool junk; /* something else was sent too */
     bool busy; /* a request holds it */
     bool cut;  /* a crash came while it was finished: its bytes may have a name under blobs/ */
+    bool
+        dead; /* of an upload at once that a crash cut short: nobody knows it, the next round of expiry ends it */
+    int64_t held; /* of a dead one: the bytes that it has reserved */
     int64_t started_us, used_us, written_us;
 };
 
@@ -127,7 +130,10 @@ struct operation {
     bool out_of_order; /* APPEND: the chunk is said to begin somewhere else */
     bool sealed; /* APPEND: its file has a second name, left by a crash while it was finished */
     bool sparse; /* PUT */
-    int reader;  /* MOUNT_ANY: see model_reads */
+    int64_t
+        reserved; /* APPEND, FINISH: what its session has reserved, which a lower quota does not take away */
+    bool announced; /* APPEND: the request says how much it brings */
+    int reader;     /* MOUNT_ANY: see model_reads */
 };
 
 /* What an operation answers. */
@@ -153,6 +159,8 @@ bool model_held(const struct model *m, int blob);
 /* May this kind of reader see the repository? 0: nobody in particular, 1: a robot of the first namespace, 2: an
  * administrator */
 bool model_reads(const struct universe *u, int reader, int repository);
+/* Bytes that the unfinished uploads of a namespace have received. */
+int64_t model_unfinished(const struct model *m, const struct universe *u, int space);
 int model_manifest_count(const struct model_repository *r);
 /* The session that START ends, so that there is room for one more; NONE: none needs to, or none can. */
 int model_evicted(const struct model *m, int account);

@@ -37,6 +37,15 @@ static int64_t any_step(struct dice *d)
     return 1 + (int64_t)(dice_next(d) % (uint64_t)(up_to * 1000000));
 }
 
+static int free_session(const struct model *m)
+{
+    int i = 0;
+    while (m->sessions[i].open) {
+        i++;
+    }
+    return i; /* there are more than the accounts may have */
+}
+
 /* One that a crash cut short while it was finished; NONE: there is none. */
 static int cut_session(const struct model *m)
 {
@@ -53,20 +62,12 @@ static int any_session(const struct model *m, struct dice *d, bool busy)
     int found = NONE;
     int seen = 0;
     for (int i = 0; i < SESSIONS; i++) {
-        if (m->sessions[i].open && m->sessions[i].busy == busy && dice_once_in(d, ++seen)) {
+        if (m->sessions[i].open && !m->sessions[i].dead && m->sessions[i].busy == busy &&
+            dice_once_in(d, ++seen)) {
             found = i;
         }
     }
     return found;
-}
-
-static int free_session(const struct model *m)
-{
-    int i = 0;
-    while (m->sessions[i].open) {
-        i++;
-    }
-    return i; /* there are more than the accounts may have */
 }
 
 /* A repository that exists when there is one. */
@@ -139,6 +140,7 @@ static void pick_chunk(const struct model_session *s, const struct universe *u, 
         op->n = 1 + (int64_t)(dice_next(d) % (uint64_t)rest);
     }
     op->out_of_order = dice_once_in(d, 25);
+    op->announced = dice_once_in(d, 2);
 }
 
 static void pick_session(const struct model *m, const struct universe *u, struct dice *d,
@@ -150,6 +152,9 @@ static void pick_session(const struct model *m, const struct universe *u, struct
     }
     if (op->session == NONE || dice_once_in(d, 30)) {
         op->session = dice_below(d, SESSIONS); /* one that is gone or in use */
+    }
+    if (m->sessions[op->session].dead) {
+        op->session = free_session(m);
     }
     const struct model_session *s = &m->sessions[op->session];
     op->repository = s->repository;
@@ -174,7 +179,7 @@ static int complete_session(const struct model *m, const struct universe *u, int
 {
     for (int i = 0; i < SESSIONS; i++) {
         const struct model_session *s = &m->sessions[(from + i) % SESSIONS];
-        if (s->open && !s->busy && s->received == (int64_t)u->blobs[s->fed].bytes.n) {
+        if (s->open && !s->busy && !s->dead && s->received == (int64_t)u->blobs[s->fed].bytes.n) {
             return (from + i) % SESSIONS;
         }
     }

@@ -110,6 +110,36 @@ static void look_for_session(struct driver *d, const struct model *m, int accoun
     }
 }
 
+/* An upload at once has a row when its namespace is nearly full. */
+static void look_at_single(struct driver *d, struct model *m, const struct operation *op)
+{
+    char id[UPLOAD_ID_MAX];
+    struct err err = {0};
+    look_for_session(d, m, op->account, id);
+    if (id[0] == '\0') {
+        return;
+    }
+    int slot = 0;
+    while (m->sessions[slot].open) {
+        slot++;
+    }
+    struct model_session *s = &m->sessions[slot];
+    *s = (struct model_session){.open = true,
+                                .dead = true,
+                                .repository = op->repository,
+                                .account = op->account,
+                                .fed = op->fed,
+                                .started_us = op->now_us,
+                                .used_us = op->now_us};
+    memcpy(s->id, id, sizeof(s->id));
+    m->repositories[op->repository].exists = true;
+    s->held = driver_reserved(d, s);
+    if (!upload_status(d->store, &d->universe->repositories[op->repository], slice_str(id),
+                       driver_account(op->account), &s->received, &err)) {
+        driver_differs(d, "the row of an upload that was cut short: %s", err.msg);
+    }
+}
+
 /* --- by kind ---------------------------------------------------------------------------------- */
 
 /* What there is when the operation was cut between its steps; the others are one transaction. */
@@ -118,6 +148,10 @@ static void look(struct driver *d, const struct model *after, const struct opera
 {
     if (op->kind == OP_START || op->kind == OP_EXPIRE) { /* who had to make room went first */
         look_at_sessions(d, m, after);
+    }
+    if (op->kind == OP_SINGLE) {
+        look_at_single(d, m, op);
+        driver_learn(d, m);
     }
     if (op->kind == OP_COLLECT || op->kind == OP_DRAIN) {
         look_at_collection(d, m, op);

@@ -5,28 +5,17 @@ int64_t rule_size(const struct universe *u, int blob)
     return (int64_t)u->blobs[blob].bytes.n;
 }
 
-/* Bytes of the unfinished uploads of a namespace. */
-static int64_t unfinished(const struct model *m, const struct universe *u, int space)
-{
-    int64_t sum = 0;
-    for (int i = 0; i < SESSIONS; i++) {
-        const struct model_session *s = &m->sessions[i];
-        sum += s->open && u->namespace_of[s->repository] == space ? s->received : 0;
-    }
-    return sum;
-}
-
 /* May so many bytes more be received? */
 bool rule_has_room(const struct model *m, const struct universe *u, int space, int64_t bytes)
 {
     const struct model_space *s = &m->spaces[space];
-    return s->quota == 0 || s->used + unfinished(m, u, space) + bytes <= s->quota;
+    return s->quota == 0 || s->used + model_unfinished(m, u, space) + bytes <= s->quota;
 }
 
 bool rule_charge(struct model *m, const struct universe *u, int repository, int64_t bytes)
 {
     struct model_space *s = &m->spaces[u->namespace_of[repository]];
-    if (bytes > 0 && s->quota != 0 && s->used + bytes > s->quota) {
+    if (bytes > 0 && !rule_has_room(m, u, u->namespace_of[repository], bytes)) {
         return false;
     }
     s->used += bytes;

@@ -69,7 +69,8 @@ struct answer apply_append(struct model *m, const struct universe *u, const stru
     if (op->sealed) {
         return refused(ERR_UPLOAD_INVALID);
     }
-    if (!rule_has_room(m, u, u->namespace_of[s->repository], op->n)) {
+    if (s->received + op->n > op->reserved &&
+        !rule_has_room(m, u, u->namespace_of[s->repository], op->n)) {
         return refused(ERR_QUOTA);
     }
     s->received += op->n;
@@ -90,10 +91,12 @@ struct answer apply_finish(struct model *m, const struct universe *u, const stru
         *s = (struct model_session){0};
         return refused(ERR_DIGEST_INVALID);
     }
+    struct model_session old = *s;
+    *s = (struct model_session){0}; /* what it held is room for the blob */
     if (!rule_add_member(m, u, op)) {
+        *s = old;
         return refused(ERR_QUOTA);
     }
-    *s = (struct model_session){0};
     return (struct answer){.a = rule_size(u, op->blob)};
 }
 
@@ -147,6 +150,11 @@ struct answer apply_expire(struct model *m, const struct universe *u, const stru
     (void)u;
     struct answer answer = done;
     m->left_over = false;
+    for (int i = 0; i < SESSIONS; i++) {
+        if (m->sessions[i].dead) {
+            m->sessions[i] = (struct model_session){0};
+        }
+    }
     for (int s; answer.a < op->n && (s = next_idle(m, op->now_us - IDLE_US)) != NONE; answer.a++) {
         m->sessions[s] = (struct model_session){0};
     }

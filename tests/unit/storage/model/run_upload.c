@@ -65,6 +65,7 @@ static bool append(struct call *c, struct upload *u, struct err *err)
         buf_char(&junk, '#');
     }
     return upload_expect(u, s->received + c->op->out_of_order, err) &&
+           (!c->op->announced || c->op->sealed || upload_announce(u, c->op->n, err)) &&
            upload_append(u, c->op->junk ? buf_slice_of(&junk) : chunk, c->op->now_us, err);
 }
 
