@@ -69,14 +69,15 @@ class Pool:
 class Repository:
     """One repository and the client that alone writes to it. `send` is set anew for each life of the server."""
 
-    def __init__(self, name, pool, seed, others):
+    def __init__(self, name, pool, seed, others, limited):
         self.name, self.pool, self.others = name, pool, others
+        self.limited = limited  # its namespace has a quota: whatever adds bytes may be refused
         self.dice = random.Random(f"{seed} {name}")
         self.state = State()
         self.cut = None  # the state that a request in flight leads to
         self.send = None
         self.now = 0
-        self.acknowledged = 0
+        self.acknowledged = self.refused = 0
         self.done = {}
         self.perhaps = set()  # blobs that the collector may have taken
 
@@ -100,6 +101,13 @@ class Repository:
         self.cut = None
         return answer
 
+    def expect(self, answer, *statuses):
+        if answer.status == 403 and self.limited:
+            assert answer.code == "DENIED" and "quota" in answer.message, answer
+            self.refused += 1
+            return answer
+        return answer.expect(statuses)
+
     def path(self, rest):
         return f"/v2/{self.name}/{rest}"
 
@@ -118,27 +126,36 @@ class Repository:
 
     def push_at_once(self, digest):
         content = self.pool.by_digest[digest]
-        self.change(self.added(digest), "POST", self.path(f"blobs/uploads/?digest={digest}"), content).expect(201)
+        self.expect(self.change(self.added(digest), "POST", self.path(f"blobs/uploads/?digest={digest}"), content), 201)
 
     def open_session(self):
         return at(self.send("POST", self.path("blobs/uploads/")).expect(202).header("Location"))
 
     def push_monolithic(self, digest):
-        self.change(self.added(digest), "PUT", at(self.open_session(), digest=digest), self.pool.by_digest[digest]).expect(201)
+        self.put_bytes(self.open_session(), digest, self.pool.by_digest[digest])
+
+    def put_bytes(self, place, digest, content):
+        """The end of a session that nobody goes on with."""
+        answer = self.expect(self.change(self.added(digest), "PUT", at(place, digest=digest), content), 201)
+        if answer.status == 403:
+            self.send("DELETE", place).expect(204)
 
     def push_in_chunks(self, digest):
         content = self.pool.by_digest[digest]
         place, half = self.open_session(), len(content) // 2
         if half > 0:
-            self.send("PATCH", place, {"Content-Range": f"0-{half - 1}"}, content[:half]).expect(202)
-        self.change(self.added(digest), "PUT", at(place, digest=digest), content[half:]).expect(201)
+            chunk = self.send("PATCH", place, {"Content-Range": f"0-{half - 1}"}, content[:half])
+            if self.expect(chunk, 202).status == 403:
+                self.send("DELETE", place).expect(204)
+                return
+        self.put_bytes(place, digest, content[half:])
 
     def mount(self, digest):
         """From a repository that others write to at the same time: it has the blob, or there is an upload."""
         source = self.dice.choice(["", f"&from={self.dice.choice(self.others)}"])
         answer = self.change(self.added(digest), "POST", self.path(f"blobs/uploads/?mount={digest}{source}"))
         if answer.expect((201, 202)).status == 202:
-            self.change(self.added(digest), "PUT", at(at(answer.header("Location")), digest=digest), self.pool.by_digest[digest]).expect(201)
+            self.put_bytes(at(answer.header("Location")), digest, self.pool.by_digest[digest])
 
     def delete_blob(self):
         loose = sorted(set(self.state.blobs) - self.state.named())
@@ -165,8 +182,8 @@ class Repository:
         def more(state):
             state.sessions[place].received += size
         first = session.received
-        self.change(more, "PATCH", place, session.content[first:first + size], {"Content-Range": f"{first}-{first + size - 1}"}, (202,)).expect((202, 404))
-        return None
+        answer = self.change(more, "PATCH", place, session.content[first:first + size], {"Content-Range": f"{first}-{first + size - 1}"}, (202,))
+        return self.expect(answer, 202, 404)
 
     def finish(self, place, session):
         digest = sha256(session.content)
@@ -174,7 +191,10 @@ class Repository:
         def ended(state):
             state.sessions.pop(place)
             state.add_blob(digest, self.now)
-        self.change(ended, "PUT", at(place, digest=digest), session.content[session.received:]).expect((201, 404))
+        answer = self.change(ended, "PUT", at(place, digest=digest), session.content[session.received:])
+        if self.expect(answer, 201, 404).status == 403:  # of the bytes any part may have arrived
+            self.send("DELETE", place).expect(204)
+            del self.state.sessions[place]
 
     def cancel(self):
         if self.state.sessions:
@@ -182,10 +202,10 @@ class Repository:
             self.change(lambda s: s.sessions.pop(place), "DELETE", place, status=(204,)).expect((204, 404))
 
     # --- manifests and tags ----------------------------------------------------------------------------------------------
-    def put(self, manifest, tags=(), status=(201,)):
+    def put(self, manifest, tags=()):
         query = "&".join(f"tag={t}" for t in tags)
         target = self.path(f"manifests/{manifest.digest}" + (f"?{query}" if query else ""))
-        return self.change(lambda s: s.put(manifest, tags), "PUT", target, manifest.content, {"Content-Type": manifest.media_type}).expect(status)
+        return self.expect(self.change(lambda s: s.put(manifest, tags), "PUT", target, manifest.content, {"Content-Type": manifest.media_type}), 201)
 
     def any_tags(self):
         return self.dice.sample(["v1", "v2", "latest", "a-b", "a.b", "X"], self.dice.randint(0, 2))

@@ -3,6 +3,7 @@ hour between; after each start everything is compared with a model. BONDSTORE_MO
 let it), BONDSTORE_MODEL_ROUNDS makes it longer."""
 import glob
 import http.client
+import json
 import os
 import random
 import threading
@@ -17,6 +18,7 @@ from support.server import Server, eventually, sanitizer_environment
 ROUNDS = int(os.environ.get("BONDSTORE_MODEL_ROUNDS", "5"))
 STEPS = 60  # acknowledged changes of a round, of all clients together, at least
 CUT = (OSError, http.client.HTTPException)
+QUOTA = 2 << 20  # bytes, of the namespace beta
 NAMES = ("alpha/one", "alpha/two/deep", "beta/one", "beta/two")
 
 
@@ -28,12 +30,13 @@ class House:
         self.server = Server(folder).init()
         self.hours = 0
         pool = Pool(seed)
-        self.repositories = [Repository(name, pool, seed, NAMES) for name in NAMES]
+        self.repositories = [Repository(name, pool, seed, NAMES, name.startswith("beta/")) for name in NAMES]
 
     def found(self):
         self.server.start()
         self.server.make_namespace("alpha")
         self.server.make_namespace("beta", "public")
+        self.server.bond("namespaces", "set", "beta", "--quota", f"{QUOTA >> 20}MiB")
         self.owners = {ns: self.server.make_member(ns, f"owner@{ns}.example", "owner") for ns in ("alpha", "beta")}
         self.server.stop()
 
@@ -91,6 +94,8 @@ class House:
         run([self.server.bondstore, "fsck", self.server.config], env=environment(**sanitizer_environment()))
 
     def compare(self):
+        told = json.loads(self.server.bond("namespaces", "inspect", "beta", "--json").out)
+        assert told["used_bytes"] + told["reserved_bytes"] <= QUOTA, told
         for repository in self.repositories:
             repository.settle()
 
@@ -126,4 +131,5 @@ def test_the_registry_is_what_the_model_says_after_every_crash(house):
     assert not list((house.server.data / "uploads").iterdir())
     house.server.stop()
     run([house.server.bondstore, "fsck", house.server.config], env=environment(**sanitizer_environment()))
-    print({r.name: r.done for r in house.repositories})
+    for repository in house.repositories:
+        print(f"{repository.name}: {repository.acknowledged} changes, {repository.refused} beyond the quota; {repository.done}")
