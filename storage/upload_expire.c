@@ -92,10 +92,10 @@ static bool expire_sessions(struct store *store, int64_t before_us, int max, int
 static bool remove_file(struct store *store, char *id, struct err *err)
 {
     auto_fd int fd = openat(store->uploads_fd, id, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) {
+    if (fd < 0 && errno != ENOENT) { /* it may have been ended, to make room for another one */
         return err_sys(err, errno, "open the left-over upload %s", id);
     }
-    return upload_file_remove_published(store, fd, err) &&
+    return (fd < 0 || upload_file_remove_published(store, fd, err)) &&
            db_write(store->db, upload_row_delete, id, err) &&
            fsx_unlink(store->uploads_fd, id, err);
 }

@@ -154,7 +154,7 @@ class Repository:
         """From a repository that others write to at the same time: it has the blob, or there is an upload."""
         source = self.dice.choice(["", f"&from={self.dice.choice(self.others)}"])
         answer = self.change(self.added(digest), "POST", self.path(f"blobs/uploads/?mount={digest}{source}"))
-        if answer.expect((201, 202)).status == 202:
+        if self.expect(answer, 201, 202).status == 202:
             self.put_bytes(at(answer.header("Location")), digest, self.pool.by_digest[digest])
 
     def delete_blob(self):
