@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #define TEMP_NAME_MAX 64
+#define REWRITE_UNIT ((size_t)256 * 1024)
 
 static bool sync_dir(int fd, const char *what, struct err *err)
 {
@@ -168,6 +169,37 @@ bool fsx_replace(int at, const char *path, struct slice bytes, mode_t mode, stru
     return sync_dir(parent, path, err);
 }
 
+static bool write_over(int fd, const char *path, char *unit, struct err *err)
+{
+    off_t at = 0;
+    for (;;) {
+        ssize_t n = pread(fd, unit, REWRITE_UNIT, at);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return err_sys(err, errno, "read of %s", path);
+        }
+        if (n == 0) {
+            return fsync(fd) == 0 || err_sys(err, errno, "fsync of %s", path);
+        }
+        if (!fsx_pwrite_all(fd, unit, (size_t)n, at, err)) {
+            return false;
+        }
+        at += n;
+    }
+}
+
+bool fsx_rewrite(int at, const char *path, struct err *err)
+{
+    auto_fd int fd = openat(at, path, O_RDWR | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ENOENT || err_sys(err, errno, "open %s", path);
+    }
+    auto_free char *unit = xmalloc(REWRITE_UNIT);
+    return write_over(fd, path, unit, err);
+}
+
 static bool read_fd(int fd, const char *path, size_t max, struct buf *out, struct err *err)
 {
     char chunk[16384];
@@ -206,6 +238,19 @@ bool fsx_read(int at, const char *path, size_t max, struct buf *out, struct err 
     }
     buf_put(out, "", 0); /* an empty file is an empty string, not NULL */
     return read_fd(fd, path, max, out, err);
+}
+
+bool fsx_sync_folder(int at, const char *path, struct err *err)
+{
+    struct err why = {0};
+    auto_fd int parent = open_parent(at, path, &why);
+    if (parent < 0) {
+        if (why.sys != ENOENT && err) {
+            *err = why;
+        }
+        return why.sys == ENOENT;
+    }
+    return sync_dir(parent, path, err);
 }
 
 bool fsx_unlink(int at, const char *path, struct err *err)

@@ -24,9 +24,16 @@ bool fsx_publish(int file_fd, int from_dir, const char *from, int to_dir, const 
 /* Replaces a small file atomically and durably: temp file, write, fsync, rename, fsync(folder). */
 bool fsx_replace(int at, const char *path, struct slice bytes, mode_t mode,
                  struct err *err) MUST_USE;
+/* Writes the bytes of a file over themselves and syncs it. After an fsync that failed the kernel takes for clean what it
+ * could not write, and a second fsync says yes to nothing; this makes it write again what readers see. Nobody else may
+ * write the file meanwhile. A missing file is success. On success the bytes survive power loss. */
+bool fsx_rewrite(int at, const char *path, struct err *err) MUST_USE;
 /* Reads a whole file of at most `max` bytes. Expected errors: ERR_NOT_FOUND when it does not exist. */
 bool fsx_read(int at, const char *path, size_t max, struct buf *out, struct err *err) MUST_USE;
-/* unlink; a missing file is success. */
+/* fsync of the folder that holds the name `path`, which need not exist: what was linked or unlinked there survives power
+ * loss. A missing folder is success: nothing was there to lose. */
+bool fsx_sync_folder(int at, const char *path, struct err *err) MUST_USE;
+/* unlink; a missing file is success. Durable only after fsx_sync_folder. */
 bool fsx_unlink(int at, const char *path, struct err *err) MUST_USE;
 /* Takes an exclusive advisory lock (flock) on a file, making it; fd stays open while the lock is held. -1 with
  * ERR_CONFLICT when another process holds it. */

@@ -184,6 +184,11 @@ static bool remove_all_memberships(struct store *store, struct memberships_step 
     return true;
 }
 
+/* Which folders of blobs/ one step has synced. */
+struct synced_folders {
+    bool by_first_byte[DIGEST_SHA512 + 1][256];
+};
+
 struct blob_step {
     const struct entry *entry;
     int64_t now_us;
@@ -264,6 +269,31 @@ static bool remove_blob(struct store *store, struct entry *e, int64_t now_us, st
     return done;
 }
 
+static bool sync_folder_once(struct store *store, const struct digest *digest,
+                             struct synced_folders *synced, struct err *err)
+{
+    bool *done = &synced->by_first_byte[digest->algorithm][digest->bytes[0]];
+    char path[BLOB_PATH_MAX];
+    if (!*done) {
+        *done = fsx_sync_folder(store->blobs_fd, blob_path(digest, path), err);
+    }
+    return *done;
+}
+
+/* Before the entries are forgotten: a file whose removal a power cut undoes must still be queued. */
+static bool sync_folders(struct store *store, const struct memberships_step *step, struct err *err)
+{
+    struct synced_folders synced = {0};
+    for (int i = 0; i < step->count; i++) {
+        const struct entry *e = &step->entries[i];
+        if (e->kind == CONDEMNED_BLOB && !e->put_off &&
+            !sync_folder_once(store, &e->digest, &synced, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool remove_blobs(struct store *store, const struct memberships_step *step,
                          struct gc_result *out, struct err *err)
 {
@@ -277,7 +307,8 @@ static bool remove_blobs(struct store *store, const struct memberships_step *ste
             return false;
         }
     }
-    return !any || db_write(store->db, forget_blobs, (void *)step, err);
+    return !any ||
+           (sync_folders(store, step, err) && db_write(store->db, forget_blobs, (void *)step, err));
 }
 
 bool gc_run(struct store *store, int64_t now_us, int max, struct gc_result *out, struct err *err)

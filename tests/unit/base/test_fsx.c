@@ -256,16 +256,55 @@ static void locking(void **state)
     assert_int_equal(err.code, ERR_INTERNAL);
 }
 
+/* Larger than one unit of the copying, and not a multiple of it. */
+static void writing_over_keeps_the_bytes(void **state)
+{
+    const struct folder *f = *state;
+    struct err err = {0};
+    auto_buf struct buf before = {0};
+    auto_buf struct buf after = {0};
+    for (int i = 0; i < 80000; i++) {
+        buf_printf(&before, "%08d", i);
+    }
+    struct slice bytes = {before.p, before.n};
+    assert_true(fsx_replace(f->fd, "log", bytes, 0600, &err));
+    assert_true(fsx_rewrite(f->fd, "log", &err));
+    assert_true(fsx_read(f->fd, "log", before.n, &after, &err));
+    assert_true(slice_equal(bytes, (struct slice){after.p, after.n}));
+    assert_true(fsx_rewrite(f->fd, "absent", &err));
+    assert_false(exists(f->fd, "absent"));
+    assert_false(fsx_rewrite(f->fd, "log/below", &err));
+    assert_int_equal(err.code, ERR_INTERNAL);
+}
+
+static void syncing_a_folder_needs_no_file(void **state)
+{
+    const struct folder *f = *state;
+    struct err err = {0};
+    assert_true(fsx_sync_folder(f->fd, "absent", &err));
+    assert_true(fsx_sync_folder(f->fd, "nowhere/absent", &err));
+    assert_true(fsx_replace(f->fd, "file", slice_str("x"), 0600, &err));
+    assert_false(fsx_sync_folder(f->fd, "file/below", &err));
+    assert_int_equal(err.code, ERR_INTERNAL);
+    assert_false(fsx_sync_folder(f->fd, "file/below", NULL));
+}
+
 #define IN_FOLDER(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(folders),   IN_FOLDER(publishing),
-        IN_FOLDER(replacing), IN_FOLDER(nothing_is_left_over),
-        IN_FOLDER(reading),   IN_FOLDER(unlinking),
-        IN_FOLDER(writing),   cmocka_unit_test(short_writes_go_on),
+        IN_FOLDER(folders),
+        IN_FOLDER(publishing),
+        IN_FOLDER(replacing),
+        IN_FOLDER(nothing_is_left_over),
+        IN_FOLDER(reading),
+        IN_FOLDER(unlinking),
+        IN_FOLDER(writing),
+        cmocka_unit_test(short_writes_go_on),
         IN_FOLDER(locking),
+        IN_FOLDER(writing_over_keeps_the_bytes),
+        IN_FOLDER(syncing_a_folder_needs_no_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
