@@ -1,17 +1,21 @@
 #include "base/db.h"
 
+#include "base/fsx.h"
 #include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 /* Requests in one transaction at most: bounds how long the first of them waits. */
 #define GROUP_MAX 256
 #define BUSY_TIMEOUT_MS 5000
+/* Pages in the log from which on the writer moves them into the database after a commit. */
+#define CHECKPOINT_PAGES 1000
 
 /* The statements of the module itself. */
 enum step {
@@ -84,10 +88,13 @@ struct db {
 
     pthread_t thread;
     struct connection writer;
-    bool syncing;         /* how the writer's commits are set to be: with a sync of the disk */
-    pthread_mutex_t lock; /* over the members below */
-    pthread_cond_t work;  /* something is queued, or closing */
-    pthread_cond_t ready; /* a group is finished */
+    char *log_path;
+    atomic_bool log_suspect; /* a sync of the log failed: see heal_log */
+    bool log_named;          /* its folder was synced by this process */
+    bool syncing;            /* how the writer's commits are set to be: with a sync of the disk */
+    pthread_mutex_t lock;    /* over the members below */
+    pthread_cond_t work;     /* something is queued, or closing */
+    pthread_cond_t ready;    /* a group is finished */
     struct request *first, *last;
     bool closing;
 
@@ -112,10 +119,33 @@ static enum err_code code_of(int result)
     }
 }
 
+/* What the file itself remembers: the engine does not ask it when it is the commit that fails. */
+static int errno_of_file(sqlite3 *handle, int which)
+{
+    sqlite3_file *file = NULL;
+    int sys = 0;
+    if (sqlite3_file_control(handle, "main", which, &file) != SQLITE_OK || !file ||
+        !file->pMethods ||
+        file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &sys) != SQLITE_OK) {
+        return 0;
+    }
+    return sys;
+}
+
+static int errno_of(sqlite3 *handle, int result)
+{
+    int sys = handle ? sqlite3_system_errno(handle) : 0;
+    if (sys != 0 || !handle || result != SQLITE_IOERR_WRITE) {
+        return sys;
+    }
+    sys = errno_of_file(handle, SQLITE_FCNTL_JOURNAL_POINTER);
+    return sys != 0 ? sys : errno_of_file(handle, SQLITE_FCNTL_FILE_POINTER);
+}
+
 /* A disk that fills up while the log is written is an I/O error with the errno beside it. */
 static bool disk_is_full(sqlite3 *handle, int result)
 {
-    int sys = (result & 0xFF) == SQLITE_IOERR ? sqlite3_system_errno(handle) : 0;
+    int sys = (result & 0xFF) == SQLITE_IOERR ? errno_of(handle, result) : 0;
     return sys == ENOSPC || sys == EDQUOT;
 }
 
@@ -135,7 +165,7 @@ static bool engine_error(struct err *err, sqlite3 *handle, int result, const cha
     if (err) {
         bool has_errno =
             handle && ((result & 0xFF) == SQLITE_IOERR || (result & 0xFF) == SQLITE_CANTOPEN);
-        err->sys = has_errno ? sqlite3_system_errno(handle) : 0;
+        err->sys = has_errno ? errno_of(handle, result) : 0;
         snprintf(err->detail, sizeof(err->detail), "%.150s: %.200s (%d)", what,
                  handle ? sqlite3_errmsg(handle) : sqlite3_errstr(result), result);
     }
@@ -287,6 +317,29 @@ static bool migrate(sqlite3 *handle, const struct db_options *options, struct er
 
 /* --- the writer thread --- */
 
+static void suspect_log(struct db *db, int result)
+{
+    if (result == SQLITE_IOERR_FSYNC) {
+        atomic_store(&db->log_suspect, true);
+    }
+}
+
+/* After each commit of the writer. The engine's own hook does the same, but forgets failures. */
+static int checkpoint_now_and_then(void *arg, sqlite3 *handle, const char *name, int pages)
+{
+    struct db *db = arg;
+    if (pages >= CHECKPOINT_PAGES) {
+        int result = sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        if (result != SQLITE_OK && result != SQLITE_BUSY) {
+            struct err why = {0};
+            engine_error(&why, handle, result, __func__, "wal_checkpoint");
+            log_err(LOG_ERROR, "checkpoint", &why);
+            suspect_log(db, result);
+        }
+    }
+    return SQLITE_OK; /* the commit itself is done */
+}
+
 /* Statements that a function left open would keep its savepoint from being released. */
 static void return_statements(struct connection *c)
 {
@@ -351,19 +404,48 @@ static bool choose_sync(struct db *db, const struct request *group, struct err *
     return true;
 }
 
+/* After a sync of the log that failed the kernel may have given up what it held of it, relaxed commits of earlier groups
+ * among them, and no later sync will tell. A durable commit behind such a gap would be lost with it. So the log is
+ * written over itself before anything is added to it or moved out of it. Inside a transaction of the writer, which
+ * keeps everybody else from changing the log; the engine locks other files, so closing this one drops no lock. */
+static bool heal_log(struct db *db, struct err *why)
+{
+    if (!atomic_exchange(&db->log_suspect, false)) {
+        return true;
+    }
+    if (!fsx_rewrite(AT_FDCWD, db->log_path, why)) {
+        atomic_store(&db->log_suspect, true);
+        return false;
+    }
+    log_event(LOG_INFO, "index_log_rewritten", "file=\"%s\"", db->log_path);
+    return true;
+}
+
+/* Before the log is added to. The engine syncs the folder when it has made the log, but takes no notice when that
+ * fails: once in the life of a process it is done again. */
+static bool secure_log(struct db *db, struct err *why)
+{
+    db->log_named = db->log_named || fsx_sync_folder(AT_FDCWD, db->log_path, why);
+    return db->log_named && heal_log(db, why);
+}
+
 static enum outcome run_together(struct db *db, struct request *group, struct err *why)
 {
     struct connection *c = &db->writer;
     if (!choose_sync(db, group, why) || !run_step(c, STEP_BEGIN_WRITE, why)) {
         return GROUP_FAILED;
     }
+    int64_t before = sqlite3_total_changes64(c->handle);
     for (struct request *rq = group; rq; rq = rq->next) {
         if (!run_one(db, rq)) {
+            suspect_log(db, sqlite3_extended_errcode(c->handle));
             rollback(c->handle);
             return GROUP_LOST;
         }
     }
-    if (!run_step(c, STEP_COMMIT, why)) {
+    bool changed = sqlite3_total_changes64(c->handle) != before;
+    if ((changed && !secure_log(db, why)) || !run_step(c, STEP_COMMIT, why)) {
+        suspect_log(db, sqlite3_extended_errcode(c->handle));
         rollback(c->handle);
         /* a deferred constraint: one of them broke it, alone it will be told */
         return why->code == ERR_CONFLICT && group->next ? GROUP_LOST : GROUP_FAILED;
@@ -603,13 +685,17 @@ static void db_free(struct db *db)
     pthread_cond_destroy(&db->work);
     pthread_mutex_destroy(&db->lock);
     free(db->path);
+    free(db->log_path);
     free(db);
 }
 
 static struct db *db_new(const struct db_options *options)
 {
     struct db *db = xcalloc(1, sizeof(*db));
+    auto_buf struct buf log_path = {0};
+    buf_printf(&log_path, "%s-wal", options->path);
     db->path = xstrdup(options->path);
+    db->log_path = xstrdup(log_path.p);
     db->statements = options->statements;
     db->statement_count = options->statement_count;
     db->syncing = true; /* as configure() sets it */
@@ -645,6 +731,9 @@ bool db_open(const struct db_options *options, struct db **out, struct err *err)
         BUG("the database engine was built without threads");
     }
     struct db *db = db_new(options);
+    struct stat st;
+    /* left by a process that did not close it, perhaps because it could not sync it */
+    atomic_store(&db->log_suspect, stat(db->log_path, &st) == 0 && st.st_size > 0);
     bool opened = make_private(db->path, err) && connection_open(db, &db->writer, err);
     if (!opened || !migrate(db->writer.handle, options, err)) {
         if (opened) {
@@ -653,6 +742,7 @@ bool db_open(const struct db_options *options, struct db **out, struct err *err)
         db_free(db);
         return false;
     }
+    (void)sqlite3_wal_hook(db->writer.handle, checkpoint_now_and_then, db);
     int result = pthread_create(&db->thread, NULL, writer_main, db);
     if (result != 0) {
         connection_close(&db->writer);
@@ -661,6 +751,18 @@ bool db_open(const struct db_options *options, struct db **out, struct err *err)
     }
     *out = db;
     return true;
+}
+
+/* The last connection checkpoints and removes the log; one that is in doubt stays, for the next start to read. */
+static void close_writer(struct db *db)
+{
+    struct err why = {0};
+    int on = 0;
+    if (!heal_log(db, &why)) {
+        log_err(LOG_ERROR, "index_log_suspect", &why);
+        (void)sqlite3_db_config(db->writer.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &on);
+    }
+    connection_close(&db->writer);
 }
 
 void db_close(struct db *db)
@@ -679,7 +781,7 @@ void db_close(struct db *db)
         db->readers = r->next;
         reader_free(r);
     }
-    connection_close(&db->writer); /* the last one: checkpoints and removes the log */
+    close_writer(db);
     db_free(db);
 }
 
@@ -861,8 +963,17 @@ bool db_explain(struct db *db, int number, struct buf *out, struct err *err)
     return result == SQLITE_DONE || engine_error(err, handle, result, __func__, sql.p);
 }
 
+static bool heal_in_turn(struct db_tx *tx, void *db, struct err *err)
+{
+    (void)tx;
+    return heal_log(db, err);
+}
+
 bool db_checkpoint(struct db *db, struct err *err)
 {
+    if (atomic_load(&db->log_suspect) && !db_write(db, heal_in_turn, db, err)) {
+        return false;
+    }
     struct reader *r = reader_of_thread(db, err);
     if (!r) {
         return false;
@@ -876,6 +987,9 @@ bool db_checkpoint(struct db *db, struct err *err)
     sqlite3_busy_timeout(handle, 0);
     int result = sqlite3_wal_checkpoint_v2(handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     sqlite3_busy_timeout(handle, BUSY_TIMEOUT_MS);
-    return result == SQLITE_OK || result == SQLITE_BUSY ||
-           engine_error(err, handle, result, __func__, "wal_checkpoint");
+    if (result == SQLITE_OK || result == SQLITE_BUSY) {
+        return true;
+    }
+    suspect_log(db, result);
+    return engine_error(err, handle, result, __func__, "wal_checkpoint");
 }
