@@ -6,12 +6,14 @@
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdatomic.h>
+#include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <time.h>
+#include <unistd.h>
 
 /* In a crowd: how long a client may take for its next request or for the head of it, and from when
  * on the rate is asked for. The short time is for the last eighth of the room. */
@@ -42,7 +44,7 @@ struct sweeper {
     struct metrics *metrics;
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t wake;
+    int wake; /* eventfd */
     bool stopping;
     bool crowded; /* somebody came who makes it more than three quarters */
     size_t count;
@@ -207,11 +209,23 @@ static void thin_out(struct sweeper *s, int64_t now_us)
 
 /* ---- the thread ---- */
 
-static void wait_until(struct sweeper *s, int64_t mono_us)
+/* Wakes the thread; the lock is held. */
+static void wake_up(struct sweeper *s)
 {
-    const struct timespec until = {.tv_sec = mono_us / US_PER_SECOND,
-                                   .tv_nsec = mono_us % US_PER_SECOND * 1000};
-    (void)pthread_cond_timedwait(&s->wake, &s->lock, &until);
+    (void)eventfd_write(s->wake, 1);
+}
+
+/* Lets the lock go meanwhile. The kernel counts the time itself: no clock that somebody sets makes
+ * the wait shorter or longer. */
+static void wait_for(struct sweeper *s, int64_t us)
+{
+    struct pollfd wake = {.fd = s->wake, .events = POLLIN};
+    eventfd_t times;
+    (void)pthread_mutex_unlock(&s->lock);
+    if (poll(&wake, 1, (int)(us / 1000) + 1) > 0) {
+        (void)eventfd_read(s->wake, &times);
+    }
+    (void)pthread_mutex_lock(&s->lock);
 }
 
 /* Once a second, sooner when newcomers find a crowd. */
@@ -219,10 +233,11 @@ static void wait_for_turn(struct sweeper *s, int64_t last_us)
 {
     while (!s->stopping) {
         int64_t pause_us = s->crowded ? SWEEP_PAUSE_US : SWEEP_US;
-        if (clock_mono_us() - last_us >= pause_us) {
+        int64_t left_us = last_us + pause_us - clock_mono_us();
+        if (left_us <= 0) {
             break;
         }
-        wait_until(s, last_us + pause_us);
+        wait_for(s, left_us);
     }
     s->crowded = false;
 }
@@ -244,17 +259,6 @@ static void *sweep(void *arg)
     return NULL;
 }
 
-/* Waits count by the monotonic clock. */
-static bool cond_init(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-    bool ok = pthread_condattr_init(&attr) == 0 &&
-              pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0 &&
-              pthread_cond_init(cond, &attr) == 0;
-    (void)pthread_condattr_destroy(&attr);
-    return ok;
-}
-
 struct sweeper *sweeper_new(const struct sweeper_limits *limits, struct metrics *metrics)
 {
     struct sweeper *s = xcalloc(1, sizeof(*s));
@@ -262,7 +266,8 @@ struct sweeper *sweeper_new(const struct sweeper_limits *limits, struct metrics 
     s->metrics = metrics;
     LIST_INIT(&s->peers);
     randombytes_buf(s->source_key, sizeof(s->source_key));
-    if (pthread_mutex_init(&s->lock, NULL) != 0 || !cond_init(&s->wake) ||
+    s->wake = eventfd(0, EFD_CLOEXEC);
+    if (s->wake < 0 || pthread_mutex_init(&s->lock, NULL) != 0 ||
         pthread_create(&s->thread, NULL, sweep, s) != 0) {
         BUG("the sweeper's thread could not be made");
     }
@@ -276,10 +281,10 @@ void sweeper_free(struct sweeper *s)
     }
     (void)pthread_mutex_lock(&s->lock);
     s->stopping = true;
-    (void)pthread_cond_signal(&s->wake);
+    wake_up(s);
     (void)pthread_mutex_unlock(&s->lock);
     (void)pthread_join(s->thread, NULL);
-    (void)pthread_cond_destroy(&s->wake);
+    (void)close(s->wake);
     (void)pthread_mutex_destroy(&s->lock);
     free(s);
 }
@@ -308,7 +313,7 @@ struct peer *peer_new(struct sweeper *s, int fd, struct slice address)
     s->by_source[p->source]++;
     if (s->count > crowd(s) && !s->crowded) {
         s->crowded = true;
-        (void)pthread_cond_signal(&s->wake);
+        wake_up(s);
     }
     (void)pthread_mutex_unlock(&s->lock);
     metrics_add(s->metrics, METRIC_CONNECTIONS, 1);
