@@ -24,6 +24,9 @@ class Ledger:
     def allowed(self, key):
         return self.unsure.get(key) or {self.known[key]}
 
+    def must_hold(self, key):
+        return self.known.get(key, ABSENT) is not ABSENT and ABSENT not in self.allowed(key)
+
     def keys(self):
         return {**self.known, **self.unsure}.keys()
 

@@ -301,7 +301,8 @@ class Life:
         """At the next start the clock is ahead: blobs that nothing names may go from then on, and sessions without news."""
         self.clock = (self.clock or 0) + LATER
         self.token = None
-        named = {digest for made in self.template.images[:2] for digest in made.blobs}
+        held = [made for made in self.template.images if self.ledger.must_hold(("manifest", APP, made.digest))]
+        named = {digest for made in held for digest in made.blobs}
         for key, value in self.ledger.known.items():
             if key[0] == "blob" and key[2] not in named and value is not ABSENT:
                 self.ledger.unsure[key] = {value, ABSENT}

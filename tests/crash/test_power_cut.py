@@ -15,7 +15,7 @@ import pytest
 from support.process import environment
 
 from faults import Faults, distinct
-from power import ADVERSARIES, BEHIND, BETWEEN, LOST, MIXED, NAMELESS, WITH_JOURNAL, ZEROS, Disk, read_record
+from power import ADVERSARIES, BEHIND, BETWEEN, LOST, MADE, MIXED, NAMELESS, UNLINKED, WITH_JOURNAL, ZEROS, Disk, read_record
 from recording import Recording
 
 
@@ -134,6 +134,18 @@ def test_a_power_cut_at_each_place_in_the_code_leaves_the_old_or_the_new(recordi
                 number = change.number
                 yield change, (MIXED, BETWEEN, NAMELESS, ZEROS)[number % 4], number
     assert judge(recording, tmp_path, cuts()) >= 30
+
+
+def test_what_was_collected_does_not_come_back(recording, tmp_path):
+    """Cuts after the collector, before anything else brings the journal on."""
+    def cuts():
+        removed = False
+        for (change, _), following in zip(recording.cuts(), recording.changes[1:]):
+            removed = removed or (change.kind == UNLINKED and len(change.name) == 64)
+            if removed and following.kind == MADE:
+                removed = False
+                yield change, BEHIND, 0
+    assert judge(recording, tmp_path, cuts()) >= 1
 
 
 @pytest.mark.parametrize("first, pace", [(2, 1000), (1, 3)])
