@@ -191,7 +191,8 @@ static void live(struct run *run, int operations)
 
 static void operate_as(struct run *run, enum operation_kind kind, int64_t n, int64_t step_us)
 {
-    const struct shared *s = run->shared;
+    struct shared *s = run->shared;
+    driver_look_at_files(&run->driver, &s->models[s->current]);
     struct operation op = {
         .kind = kind, .now_us = s->models[s->current].now_us + step_us, .n = n, .like = NONE};
     tell(run, &op);
