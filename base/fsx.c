@@ -122,6 +122,20 @@ bool fsx_publish(int file_fd, int from_dir, const char *from, int to_dir, const 
     return true;
 }
 
+bool fsx_move(int from_dir, const char *from, int to_dir, const char *to, struct err *err)
+{
+    if (renameat(from_dir, from, to_dir, to) != 0) {
+        return errno == ENOENT ? err_set(err, ERR_NOT_FOUND, "the file %s does not exist", from)
+                               : err_sys(err, errno, "rename %s to %s", from, to);
+    }
+    auto_fd int new_parent = open_parent(to_dir, to, err);
+    if (new_parent < 0 || !sync_dir(new_parent, to, err)) {
+        return false;
+    }
+    auto_fd int old_parent = open_parent(from_dir, from, err);
+    return old_parent >= 0 && sync_dir(old_parent, from, err);
+}
+
 /* A temporary name in the folder of `path`, not guessable and never reused. */
 static void temp_name(char out[TEMP_NAME_MAX])
 {

@@ -21,6 +21,9 @@ bool fsx_pwrite_all(int fd, const void *p, size_t n, off_t at, struct err *err) 
  * On success the bytes under `to` survive power loss. */
 bool fsx_publish(int file_fd, int from_dir, const char *from, int to_dir, const char *to,
                  bool *existed_out, struct err *err) MUST_USE;
+/* Gives a file another name, durably: rename, which replaces what had the name, and fsync of both
+ * folders. Expected errors: ERR_NOT_FOUND (there is no such file). */
+bool fsx_move(int from_dir, const char *from, int to_dir, const char *to, struct err *err) MUST_USE;
 /* Replaces a small file atomically and durably: temp file, write, fsync, rename, fsync(folder). */
 bool fsx_replace(int at, const char *path, struct slice bytes, mode_t mode,
                  struct err *err) MUST_USE;

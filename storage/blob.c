@@ -38,8 +38,9 @@ int blob_open(const struct store *store, const struct digest *digest, struct err
     return -1;
 }
 
-bool blob_get(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
-              struct blob *out, struct err *err)
+/* The membership, whether the blob is marked missing or not. */
+static bool member_get(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                       struct blob *out, bool *missing_out, struct err *err)
 {
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_BLOB_GET_MEMBER);
     db_bind_int(q, 1, repository_id);
@@ -49,6 +50,7 @@ bool blob_get(struct db_tx *tx, int64_t repository_id, const struct digest *dige
     case DB_ROW:
         out->size = db_col_int(q, 0);
         out->collect_after_us = db_col_int(q, 1);
+        *missing_out = db_col_int(q, 2) != 0;
         return true;
     case DB_DONE:
         return unknown(digest, err);
@@ -56,6 +58,14 @@ bool blob_get(struct db_tx *tx, int64_t repository_id, const struct digest *dige
         return false;
     }
     BUG("db_step has no fourth answer");
+}
+
+bool blob_get(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+              struct blob *out, struct err *err)
+{
+    bool missing = false;
+    return member_get(tx, repository_id, digest, out, &missing, err) &&
+           (!missing || unknown(digest, err));
 }
 
 static bool is_named(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
@@ -165,8 +175,9 @@ bool blob_unlink(struct db_tx *tx, int64_t repository_id, const struct digest *d
                  int64_t now_us, struct err *err)
 {
     struct blob blob;
+    bool missing = false;
     bool held = false;
-    if (!blob_get(tx, repository_id, digest, &blob, err) ||
+    if (!member_get(tx, repository_id, digest, &blob, &missing, err) ||
         !tag_rule_may_delete(tx, repository_id, digest, err) ||
         !unlink_row(tx, repository_id, digest, err) ||
         !repository_charge(tx, repository_id, -blob.size, err) ||
@@ -185,4 +196,64 @@ bool blob_put(struct db_tx *tx, int64_t repository_id, const struct digest *dige
     db_bind_int(q, 2, size);
     db_bind_int(q, 3, now_us);
     return db_run(q, err) && add_member(tx, repository_id, digest, size, keep_us, now_us, err);
+}
+
+/* --- blobs that are marked missing ------------------------------------------------------------ */
+
+bool blob_state(struct db_tx *tx, const struct digest *digest, struct blob_state *out,
+                struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_BLOB_STATE);
+    db_bind_digest(q, 1, digest);
+    *out = (struct blob_state){0};
+    if (!row_exists(q, &out->known, err)) {
+        return false;
+    }
+    if (out->known) {
+        out->size = db_col_int(q, 0);
+        out->missing_us = db_col_int(q, 1);
+    }
+    return true;
+}
+
+bool blob_mark_missing(struct db_tx *tx, const struct digest *digest, int64_t now_us,
+                       bool *marked_out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_BLOB_MARK_MISSING);
+    db_bind_digest(q, 1, digest);
+    db_bind_int(q, 2, now_us);
+    if (!db_run(q, err)) {
+        return false;
+    }
+    *marked_out = db_changes(tx) > 0;
+    return true;
+}
+
+static void read_missing(struct db_stmt *q, void *item)
+{
+    struct missing_blob *blob = item;
+    (void)db_col_digest(q, 0, &blob->digest);
+    blob->size = db_col_int(q, 1);
+    blob->missing_us = db_col_int(q, 2);
+}
+
+bool blob_list_missing(struct db_tx *tx, const struct digest *after, int max,
+                       struct missing_blob_list *out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_BLOB_LIST_MISSING);
+    struct row_page page;
+    row_bind_after(q, 1, after);
+    db_bind_int(q, 2, (int64_t)max + 1);
+    bool ok = row_page(q, max, sizeof(*out->items), read_missing, &page, err);
+    *out = (struct missing_blob_list){page.items, page.count, page.more};
+    if (!ok) {
+        missing_blob_list_dispose(out);
+    }
+    return ok;
+}
+
+void missing_blob_list_dispose(struct missing_blob_list *list)
+{
+    free(list->items);
+    *list = (struct missing_blob_list){0};
 }

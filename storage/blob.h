@@ -5,7 +5,10 @@
  *   2. Content-addressed does not mean accessible: every reading goes through a repository's
  *      membership.
  *   3. A membership that no manifest of the repository names is condemned from some time on
- * (gc.h). */
+ *      (gc.h).
+ *   4. A blob whose file turned out not to be what it should be is marked missing: its row and its
+ *      memberships stay, for readers, mounts and new manifests it is not there, and the next push
+ *      of its bytes brings it back for every repository that holds it. */
 #ifndef STORAGE_BLOB_H
 #define STORAGE_BLOB_H
 
@@ -24,7 +27,8 @@ struct blob {
     int64_t collect_after_us;
 };
 
-/* Membership: is the blob in this repository? Expected errors: ERR_BLOB_UNKNOWN. Any tx. */
+/* Membership: is the blob in this repository? Expected errors: ERR_BLOB_UNKNOWN (also when it is
+ * marked missing). Any tx. */
 bool blob_get(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
               struct blob *out, struct err *err) MUST_USE;
 /* Opens the file for reading: O_RDONLY|O_CLOEXEC, caller closes. The caller has proved membership.
@@ -63,9 +67,45 @@ bool blob_keep(struct db_tx *tx, int64_t repository_id, const struct digest *dig
 bool blob_unlink(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                  int64_t now_us, struct err *err) MUST_USE;
 
-/* For upload_finish.c: the durable file exists; writes the blob row and the membership.
+/* For upload_finish.c: the durable file exists; writes the blob row and the membership. A blob that
+ * was marked missing is there again, for all who hold it.
  * Expected errors: ERR_QUOTA. Writer. */
 bool blob_put(struct db_tx *tx, int64_t repository_id, const struct digest *digest, int64_t size,
               int64_t keep_us, int64_t now_us, struct err *err) MUST_USE;
+
+/* What the index says of a blob, whoever holds it. */
+struct blob_state {
+    bool known;         /* there is a row */
+    int64_t size;       /* bytes */
+    int64_t missing_us; /* since when it is marked missing; 0: it is there */
+};
+bool blob_state(struct db_tx *tx, const struct digest *digest, struct blob_state *out,
+                struct err *err) MUST_USE;
+/* Marks a blob missing. *marked_out: it was there and not marked before. Writer; the digest's lock
+ * is held by the caller, so that no push is bringing it back. */
+bool blob_mark_missing(struct db_tx *tx, const struct digest *digest, int64_t now_us,
+                       bool *marked_out, struct err *err) MUST_USE;
+
+struct missing_blob {
+    struct digest digest;
+    int64_t size;
+    int64_t missing_us; /* since when */
+};
+struct missing_blob_list {
+    struct missing_blob *items;
+    size_t count;
+    bool more; /* a next page exists */
+};
+/* A page of the blobs that are marked missing, in the order of stored digests.
+ *   after   unset = from the start
+ * Any tx. */
+bool blob_list_missing(struct db_tx *tx, const struct digest *after, int max,
+                       struct missing_blob_list *out, struct err *err) MUST_USE;
+void missing_blob_list_dispose(struct missing_blob_list *list);
+static inline void cleanup_missing_blob_list(struct missing_blob_list *list)
+{
+    missing_blob_list_dispose(list);
+}
+#define auto_missing_blob_list __attribute__((cleanup(cleanup_missing_blob_list)))
 
 #endif

@@ -50,11 +50,7 @@ bool check_pages(struct check *c, check_page_fn page, struct err *err)
 
 void check_bind_page(struct check *c, struct db_stmt *q, int index)
 {
-    if (digest_is_set(&c->after_digest)) {
-        db_bind_digest(q, index, &c->after_digest);
-    } else {
-        db_bind_blob(q, index, SLICE_LIT(""));
-    }
+    row_bind_after(q, index, &c->after_digest);
     db_bind_int(q, index + 1, CHECK_PAGE);
 }
 

@@ -107,7 +107,6 @@ static bool remove_membership(struct db_tx *tx, const struct entry *e, int64_t n
 {
     bool due = false;
     bool named = false;
-    struct blob blob;
     struct err why = {0};
 
     *removed_out = false;
@@ -117,12 +116,17 @@ static bool remove_membership(struct db_tx *tx, const struct entry *e, int64_t n
     if (!due) {
         return true;
     }
-    if (named || (!blob_get(tx, e->repository_id, &e->digest, &blob, &why) &&
-                  why.code == ERR_BLOB_UNKNOWN)) {
-        return gc_spare(tx, e->kind, e->repository_id, &e->digest, err);
+    if (!named) {
+        *removed_out = blob_unlink(tx, e->repository_id, &e->digest, now_us, &why);
+        if (*removed_out) {
+            return true;
+        }
+        if (why.code != ERR_BLOB_UNKNOWN) {
+            *err = why;
+            return false;
+        }
     }
-    *removed_out = blob_unlink(tx, e->repository_id, &e->digest, now_us, err);
-    return *removed_out;
+    return gc_spare(tx, e->kind, e->repository_id, &e->digest, err);
 }
 
 static bool remove_memberships(struct db_tx *tx, void *arg, struct err *err)

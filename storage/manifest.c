@@ -225,7 +225,8 @@ static bool size_of_edge(struct db_tx *tx, int64_t repository_id, const struct m
     if (!row_exists(q, &here, err)) {
         return false;
     }
-    *size_out = here ? db_col_int(q, 0) : -1;
+    bool missing = here && edge->kind != EDGE_CHILD && db_col_int(q, 2) != 0;
+    *size_out = here && !missing ? db_col_int(q, 0) : -1;
     return true;
 }
 
@@ -332,6 +333,28 @@ static bool bump_when_named(struct db_tx *tx, int64_t repository_id, const struc
     return !named || repository_gate_bump(tx, repository_id, err);
 }
 
+/* The same manifest again. Bytes that rotted in the index are replaced by those of the push; they
+ * have the digest. */
+static bool mend(struct db_tx *tx, int64_t repository_id, const struct manifest_put *put,
+                 struct err *err)
+{
+    bool found = false;
+    auto_stmt struct db_stmt *q =
+        by_digest(tx, SQL_MANIFEST_CONTENT, repository_id, &put->digest);
+    if (!row_exists(q, &found, err)) {
+        return false;
+    }
+    struct slice stored = db_col_blob(q, 0);
+    if (slice_equal(stored, put->bytes)) {
+        return true;
+    }
+    int64_t grown = (int64_t)put->bytes.n - (int64_t)stored.n;
+    auto_stmt struct db_stmt *u = by_digest(tx, SQL_MANIFEST_MEND, repository_id, &put->digest);
+    db_bind_blob(u, 3, put->bytes);
+    db_bind_int(u, 4, (int64_t)put->bytes.n);
+    return db_run(u, err) && repository_charge(tx, repository_id, grown, err);
+}
+
 bool manifest_put(struct db_tx *tx, int64_t repository_id, const struct manifest_put *put,
                   const struct actor *actor, int64_t now_us, bool *created_out, struct err *err)
 {
@@ -343,7 +366,7 @@ bool manifest_put(struct db_tx *tx, int64_t repository_id, const struct manifest
         *created_out = !exists;
     }
     if (exists) {
-        return true;
+        return mend(tx, repository_id, put, err);
     }
     return insert_manifest(tx, repository_id, put, actor, now_us, err) &&
            insert_edges(tx, repository_id, put, err) &&

@@ -61,7 +61,7 @@ struct manifest_put {
     struct slice bytes;
     bool sparse; /* accept children and blobs that are not here */
 };
-/* Stores a manifest; storing it again changes nothing. Bumps the gate generation when the digest
+/* Stores a manifest; storing it again changes nothing, unless its stored bytes have rotted. Bumps the gate generation when the digest
  * was already named here (as a signed target, a child or a subject).
  *   created_out   it was not here before; may be NULL
  * Expected errors: ERR_MANIFEST_BLOB_UNKNOWN and ERR_SIZE_INVALID naming the digest, ERR_QUOTA.

@@ -21,6 +21,15 @@ char *row_dup(struct db_stmt *q, int column)
     return copy;
 }
 
+void row_bind_after(struct db_stmt *q, int index, const struct digest *after)
+{
+    if (digest_is_set(after)) {
+        db_bind_digest(q, index, after);
+    } else {
+        db_bind_blob(q, index, SLICE_LIT(""));
+    }
+}
+
 void row_hash(struct db_stmt *q, int column, uint8_t out[32])
 {
     struct slice bytes = db_col_blob(q, column);

@@ -8,6 +8,8 @@
 void row_text(struct db_stmt *q, int column, char *out, size_t n);
 /* A text or bytes column as an owned NUL-terminated copy; NULL for NULL. */
 char *row_dup(struct db_stmt *q, int column);
+/* Binds a digest for "after this one": an unset digest is before all of them. */
+void row_bind_after(struct db_stmt *q, int index, const struct digest *after);
 /* Exactly 32 bytes; zero when the column is something else. */
 void row_hash(struct db_stmt *q, int column, uint8_t out[32]);
 

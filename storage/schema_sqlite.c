@@ -399,6 +399,24 @@ static const char tag_rules[] =
     "CREATE INDEX role_target_open_by_tag ON role_target (repository_id, tag) "
     "WHERE until_us = 0;";
 
-const char *const schema_migrations[] = {first_format, referrers_by_type, upload_reservations,
-                                         tag_rules};
+/* A blob whose file is not what it should be, since when; and how far the round of scrub has come:
+ * phase 1 blobs after after_digest, 2 manifests after after_id, 0 no round. */
+static const char scrub_format[] =
+    "ALTER TABLE blob ADD COLUMN missing_us INTEGER NOT NULL DEFAULT 0 CHECK (missing_us >= 0);"
+    "CREATE INDEX blob_missing ON blob (digest) WHERE missing_us > 0;"
+    "CREATE TABLE scrub ("
+    "  id INTEGER PRIMARY KEY CHECK (id = 1),"
+    "  phase INTEGER NOT NULL CHECK (phase BETWEEN 0 AND 2),"
+    "  after_digest BLOB NOT NULL,"
+    "  after_id INTEGER NOT NULL,"
+    "  started_us INTEGER NOT NULL," /* the round under way, or the last one; 0: never */
+    "  finished_us INTEGER NOT NULL," /* the last whole round; 0: never */
+    "  blobs INTEGER NOT NULL,"
+    "  manifests INTEGER NOT NULL,"
+    "  bytes INTEGER NOT NULL,"
+    "  findings INTEGER NOT NULL"
+    ") STRICT;"
+    "INSERT INTO scrub VALUES (1, 0, x'', 0, 0, 0, 0, 0, 0, 0);";
+
+const char *const schema_migrations[] = {first_format, referrers_by_type, upload_reservations, tag_rules, scrub_format};
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

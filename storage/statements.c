@@ -137,15 +137,16 @@ const char *const sql_statements[SQL_COUNT] = {
         "AND n.id = r.namespace_id ORDER BY t.repository_id LIMIT ?2",
 
     /* blob: by digest; membership by (repository, digest) and (digest, repository) */
-    [SQL_BLOB_INSERT] = "INSERT INTO blob (digest, size, created_us) VALUES (?1, ?2, ?3) "
-                        "ON CONFLICT (digest) DO NOTHING",
+    [SQL_BLOB_INSERT] =
+        "INSERT INTO blob (digest, size, created_us) VALUES (?1, ?2, ?3) "
+        "ON CONFLICT (digest) DO UPDATE SET missing_us = 0 WHERE blob.missing_us > 0",
     [SQL_BLOB_DELETE] =
         "DELETE FROM blob WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM repository_blob b "
         "WHERE b.digest = blob.digest)",
     [SQL_BLOB_SIZE] = "SELECT size FROM blob WHERE digest = ?1",
     [SQL_BLOB_GET_MEMBER] =
         "SELECT b.size, COALESCE((SELECT c.not_before_us FROM condemned c WHERE c.kind = 1 "
-        "AND c.repository_id = ?1 AND c.digest = ?2), 0) FROM repository_blob r "
+        "AND c.repository_id = ?1 AND c.digest = ?2), 0), b.missing_us FROM repository_blob r "
         "JOIN blob b ON b.digest = r.digest WHERE r.repository_id = ?1 AND r.digest = ?2",
     [SQL_BLOB_LINK] = "INSERT INTO repository_blob (repository_id, digest, created_us) "
                       "VALUES (?1, ?2, ?3) ON CONFLICT (repository_id, digest) DO NOTHING",
@@ -165,7 +166,32 @@ const char *const sql_statements[SQL_COUNT] = {
         FLAG("EXISTS (SELECT 1 FROM repository_blob r WHERE r.digest = b.digest) OR EXISTS "
              "(SELECT 1 FROM condemned c WHERE c.kind = 2 AND c.repository_id = 0 AND "
              "c.digest = b.digest)")
-        " FROM blob b WHERE b.digest > ?1 ORDER BY b.digest LIMIT ?2",
+        ", b.missing_us FROM blob b WHERE b.digest > ?1 ORDER BY b.digest LIMIT ?2",
+    [SQL_BLOB_LIST_PRESENT] = "SELECT digest, size FROM blob WHERE digest > ?1 AND missing_us = 0 "
+                              "ORDER BY digest LIMIT ?2",
+    [SQL_BLOB_LIST_MISSING] = "SELECT digest, size, missing_us FROM blob WHERE missing_us > 0 AND "
+                              "digest > ?1 ORDER BY digest LIMIT ?2",
+    [SQL_BLOB_STATE] = "SELECT size, missing_us FROM blob WHERE digest = ?1",
+    [SQL_BLOB_MARK_MISSING] =
+        "UPDATE blob SET missing_us = ?2 WHERE digest = ?1 AND missing_us = 0",
+    [SQL_BLOB_HOLDERS] =
+        "SELECT r.id, r.namespace_id, r.name FROM repository_blob b CROSS JOIN repository r "
+        "WHERE b.digest = ?1 AND b.repository_id > ?2 AND r.id = b.repository_id "
+        "ORDER BY b.repository_id LIMIT ?3",
+
+    /* scrub: one row; manifests by id */
+    [SQL_SCRUB_GET] = "SELECT phase, after_digest, after_id, started_us, finished_us, blobs, "
+                      "manifests, bytes, findings FROM scrub WHERE id = 1",
+    [SQL_SCRUB_BEGIN] = "UPDATE scrub SET phase = 1, after_digest = ?2, after_id = 0, "
+                        "started_us = ?1, blobs = 0, manifests = 0, bytes = 0, findings = 0 "
+                        "WHERE id = 1",
+    [SQL_SCRUB_ADVANCE] =
+        "UPDATE scrub SET phase = ?1, after_digest = ?2, after_id = ?3, finished_us = ?4, "
+        "blobs = ?5, manifests = ?6, bytes = ?7, findings = ?8 WHERE id = 1 AND started_us = ?9",
+    [SQL_SCRUB_MANIFESTS] =
+        "SELECT m.id, m.repository_id, r.namespace_id, r.name, m.digest, m.content "
+        "FROM manifest m CROSS JOIN repository r WHERE m.id > ?1 AND r.id = m.repository_id "
+        "ORDER BY m.id LIMIT ?2",
 
     /* condemned: primary key (kind, repository, digest), by time */
     [SQL_CONDEMN] =
@@ -217,6 +243,10 @@ const char *const sql_statements[SQL_COUNT] = {
         "INSERT INTO manifest (repository_id, digest, media_type, artifact_type, subject, "
         "config_digest, size, created_us, pushed_by, annotations, content) "
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [SQL_MANIFEST_CONTENT] =
+        "SELECT content FROM manifest WHERE repository_id = ?1 AND digest = ?2",
+    [SQL_MANIFEST_MEND] = "UPDATE manifest SET content = ?3, size = ?4 WHERE repository_id = ?1 "
+                          "AND digest = ?2",
     [SQL_MANIFEST_DELETE] = "DELETE FROM manifest WHERE repository_id = ?1 AND digest = ?2",
     [SQL_MANIFEST_NAMED] =
         "SELECT " FLAG("EXISTS (SELECT 1 FROM edge WHERE repository_id = ?1 AND child = ?2 AND "

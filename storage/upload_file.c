@@ -154,6 +154,23 @@ bool upload_file_publish(struct upload *u, const struct digest *digest, bool *ex
                        blob_path(digest, path), existed_out, err);
 }
 
+bool upload_file_is_believed(const struct upload *u, const struct digest *digest, bool *out,
+                             struct err *err)
+{
+    char path[BLOB_PATH_MAX];
+    struct stat st;
+    struct blob_state state;
+    auto_snapshot struct db_tx *tx = NULL;
+    if (fstatat(u->store->blobs_fd, blob_path(digest, path), &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        return err_sys(err, errno, "stat of blobs/%s", path);
+    }
+    if (!db_snapshot(u->store->db, &tx, err) || !blob_state(tx, digest, &state, err)) {
+        return false;
+    }
+    *out = st.st_size == upload_received(u) && (!state.known || state.missing_us == 0);
+    return true;
+}
+
 static bool is_unheld(struct db_tx *tx, void *arg, struct err *err)
 {
     const struct digest *digest = arg;

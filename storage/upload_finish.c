@@ -1,4 +1,5 @@
 #include "storage/blob.h"
+#include "storage/quarantine.h"
 #include "storage/repository.h"
 #include "storage/upload_internal.h"
 
@@ -46,6 +47,21 @@ static bool write_finish(struct db_tx *tx, void *arg, struct err *err)
                     u->store->limits.condemned_us, finish->now_us, err);
 }
 
+/* A file that was there already is believed only when the index believes it: scrub may have marked
+ * it missing without being able to move it away, or a crash may have cut it. Otherwise it makes way
+ * for the bytes at hand. */
+static bool publish_over(struct upload *u, const struct digest *digest, bool *existed,
+                         struct err *err)
+{
+    char path[QUARANTINE_PATH_MAX];
+    bool sound = false;
+    if (!upload_file_is_believed(u, digest, &sound, err)) {
+        return false;
+    }
+    return sound || (quarantine_file(u->store, digest, path, err) &&
+                     upload_file_publish(u, digest, existed, err));
+}
+
 /* File before row, both under the digest's lock: the collector cannot come between. */
 static bool publish_and_commit(struct upload *u, const struct digest *digest, int64_t now_us,
                                struct err *err)
@@ -53,7 +69,8 @@ static bool publish_and_commit(struct upload *u, const struct digest *digest, in
     struct finish_write finish = {.upload = u, .digest = digest, .now_us = now_us};
     bool existed = false;
     store_digest_lock(u->store, digest);
-    bool published = upload_file_publish(u, digest, &existed, err);
+    bool published = upload_file_publish(u, digest, &existed, err) &&
+                     (!existed || publish_over(u, digest, &existed, err));
     bool done = published && upload_make_room(u->store, &u->repo, write_finish, &finish, err);
     if (published && !done && !existed) {
         /* the session goes on, and whoever sends the same bytes must not get a file it writes to */

@@ -163,6 +163,10 @@ bool upload_file_digest(const struct upload *u, enum digest_algorithm algorithm,
 bool upload_file_publish(struct upload *u, const struct digest *digest, bool *existed_out,
                          struct err *err) MUST_USE;
 void upload_file_take_back(struct upload *u, const struct digest *digest);
+/* True in *out when the file that stands under the digest's name has the size of this upload and
+ * its row, if there is one, is not marked missing. */
+bool upload_file_is_believed(const struct upload *u, const struct digest *digest, bool *out,
+                             struct err *err) MUST_USE;
 /* Finds the file's name under blobs/, if it has one, and takes it away when no row holds it. Reads
  * the file only when it has one. */
 bool upload_file_remove_published(struct store *store, int fd, struct err *err) MUST_USE;
