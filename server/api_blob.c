@@ -6,7 +6,10 @@
 #include "server/app.h"
 #include "server/range.h"
 #include "server/registry.h"
+#include "server/scrubber.h"
 #include "storage/blob.h"
+
+#include <sys/stat.h>
 
 #define BLOB_TYPE "application/octet-stream"
 
@@ -86,6 +89,28 @@ static void blob_headers(const struct request *rq, struct reply *reply, const st
     reply_gated(reply, d, false);
 }
 
+/* The whole file or none: a file that is cut would end an answer in the middle. It is not marked
+ * here; the scrubber looks at it next. */
+static int open_blob(const struct request *rq, const struct blob *blob, struct err *err)
+{
+    struct stat st;
+    auto_fd int fd = blob_open(rq->app->store, &rq->digest, err);
+    if (fd < 0 && err->code == ERR_BLOB_UNKNOWN) { /* or collected in this moment */
+        scrubber_suspect(rq->app->scrubber, &rq->digest);
+        return -1;
+    }
+    if (fd < 0) {
+        scrubber_read_failed(rq->app, &rq->digest, err->sys);
+        return -1;
+    }
+    if (fstat(fd, &st) != 0 || st.st_size != blob->size) {
+        scrubber_read_failed(rq->app, &rq->digest, 0);
+        (void)err_set(err, ERR_BLOB_UNKNOWN, "the blob is damaged here: push it again");
+        return -1;
+    }
+    return take_fd(&fd);
+}
+
 static void send_blob(const struct request *rq, struct reply *reply, const struct blob *blob,
                       const struct decision *d)
 {
@@ -99,7 +124,7 @@ static void send_blob(const struct request *rq, struct reply *reply, const struc
         reply_error(reply, &err);
         return reply_header(reply, "Content-Range", "bytes */%lld", (long long)blob->size);
     }
-    auto_fd int fd = blob_open(rq->app->store, &rq->digest, &err);
+    auto_fd int fd = open_blob(rq, blob, &err);
     if (fd < 0) {
         return reply_error(reply, &err);
     }

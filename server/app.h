@@ -14,6 +14,7 @@ struct trust;
 struct auth;
 struct metrics;
 struct pull_log;
+struct scrubber;
 
 struct app {
     const struct config *config;
@@ -23,6 +24,7 @@ struct app {
     struct auth *auth;   /* auth/auth.h: token keys, verified-token cache, throttle, hashing pool */
     struct metrics *metrics; /* server/metrics.h */
     struct pull_log *pulls;  /* storage/pull.h: what was pulled since it was last written */
+    struct scrubber *scrubber; /* server/scrubber.h; NULL where none runs (tests) */
     atomic_bool stopping;    /* set at SIGTERM: not ready any more */
 };
 

@@ -19,6 +19,8 @@ static const char *const remedies[CHECK_KIND_COUNT] = {
     [CHECK_BLOB_MISSING] = "restore the file from a backup, or push an image that holds it again",
     [CHECK_BLOB_DAMAGED] = "restore the file from a backup, or move it away and push an image that "
                            "holds it again",
+    [CHECK_BLOB_MARKED] = "push an image that holds it again; bondstore scrub --list says who needs "
+                          "it",
     [CHECK_BLOB_FORGOTTEN] = "it only wastes its bytes: report it as a defect",
     [CHECK_STRAY_FILE] = "nothing needs it: move it away",
 };

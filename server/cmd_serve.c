@@ -8,6 +8,7 @@
 #include "server/maintenance.h"
 #include "server/route.h"
 #include "server/router.h"
+#include "server/scrubber.h"
 #include "server/sweeper.h"
 #include "server/tls.h"
 
@@ -125,6 +126,7 @@ static bool start(struct serving *s, struct err *err)
         return false;
     }
     s->maintenance = maintenance_new(s->app);
+    s->app->scrubber = scrubber_new(s->app);
     return start_all(s, err);
 }
 
@@ -156,6 +158,9 @@ static void stop(struct serving *s)
     }
     for (size_t i = 0; i < s->listener_count; i++) {
         listener_stop(s->listeners[i]);
+    }
+    if (s->app != NULL) { /* after the last request that may suspect a blob */
+        scrubber_free(s->app->scrubber);
     }
     sweeper_free(s->server.sweeper);
     defer_free(s->server.defer);

@@ -8,9 +8,11 @@
 #include "server/metrics.h"
 #include "server/raw_head.h"
 #include "server/response.h"
+#include "server/scrubber.h"
 #include "server/sweeper.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 
 #define STREAM_UNIT ((size_t)256 << 10)
@@ -521,6 +523,20 @@ static void log_request(const struct http_exchange *ex, int64_t took_us,
               whole ? "" : " ended=early");
 }
 
+/* Was it this request's file that could not be read? With two failures in one moment the blobs may
+ * be told in the other order. */
+static bool take_unread(struct http_exchange *ex, enum MHD_RequestTerminationCode why)
+{
+    atomic_int *unread = &ex->server->files_unread;
+    int n = atomic_load(unread);
+    if (why != MHD_REQUEST_TERMINATED_WITH_ERROR || ex->reply.kind != REPLY_FILE || ex->rq.tls) {
+        return false;
+    }
+    while (n > 0 && !atomic_compare_exchange_weak(unread, &n, n - 1)) {
+    }
+    return n > 0;
+}
+
 void http_on_completed(void *arg, struct MHD_Connection *connection, void **context,
                        enum MHD_RequestTerminationCode why)
 {
@@ -536,6 +552,9 @@ void http_on_completed(void *arg, struct MHD_Connection *connection, void **cont
         metrics_request(ex->rq.app->metrics, ex->match.index, ex->reply.status, took_us,
                         ex->received, ex->sent_bytes);
         log_request(ex, took_us, why);
+    }
+    if (take_unread(ex, why)) {
+        scrubber_read_failed(ex->rq.app, &ex->rq.digest, EIO);
     }
     peer_set(ex->peer, PEER_IDLE);
     ex->connection = NULL;

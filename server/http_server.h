@@ -24,6 +24,9 @@ struct http_server {
     size_t connections; /* limit of each TCP listener */
     atomic_bool stopping;
     atomic_uint_fast64_t serial; /* of requests; begins at random */
+    /* files that the library itself could not read to their end, not yet told which: it logs that,
+     * and ends the request next, on the same thread */
+    atomic_int files_unread;
     atomic_size_t active;        /* requests between their first line and the end of their answer */
 };
 

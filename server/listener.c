@@ -164,16 +164,22 @@ bool listener_bind_control(struct http_server *server, const char *data_dir, str
 
 /* ---- the library ---- */
 
+/* The only word that the library has for a file that it could not read to its end. */
+#define READ_FAILED "application reported error generating data"
+
 /* The library says so when a handler ends a connection by returning MHD_NO, which is how answers
  * written by hand end. */
 static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *fmt, va_list args)
 {
     char text[300];
     char quoted[400];
-    (void)arg;
+    const struct listener *l = arg;
     if (strstr(fmt, "Application reported internal error") != NULL ||
         vsnprintf(text, sizeof(text), fmt, args) < 0) {
         return;
+    }
+    if (strstr(text, READ_FAILED) != NULL && l->kind != LISTENER_TLS) {
+        atomic_fetch_add(&l->server->files_unread, 1);
     }
     text[strcspn(text, "\n")] = '\0';
     log_event(LOG_DEBUG, "http_library", "text=%s",

@@ -16,6 +16,7 @@ static const struct verb {
      "make a data folder: configuration, certificates, secrets, database, administrator"},
     {"serve", cmd_serve, "serve a data folder in the foreground"},
     {"fsck", cmd_fsck, "check that index, files and audit log agree"},
+    {"scrub", cmd_scrub, "read and hash every blob again, also while the server runs"},
     {"gc", cmd_gc, "remove now what nothing refers to any more"},
     {"settings", cmd_settings, "print every setting with its default and meaning"},
 };

@@ -53,6 +53,15 @@ static const struct {
                                   "Manifests removed by tag rules."},
     [METRIC_MAINTENANCE_ERRORS] = {"bondstore_maintenance_errors_total", "counter",
                                    "Failed maintenance steps."},
+    [METRIC_SCRUB_BYTES] = {"bondstore_scrub_bytes_total", "counter",
+                            "Bytes of blobs and manifests that scrub has read again."},
+    [METRIC_SCRUB_FINDINGS] = {"bondstore_scrub_findings_total", "counter",
+                               "Blobs and manifests that scrub found missing or damaged."},
+    [METRIC_BLOBS_MISSING] = {"bondstore_blobs_missing", "gauge",
+                              "Blobs that are marked missing until they are pushed again."},
+    [METRIC_BLOB_READ_ERRORS] = {"bondstore_blob_read_errors_total", "counter",
+                                 "Requests that failed because the file of a blob could not be "
+                                 "read."},
 };
 
 struct metrics *metrics_new(const char *const *labels, size_t label_count)
@@ -100,6 +109,11 @@ void metrics_request(struct metrics *m, size_t label, int status, int64_t took_u
 void metrics_add(struct metrics *m, enum metric which, int64_t by)
 {
     add(&m->values[which], by);
+}
+
+void metrics_set(struct metrics *m, enum metric which, int64_t value)
+{
+    atomic_store_explicit(&m->values[which], value, memory_order_relaxed);
 }
 
 int64_t metrics_value(const struct metrics *m, enum metric which)

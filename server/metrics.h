@@ -40,10 +40,16 @@ enum metric {
     METRIC_TAGS_RETIRED,
     METRIC_MANIFESTS_RETIRED,
     METRIC_MAINTENANCE_ERRORS,
+    METRIC_SCRUB_BYTES,
+    METRIC_SCRUB_FINDINGS,
+    METRIC_BLOBS_MISSING,    /* marked missing now */
+    METRIC_BLOB_READ_ERRORS, /* at requests */
     METRIC_COUNT
 };
 
 void metrics_add(struct metrics *m, enum metric which, int64_t by);
+/* For what is counted elsewhere. */
+void metrics_set(struct metrics *m, enum metric which, int64_t value);
 int64_t metrics_value(const struct metrics *m, enum metric which);
 
 /* Appends everything as text. */

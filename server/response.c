@@ -2,7 +2,9 @@
 
 #include "base/clock.h"
 #include "server/listener.h"
+#include "server/scrubber.h"
 
+#include <errno.h>
 #include <gnutls/gnutls.h>
 #include <sys/socket.h>
 
@@ -43,13 +45,19 @@ static void each_header(struct http_exchange *ex, header_fn put, void *out)
 struct file_source {
     int fd;
     int64_t offset;
+    struct app *app;
+    struct digest digest; /* of the blob */
 };
 
 static ssize_t file_read(void *arg, uint64_t position, char *out, size_t max)
 {
     const struct file_source *source = arg;
     ssize_t n = pread(source->fd, out, max, (off_t)((uint64_t)source->offset + position));
-    return n > 0 ? n : MHD_CONTENT_READER_END_WITH_ERROR;
+    if (n > 0) {
+        return n;
+    }
+    scrubber_read_failed(source->app, &source->digest, n < 0 ? errno : 0);
+    return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
 static void file_free(void *arg)
@@ -80,7 +88,10 @@ static struct MHD_Response *from_file(struct http_exchange *ex)
                                                        (uint64_t)reply->offset);
     }
     struct file_source *source = xmalloc(sizeof(*source));
-    *source = (struct file_source){.fd = take_fd(&reply->fd), .offset = reply->offset};
+    *source = (struct file_source){.fd = take_fd(&reply->fd),
+                                   .offset = reply->offset,
+                                   .app = ex->rq.app,
+                                   .digest = ex->rq.digest};
     return MHD_create_response_from_callback((uint64_t)reply->length, FILE_BLOCK, file_read, source,
                                              file_free);
 }

@@ -65,6 +65,9 @@ ROUTE(METHOD_PUT, "/api/v1/policy", ACCESS_SIGNED_IN, BODY_API, WORKER, api_poli
 ROUTE(METHOD_POST, "/api/v1/trust/wipe", ACCESS_SIGNED_IN, BODY_API, WORKER, api_trust_wipe)
 ROUTE(METHOD_GET, "/api/v1/trust/status", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_trust_status)
 /* operation */
+ROUTE(METHOD_GET, "/api/v1/scrub", ACCESS_ADMIN, BODY_NONE, INLINE, api_scrub_get)
+ROUTE(METHOD_POST, "/api/v1/scrub", ACCESS_ADMIN, BODY_NONE, WORKER, api_scrub_begin)
+ROUTE(METHOD_GET, "/api/v1/scrub/missing", ACCESS_ADMIN, BODY_NONE, WORKER, api_scrub_missing)
 ROUTE(METHOD_GET_HEAD, "/readyz", ACCESS_OPEN, BODY_NONE, INLINE, api_ready)
 ROUTE(METHOD_GET_HEAD, "/healthz", ACCESS_OPEN, BODY_NONE, INLINE, api_health)
 ROUTE(METHOD_GET, "/metrics", ACCESS_OPEN, BODY_NONE, INLINE, api_metrics)

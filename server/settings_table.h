@@ -108,6 +108,15 @@
       "Time between two rounds of the tag rules that remove old tags.",                            \
       "A round looks at every tag of the namespaces that have such rules, in small steps.")
 
+#define SETTINGS_SCRUB(X)                                                                          \
+    X(scrub, interval, DURATION, "30d", 0, 31536000, "",                                           \
+      "Time between the starts of two rounds in which every blob is read and hashed again; 0s: "   \
+      "never.",                                                                                    \
+      "Disks lose bytes in silence; a blob that is found in time can be pushed again.")            \
+    X(scrub, rate, SIZE, "16MiB", 65536, 17179869184, "",                                          \
+      "Bytes per second that a round reads at most.",                                              \
+      "1 TiB takes 18 hours at 16 MiB/s, and requests hardly notice.")
+
 #define SETTINGS_LOG(X)                                                                            \
     X(log, level, WORD, "info", 0, 0, "debug|info|warn|error",                                     \
       "Least important event that is logged.", "Requests are logged at info.")
@@ -121,4 +130,5 @@
     S(trust, SETTINGS_TRUST)                                                                       \
     S(maintenance, SETTINGS_MAINTENANCE)                                                           \
     S(retention, SETTINGS_RETENTION)                                                               \
+    S(scrub, SETTINGS_SCRUB)                                                                       \
     S(log, SETTINGS_LOG)

@@ -252,6 +252,13 @@ bool blob_list_missing(struct db_tx *tx, const struct digest *after, int max,
     return ok;
 }
 
+bool blob_count_missing(struct db_tx *tx, int64_t *out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_BLOB_COUNT_MISSING);
+    db_bind_blob(q, 1, SLICE_LIT(""));
+    return row_int(q, out, err);
+}
+
 void missing_blob_list_dispose(struct missing_blob_list *list)
 {
     free(list->items);

@@ -101,6 +101,7 @@ struct missing_blob_list {
  * Any tx. */
 bool blob_list_missing(struct db_tx *tx, const struct digest *after, int max,
                        struct missing_blob_list *out, struct err *err) MUST_USE;
+bool blob_count_missing(struct db_tx *tx, int64_t *out, struct err *err) MUST_USE;
 void missing_blob_list_dispose(struct missing_blob_list *list);
 static inline void cleanup_missing_blob_list(struct missing_blob_list *list)
 {

@@ -19,6 +19,7 @@ enum check_kind {
     CHECK_AUDIT,          /* the chain of the audit log */
     CHECK_BLOB_MISSING,   /* no file */
     CHECK_BLOB_DAMAGED,   /* a file of another size or with other bytes */
+    CHECK_BLOB_MARKED,    /* marked missing by scrub (scrub.h) */
     CHECK_BLOB_FORGOTTEN, /* a row that nothing names and nothing will collect */
     CHECK_STRAY_FILE,     /* a file that no row names and nothing will collect */
     CHECK_KIND_COUNT

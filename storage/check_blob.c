@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/hash.h"
 #include "storage/blob.h"
 #include "storage/check_internal.h"
@@ -81,6 +82,7 @@ struct blob_row {
     struct digest digest;
     int64_t size;
     bool kept; /* a repository holds it, or the collector knows it */
+    int64_t missing_us; /* since when it is marked missing; 0: it is there */
 };
 
 struct blob_page {
@@ -106,6 +108,7 @@ static bool read_blobs(struct check *c, struct blob_page *page, struct err *err)
         }
         row->size = db_col_int(q, 1);
         row->kept = db_col_int(q, 2) != 0;
+        row->missing_us = db_col_int(q, 3);
         c->after_digest = row->digest;
     }
     return result != DB_FAILED;
@@ -148,6 +151,13 @@ static bool tell_missing(struct check *c, const struct blob_row *row, const char
                    blob_path(&row->digest, path));
     }
     return true;
+}
+
+static void tell_marked(struct check *c, const struct blob_row *row, const char *text)
+{
+    char since[TIME_STR_MAX];
+    check_tell(c, CHECK_BLOB_MARKED, "blob", text, "it is marked missing since %s",
+               time_format(row->missing_us - row->missing_us % US_PER_SECOND, since));
 }
 
 /* False when the file cannot be read to its end; errno says why. */
@@ -195,6 +205,10 @@ static bool check_blob(struct check *c, const struct blob_row *row, struct err *
     if (!row->kept) {
         check_tell(c, CHECK_BLOB_FORGOTTEN, "blob", text,
                    "it is in no repository and will never be collected");
+    }
+    if (row->missing_us != 0) {
+        tell_marked(c, row, text);
+        return true;
     }
     auto_fd int fd = blob_open(c->store, &row->digest, &why);
     if (fd < 0) {

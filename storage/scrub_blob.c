@@ -79,9 +79,11 @@ static bool read_all(const struct reading *r, int fd, enum scrub_verdict *out, s
     auto_hash struct hash *h = hash_new(r->digest->algorithm);
     auto_free char *unit = xmalloc(READ_UNIT);
     struct digest real;
+    int64_t left = r->size;
     ssize_t n;
     do {
-        if (!r->listener->pace((int64_t)READ_UNIT, r->listener->arg)) {
+        int64_t next = left < (int64_t)READ_UNIT ? left : (int64_t)READ_UNIT;
+        if (!r->listener->pace(next, r->listener->arg)) {
             *out = SCRUB_INTERRUPTED;
             return true;
         }
@@ -90,6 +92,7 @@ static bool read_all(const struct reading *r, int fd, enum scrub_verdict *out, s
             return fail(r, "read", out, err);
         }
         hash_update(h, unit, n > 0 ? (size_t)n : 0);
+        left -= n > 0 && n < left ? n : 0;
     } while (n != 0);
     hash_peek(h, &real);
     *out = digest_equal(&real, r->digest) ? SCRUB_SOUND : SCRUB_OTHER_BYTES;

@@ -171,6 +171,8 @@ const char *const sql_statements[SQL_COUNT] = {
                               "ORDER BY digest LIMIT ?2",
     [SQL_BLOB_LIST_MISSING] = "SELECT digest, size, missing_us FROM blob WHERE missing_us > 0 AND "
                               "digest > ?1 ORDER BY digest LIMIT ?2",
+    [SQL_BLOB_COUNT_MISSING] =
+        "SELECT COUNT(*) FROM blob WHERE missing_us > 0 AND digest > ?1",
     [SQL_BLOB_STATE] = "SELECT size, missing_us FROM blob WHERE digest = ?1",
     [SQL_BLOB_MARK_MISSING] =
         "UPDATE blob SET missing_us = ?2 WHERE digest = ?1 AND missing_us = 0",
