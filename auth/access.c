@@ -22,8 +22,7 @@ static const struct action_row {
     [ACTION_PUSH] = {"push", MEMBER_DEVELOPER, ROBOT_PUSH, SCOPE_PUSH, true, true},
     [ACTION_OVERWRITE] = {"moving a tag", MEMBER_DEVELOPER, ROBOT_PUSH, SCOPE_PUSH, true, false},
     [ACTION_DELETE] = {"delete", MEMBER_MAINTAINER, ROBOT_DELETE, SCOPE_DELETE, true, false},
-    [ACTION_DELETE_REPOSITORY] = {"deleting a repository", MEMBER_MAINTAINER, 0, SCOPE_DELETE, true,
-                                  false},
+    [ACTION_DELETE_REPOSITORY] = {"deleting a repository", MEMBER_MAINTAINER, 0, 0, true, false},
     [ACTION_SIGN] = {"signing", MEMBER_MAINTAINER, ROBOT_SIGN, SCOPE_PUSH, true, true},
     [ACTION_TRUST_ADMIN] = {"trust administration", MEMBER_MAINTAINER, 0, SCOPE_PUSH, true, true},
     [ACTION_ROTATE_KEYS] = {"rotating server keys", MEMBER_MAINTAINER, 0, SCOPE_ADMIN, true, false},
@@ -34,6 +33,7 @@ static const struct action_row {
     [ACTION_POLICY_READ] = {"reading policies", MEMBER_MAINTAINER, 0, 0, false, false},
     [ACTION_POLICY_SET] = {"changing policies", MEMBER_OWNER, 0, 0, true, false},
     [ACTION_AUDIT] = {"reading the audit log", MEMBER_MAINTAINER, 0, 0, false, false},
+    [ACTION_DELETE_NAMESPACE] = {"deleting a namespace", MEMBER_OWNER, 0, 0, true, false},
 };
 
 static unsigned permitted_by_role(const struct access_facts *facts)

@@ -25,7 +25,7 @@ enum access_action {
     ACTION_PUSH,      /* new tags, manifests, blobs */
     ACTION_OVERWRITE, /* move an existing tag */
     ACTION_DELETE,    /* tags, manifests, blobs */
-    ACTION_DELETE_REPOSITORY,
+    ACTION_DELETE_REPOSITORY, /* one with trust data needs ACTION_WIPE too */
     ACTION_SIGN,        /* publish trust data without root or changed delegations */
     ACTION_TRUST_ADMIN, /* publish with a root or changed delegations; trust key requests of a new
                            repository */
@@ -37,6 +37,7 @@ enum access_action {
     ACTION_POLICY_READ,
     ACTION_POLICY_SET,
     ACTION_AUDIT,
+    ACTION_DELETE_NAMESPACE,
     ACTION_COUNT
 };
 

@@ -38,9 +38,10 @@ static const struct option_row option_rows[] = {
     {OPTION_STRICT, 0, "strict", NULL,
      "also fail when an image is allowed only by warn level, override or grace"},
     {OPTION_AS, 0, "as", "IDENTITY", "decide for another identity, such as demo.k8s"},
-    {OPTION_CONFIRM, 0, "confirm", "NAME", "repeat the name of what is wiped"},
+    {OPTION_CONFIRM, 0, "confirm", "NAME", "repeat the name of what is wiped or deleted"},
     {OPTION_KEEP_PIN, 0, "keep-pin", NULL, "accept only the old root keys afterwards"},
     {OPTION_REASON, 0, "reason", "TEXT", "why, for the record"},
+    {OPTION_FORGET_PINS, 0, "forget-pins", NULL, "let any root key begin again under the name"},
     {OPTION_YES, 'y', "yes", NULL, "do not ask"},
 };
 #define OPTION_ROWS (sizeof(option_rows) / sizeof(option_rows[0]))

@@ -1,8 +1,9 @@
-/* bond images list, images tags list */
+/* bond images list, rm, images tags list */
 #include "base/json.h"
 #include "cli/check.h"
 #include "cli/client.h"
 #include "cli/output.h"
+#include "cli/removal.h"
 
 /* Lists come in pages; all of them become one document. The last name of a page asks for the next
  * one. */
@@ -81,8 +82,29 @@ static enum outcome tags_list(const struct call *call)
     return outcome;
 }
 
+static enum outcome remove_repository(const struct call *call)
+{
+    auto_buf struct buf path = {0};
+    auto_buf struct buf name = {0};
+
+    if (!check_repository(call, call->args[0], &name) || !removal_is_confirmed(call, name.p)) {
+        return OUTCOME_USAGE;
+    }
+    buf_str(&path, "/api/v1/repositories/");
+    client_segments(&path, name.p);
+    return removal_request(call, &path, name.p);
+}
+
 const struct command images_commands[] = {
     {"images list", "[NS]", 0, 1, false, {OPTION_NONE}, "List the repositories you may see.", list},
+    {"images rm",
+     "NS/REPO",
+     1,
+     1,
+     false,
+     {OPTION_CONFIRM, OPTION_FORGET_PINS},
+     "Delete a repository with its tags, images and signatures.",
+     remove_repository},
     {"images tags list",
      "NS/REPO",
      1,

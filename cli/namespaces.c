@@ -1,9 +1,10 @@
-/* bond namespaces list, inspect, create, set (alias: environments) */
+/* bond namespaces list, inspect, create, set, rm (alias: environments) */
 #include "base/json.h"
 #include "base/size.h"
 #include "cli/check.h"
 #include "cli/client.h"
 #include "cli/output.h"
+#include "cli/removal.h"
 #include "cli/say.h"
 
 static const struct column columns[] = {
@@ -170,6 +171,17 @@ static enum outcome set(const struct call *call)
     return OUTCOME_OK;
 }
 
+static enum outcome remove_namespace(const struct call *call)
+{
+    auto_buf struct buf path = {0};
+
+    if (!check_namespace(call->args[0]) || !removal_is_confirmed(call, call->args[0])) {
+        return OUTCOME_USAGE;
+    }
+    namespace_path(&path, call->args[0]);
+    return removal_request(call, &path, call->args[0]);
+}
+
 const struct command namespaces_commands[] = {
     {"namespaces list", "", 0, 0, false, {OPTION_NONE}, "List the namespaces you may see.", list},
     {"namespaces inspect",
@@ -189,5 +201,13 @@ const struct command namespaces_commands[] = {
      "Make a namespace.",
      create},
     {"namespaces set", "NS", 1, 1, false, {OPTION_QUOTA}, "Set the quota of a namespace.", set},
+    {"namespaces rm",
+     "NS",
+     1,
+     1,
+     false,
+     {OPTION_CONFIRM, OPTION_FORGET_PINS},
+     "Delete a namespace with its repositories, machines and policies.",
+     remove_namespace},
     {.name = NULL},
 };

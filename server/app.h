@@ -15,6 +15,7 @@ struct auth;
 struct metrics;
 struct pull_log;
 struct scrubber;
+struct maintenance;
 
 struct app {
     const struct config *config;
@@ -24,6 +25,7 @@ struct app {
     struct auth *auth;   /* auth/auth.h: token keys, verified-token cache, throttle, hashing pool */
     struct metrics *metrics; /* server/metrics.h */
     struct pull_log *pulls;  /* storage/pull.h: what was pulled since it was last written */
+    struct maintenance *maintenance; /* server/maintenance.h; NULL where none runs (tests) */
     struct scrubber *scrubber; /* server/scrubber.h; NULL where none runs (tests) */
     atomic_bool stopping;    /* set at SIGTERM: not ready any more */
 };

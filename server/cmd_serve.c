@@ -30,7 +30,6 @@ struct serving {
     struct tls *tls[LISTEN_MAX]; /* by listener; NULL for plain ones */
     struct listener *listeners[LISTEN_MAX + 1];
     size_t listener_count;
-    struct maintenance *maintenance;
 };
 
 /* Connections, files on their way out and uploads each hold a descriptor; the soft limit that
@@ -125,7 +124,7 @@ static bool start(struct serving *s, struct err *err)
     if (!bind_all(s, err)) {
         return false;
     }
-    s->maintenance = maintenance_new(s->app);
+    s->app->maintenance = maintenance_new(s->app);
     s->app->scrubber = scrubber_new(s->app);
     return start_all(s, err);
 }
@@ -152,14 +151,14 @@ static void stop(struct serving *s)
         listener_quiesce(s->listeners[i]);
     }
     drain(s);
-    maintenance_free(s->maintenance);
     if (s->server.defer != NULL) {
         defer_stop(s->server.defer);
     }
     for (size_t i = 0; i < s->listener_count; i++) {
         listener_stop(s->listeners[i]);
     }
-    if (s->app != NULL) { /* after the last request that may suspect a blob */
+    if (s->app != NULL) { /* after the last request that may give them work */
+        maintenance_free(s->app->maintenance);
         scrubber_free(s->app->scrubber);
     }
     sweeper_free(s->server.sweeper);

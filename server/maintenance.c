@@ -6,10 +6,13 @@
 #include "server/metrics.h"
 #include "storage/gc.h"
 #include "storage/pull.h"
+#include "storage/removal.h"
+#include "storage/repository_idle.h"
 #include "storage/retention.h"
 #include "storage/session.h"
 #include "storage/upload.h"
 #include "trust/policy.h"
+#include "trust/remove.h"
 #include "trust/resign.h"
 
 #include <pthread.h>
@@ -27,6 +30,7 @@ struct maintenance {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stopping; /* under lock */
+    bool wanted;   /* under lock: a round is wanted before its time */
 };
 
 /* True: call again at once, there is more. */
@@ -63,6 +67,30 @@ static bool collect(struct maintenance *m, int64_t now_us, bool *more, struct er
     metrics_add(app->metrics, METRIC_BLOBS_COLLECTED, result.blobs);
     metrics_add(app->metrics, METRIC_MAINTENANCE_ERRORS, result.failures);
     *more = result.examined == STEP_MAX;
+    return true;
+}
+
+static bool remove_deleted(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
+{
+    struct app *app = m->app;
+    bool more_marks = false;
+    if (!trust_remove_step(app->trust, now_us, STEP_MAX, &more_marks, err) ||
+        !removal_step(app->store, now_us, STEP_MAX, more, err)) {
+        return false;
+    }
+    *more = *more || more_marks;
+    return true;
+}
+
+static bool collect_repositories(struct maintenance *m, int64_t now_us, bool *more,
+                                 struct err *err)
+{
+    struct app *app = m->app;
+    int examined = 0;
+    if (!repository_collect_idle(app->store, now_us, STEP_MAX, &examined, err)) {
+        return false;
+    }
+    *more = examined == STEP_MAX;
     return true;
 }
 
@@ -106,9 +134,14 @@ static bool checkpoint(struct maintenance *m, int64_t now_us, bool *more, struct
 static const struct {
     const char *name;
     step_fn run;
-} steps[] = {{"renew_trust", renew_trust}, {"expire_uploads", expire_uploads},
-             {"write_pulls", write_pulls}, {"retire_tags", retire_tags},
-             {"collect", collect},         {"purge_sessions", purge_sessions},
+} steps[] = {{"renew_trust", renew_trust},
+             {"expire_uploads", expire_uploads},
+             {"write_pulls", write_pulls},
+             {"retire_tags", retire_tags},
+             {"remove_deleted", remove_deleted},
+             {"collect", collect},
+             {"collect_repositories", collect_repositories},
+             {"purge_sessions", purge_sessions},
              {"checkpoint", checkpoint}};
 
 static bool is_stopping(struct maintenance *m)
@@ -144,9 +177,10 @@ static void *run(void *arg)
         (void)clock_gettime(CLOCK_REALTIME, &until);
         until.tv_sec += (time_t)(interval_us / US_PER_SECOND);
         (void)pthread_mutex_lock(&m->lock);
-        if (!m->stopping) {
+        if (!m->stopping && !m->wanted) {
             (void)pthread_cond_timedwait(&m->wake, &m->lock, &until);
         }
+        m->wanted = false;
         (void)pthread_mutex_unlock(&m->lock);
     }
     return NULL;
@@ -162,6 +196,16 @@ struct maintenance *maintenance_new(struct app *app)
         BUG("the maintenance thread could not be made");
     }
     return m;
+}
+
+void maintenance_wake(struct maintenance *m)
+{
+    if (m != NULL) {
+        (void)pthread_mutex_lock(&m->lock);
+        m->wanted = true;
+        (void)pthread_cond_signal(&m->wake);
+        (void)pthread_mutex_unlock(&m->lock);
+    }
 }
 
 void maintenance_free(struct maintenance *m)

@@ -1,7 +1,7 @@
 /* The maintenance thread: renewal of timestamps, end of idle uploads, writing of when things were
- * pulled, retention of tags, collection of unreferenced blobs, purge of dead sessions, checkpoint of
- * the database. Small steps, one after the other; a failed step is logged, counted and tried again
- * in the next round.
+ * pulled, retention of tags, removal of what was deleted, collection of unreferenced blobs and empty
+ * repositories, purge of dead sessions, checkpoint of the database. Small steps, one after the other;
+ * a failed step is logged, counted and tried again in the next round.
  *
  * Owns: the schedule. Refuses to know: what the steps do. */
 #ifndef SERVER_MAINTENANCE_H
@@ -13,6 +13,8 @@ struct maintenance;
 
 /*   app   borrowed, must outlive. Starts the thread; the first round begins at once. */
 struct maintenance *maintenance_new(struct app *app);
+/* A round begins now: for whoever left work. Any thread. Accepts NULL. */
+void maintenance_wake(struct maintenance *m);
 /* Waits for the step under way, ends the thread. Accepts NULL. */
 void maintenance_free(struct maintenance *m);
 

@@ -40,6 +40,8 @@ ROUTE(METHOD_GET, "/api/v1/namespaces", ACCESS_SIGNED_IN, BODY_NONE, INLINE, api
 ROUTE(METHOD_POST, "/api/v1/namespaces", ACCESS_ADMIN, BODY_API, WORKER, api_namespaces_create)
 ROUTE(METHOD_GET, "/api/v1/namespaces/{1}", ACCESS_SIGNED_IN, BODY_NONE, INLINE, api_namespaces_get)
 ROUTE(METHOD_PATCH, "/api/v1/namespaces/{1}", ACCESS_ADMIN, BODY_API, WORKER, api_namespaces_set)
+ROUTE(METHOD_DELETE, "/api/v1/namespaces/{1}", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_namespaces_remove)
+ROUTE(METHOD_DELETE, "/api/v1/repositories/{name}", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_repositories_remove)
 ROUTE(METHOD_GET, "/api/v1/namespaces/{1}/members", ACCESS_SIGNED_IN, BODY_NONE, INLINE, api_members_list)
 ROUTE(METHOD_PUT, "/api/v1/namespaces/{1}/members/{2}", ACCESS_SIGNED_IN, BODY_API, WORKER, api_members_set)
 ROUTE(METHOD_DELETE, "/api/v1/namespaces/{1}/members/{2}", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_members_remove)

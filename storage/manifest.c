@@ -441,5 +441,6 @@ bool manifest_delete(struct db_tx *tx, int64_t repository_id, const struct diges
     }
     return repository_charge(tx, repository_id, -info.size, err) &&
            count_manifest(tx, repository_id, -1, err) &&
+           repository_may_be_empty(tx, repository_id, now_us + REPOSITORY_IDLE_US, err) &&
            repository_gate_bump(tx, repository_id, err);
 }

@@ -87,6 +87,57 @@ static bool insert(struct db_tx *tx, struct namespace *ns, struct err *err)
     return row_int(q, &ns->id, err);
 }
 
+/* The row of a namespace that was deleted and is done with, if its name is still there. */
+static bool revive(struct db_tx *tx, struct namespace *ns, bool *revived_out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_NAMESPACE_REVIVE);
+    db_bind_text(q, 1, namespace_name_slice(&ns->name));
+    db_bind_int(q, 2, ns->visibility);
+    db_bind_int(q, 3, ns->incarnation);
+    db_bind_int(q, 4, ns->created_us);
+    if (!row_exists(q, revived_out, err)) {
+        return false;
+    }
+    ns->id = *revived_out ? db_col_int(q, 0) : 0;
+    return true;
+}
+
+static bool is_deleted(struct db_tx *tx, const struct namespace_name *name, bool *out,
+                       struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_NAMESPACE_IS_DELETED);
+    db_bind_text(q, 1, namespace_name_slice(name));
+    return row_exists(q, out, err);
+}
+
+static bool take_name(struct db_tx *tx, struct namespace *ns, struct err *err)
+{
+    bool done = false;
+    bool deleted = false;
+    struct err why = {0};
+    if (!revive(tx, ns, &done, err) || !is_deleted(tx, &ns->name, &deleted, err)) {
+        return false;
+    }
+    if (done) {
+        return true;
+    }
+    if (deleted) {
+        return err_set(err, ERR_BUSY,
+                       "the namespace %s is being deleted, try again when that is done",
+                       ns->name.text);
+    }
+    if (insert(tx, ns, &why)) {
+        return true;
+    }
+    if (why.code == ERR_CONFLICT) {
+        return err_set(err, ERR_CONFLICT, "the namespace %s exists already", ns->name.text);
+    }
+    if (err) {
+        *err = why;
+    }
+    return false;
+}
+
 bool namespace_create(struct db_tx *tx, const struct namespace_name *name,
                       enum visibility visibility, int64_t owner_account_id, int64_t now_us,
                       struct namespace *out, struct err *err)
@@ -94,17 +145,7 @@ bool namespace_create(struct db_tx *tx, const struct namespace_name *name,
     struct namespace ns = {.name = *name, .visibility = visibility, .created_us = now_us};
     struct membership owner = {.role = MEMBER_OWNER};
 
-    if (!next_incarnation(tx, &ns.incarnation, err)) {
-        return false;
-    }
-    struct err why = {0};
-    if (!insert(tx, &ns, &why)) {
-        if (why.code == ERR_CONFLICT) {
-            return err_set(err, ERR_CONFLICT, "the namespace %s exists already", name->text);
-        }
-        if (err) {
-            *err = why;
-        }
+    if (!next_incarnation(tx, &ns.incarnation, err) || !take_name(tx, &ns, err)) {
         return false;
     }
     if (owner_account_id != 0 &&

@@ -6,7 +6,9 @@
  *      the transaction that changes it; a blob in two repositories counts twice.
  *   2. reserved_bytes is the sum of what its unfinished uploads have reserved, kept in the same way.
  *   3. No transaction makes used_bytes + reserved_bytes larger and leaves them above a quota.
- *   4. incarnation never goes down and never repeats for a name. */
+ *   4. incarnation never goes down and never repeats for a name.
+ *   5. A deleted namespace (removal.h) is found by nothing here; its name can be taken again when
+ *      its removal is done. */
 #ifndef STORAGE_NAMESPACE_H
 #define STORAGE_NAMESPACE_H
 
@@ -38,7 +40,8 @@ struct namespace {
 /* Makes a namespace.
  *   owner_account_id   becomes its owner; 0 = nobody yet
  *   out                filled on true; may be NULL
- * Expected errors: ERR_CONFLICT. Writer. */
+ * Expected errors: ERR_CONFLICT, ERR_BUSY (the last one of that name is still being removed).
+ * Writer. */
 bool namespace_create(struct db_tx *tx, const struct namespace_name *name,
                       enum visibility visibility, int64_t owner_account_id, int64_t now_us,
                       struct namespace *out, struct err *err) MUST_USE;

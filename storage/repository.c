@@ -50,10 +50,38 @@ bool repository_get_by_id(struct db_tx *tx, int64_t id, struct repository *out, 
     return read_one(q, out, err);
 }
 
+bool repository_get_hidden(struct db_tx *tx, int64_t id, struct repository *out, bool *marked_out,
+                           struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_REPOSITORY_GET_HIDDEN);
+    db_bind_int(q, 1, id);
+    if (!read_one(q, out, err)) {
+        return false;
+    }
+    *marked_out = db_col_int(q, 8) != 0;
+    return true;
+}
+
+static bool refuse_deleted(struct db_tx *tx, const struct repo_name *name, struct err *err)
+{
+    bool deleted = false;
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_REPOSITORY_IS_DELETED);
+    db_bind_text(q, 1, repo_name_slice(name));
+    if (!row_exists(q, &deleted, err)) {
+        return false;
+    }
+    return !deleted || err_set(err, ERR_BUSY,
+                               "the repository %s is being deleted, try again when that is done",
+                               name->text);
+}
+
 static bool insert(struct db_tx *tx, const struct repo_name *name, int64_t now_us, struct err *err)
 {
     struct namespace_name ns;
     repo_name_namespace(name, &ns);
+    if (!refuse_deleted(tx, name, err)) {
+        return false;
+    }
 
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_REPOSITORY_INSERT);
     db_bind_text(q, 1, namespace_name_slice(&ns));
@@ -85,7 +113,9 @@ bool repository_ensure(struct db_tx *tx, const struct repo_name *name, int64_t n
         }
         return false;
     }
-    return insert(tx, name, now_us, err) && repository_get(tx, name, out, err);
+    /* what makes it is about to put something there; if not, it is looked at again */
+    return insert(tx, name, now_us, err) && repository_get(tx, name, out, err) &&
+           repository_may_be_empty(tx, out->id, now_us + REPOSITORY_IDLE_US, err);
 }
 
 static bool bump(struct db_tx *tx, enum sql statement, int64_t id, struct err *err)
@@ -130,6 +160,25 @@ bool repository_charge(struct db_tx *tx, int64_t repository_id, int64_t bytes, s
         return false;
     }
     return db_changes(tx) > 0 || refuse_charge(tx, repository_id, bytes, err);
+}
+
+bool repository_may_be_empty(struct db_tx *tx, int64_t repository_id, int64_t not_before_us,
+                             struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_REPOSITORY_IDLE_PUT);
+    db_bind_int(q, 1, repository_id);
+    db_bind_int(q, 2, not_before_us);
+    return db_run(q, err);
+}
+
+bool repository_has_trust(struct db_tx *tx, int64_t repository_id, bool *out, struct err *err)
+{
+    int64_t has = 0;
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_REPOSITORY_HAS_TRUST);
+    db_bind_int(q, 1, repository_id);
+    bool done = row_int(q, &has, err);
+    *out = has != 0;
+    return done;
 }
 
 static void read_item(struct db_stmt *q, void *item)

@@ -3,7 +3,10 @@
  * generation guards (trust).
  * Invariants
  *   1. A repository's namespace exists.
- *   2. gate_generation as read here changes with every bump of the repository, of its namespace or
+ *   2. A deleted repository (removal.h), or one of a deleted namespace, is found by nothing here.
+ *   3. A row that may hold nothing is queued to be looked at, and collected when it does
+ *      (repository_idle.h).
+ *   4. gate_generation as read here changes with every bump of the repository, of its namespace or
  *      of the instance, and never takes a value twice. */
 #ifndef STORAGE_REPOSITORY_H
 #define STORAGE_REPOSITORY_H
@@ -28,9 +31,14 @@ bool repository_get(struct db_tx *tx, const struct repo_name *name, struct repos
                     struct err *err) MUST_USE;
 bool repository_get_by_id(struct db_tx *tx, int64_t id, struct repository *out,
                           struct err *err) MUST_USE;
+/* Of one whose namespace is deleted, for its removal. *marked_out: it is marked itself. Expected
+ * errors: ERR_NAME_UNKNOWN. Any tx. */
+bool repository_get_hidden(struct db_tx *tx, int64_t id, struct repository *out, bool *marked_out,
+                           struct err *err) MUST_USE;
 /* Gets the repository, making its row when needed. The namespace must exist.
  *   created_out   may be NULL
- * Expected errors: ERR_NAMESPACE_UNKNOWN. Writer. */
+ * Expected errors: ERR_NAMESPACE_UNKNOWN, ERR_BUSY (the last one of that name is still being
+ * removed). Writer. */
 bool repository_ensure(struct db_tx *tx, const struct repo_name *name, int64_t now_us,
                        struct repository *out, bool *created_out, struct err *err) MUST_USE;
 
@@ -40,6 +48,16 @@ bool repository_gate_bump(struct db_tx *tx, int64_t repository_id, struct err *e
 bool repository_gate_bump_namespace(struct db_tx *tx, int64_t namespace_id,
                                     struct err *err) MUST_USE;
 bool repository_gate_bump_all(struct db_tx *tx, struct err *err) MUST_USE;
+
+/* How long a row without content is left alone. */
+#define REPOSITORY_IDLE_US (INT64_C(24) * 3600 * 1000000)
+/* Queues the row to be looked at: for whoever makes it or takes its last manifest away. Writer. */
+bool repository_may_be_empty(struct db_tx *tx, int64_t repository_id, int64_t not_before_us,
+                             struct err *err) MUST_USE;
+/* Whether there is or was trust data: documents, keys, pins, a tombstone. What a GUN was must not
+ * be forgotten (gate.md 11.3), so such a row stays. Any tx. */
+bool repository_has_trust(struct db_tx *tx, int64_t repository_id, bool *out,
+                          struct err *err) MUST_USE;
 
 /* Adds to (or with a negative number takes from) the usage of the repository's namespace: to the
  * quota counts what it has, and what its unfinished uploads have reserved. Expected errors:

@@ -418,5 +418,31 @@ static const char scrub_format[] =
     ") STRICT;"
     "INSERT INTO scrub VALUES (1, 0, x'', 0, 0, 0, 0, 0, 0, 0);";
 
-const char *const schema_migrations[] = {first_format, referrers_by_type, upload_reservations, tag_rules, scrub_format};
+/* Deleted things are invisible at once and taken away in steps: `removal` says what is left to do.
+ * A namespace that is deleted and done stays as a name while its repositories have trust history.
+ * `repository_idle`: rows to look at again, since they may hold nothing. */
+static const char removal_format[] =
+    "ALTER TABLE namespace ADD COLUMN deleted_us INTEGER NOT NULL DEFAULT 0 "
+    "CHECK (deleted_us >= 0);"
+    "ALTER TABLE repository ADD COLUMN deleted_us INTEGER NOT NULL DEFAULT 0 "
+    "CHECK (deleted_us >= 0);"
+    "CREATE TABLE removal ("
+    "  kind INTEGER NOT NULL CHECK (kind IN (1, 2))," /* 1 a repository, 2 a namespace */
+    "  id INTEGER NOT NULL,"
+    "  after_name TEXT NOT NULL," /* repositories of the namespace up to here are marked */
+    "  keep_pins INTEGER NOT NULL CHECK (keep_pins IN (0, 1)),"
+    "  since_us INTEGER NOT NULL,"
+    "  by_id INTEGER NOT NULL,"
+    "  by_name TEXT NOT NULL,"
+    "  PRIMARY KEY (kind, id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE repository_idle ("
+    "  repository_id INTEGER PRIMARY KEY REFERENCES repository (id) ON DELETE CASCADE,"
+    "  not_before_us INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX repository_idle_due ON repository_idle (not_before_us);"
+    /* what an earlier version left */
+    "INSERT INTO repository_idle SELECT id, 0 FROM repository WHERE manifest_count = 0;";
+
+const char *const schema_migrations[] = {first_format, referrers_by_type, upload_reservations, tag_rules, scrub_format, removal_format};
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

@@ -7,7 +7,8 @@
     "n.id, n.name, n.visibility, n.incarnation, n.quota_bytes, n.used_bytes, "         \
     "n.reserved_bytes, n.created_us"
 #define NAMESPACE_REPOSITORIES                                                                     \
-    "(SELECT COUNT(*) FROM repository r WHERE r.namespace_id = n.id AND r.manifest_count > 0)"
+    "(SELECT COUNT(*) FROM repository r WHERE r.namespace_id = n.id AND r.manifest_count > 0 "   \
+    "AND r.deleted_us = 0)"
 
 /* ?1 whose role */
 #define NAMESPACE_ITEM                                                                             \
@@ -22,7 +23,7 @@
     ", r.manifest_count, r.created_us"
 /* ?1 account, ?2 namespace of a robot, ?3 signed in */
 #define NAMESPACE_READABLE                                                                         \
-    "(n.visibility = 2 OR (n.visibility = 1 AND ?3 = 1) OR n.id = ?2 OR EXISTS (SELECT 1 FROM "   \
+    "n.deleted_us = 0 AND (n.visibility = 2 OR (n.visibility = 1 AND ?3 = 1) OR n.id = ?2 OR EXISTS (SELECT 1 FROM "   \
     "membership m WHERE m.namespace_id = n.id AND m.account_id = ?1))"
 
 #define MANIFEST_COLUMNS                                                                           \
@@ -68,19 +69,34 @@ const char *const sql_statements[SQL_COUNT] = {
                                        "WHERE id = 1 RETURNING incarnations",
     [SQL_NAMESPACE_INSERT] = "INSERT INTO namespace (name, prefix, visibility, incarnation, "
                              "created_us) VALUES (?1, ?1 || '/', ?2, ?3, ?4) RETURNING id",
-    [SQL_NAMESPACE_GET] = "SELECT " NAMESPACE_COLUMNS " FROM namespace n WHERE n.name = ?1",
-    [SQL_NAMESPACE_GET_BY_ID] = "SELECT " NAMESPACE_COLUMNS " FROM namespace n WHERE n.id = ?1",
+    [SQL_NAMESPACE_GET] = "SELECT " NAMESPACE_COLUMNS " FROM namespace n WHERE n.name = ?1 "
+                          "AND n.deleted_us = 0",
+    [SQL_NAMESPACE_GET_BY_ID] = "SELECT " NAMESPACE_COLUMNS " FROM namespace n WHERE n.id = ?1 "
+                                "AND n.deleted_us = 0",
+    [SQL_NAMESPACE_REVIVE] =
+        "UPDATE namespace SET visibility = ?2, incarnation = ?3, quota_bytes = 0, created_us = ?4, "
+        "deleted_us = 0 WHERE name = ?1 AND deleted_us > 0 AND NOT EXISTS (SELECT 1 FROM removal m "
+        "WHERE m.kind = 2 AND m.id = namespace.id) RETURNING id",
+    [SQL_NAMESPACE_IS_DELETED] = "SELECT 1 FROM namespace WHERE name = ?1 AND deleted_us > 0",
+    [SQL_NAMESPACE_MARK_DELETED] =
+        "UPDATE namespace SET deleted_us = ?2, gate_generation = gate_generation + 1 "
+        "WHERE id = ?1 AND deleted_us = 0",
+    /* what is left of it is its repositories' trust history or its root keys */
+    [SQL_NAMESPACE_DELETE] =
+        "DELETE FROM namespace WHERE id = ?1 AND deleted_us > 0 AND NOT EXISTS (SELECT 1 FROM "
+        "repository r WHERE r.namespace_id = namespace.id) AND NOT EXISTS (SELECT 1 FROM "
+        "namespace_root k WHERE k.namespace_id = namespace.id)",
     [SQL_NAMESPACE_SET_VISIBILITY] = "UPDATE namespace SET visibility = ?2 WHERE id = ?1",
     [SQL_NAMESPACE_SET_QUOTA] = "UPDATE namespace SET quota_bytes = ?2 WHERE id = ?1",
     [SQL_NAMESPACE_RESERVE] =
         "UPDATE namespace SET reserved_bytes = reserved_bytes + ?2 WHERE id = ?1",
-    [SQL_NAMESPACE_ITEM] = "SELECT " NAMESPACE_ITEM "WHERE n.name = ?2",
+    [SQL_NAMESPACE_ITEM] = "SELECT " NAMESPACE_ITEM "WHERE n.name = ?2 AND n.deleted_us = 0",
     [SQL_NAMESPACE_LIST_ALL] =
-        "SELECT " NAMESPACE_ITEM "WHERE n.name > ?2 ORDER BY n.name LIMIT ?3",
+        "SELECT " NAMESPACE_ITEM "WHERE n.name > ?2 AND n.deleted_us = 0 ORDER BY n.name LIMIT ?3",
     [SQL_NAMESPACE_LIST_MEMBER] =
         "SELECT " NAMESPACE_COLUMNS ", m.role, m.signer, " NAMESPACE_REPOSITORIES
         " FROM membership m JOIN namespace n ON n.id = m.namespace_id "
-        "WHERE m.account_id = ?1 AND n.name > ?2 ORDER BY n.name LIMIT ?3",
+        "WHERE m.account_id = ?1 AND n.name > ?2 AND n.deleted_us = 0 ORDER BY n.name LIMIT ?3",
 
     /* membership: primary key (namespace, account) */
     [SQL_MEMBERSHIP_GET] =
@@ -99,12 +115,45 @@ const char *const sql_statements[SQL_COUNT] = {
 
     /* repository: by name, by id, by (namespace, name) */
     [SQL_REPOSITORY_GET] = "SELECT " REPOSITORY_COLUMNS " FROM repository r "
-                           "JOIN namespace n ON n.id = r.namespace_id WHERE r.name = ?1",
+                           "JOIN namespace n ON n.id = r.namespace_id WHERE r.name = ?1 "
+                           "AND r.deleted_us = 0 AND n.deleted_us = 0",
     [SQL_REPOSITORY_GET_BY_ID] = "SELECT " REPOSITORY_COLUMNS " FROM repository r "
-                                 "JOIN namespace n ON n.id = r.namespace_id WHERE r.id = ?1",
+                                 "JOIN namespace n ON n.id = r.namespace_id WHERE r.id = ?1 "
+                                 "AND r.deleted_us = 0 AND n.deleted_us = 0",
+    [SQL_REPOSITORY_GET_HIDDEN] =
+        "SELECT " REPOSITORY_COLUMNS ", r.deleted_us FROM repository r JOIN namespace n ON "
+        "n.id = r.namespace_id WHERE r.id = ?1",
+    [SQL_REPOSITORY_IS_DELETED] = "SELECT 1 FROM repository WHERE name = ?1 AND deleted_us > 0",
+    [SQL_REPOSITORY_MARK_DELETED] =
+        "UPDATE repository SET deleted_us = ?2, gate_generation = gate_generation + 1 "
+        "WHERE id = ?1 AND deleted_us = 0",
+    [SQL_REPOSITORY_KEEP_NAME] = "UPDATE repository SET deleted_us = 0 WHERE id = ?1",
+    [SQL_REPOSITORY_DELETE] = "DELETE FROM repository WHERE id = ?1",
+    [SQL_REPOSITORY_HAS_TRUST] =
+        "SELECT " FLAG("EXISTS (SELECT 1 FROM trust_role WHERE repository_id = ?1) OR "
+                       "EXISTS (SELECT 1 FROM trust_doc WHERE repository_id = ?1) OR "
+                       "EXISTS (SELECT 1 FROM role_target WHERE repository_id = ?1) OR "
+                       "EXISTS (SELECT 1 FROM tombstone WHERE repository_id = ?1) OR "
+                       "EXISTS (SELECT 1 FROM trust_key WHERE repository_id = ?1) OR "
+                       "EXISTS (SELECT 1 FROM trust_pin WHERE repository_id = ?1)"),
+    /* 1 content or history that stays, 2 what goes by itself, 0 nothing */
+    [SQL_REPOSITORY_HOLDS] =
+        "SELECT CASE WHEN EXISTS (SELECT 1 FROM manifest WHERE repository_id = ?1) OR "
+        "EXISTS (SELECT 1 FROM tag_history WHERE repository_id = ?1) THEN 1 "
+        "WHEN EXISTS (SELECT 1 FROM repository_blob WHERE repository_id = ?1) OR "
+        "EXISTS (SELECT 1 FROM upload WHERE repository_id = ?1) THEN 2 ELSE 0 END",
+    [SQL_REPOSITORY_IDLE_PUT] =
+        "INSERT INTO repository_idle (repository_id, not_before_us) VALUES (?1, ?2) "
+        "ON CONFLICT (repository_id) DO UPDATE SET not_before_us = excluded.not_before_us",
+    [SQL_REPOSITORY_IDLE_DUE] = "SELECT repository_id FROM repository_idle "
+                                "WHERE not_before_us <= ?1 ORDER BY not_before_us LIMIT ?2",
+    [SQL_REPOSITORY_IDLE_DROP] = "DELETE FROM repository_idle WHERE repository_id = ?1",
+    [SQL_REPOSITORY_OF_NAMESPACE] =
+        "SELECT r.id, r.name FROM repository r WHERE r.namespace_id = ?1 AND r.name > ?2 "
+        "ORDER BY r.name LIMIT 1",
     [SQL_REPOSITORY_INSERT] =
         "INSERT INTO repository (namespace_id, name, created_us) SELECT n.id, ?2, ?3 "
-        "FROM namespace n WHERE n.name = ?1",
+        "FROM namespace n WHERE n.name = ?1 AND n.deleted_us = 0",
     [SQL_REPOSITORY_CHARGE] =
         "UPDATE namespace SET used_bytes = used_bytes + ?2 "
         "WHERE id = (SELECT namespace_id FROM repository WHERE id = ?1) "
@@ -119,22 +168,25 @@ const char *const sql_statements[SQL_COUNT] = {
         "UPDATE instance SET gate_generation = gate_generation + 1 WHERE id = 1",
     [SQL_REPOSITORY_LIST_ALL] =
         "SELECT " REPOSITORY_COLUMNS " FROM repository r JOIN namespace n ON n.id = r.namespace_id "
-        "WHERE r.name > ?1 AND r.manifest_count > 0 ORDER BY r.name LIMIT ?2",
+        "WHERE r.name > ?1 AND r.manifest_count > 0 AND r.deleted_us = 0 AND n.deleted_us = 0 "
+        "ORDER BY r.name LIMIT ?2",
     /* namespaces in the order of their prefix, in each its repositories: the order of full names
      * without a sort */
     [SQL_REPOSITORY_LIST_READABLE] =
         "SELECT " REPOSITORY_COLUMNS " FROM namespace n CROSS JOIN repository r "
         "WHERE n.prefix >= ?5 AND " NAMESPACE_READABLE
-        " AND r.namespace_id = n.id AND r.name > ?4 AND r.manifest_count > 0 "
+        " AND r.namespace_id = n.id AND r.name > ?4 AND r.manifest_count > 0 AND r.deleted_us = 0 "
         "ORDER BY n.prefix, r.name LIMIT ?6",
     [SQL_REPOSITORY_LIST_NAMESPACE] =
         "SELECT " REPOSITORY_COLUMNS " FROM repository r JOIN namespace n ON n.id = r.namespace_id "
         "WHERE r.namespace_id = ?1 AND r.name > ?2 AND (r.manifest_count > 0 OR ?3 = 1) "
+        "AND r.deleted_us = 0 AND n.deleted_us = 0 "
         "ORDER BY r.name LIMIT ?4",
     [SQL_REPOSITORY_LIST_TRUSTED] =
         "SELECT " REPOSITORY_COLUMNS " FROM trust_role t CROSS JOIN repository r CROSS JOIN "
         "namespace n WHERE t.role = 'root' AND t.repository_id > ?1 AND r.id = t.repository_id "
-        "AND n.id = r.namespace_id ORDER BY t.repository_id LIMIT ?2",
+        "AND n.id = r.namespace_id AND r.deleted_us = 0 AND n.deleted_us = 0 "
+        "ORDER BY t.repository_id LIMIT ?2",
 
     /* blob: by digest; membership by (repository, digest) and (digest, repository) */
     [SQL_BLOB_INSERT] =
@@ -160,7 +212,7 @@ const char *const sql_statements[SQL_COUNT] = {
         "SELECT b.repository_id, " FLAG("?5 = 1 OR " NAMESPACE_READABLE)
         " FROM repository_blob b CROSS JOIN repository r CROSS JOIN namespace n "
         "WHERE b.digest = ?4 AND r.id = b.repository_id AND n.id = r.namespace_id "
-        "ORDER BY b.repository_id DESC LIMIT ?6",
+        "AND r.deleted_us = 0 AND n.deleted_us = 0 ORDER BY b.repository_id DESC LIMIT ?6",
     [SQL_BLOB_LIST] =
         "SELECT b.digest, b.size, "
         FLAG("EXISTS (SELECT 1 FROM repository_blob r WHERE r.digest = b.digest) OR EXISTS "
@@ -180,6 +232,37 @@ const char *const sql_statements[SQL_COUNT] = {
         "SELECT r.id, r.namespace_id, r.name FROM repository_blob b CROSS JOIN repository r "
         "WHERE b.digest = ?1 AND b.repository_id > ?2 AND r.id = b.repository_id "
         "ORDER BY b.repository_id LIMIT ?3",
+
+    /* removal: primary key (kind, id); what belongs to a repository, page by page */
+    [SQL_REMOVAL_INSERT] =
+        "INSERT INTO removal (kind, id, after_name, keep_pins, since_us, by_id, by_name) "
+        "VALUES (?1, ?2, '', ?3, ?4, ?5, ?6) ON CONFLICT (kind, id) DO NOTHING",
+    [SQL_REMOVAL_NEXT] = "SELECT id, after_name, keep_pins, since_us, by_id, by_name FROM removal "
+                         "WHERE kind = ?1 AND id > ?2 ORDER BY id LIMIT 1",
+    [SQL_REMOVAL_ADVANCE] = "UPDATE removal SET after_name = ?3 WHERE kind = ?1 AND id = ?2",
+    [SQL_REMOVAL_DELETE] = "DELETE FROM removal WHERE kind = ?1 AND id = ?2",
+    [SQL_REMOVAL_IN_NAMESPACE] =
+        "SELECT 1 FROM removal m CROSS JOIN repository r WHERE m.kind = 1 AND r.id = m.id AND "
+        "r.namespace_id = ?1 LIMIT 1",
+    [SQL_REMOVAL_TAGS] = "DELETE FROM tag WHERE repository_id = ?1 AND name IN (SELECT t.name FROM "
+                         "tag t WHERE t.repository_id = ?1 ORDER BY t.name LIMIT ?2)",
+    [SQL_REMOVAL_HISTORY] =
+        "DELETE FROM tag_history WHERE id IN (SELECT h.id FROM tag_history h WHERE "
+        "h.repository_id = ?1 LIMIT ?2)",
+    [SQL_REMOVAL_MANIFESTS] = "SELECT digest, size FROM manifest WHERE repository_id = ?1 "
+                              "ORDER BY digest LIMIT ?2",
+    [SQL_REMOVAL_MEMBERSHIPS] = "SELECT digest FROM repository_blob WHERE repository_id = ?1 "
+                                "ORDER BY digest LIMIT ?2",
+    [SQL_REMOVAL_UPLOADS] = "SELECT id FROM upload WHERE repository_id = ?1 LIMIT ?2",
+    [SQL_REMOVAL_MEMBERS] =
+        "DELETE FROM membership WHERE namespace_id = ?1 AND account_id IN (SELECT m.account_id "
+        "FROM membership m WHERE m.namespace_id = ?1 ORDER BY m.account_id LIMIT ?2)",
+    [SQL_REMOVAL_ACCOUNTS] =
+        "DELETE FROM account WHERE id IN (SELECT a.id FROM account a WHERE a.namespace_id = ?1 "
+        "LIMIT ?2)",
+    [SQL_REMOVAL_POLICIES] =
+        "DELETE FROM policy WHERE scope IN (SELECT p.scope FROM policy p WHERE "
+        "p.namespace_id = ?1 LIMIT ?2)",
 
     /* scrub: one row; manifests by id */
     [SQL_SCRUB_GET] = "SELECT phase, after_digest, after_id, started_us, finished_us, blobs, "

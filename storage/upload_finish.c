@@ -31,7 +31,8 @@ static bool write_finish(struct db_tx *tx, void *arg, struct err *err)
     struct repository repository;
     struct err why = {0};
     if (!repository_ensure(tx, &u->repo, finish->now_us, &repository, NULL, &why)) {
-        if (why.code == ERR_NAMESPACE_UNKNOWN) {
+        bool old_life = why.code == ERR_BUSY && u->repository_id != 0; /* it is being deleted */
+        if (why.code == ERR_NAMESPACE_UNKNOWN || old_life) {
             return upload_unknown(err);
         }
         *err = why;

@@ -124,8 +124,8 @@ static bool wipe_documents(struct db_tx *tx, struct wipe *w, const struct reposi
     return true;
 }
 
-static bool wipe_repository(struct db_tx *tx, struct wipe *w, const struct repository *repo,
-                            struct err *err)
+static bool wipe_one(struct db_tx *tx, struct wipe *w, const struct repository *repo,
+                     struct err *err)
 {
     auto_trust_loaded struct trust_loaded loaded = {0};
     bool had = false;
@@ -145,6 +145,14 @@ static bool wipe_repository(struct db_tx *tx, struct wipe *w, const struct repos
     return !changed || repository_gate_bump(tx, repo->id, err);
 }
 
+bool trust_wipe_repository(struct db_tx *tx, struct trust *trust,
+                           const struct wipe_request *request, const struct repository *repo,
+                           json_t *wiped, struct err *err)
+{
+    struct wipe w = {.trust = trust, .rq = request, .wiped = wiped};
+    return wipe_one(tx, &w, repo, err);
+}
+
 /* --- the scope -------------------------------------------------------------------------------- */
 
 static bool wipe_namespace(struct db_tx *tx, struct wipe *w, int64_t namespace_id, struct err *err)
@@ -158,7 +166,7 @@ static bool wipe_namespace(struct db_tx *tx, struct wipe *w, int64_t namespace_i
             return false;
         }
         for (size_t i = 0; i < page.count; i++) {
-            if (!wipe_repository(tx, w, &page.items[i], err)) {
+            if (!wipe_one(tx, w, &page.items[i], err)) {
                 return false;
             }
             last = page.items[i].name;
@@ -191,11 +199,10 @@ static bool write_wipe(struct db_tx *tx, void *arg, struct err *err)
         *err = why;
         return false;
     }
-    return wipe_repository(tx, w, &repo, err);
+    return wipe_one(tx, w, &repo, err);
 }
 
-/* What people with cached metadata must run: their clients refuse the new root until then. */
-static json_t *client_commands(const json_t *wiped)
+json_t *trust_wipe_commands(const json_t *wiped)
 {
     json_t *commands = json_array();
     size_t i;
@@ -218,7 +225,7 @@ bool trust_wipe(struct trust *trust, const struct wipe_request *request, json_t 
         json_decref(w.wiped);
         return false;
     }
-    json_t *commands = client_commands(w.wiped);
+    json_t *commands = trust_wipe_commands(w.wiped);
     *result_out = json_pack("{s:o, s:o}", "wiped", w.wiped, "commands", commands);
     return true;
 }

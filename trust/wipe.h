@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "storage/actor.h"
+#include "storage/repository.h"
 #include "trust/trust.h"
 
 struct wipe_request {
@@ -24,5 +25,14 @@ struct wipe_request {
  * Expected errors: ERR_NAMESPACE_UNKNOWN. Worker threads; durable. */
 bool trust_wipe(struct trust *trust, const struct wipe_request *request, json_t **result_out,
                 struct err *err) MUST_USE;
+
+/* One repository inside a transaction of the caller's; what it was is appended to `wiped`. A
+ * repository without trust data is fine. Writer. */
+bool trust_wipe_repository(struct db_tx *tx, struct trust *trust,
+                           const struct wipe_request *request, const struct repository *repo,
+                           json_t *wiped, struct err *err) MUST_USE;
+/* What people with cached metadata must run, since their clients refuse the new root until then: a
+ * JSON array of texts; new reference. */
+json_t *trust_wipe_commands(const json_t *wiped);
 
 #endif

@@ -1,0 +1,190 @@
+#include "trust/remove.h"
+
+#include "storage/audit.h"
+#include "storage/removal.h"
+#include "storage/repository.h"
+#include "trust/trust_internal.h"
+#include "trust/wipe.h"
+
+#define REASON_REPOSITORY "the repository was deleted"
+#define REASON_NAMESPACE "the namespace was deleted"
+
+struct removal {
+    struct trust *trust;
+    const struct remove_request *rq;
+    json_t *wiped; /* made anew by every run of the write function */
+};
+
+static bool put_audit(struct db_tx *tx, const struct remove_request *rq, const char *action,
+                      int64_t namespace_id, struct slice object, struct err *err)
+{
+    const struct audit_entry entry = {.action = action,
+                                      .namespace_id = namespace_id,
+                                      .object = object,
+                                      .outcome = AUDIT_OK,
+                                      .after = rq->keep_pins ? SLICE_LIT("{\"keep_pins\":true}")
+                                                             : SLICE_LIT("{\"keep_pins\":false}")};
+    return audit_append(tx, rq->actor, &entry, rq->now_us, err);
+}
+
+static bool wipe_and_mark(struct db_tx *tx, const struct removal *r, const struct repository *repo,
+                          const char *reason, struct err *err)
+{
+    const struct wipe_request wipe = {.namespace_ = r->rq->namespace_,
+                                      .repo = repo->name,
+                                      .keep_pin = r->rq->keep_pins,
+                                      .reason = reason,
+                                      .actor = r->rq->actor,
+                                      .now_us = r->rq->now_us};
+    return trust_wipe_repository(tx, r->trust, &wipe, repo, r->wiped, err) &&
+           repository_remove(tx, repo->id, r->rq->actor, r->rq->now_us, err) &&
+           put_audit(tx, r->rq, "repository.delete", repo->namespace_id,
+                     repo_name_slice(&repo->name), err);
+}
+
+/* --- a repository ----------------------------------------------------------------------------- */
+
+static bool may_go(struct db_tx *tx, const struct removal *r, const struct repository *repo,
+                   struct err *err)
+{
+    bool has_trust = false;
+    if (!repository_has_trust(tx, repo->id, &has_trust, err)) {
+        return false;
+    }
+    return !has_trust || r->rq->may_wipe ||
+           err_set(err, ERR_DENIED,
+                   "%s is or was signed: deleting it takes an owner of the namespace",
+                   repo->name.text);
+}
+
+static bool write_repository(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct removal *r = arg;
+    struct repository repo;
+    json_decref(r->wiped);
+    r->wiped = json_array();
+    return repository_get(tx, &r->rq->repo, &repo, err) && may_go(tx, r, &repo, err) &&
+           wipe_and_mark(tx, r, &repo, REASON_REPOSITORY, err);
+}
+
+bool trust_remove_repository(struct trust *trust, const struct remove_request *request,
+                             json_t **result_out, struct err *err)
+{
+    struct removal r = {.trust = trust, .rq = request};
+    *result_out = NULL;
+    if (!db_write(trust->db, write_repository, &r, err)) {
+        json_decref(r.wiped);
+        return false;
+    }
+    json_t *commands = trust_wipe_commands(r.wiped);
+    *result_out = json_pack("{s:s, s:o, s:o}", "repository", request->repo.text, "wiped", r.wiped,
+                            "commands", commands);
+    return true;
+}
+
+/* --- a namespace ------------------------------------------------------------------------------ */
+
+static bool write_namespace(struct db_tx *tx, void *arg, struct err *err)
+{
+    const struct removal *r = arg;
+    struct namespace ns;
+    return namespace_get(tx, &r->rq->namespace_, &ns, err) &&
+           namespace_remove(tx, ns.id, r->rq->keep_pins, r->rq->actor, r->rq->now_us, err) &&
+           put_audit(tx, r->rq, "namespace.delete", ns.id, namespace_name_slice(&ns.name), err);
+}
+
+bool trust_remove_namespace(struct trust *trust, const struct remove_request *request,
+                            json_t **result_out, struct err *err)
+{
+    struct removal r = {.trust = trust, .rq = request};
+    *result_out = NULL;
+    if (!db_write(trust->db, write_namespace, &r, err)) {
+        return false;
+    }
+    *result_out = json_pack(
+        "{s:s, s:[o, o]}", "namespace", request->namespace_.text, "commands",
+        json_sprintf("rm -rf ~/.docker/trust/tuf/%s/%s", trust->host, request->namespace_.text),
+        json_sprintf("rm -rf ~/.notary/tuf/%s/%s", trust->host, request->namespace_.text));
+    return true;
+}
+
+/* --- the repositories of namespaces on their way out ------------------------------------------ */
+
+struct remove_step {
+    struct trust *trust;
+    int64_t now_us;
+    int max;
+    bool more; /* out */
+};
+
+/* Rows of a repository are read by id here, since its namespace hides it. */
+static bool mark_one(struct db_tx *tx, const struct remove_step *step,
+                     struct namespace_removal *ns, int64_t repository_id, struct err *err)
+{
+    struct repository repo;
+    bool marked = false;
+    const struct remove_request rq = {
+        .keep_pins = ns->keep_pins, .actor = &ns->actor, .now_us = step->now_us};
+    auto_json json_t *wiped = json_array();
+    const struct removal r = {.trust = step->trust, .rq = &rq, .wiped = wiped};
+    if (!repository_get_hidden(tx, repository_id, &repo, &marked, err)) {
+        return false;
+    }
+    return (marked || wipe_and_mark(tx, &r, &repo, REASON_NAMESPACE, err)) &&
+           namespace_removal_advance(tx, ns, &repo.name, err);
+}
+
+static bool mark_some(struct db_tx *tx, struct remove_step *step, struct namespace_removal *ns,
+                      int *left, struct err *err)
+{
+    bool found = true;
+    while (found && *left > 0) {
+        int64_t id = 0;
+        if (!namespace_removal_repository(tx, ns, &id, &found, err)) {
+            return false;
+        }
+        if (!found) {
+            break;
+        }
+        if (!mark_one(tx, step, ns, id, err)) {
+            return false;
+        }
+        --*left;
+    }
+    return true;
+}
+
+static bool write_step(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct remove_step *step = arg;
+    struct namespace_removal ns = {0};
+    int left = step->max;
+    bool found = true;
+    while (found && left > 0) {
+        if (!namespace_removal_next(tx, ns.namespace_id, &ns, &found, err) ||
+            (found && !mark_some(tx, step, &ns, &left, err))) {
+            return false;
+        }
+    }
+    step->more = left == 0;
+    return true;
+}
+
+static bool is_any(struct trust *trust, bool *out, struct err *err)
+{
+    struct namespace_removal ns;
+    auto_snapshot struct db_tx *tx = NULL;
+    return db_snapshot(trust->db, &tx, err) && namespace_removal_next(tx, 0, &ns, out, err);
+}
+
+bool trust_remove_step(struct trust *trust, int64_t now_us, int max, bool *more_out,
+                       struct err *err)
+{
+    struct remove_step step = {.trust = trust, .now_us = now_us, .max = max};
+    bool any = false;
+    if (!is_any(trust, &any, err) || (any && !db_write(trust->db, write_step, &step, err))) {
+        return false;
+    }
+    *more_out = step.more;
+    return true;
+}
