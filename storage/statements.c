@@ -700,7 +700,8 @@ const char *const sql_statements[SQL_COUNT] = {
         "SELECT k.digest, "
         FLAG("EXISTS (SELECT 1 FROM edge e WHERE e.repository_id = k.repository_id AND "
              "e.child = k.digest AND e.kind IN (1, 2, 5)) OR EXISTS (SELECT 1 FROM condemned c "
-             "WHERE c.kind = 1 AND c.repository_id = k.repository_id AND c.digest = k.digest)")
+             "WHERE c.kind = 1 AND c.repository_id = k.repository_id AND c.digest = k.digest) OR "
+             "EXISTS (SELECT 1 FROM removal m WHERE m.kind = 1 AND m.id = k.repository_id)")
         " FROM repository_blob k WHERE k.repository_id = ?1 AND k.digest > ?2 "
         "ORDER BY k.digest LIMIT ?3",
     [SQL_CHECK_MANIFESTS] =
