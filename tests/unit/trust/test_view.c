@@ -1,4 +1,5 @@
 /* Publishing into a real store and deciding over it: views, grace, renewal, pins, wipes. */
+#include "storage/removal.h"
 #include "storage/policy.h"
 #include "storage/role_target.h"
 #include "storage/tag.h"
@@ -14,6 +15,7 @@
 #include "trust/publish.h"
 #include "trust/resign.h"
 #include "trust/view.h"
+#include "trust/remove.h"
 #include "trust/wipe.h"
 
 #define HOST "registry.example"
@@ -778,6 +780,126 @@ static void a_namespace_is_wiped_with_its_keys(void **state)
     bench_close(&b);
 }
 
+/* Deletes, and takes everything away. */
+static void delete_scope(struct bench *b, const char *repo, bool keep_pins)
+{
+    json_t *result = NULL;
+    bool more = true;
+    struct remove_request rq = {.namespace_ = ns_of("ns"),
+                                .keep_pins = keep_pins,
+                                .may_wipe = true,
+                                .actor = &b->w->alice,
+                                .now_us = b->now_us};
+    if (repo) {
+        rq.repo = repo_of(repo);
+        OK(trust_remove_repository(b->trust, &rq, &result, err));
+    } else {
+        OK(trust_remove_namespace(b->trust, &rq, &result, err));
+    }
+    assert_int_equal(json_array_size(json_get_array(result, "commands")), 2);
+    json_decref(result);
+    while (more) {
+        OK(trust_remove_step(b->trust, b->now_us, 1, &more, err));
+    }
+    for (more = true; more;) {
+        OK(removal_step(b->w->store, b->now_us, 100, &more, err));
+    }
+}
+
+/* The same image under the same tag again: what was signed in the former life counts for nothing. */
+static void a_deleted_repository_begins_anew(void **state)
+{
+    struct bench b;
+    struct made m;
+    char word[32];
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    move_tag(&b, "v1", &one);
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    b.now_us += US_PER_DAY;
+    delete_scope(&b, "ns/app", true);
+
+    push_image(b.w, "{}", "one");
+    move_tag(&b, "v1", &one);
+    struct decision d = ask_tag(&b, &deployer, "v1");
+    REASON_OF(d, UNSIGNED);
+    assert_non_null(strstr(d.message, "trust data was wiped by alice@example.org on "));
+    REASON_OF(ask_digest(&b, &deployer, &one, false), UNSIGNED_DIGEST);
+    assert_string_equal(begin_with(&b, "ns/app", &keys.root2, true, word),
+                        "ErrBadRoot"); /* the pin was kept */
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m); /* versions begin at 1 again */
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    bench_close(&b);
+}
+
+static void a_deleted_repository_can_give_up_its_pin(void **state)
+{
+    struct bench b;
+    char word[32];
+    bench_open(&b, *state);
+    assert_string_equal(begin_with(&b, "ns/app", &keys.root, true, word), "");
+    delete_scope(&b, "ns/app", false);
+    assert_string_equal(begin_with(&b, "ns/app", &keys.root2, true, word), "");
+    bench_close(&b);
+}
+
+static void signed_things_are_deleted_by_those_who_may_wipe(void **state)
+{
+    struct bench b;
+    char word[32];
+    json_t *result = NULL;
+    struct repo_name other = repo_of("ns/other");
+    struct repository r;
+    bench_open(&b, *state);
+    assert_string_equal(begin_with(&b, "ns/app", &keys.root, true, word), "");
+    struct remove_request rq = {.namespace_ = ns_of("ns"),
+                                .repo = repo_of("ns/app"),
+                                .keep_pins = true,
+                                .actor = &b.w->alice,
+                                .now_us = b.now_us};
+    FAILS(ERR_DENIED, trust_remove_repository(b.trust, &rq, &result, err));
+    WRITE(b.w)
+    {
+        OK(repository_ensure(tx, &other, T0, &r, NULL, err));
+    }
+    rq.repo = other;
+    OK(trust_remove_repository(b.trust, &rq, &result, err));
+    assert_int_equal(json_array_size(json_get_array(result, "commands")), 0);
+    json_decref(result);
+    result = NULL;
+    FAILS(ERR_NAME_UNKNOWN, trust_remove_repository(b.trust, &rq, &result, err));
+    bench_close(&b);
+}
+
+static void a_deleted_namespace_begins_anew(void **state)
+{
+    struct bench b;
+    struct made m;
+    char word[32];
+    struct namespace_name name = ns_of("ns");
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    move_tag(&b, "v1", &one);
+    assert_string_equal(begin_with(&b, "ns/b", &keys.root, true, word), "");
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    delete_scope(&b, NULL, true);
+    WRITE(b.w)
+    {
+        OK(namespace_create(tx, &name, VISIBILITY_PRIVATE, b.w->alice.account_id, b.now_us,
+                            &b.w->ns, err));
+    }
+    push_image(b.w, "{}", "one");
+    move_tag(&b, "v1", &one);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), UNSIGNED);
+    assert_string_equal(begin_with(&b, "ns/b", &keys.root2, false, word), "ErrBadRoot");
+    assert_string_equal(begin_with(&b, "ns/b", &keys.root, false, word), "");
+    bench_close(&b);
+}
+
 static void a_revoked_root_key_stops_its_repositories(void **state)
 {
     struct bench b;
@@ -1072,6 +1194,10 @@ int main(void)
         WORLD_TEST(a_wipe_begins_anew),
         WORLD_TEST(a_wipe_can_keep_the_pin),
         WORLD_TEST(a_namespace_is_wiped_with_its_keys),
+        WORLD_TEST(a_deleted_repository_begins_anew),
+        WORLD_TEST(a_deleted_repository_can_give_up_its_pin),
+        WORLD_TEST(signed_things_are_deleted_by_those_who_may_wipe),
+        WORLD_TEST(a_deleted_namespace_begins_anew),
         WORLD_TEST(a_revoked_root_key_stops_its_repositories),
         WORLD_TEST(a_revoked_tag_does_not_fall_back),
         WORLD_TEST(an_expired_releases_gives_no_grace),

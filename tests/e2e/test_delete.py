@@ -1,0 +1,148 @@
+"""Deleting repositories and namespaces: gone at once for everybody, space back soon, nothing of the former life in the next one."""
+import pytest
+
+from support.images import image
+from support.notary import Notary
+from support.process import environment, run
+from support.server import eventually, sanitizer_environment
+from test_gate import refused
+
+
+@pytest.fixture
+def made(own_server):
+    """A namespace with an owner, a maintainer, a developer and a deployer, and an image."""
+    own_server.make_namespace("ns")
+    people = {role: own_server.make_member("ns", f"{role}@ns.example", role) for role in ("owner", "maintainer", "developer")}
+    deployer = own_server.make_deployer("ns", "k8s")
+    pushed = image("to be deleted")
+    own_server.client(people["owner"]).push("ns/app", pushed, "v1")
+    return own_server, people, deployer, pushed
+
+
+def delete(server, account, path):
+    return server.wire.request("DELETE", path, {"Authorization": f"Bearer {server.session(account)}"})
+
+
+def may_push_again(client, repo):
+    """Until the rows of the former life are gone a push is told to wait."""
+    answer = client("POST", f"/v2/{repo}/blobs/uploads/")
+    assert answer.status in (202, 503), answer
+    return answer.status == 202
+
+
+def blob_files(server):
+    return [p for p in (server.data / "blobs").rglob("*") if p.is_file()]
+
+
+def test_a_repository_is_gone_at_once_and_its_upload_sessions_with_it(made):
+    server, people, _, pushed = made
+    client = server.client(people["owner"])
+    place = client("POST", "/v2/ns/app/blobs/uploads/").expect(202).header("Location")
+    result = server.bond("images", "rm", "ns/app", "--confirm", "ns/app")
+    assert "deleted" in result.err
+    client.get("ns/app", "v1").expect(404)
+    for digest in pushed.blobs:
+        client("GET", f"/v2/ns/app/blobs/{digest}").expect(404)
+    client("GET", "/v2/ns/app/tags/list").expect(404)
+    assert "ns/app" not in server.bond("images", "list").out
+    eventually(lambda: client("PATCH", place, {}, b"abc").status == 404, what="the end of the upload")
+    eventually(lambda: may_push_again(client, "ns/app"), what="the end of the removal")
+    client.get("ns/app", "v1").expect(404)
+    client.push("ns/app", pushed, "v2")
+    assert client("GET", "/v2/ns/app/tags/list").expect(200).json["tags"] == ["v2"]
+    server.stop()
+    run([server.bondstore, "fsck", "--bytes", server.config], env=environment(**sanitizer_environment()))
+
+
+def test_the_files_go_too(made):
+    server, people, _, pushed = made
+    assert len(blob_files(server)) == len(pushed.blobs)
+    server.stop()
+    server.config.write_text(server.config.read_text() + "maintenance:\n  interval: 1s\n")
+    server.start()
+    server.bond("images", "rm", "ns/app", "--confirm", "ns/app")
+    eventually(lambda: not blob_files(server), what="the collection")
+
+
+def test_who_may_delete(made):
+    server, people, deployer, _ = made
+    for role in ("developer",):
+        delete(server, people[role], "/api/v1/repositories/ns/app").expect(403)
+    delete(server, people["maintainer"], "/api/v1/namespaces/ns").expect(403)
+    server.wire.request("DELETE", "/api/v1/repositories/ns/app").expect(401)
+    server.wire.request("DELETE", "/api/v1/repositories/ns/app", {"Authorization": deployer.basic}).expect((401, 403))
+    stranger = server.make_user("stranger@ns.example")
+    delete(server, stranger, "/api/v1/repositories/ns/app").expect(404)
+    delete(server, stranger, "/api/v1/namespaces/ns").expect(404)
+    delete(server, people["owner"], "/api/v1/repositories/ns/none").expect(404)
+    delete(server, people["owner"], "/api/v1/repositories/ns/app?pins=lose").expect(400)
+    server.client(people["owner"]).get("ns/app", "v1").expect(200)
+    delete(server, people["maintainer"], "/api/v1/repositories/ns/app").expect(202)
+    delete(server, people["owner"], "/api/v1/namespaces/ns").expect(202)
+
+
+def test_the_name_is_typed_twice(made):
+    server = made[0]
+    for words in (("images", "rm", "ns/app"), ("images", "rm", "ns/app", "--confirm", "ns/other"), ("namespaces", "rm", "ns"),
+                  ("namespaces", "rm", "ns", "--confirm", "ns/app")):
+        assert "--confirm" in server.bond(*words, code=2).err
+    server.client(server.admin).get("ns/app", "v1").expect(200)
+
+
+def test_an_old_signature_allows_nothing_in_the_next_life(made, tmp_path):
+    server, people, deployer, pushed = made
+    client, platform = server.client(people["owner"]), server.client(deployer)
+    old = Notary(server, people["owner"], tmp_path / "old")
+    old.init("ns/app")
+    old.sign("ns/app", "v1", pushed)
+    platform.get("ns/app", "v1").expect(200)
+    delete(server, people["maintainer"], "/api/v1/repositories/ns/app").expect(403)
+    result = server.bond("images", "rm", "ns/app", "--confirm", "ns/app")
+    assert f"rm -rf ~/.docker/trust/tuf/{server.host}/ns/app" in result.err
+    eventually(lambda: may_push_again(client, "ns/app"), what="the end of the removal")
+    client.push("ns/app", pushed, "v1")
+    assert "wiped by" in refused(platform.get("ns/app", "v1"), "unsigned").message
+    platform("GET", f"/v2/ns/app/manifests/{pushed.digest}").expect((403, 404))
+    stranger = Notary(server, people["owner"], tmp_path / "another-key")
+    stranger("init", "-p", server.gun("ns/app"), code="fail")  # only the old root key may begin again
+    server.bond("trust", "wipe", "ns/app", "--confirm", "ns/app")  # until the pin is given up
+    fresh = Notary(server, people["owner"], tmp_path / "fresh")
+    fresh.init("ns/app")
+    fresh.sign("ns/app", "v1", pushed)
+    platform.get("ns/app", "v1").expect(200)
+
+
+def test_a_namespace_goes_with_its_machines_and_can_be_made_again(made):
+    server, people, deployer, pushed = made
+    client = server.client(people["owner"])
+    client.push("ns/api", image("second"), "v1")
+    token = server.token(people["owner"], "repository:ns/app:pull,push")
+    server.bond("namespaces", "rm", "ns", "--confirm", "ns")
+    assert server.bond("namespaces", "list", "-q").out == ""
+    for repo in ("ns/app", "ns/api"):
+        server.wire.request("GET", f"/v2/{repo}/manifests/v1", {"Authorization": f"Bearer {token}"}).expect((401, 404))
+    server.client(server.admin).get("ns/app", "v1").expect(404)
+    eventually(lambda: server.token_answer(deployer).status == 401, what="the end of the deployer")
+
+    def made_again():
+        return server.bond("namespaces", "create", "ns", code=None).code == 0
+    eventually(made_again, what="the name")
+    server.wire.request("POST", "/v2/ns/app/blobs/uploads/", {"Authorization": f"Bearer {token}"}).expect((401, 403, 404))
+    server.client(server.admin).get("ns/app", "v1").expect(404)
+    server.client(server.admin).push("ns/app", pushed, "v1")
+    server.stop()
+    run([server.bondstore, "fsck", "--bytes", server.config], env=environment(**sanitizer_environment()))
+
+
+def test_a_kill_in_the_middle_is_gone_on_with(made):
+    server, people, _, pushed = made
+    client = server.client(people["owner"])
+    for i in range(20):
+        client.push("ns/app", image(f"layer {i}"), f"v{i}")
+    server.bond("images", "rm", "ns/app", "--confirm", "ns/app")
+    server.kill()
+    run([server.bondstore, "fsck", "--bytes", server.config], env=environment(**sanitizer_environment()))
+    server.start()
+    client.get("ns/app", "v1").expect(404)
+    eventually(lambda: may_push_again(client, "ns/app"), what="the end of the removal")
+    client.push("ns/app", pushed, "v1")
