@@ -414,7 +414,7 @@ static void an_image_deleted_by_digest_leaves_a_row_that_is_collected(void **sta
     collect_idle(w, T0 + DAY); /* it holds something: nobody waits for it any more */
     WRITE(w)
     {
-        OK(manifest_delete(tx, w->repo.id, &image, &w->alice, T0 + 2 * DAY, err));
+        OK(manifest_delete(tx, w->repo.id, &image, &w->alice, DAY, T0 + 2 * DAY, err));
     }
     collect_idle(w, T0 + 3 * DAY);
     assert_true(is_there(w, "ns/app")); /* its blobs are not collected yet */
