@@ -37,6 +37,8 @@ bool check_pages(struct check *c, check_page_fn page, struct err *err)
     bool more = true;
     c->after = 0;
     c->after_digest = (struct digest){0};
+    c->after_kind = 0;
+    c->after_tag[0] = '\0';
     while (more) {
         auto_snapshot struct db_tx *tx = NULL;
         more = false;
@@ -62,6 +64,14 @@ static struct db_stmt *page_by_id(struct check *c, struct db_tx *tx, enum sql st
     return q;
 }
 
+/* For rows that each cost a count over everything they own. */
+static struct db_stmt *one_by_id(struct check *c, struct db_tx *tx, enum sql statement)
+{
+    struct db_stmt *q = page_by_id(c, tx, statement);
+    db_bind_int(q, 2, 1);
+    return q;
+}
+
 /* --- usage and counts ------------------------------------------------------------------------- */
 
 static bool sum_of(struct db_tx *tx, enum sql sum, int64_t namespace_id, int64_t *out,
@@ -74,7 +84,7 @@ static bool sum_of(struct db_tx *tx, enum sql sum, int64_t namespace_id, int64_t
 
 static bool namespaces_page(struct check *c, struct db_tx *tx, bool *more_out, struct err *err)
 {
-    auto_stmt struct db_stmt *q = page_by_id(c, tx, SQL_CHECK_NAMESPACES);
+    auto_stmt struct db_stmt *q = one_by_id(c, tx, SQL_CHECK_NAMESPACES);
     enum db_result result;
     while ((result = db_step(q, err)) == DB_ROW) {
         char name[REPO_NAME_MAX + 1];
@@ -176,7 +186,18 @@ struct manifest_row {
     char where[REPO_NAME_MAX + DIGEST_STR_MAX + 2];
     char media_type[MEDIA_TYPE_MAX + 1];
     struct slice content;
+    /* taken out of the document when it was stored */
+    struct digest subject, config; /* unset: none */
+    struct slice artifact_type, annotations;
 };
+
+static bool same_columns(const struct manifest_row *m, const struct manifest_doc *doc)
+{
+    struct slice annotations = doc->annotations ? slice_str(doc->annotations) : (struct slice){0};
+    return digest_equal(&m->subject, &doc->subject) && digest_equal(&m->config, &doc->config) &&
+           slice_equal(m->artifact_type, slice_str(doc->artifact_type)) &&
+           slice_equal(m->annotations, annotations);
+}
 
 static bool check_manifest(struct check *c, struct db_tx *tx, const struct manifest_row *m,
                            struct err *err)
@@ -194,6 +215,10 @@ static bool check_manifest(struct check *c, struct db_tx *tx, const struct manif
     if (!manifest_parse(m->content, slice_str(m->media_type), &doc, &why)) {
         check_tell(c, CHECK_MANIFEST, "manifest", m->where, "it does not read: %s", why.msg);
         return true;
+    }
+    if (!same_columns(m, doc)) {
+        check_tell(c, CHECK_COLUMNS, "manifest", m->where,
+                   "subject, type or annotations in the index are not those of its bytes");
     }
     if (!manifest_edges(tx, m->repository_id, &m->digest, &edges, err)) {
         return false;
@@ -218,6 +243,10 @@ static bool manifests_page(struct check *c, struct db_tx *tx, bool *more_out, st
         *more_out = true;
         row_text(q, 2, name, sizeof(name));
         row_text(q, 4, m.media_type, sizeof(m.media_type));
+        (void)db_col_digest(q, 6, &m.subject);
+        (void)db_col_digest(q, 7, &m.config);
+        m.artifact_type = db_col_text(q, 8);
+        m.annotations = db_col_text(q, 9);
         if (!db_col_digest(q, 3, &m.digest)) {
             check_tell(c, CHECK_MANIFEST, "repository", name, "manifest row %lld has no digest",
                        (long long)c->after);
@@ -226,6 +255,50 @@ static bool manifests_page(struct check *c, struct db_tx *tx, bool *more_out, st
         snprintf(m.where, sizeof(m.where), "%s@%s", name, digest_format(&m.digest, text));
         if (!check_manifest(c, tx, &m, err)) {
             return false;
+        }
+    }
+    return result != DB_FAILED;
+}
+
+/* --- tags ------------------------------------------------------------------------------------- */
+
+bool check_tags_page(struct check *c, struct db_tx *tx, bool *more_out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_CHECK_TAGS);
+    db_bind_int(q, 1, c->repository_id);
+    db_bind_str(q, 2, c->after_tag);
+    db_bind_int(q, 3, CHECK_PAGE);
+    char last[TAG_NAME_MAX + 1] = "";
+    enum db_result result;
+    while ((result = db_step(q, err)) == DB_ROW) {
+        char where[REPO_NAME_MAX + TAG_NAME_MAX + 2];
+        row_text(q, 0, last, sizeof(last));
+        snprintf(where, sizeof(where), "%s:%s", c->repository, last);
+        c->report->tags++;
+        *more_out = true;
+        if (db_col_int(q, 1) == 0) {
+            check_tell(c, CHECK_TAG, "tag", where, "the manifest that it points to is not there");
+        } else if (db_col_int(q, 2) == 0) {
+            check_tell(c, CHECK_TAG, "tag", where, "its history ends with something else");
+        }
+    }
+    memcpy(c->after_tag, last, sizeof(last));
+    return result != DB_FAILED;
+}
+
+static bool history_page(struct check *c, struct db_tx *tx, bool *more_out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = page_by_id(c, tx, SQL_CHECK_HISTORY);
+    enum db_result result;
+    while ((result = db_step(q, err)) == DB_ROW) {
+        char where[REPO_NAME_MAX + TAG_NAME_MAX + 2];
+        c->after = db_col_int(q, 0);
+        c->report->history++;
+        *more_out = true;
+        snprintf(where, sizeof(where), "%.*s:%.*s", SLICE_FMT(db_col_text(q, 1)),
+                 SLICE_FMT(db_col_text(q, 2)));
+        if (db_col_int(q, 3) != 0) {
+            check_tell(c, CHECK_TAG, "tag", where, "its history says that it exists, it does not");
         }
     }
     return result != DB_FAILED;
@@ -278,7 +351,8 @@ bool store_check(struct store *store, enum check_depth depth, const struct check
                  struct check_report *out, struct err *err)
 {
     static const check_page_fn pages[] = {namespaces_page, repositories_page, manifests_page,
-                                          trust_docs_page, audit_page};
+                                          history_page,    trust_docs_page,   audit_page,
+                                          check_queue_page};
     *out = (struct check_report){0};
     struct check c = {.store = store, .depth = depth, .listener = listener, .report = out};
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
@@ -286,5 +360,5 @@ bool store_check(struct store *store, enum check_depth depth, const struct check
             return false;
         }
     }
-    return check_memberships(&c, err) && check_blobs(&c, err) && check_files(&c, err);
+    return check_contents(&c, err) && check_blobs(&c, err) && check_files(&c, err);
 }

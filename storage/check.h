@@ -15,6 +15,9 @@ enum check_kind {
     CHECK_USAGE,          /* a number that is kept beside what it counts */
     CHECK_MANIFEST,       /* bytes in the index that are not what their name says */
     CHECK_EDGES,          /* what a manifest names, and what the index believes that it names */
+    CHECK_COLUMNS,        /* what a manifest says, kept beside it for lists, is something else */
+    CHECK_TAG,            /* a tag without its manifest, or not what its history says */
+    CHECK_QUEUE,          /* the collector's queue names what must not be collected, or nothing */
     CHECK_TRUST_DOC,      /* a signed document that is not what was accepted */
     CHECK_AUDIT,          /* the chain of the audit log */
     CHECK_BLOB_MISSING,   /* no file */
@@ -32,7 +35,7 @@ struct check_finding {
 };
 
 struct check_report {
-    int64_t namespaces, repositories, manifests, blobs, files, trust_docs, audit_entries; /* seen */
+    int64_t namespaces, repositories, manifests, tags, history, queue, blobs, files, trust_docs, audit_entries; /* seen */
     int64_t bytes; /* of blobs that were read */
     int64_t findings;
 };
@@ -44,7 +47,8 @@ struct check_listener {
     void *arg;
 };
 
-/* Reads in pages, each of them one snapshot, and no file inside one; may run beside a server's own
+/* Reads in pages, each of them one snapshot, and no file inside one, so that neither memory nor the
+ * log of the database grows with the store; may run beside a server's own
  * writes from the same process, which can make a number differ for a moment. No snapshot may be
  * open on this thread. Expected errors: those of reading; a finding is none. */
 bool store_check(struct store *store, enum check_depth depth, const struct check_listener *listener,

@@ -14,6 +14,48 @@
 
 #define READ_UNIT ((size_t)256 * 1024)
 
+/* --- the collector's queue -------------------------------------------------------------------- */
+
+/* What SQL_CHECK_QUEUE finds. An entry for a blob that is gone is none: a crash leaves it to the
+ * next collection. */
+static const char *const queue_faults[] = {
+    NULL,
+    "the collector's queue lists it for a repository that does not hold it",
+    "the collector's queue lists it, although a manifest of the repository names it",
+    "the collector's queue lists it, although a repository holds it",
+};
+
+bool check_queue_page(struct check *c, struct db_tx *tx, bool *more_out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_CHECK_QUEUE);
+    db_bind_int(q, 1, c->after_kind);
+    db_bind_int(q, 2, c->after);
+    row_bind_after(q, 3, &c->after_digest);
+    db_bind_int(q, 4, CHECK_PAGE);
+    struct digest last = c->after_digest; /* q borrows the bytes it was bound with */
+    enum db_result result;
+    while ((result = db_step(q, err)) == DB_ROW) {
+        char text[DIGEST_STR_MAX];
+        char where[REPO_NAME_MAX + DIGEST_STR_MAX + 2];
+        const char *fault = queue_faults[db_col_int(q, 4)];
+        *more_out = true;
+        c->report->queue++;
+        c->after_kind = db_col_int(q, 0);
+        c->after = db_col_int(q, 1);
+        if (!db_col_digest(q, 2, &last)) {
+            return err_internal(err, "an entry of the collector's queue has no digest");
+        }
+        struct slice repository = db_col_text(q, 3);
+        snprintf(where, sizeof(where), "%.*s%s%s", SLICE_FMT(repository),
+                 repository.n > 0 ? "@" : "", digest_format(&last, text));
+        if (fault != NULL) {
+            check_tell(c, CHECK_QUEUE, "blob", where, "%s", fault);
+        }
+    }
+    c->after_digest = last;
+    return result != DB_FAILED;
+}
+
 /* --- memberships ------------------------------------------------------------------------------ */
 
 static bool memberships_page(struct check *c, struct db_tx *tx, bool *more_out, struct err *err)
@@ -61,7 +103,7 @@ static bool next_repository(struct check *c, int64_t after, int64_t *out,
     return true;
 }
 
-bool check_memberships(struct check *c, struct err *err)
+bool check_contents(struct check *c, struct err *err)
 {
     char name[REPO_NAME_MAX + 1];
     int64_t id = 0;
@@ -70,7 +112,8 @@ bool check_memberships(struct check *c, struct err *err)
         ok = next_repository(c, id, &id, name, err);
         c->repository_id = id;
         c->repository = name;
-        ok = ok && (id == 0 || check_pages(c, memberships_page, err));
+        ok = ok && (id == 0 || (check_pages(c, check_tags_page, err) &&
+                                check_pages(c, memberships_page, err)));
     } while (ok && id != 0);
     c->repository = NULL;
     return ok;

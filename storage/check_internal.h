@@ -2,6 +2,7 @@
 #ifndef STORAGE_CHECK_INTERNAL_H
 #define STORAGE_CHECK_INTERNAL_H
 
+#include "base/name.h"
 #include "storage/check.h"
 #include "storage/store_private.h"
 
@@ -15,7 +16,9 @@ struct check {
     /* where the next page of the present table begins */
     int64_t after;
     struct digest after_digest;
-    int64_t repository_id; /* whose memberships */
+    int64_t after_kind; /* of the queue, before `after` and `after_digest` */
+    char after_tag[TAG_NAME_MAX + 1];
+    int64_t repository_id; /* whose tags and memberships */
     const char *repository;
 };
 
@@ -31,9 +34,13 @@ bool check_pages(struct check *c, check_page_fn page, struct err *err) MUST_USE;
 /* Binds `index` and the next: rows in digest order after the last one seen. */
 void check_bind_page(struct check *c, struct db_stmt *q, int index);
 
-/* check_blob.c */
+/* check.c: the tags of c->repository_id. A check_page_fn. */
+bool check_tags_page(struct check *c, struct db_tx *tx, bool *more_out, struct err *err) MUST_USE;
+/* check_blob.c: the collector's queue, a check_page_fn; tags and memberships of every repository;
+ * blobs; files. */
+bool check_queue_page(struct check *c, struct db_tx *tx, bool *more_out, struct err *err) MUST_USE;
+bool check_contents(struct check *c, struct err *err) MUST_USE;
 bool check_blobs(struct check *c, struct err *err) MUST_USE;
-bool check_memberships(struct check *c, struct err *err) MUST_USE;
 bool check_files(struct check *c, struct err *err) MUST_USE;
 
 #endif

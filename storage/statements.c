@@ -704,8 +704,39 @@ const char *const sql_statements[SQL_COUNT] = {
              "EXISTS (SELECT 1 FROM removal m WHERE m.kind = 1 AND m.id = k.repository_id)")
         " FROM repository_blob k WHERE k.repository_id = ?1 AND k.digest > ?2 "
         "ORDER BY k.digest LIMIT ?3",
+    /* a tag: its manifest is there; its history ends with what it points to */
+    [SQL_CHECK_TAGS] =
+        "SELECT t.name, " FLAG("EXISTS (SELECT 1 FROM manifest m WHERE m.repository_id = "
+                               "t.repository_id AND m.digest = t.digest)") ", "
+        FLAG("t.digest = (SELECT h.digest FROM tag_history h WHERE h.repository_id = "
+             "t.repository_id AND h.name = t.name ORDER BY h.id DESC LIMIT 1)")
+        " FROM tag t WHERE t.repository_id = ?1 AND t.name > ?2 ORDER BY t.name LIMIT ?3",
+    /* the last word about a tag says that it points somewhere, and there is no such tag; tags of
+     * what is being removed go without a word */
+    [SQL_CHECK_HISTORY] =
+        "SELECT h.id, r.name, h.name, "
+        FLAG("h.digest IS NOT NULL AND NOT EXISTS (SELECT 1 FROM tag_history n WHERE "
+             "n.repository_id = h.repository_id AND n.name = h.name AND n.id > h.id) AND "
+             "NOT EXISTS (SELECT 1 FROM tag t WHERE t.repository_id = h.repository_id AND "
+             "t.name = h.name) AND NOT EXISTS (SELECT 1 FROM removal m WHERE m.kind = 1 AND "
+             "m.id = h.repository_id)")
+        " FROM tag_history h CROSS JOIN repository r WHERE h.id > ?1 AND r.id = h.repository_id "
+        "ORDER BY h.id LIMIT ?2",
+    /* 0: the entry is right; 1: its repository does not hold it; 2: a manifest names it; 3: a
+     * repository holds it */
+    [SQL_CHECK_QUEUE] =
+        "SELECT c.kind, c.repository_id, c.digest, COALESCE((SELECT r.name FROM repository r "
+        "WHERE r.id = c.repository_id), ''), CASE WHEN c.kind = 1 AND NOT EXISTS (SELECT 1 FROM "
+        "repository_blob k WHERE k.repository_id = c.repository_id AND k.digest = c.digest) THEN 1 "
+        "WHEN c.kind = 1 AND EXISTS (SELECT 1 FROM edge e WHERE e.repository_id = c.repository_id "
+        "AND e.child = c.digest AND e.kind IN (1, 2, 5)) THEN 2 "
+        "WHEN c.kind = 2 AND EXISTS (SELECT 1 FROM repository_blob k WHERE k.digest = c.digest) "
+        "THEN 3 ELSE 0 END FROM condemned c "
+        "WHERE (c.kind, c.repository_id, c.digest) > (?1, ?2, ?3) "
+        "ORDER BY c.kind, c.repository_id, c.digest LIMIT ?4",
     [SQL_CHECK_MANIFESTS] =
-        "SELECT m.id, m.repository_id, r.name, m.digest, m.media_type, m.content FROM manifest m "
+        "SELECT m.id, m.repository_id, r.name, m.digest, m.media_type, m.content, m.subject, "
+        "m.config_digest, m.artifact_type, m.annotations FROM manifest m "
         "CROSS JOIN repository r WHERE m.id > ?1 AND r.id = m.repository_id "
         "ORDER BY m.id LIMIT ?2",
     [SQL_CHECK_TRUST_DOCS] =

@@ -106,6 +106,10 @@ def test_without_a_server_the_command_does_the_work(own_server):
     result = scrub(own_server, code=1)
     assert f"needed by ns/app@{pushed.digest} (v1)" in result.out and "has other bytes; moved to quarantine/" in result.err
     assert "marked missing" in fsck(own_server, code=1).out
+    told = json.loads(fsck(own_server, "--json", code=1).out)
+    assert told["counts"]["findings"] == 1 and told["counts"]["blobs"] == len(pushed.blobs)
+    (finding,) = told["findings"]
+    assert finding["kind"] == "blob_marked_missing" and some_blob(pushed) in finding["where"] and "push" in finding["remedy"]
     own_server.start()
     client.forget()
     client("GET", f"/v2/ns/app/blobs/{some_blob(pushed)}").expect(404)

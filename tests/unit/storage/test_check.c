@@ -1,6 +1,7 @@
 /* The check finds what a fault would leave, and nothing in a store that is well. */
 #include "storage/check.h"
 #include "storage/gc.h"
+#include "storage/tag.h"
 #include "storage/schema.h"
 #include "tests/unit/storage/image.h"
 
@@ -81,6 +82,19 @@ static void a_fault_in_the_index_is_found(void **state)
          "does not believe that it names"},
         {"DELETE FROM condemned", "nothing names its blob"},
         {"UPDATE condemned SET kind = 2, repository_id = 0", "nothing names its blob"},
+        {"UPDATE manifest SET subject = config_digest", "are not those of its bytes"},
+        {"UPDATE manifest SET annotations = '{\"a\":\"b\"}'", "are not those of its bytes"},
+        {"UPDATE manifest SET artifact_type = 'text/plain'", "are not those of its bytes"},
+        {"UPDATE tag_history SET digest = NULL", "its history ends with something else"},
+        {"DELETE FROM tag_history", "its history ends with something else"},
+        {"DELETE FROM tag", "its history says that it exists, it does not"},
+        {"INSERT INTO condemned SELECT 1, repository_id, child, 5 FROM edge WHERE kind = 2",
+         "although a manifest of the repository names it"},
+        {"INSERT INTO condemned SELECT 2, 0, child, 5 FROM edge WHERE kind = 2",
+         "although a repository holds it"},
+        {"INSERT INTO condemned SELECT 1, repository_id, digest, 5 FROM manifest",
+         "for a repository that does not hold it"},
+        {"UPDATE blob SET missing_us = 1800000000000000", "marked missing since 2027-01-15T"},
         {"DELETE FROM repository_blob WHERE digest IN (SELECT digest FROM condemned)",
          "is in no repository"},
     };
@@ -90,7 +104,12 @@ static void a_fault_in_the_index_is_found(void **state)
         auto_buf struct buf text = {0};
         world_setup(&inner);
         struct world *w = inner;
-        push_image(w, "{}", "one");
+        struct digest image = push_image(w, "{}", "one");
+        struct tag_name v1 = tag_of("v1");
+        WRITE(w)
+        {
+            OK(tag_put(tx, w->repo.id, &v1, &image, &w->alice, T0, NULL, err));
+        }
         push_blob(w, "alone");
         world_run_sql(w, faults[i].sql);
         struct check_report r = check(w, CHECK_INDEX, &text);
