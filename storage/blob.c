@@ -174,7 +174,7 @@ static bool is_held(struct db_tx *tx, const struct digest *digest, bool *out, st
 bool blob_unlink(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                  int64_t now_us, struct err *err)
 {
-    struct blob blob;
+    struct blob blob = {0};
     bool missing = false;
     bool held = false;
     if (!member_get(tx, repository_id, digest, &blob, &missing, err) ||
