@@ -10,8 +10,7 @@
 static const struct {
     const char *word, *remedy;
 } kinds[CHECK_KIND_COUNT] = {
-    [CHECK_USAGE] = {"usage",
-                     "no content is lost, but the number is wrong: report it as a defect"},
+    [CHECK_USAGE] = {"usage", "no content is lost, but the number is wrong: report it as a defect"},
     [CHECK_MANIFEST] = {"manifest", "push the image again, or restore index.db from a backup"},
     [CHECK_EDGES] = {"edges",
                      "do not serve or collect until index.db is restored from a backup: a blob "
@@ -33,8 +32,7 @@ static const struct {
     [CHECK_BLOB_MARKED] = {"blob_marked_missing",
                            "push an image that holds it again; bondstore scrub --list says who "
                            "needs it"},
-    [CHECK_BLOB_FORGOTTEN] = {"blob_forgotten",
-                              "it only wastes its bytes: report it as a defect"},
+    [CHECK_BLOB_FORGOTTEN] = {"blob_forgotten", "it only wastes its bytes: report it as a defect"},
     [CHECK_STRAY_FILE] = {"stray_file", "nothing needs it: move it away"},
 };
 
@@ -85,11 +83,12 @@ static bool read_arguments(int argc, char **argv, struct options *out)
         .options = table,
         .parser = parse,
         .args_doc = "DIR/bondstore.yaml",
-        .doc = "Checks that the index agrees with itself and with the files: usage, manifests and "
-               "what they name, tags, signed documents, the audit log, the collector's queue, blobs. "
-               "Changes nothing. Needs the folder for itself. One line for each finding, with what "
-               "to do about it; exit status 0 when there is none, 1 when there is one or the check "
-               "could not be made, 2 for a wrong command line."};
+        .doc =
+            "Checks that the index agrees with itself and with the files: usage, manifests and "
+            "what they name, tags, signed documents, the audit log, the collector's queue, blobs. "
+            "Changes nothing. Needs the folder for itself. One line for each finding, with what "
+            "to do about it; exit status 0 when there is none, 1 when there is one or the check "
+            "could not be made, 2 for a wrong command line."};
     *out = (struct options){.depth = CHECK_INDEX};
     return argp_parse(&argp, argc, argv, 0, NULL, out) == 0 && out->file != NULL;
 }

@@ -24,8 +24,8 @@ enum { OPTION_LIST = 'l', OPTION_JSON = 'j', OPTION_RATE = 'r' };
 
 static error_t parse_rate(const char *arg, int64_t *out, const struct argp_state *state)
 {
-    static const struct setting rate = {.key = "--rate", .type = SETTING_SIZE, .low = 1,
-                                        .high = INT64_MAX};
+    static const struct setting rate = {
+        .key = "--rate", .type = SETTING_SIZE, .low = 1, .high = INT64_MAX};
     struct err err = {0};
     if (!setting_read(&rate, slice_str(arg), out, &err)) {
         argp_error(state, "--rate is bytes per second: a number with B, KiB, MiB or GiB");
@@ -311,8 +311,7 @@ static bool by_us(struct report *report, struct store *store, json_t **round_out
 
 /* --- the verb --------------------------------------------------------------------------------- */
 
-static bool scrub(struct report *report, const char *data_dir, json_t **round_out,
-                  struct err *err)
+static bool scrub(struct report *report, const char *data_dir, json_t **round_out, struct err *err)
 {
     struct store *store = NULL;
     struct err why = {0};

@@ -86,9 +86,10 @@ bool control_request(const char *data_dir, const char *method, const char *path,
     auto_buf struct buf request = {0};
     auto_buf struct buf answer = {0};
     *out = NULL;
-    buf_printf(&request,
-               "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-               method, path);
+    buf_printf(
+        &request,
+        "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        method, path);
     auto_fd int fd = connect_to(data_dir, err);
     return fd >= 0 && fsx_write_all(fd, request.p, request.n, err) &&
            read_answer(fd, &answer, err) && understand(buf_slice_of(&answer), out, err);

@@ -45,8 +45,7 @@ bool repository_remove(struct db_tx *tx, int64_t repository_id, const struct act
 bool namespace_remove(struct db_tx *tx, int64_t namespace_id, bool keep_pins,
                       const struct actor *actor, int64_t now_us, struct err *err)
 {
-    return mark(tx, SQL_NAMESPACE_MARK_DELETED, namespace_id, now_us, ERR_NAMESPACE_UNKNOWN,
-                err) &&
+    return mark(tx, SQL_NAMESPACE_MARK_DELETED, namespace_id, now_us, ERR_NAMESPACE_UNKNOWN, err) &&
            put_removal(tx, REMOVAL_NAMESPACE, namespace_id, keep_pins, actor, now_us, err);
 }
 
@@ -243,10 +242,9 @@ static bool finish_repository(struct db_tx *tx, struct page *page, struct err *e
         !repository_has_trust(tx, page->id, &has_trust, err)) {
         return false;
     }
-    return page->waits ||
-           (run_id(tx, has_trust ? SQL_REPOSITORY_KEEP_NAME : SQL_REPOSITORY_DELETE, page->id,
-                   err) &&
-            drop_removal(tx, REMOVAL_REPOSITORY, page->id, err));
+    return page->waits || (run_id(tx, has_trust ? SQL_REPOSITORY_KEEP_NAME : SQL_REPOSITORY_DELETE,
+                                  page->id, err) &&
+                           drop_removal(tx, REMOVAL_REPOSITORY, page->id, err));
 }
 
 /* Runs the steps in their order until one of them found something. */
@@ -332,6 +330,7 @@ static bool remove_accounts(struct db_tx *tx, struct page *page, struct err *err
 static bool finish_namespace(struct db_tx *tx, struct page *page, struct err *err)
 {
     return (page->keep_pins || run_id(tx, SQL_NAMESPACE_ROOT_CLEAR, page->id, err)) &&
+           run_id(tx, SQL_REMOVAL_TAG_RULES, page->id, err) &&
            run_id(tx, SQL_NAMESPACE_DELETE, page->id, err) &&
            drop_removal(tx, REMOVAL_NAMESPACE, page->id, err);
 }

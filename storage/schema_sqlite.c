@@ -444,5 +444,7 @@ static const char removal_format[] =
     /* what an earlier version left */
     "INSERT INTO repository_idle SELECT id, 0 FROM repository WHERE manifest_count = 0;";
 
-const char *const schema_migrations[] = {first_format, referrers_by_type, upload_reservations, tag_rules, scrub_format, removal_format};
+const char *const schema_migrations[] = {first_format, referrers_by_type, upload_reservations,
+                                         tag_rules,
+                                         scrub_format,  removal_format};
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

@@ -36,7 +36,7 @@ struct scrub_finding {
     enum scrub_verdict verdict; /* from SCRUB_NO_FILE on */
     struct digest digest;
     const struct blob_user_list *users; /* who needs it, at most SCRUB_USERS_MAX */
-    const char *quarantined;            /* where the file is now, below the data folder; "" nowhere */
+    const char *quarantined; /* where the file is now, below the data folder; "" nowhere */
 };
 
 /* Called on the scrubbing thread, without a lock and without a snapshot, except pace, which may be

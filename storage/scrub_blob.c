@@ -147,8 +147,8 @@ static bool is_same_file(const struct reading *r)
 {
     char path[BLOB_PATH_MAX];
     struct stat st;
-    bool there = fstatat(r->store->blobs_fd, blob_path(r->digest, path), &st,
-                         AT_SYMLINK_NOFOLLOW) == 0;
+    bool there =
+        fstatat(r->store->blobs_fd, blob_path(r->digest, path), &st, AT_SYMLINK_NOFOLLOW) == 0;
     return there == r->file.there &&
            (!there || (st.st_dev == r->file.device && st.st_ino == r->file.inode));
 }
@@ -168,9 +168,8 @@ static bool write_mark(struct db_tx *tx, void *arg, struct err *err)
         return false;
     }
     m->finding.users = &m->users;
-    return !m->marked ||
-           (blob_users(tx, &m->finding.digest, SCRUB_USERS_MAX, &m->users, err) &&
-            scrub_audit(tx, &m->finding, m->now_us, err));
+    return !m->marked || (blob_users(tx, &m->finding.digest, SCRUB_USERS_MAX, &m->users, err) &&
+                          scrub_audit(tx, &m->finding, m->now_us, err));
 }
 
 /* A file that cannot be moved aside (a disk that is read-only by now) stays where it is: the row is
@@ -232,8 +231,7 @@ bool scrub_blob(struct store *store, const struct digest *digest,
     if (!is_present(&state)) {
         return true;
     }
-    struct reading r = {
-        .store = store, .digest = digest, .listener = listener, .size = state.size};
+    struct reading r = {.store = store, .digest = digest, .listener = listener, .size = state.size};
     /* twice: one bit that fell in memory is no reason to take a blob away */
     for (int i = 0; i < 2; i++) {
         if (!look(&r, out, err)) {

@@ -260,6 +260,7 @@ const char *const sql_statements[SQL_COUNT] = {
     [SQL_REMOVAL_ACCOUNTS] =
         "DELETE FROM account WHERE id IN (SELECT a.id FROM account a WHERE a.namespace_id = ?1 "
         "LIMIT ?2)",
+    [SQL_REMOVAL_TAG_RULES] = "DELETE FROM tag_rule_set WHERE namespace_id = ?1",
     [SQL_REMOVAL_POLICIES] =
         "DELETE FROM policy WHERE scope IN (SELECT p.scope FROM policy p WHERE "
         "p.namespace_id = ?1 LIMIT ?2)",

@@ -3,6 +3,7 @@
 #include "storage/audit.h"
 #include "storage/removal.h"
 #include "storage/repository.h"
+#include "storage/tag_rule.h"
 #include "trust/trust_internal.h"
 #include "trust/wipe.h"
 
@@ -44,6 +45,21 @@ static bool wipe_and_mark(struct db_tx *tx, const struct removal *r, const struc
 
 /* --- a repository ----------------------------------------------------------------------------- */
 
+/* Whoever may set the rules can take the rule away first. */
+static bool is_unprotected(struct db_tx *tx, const struct repository *repo, struct err *err)
+{
+    struct tag_protection protection = {0};
+    if (!tag_rule_protects_repository(tx, repo->id, &protection, err)) {
+        return false;
+    }
+    return !protection.holds ||
+           err_set(
+               err, ERR_DENIED,
+               "the tag %s is immutable by the rule \"%s\" of the namespace: take the rule away "
+               "before the repository is deleted",
+               protection.tag.text, protection.rule);
+}
+
 static bool may_go(struct db_tx *tx, const struct removal *r, const struct repository *repo,
                    struct err *err)
 {
@@ -64,7 +80,7 @@ static bool write_repository(struct db_tx *tx, void *arg, struct err *err)
     json_decref(r->wiped);
     r->wiped = json_array();
     return repository_get(tx, &r->rq->repo, &repo, err) && may_go(tx, r, &repo, err) &&
-           wipe_and_mark(tx, r, &repo, REASON_REPOSITORY, err);
+           is_unprotected(tx, &repo, err) && wipe_and_mark(tx, r, &repo, REASON_REPOSITORY, err);
 }
 
 bool trust_remove_repository(struct trust *trust, const struct remove_request *request,
@@ -84,11 +100,29 @@ bool trust_remove_repository(struct trust *trust, const struct remove_request *r
 
 /* --- a namespace ------------------------------------------------------------------------------ */
 
+static bool has_no_immutable_rule(struct db_tx *tx, int64_t namespace_id, struct err *err)
+{
+    auto_tag_rule_set struct tag_rule_set set = {0};
+    if (!tag_rule_set_get(tx, namespace_id, &set, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < set.rules.count; i++) {
+        if (set.rules.items[i].immutable) {
+            return err_set(err, ERR_DENIED,
+                           "the rule \"%s\" makes tags of the namespace immutable: take the rule "
+                           "away before the namespace is deleted",
+                           set.rules.items[i].name);
+        }
+    }
+    return true;
+}
+
 static bool write_namespace(struct db_tx *tx, void *arg, struct err *err)
 {
     const struct removal *r = arg;
     struct namespace ns;
     return namespace_get(tx, &r->rq->namespace_, &ns, err) &&
+           has_no_immutable_rule(tx, ns.id, err) &&
            namespace_remove(tx, ns.id, r->rq->keep_pins, r->rq->actor, r->rq->now_us, err) &&
            put_audit(tx, r->rq, "namespace.delete", ns.id, namespace_name_slice(&ns.name), err);
 }
@@ -118,8 +152,8 @@ struct remove_step {
 };
 
 /* Rows of a repository are read by id here, since its namespace hides it. */
-static bool mark_one(struct db_tx *tx, const struct remove_step *step,
-                     struct namespace_removal *ns, int64_t repository_id, struct err *err)
+static bool mark_one(struct db_tx *tx, const struct remove_step *step, struct namespace_removal *ns,
+                     int64_t repository_id, struct err *err)
 {
     struct repository repo;
     bool marked = false;

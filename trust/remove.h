@@ -22,11 +22,12 @@ struct remove_request {
 /* From here on the repository is not there for anybody; its rows go in steps (removal_step).
  *   result_out   {"repository","wiped":[…],"commands":[…]} as trust_wipe: the commands clear the
  *                caches of clients, which would refuse a new root; new reference
- * Expected errors: ERR_NAME_UNKNOWN, ERR_DENIED (it has trust data). Worker threads; durable. */
+ * Expected errors: ERR_NAME_UNKNOWN, ERR_DENIED (it has trust data, or an immutable tag). Worker threads; durable. */
 bool trust_remove_repository(struct trust *trust, const struct remove_request *request,
                              json_t **result_out, struct err *err) MUST_USE;
 /* The same for a namespace: {"namespace","commands"}. Its repositories follow by trust_remove_step.
- * Expected errors: ERR_NAMESPACE_UNKNOWN. Worker threads; durable. */
+ * Expected errors: ERR_NAMESPACE_UNKNOWN, ERR_DENIED (it has a rule of immutable tags). Worker
+ * threads; durable. */
 bool trust_remove_namespace(struct trust *trust, const struct remove_request *request,
                             json_t **result_out, struct err *err) MUST_USE;
 /* Marks and wipes at most `max` repositories of namespaces on their way out.

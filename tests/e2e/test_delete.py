@@ -1,4 +1,6 @@
 """Deleting repositories and namespaces: gone at once for everybody, space back soon, nothing of the former life in the next one."""
+import json
+
 import pytest
 
 from support.images import image
@@ -146,3 +148,15 @@ def test_a_kill_in_the_middle_is_gone_on_with(made):
     client.get("ns/app", "v1").expect(404)
     eventually(lambda: may_push_again(client, "ns/app"), what="the end of the removal")
     client.push("ns/app", pushed, "v1")
+
+
+def test_an_immutable_tag_protects_its_repository_and_its_namespace_until_the_rule_is_gone(made):
+    server, people, _, _ = made
+    rules = {"rules": [{"name": "releases", "repository": "ns/app", "tag": "v*", "immutable": True}]}
+    server.bond("rules", "set", "ns", "--file", "-", stdin=json.dumps(rules))
+    for words in (("images", "rm", "ns/app", "--confirm", "ns/app"), ("namespaces", "rm", "ns", "--confirm", "ns")):
+        assert '"releases"' in server.bond(*words, code=5).err
+    server.client(people["owner"]).get("ns/app", "v1").expect(200)
+    server.bond("rules", "set", "ns", "--file", "-", stdin=json.dumps({"rules": []}))
+    server.bond("images", "rm", "ns/app", "--confirm", "ns/app")
+    server.bond("namespaces", "rm", "ns", "--confirm", "ns")

@@ -101,8 +101,8 @@ static void a_deleted_repository_is_found_by_nothing(void **state)
     struct world *w = *state;
     struct repository r;
     struct repo_name name = repo_of("ns/app");
-    struct reader all = {.all = true}, alice = {.account_id = w->alice.account_id,
-                                                .signed_in = true};
+    struct reader all = {.all = true},
+                  alice = {.account_id = w->alice.account_id, .signed_in = true};
     auto_repository_list struct repository_list one = {0}, two = {0}, three = {0};
     push_tagged(w, "abc", "v1");
     struct digest layer = digest_of(SLICE_LIT("abc"));
@@ -214,8 +214,8 @@ static void an_upload_of_the_former_life_cannot_be_finished_and_is_waited_for(vo
     upload_close(idle);
     remove_repository(w);
     run_steps(w, 100);
-    FAILS(ERR_UPLOAD_UNKNOWN, upload_status(w->store, &repo, slice_str(id), w->alice.account_id,
-                                            &received, err));
+    FAILS(ERR_UPLOAD_UNKNOWN,
+          upload_status(w->store, &repo, slice_str(id), w->alice.account_id, &received, err));
     struct repository r;
     WRITE(w) /* one is still in use */
     {
@@ -257,8 +257,8 @@ static void trust_history_keeps_the_row_for_the_next_life(void **state)
     assert_int_equal(pins.count, 1);
 }
 
-static void a_deleted_namespace_is_found_by_nothing_and_can_be_made_again_when_it_is_gone(
-    void **state)
+static void
+a_deleted_namespace_is_found_by_nothing_and_can_be_made_again_when_it_is_gone(void **state)
 {
     struct world *w = *state;
     struct namespace_name name = ns_of("ns");
@@ -379,7 +379,8 @@ static void a_row_that_holds_nothing_is_collected_after_a_day(void **state)
 static void a_row_that_holds_something_stays(void **state)
 {
     struct world *w = *state;
-    struct repo_name held = repo_of("ns/held"), open = repo_of("ns/open"), keyed = repo_of("ns/key");
+    struct repo_name held = repo_of("ns/held"), open = repo_of("ns/open"),
+                     keyed = repo_of("ns/key");
     static const uint8_t key[1][32] = {{7}};
     struct repository r;
     struct blob blob;

@@ -202,8 +202,8 @@ static void whatever_is_wrong_is_marked_and_repaired_by_a_push(void **state)
         assert_true(digest_equal(&watch.digest, &layer));
         assert_int_equal(watch.quarantined[0] != '\0', kinds[i] != SCRUB_NO_FILE);
         if (watch.quarantined[0]) {
-            assert_int_equal(
-                faccessat(w->folder.fd, watch.quarantined, F_OK, AT_SYMLINK_NOFOLLOW), 0);
+            assert_int_equal(faccessat(w->folder.fd, watch.quarantined, F_OK, AT_SYMLINK_NOFOLLOW),
+                             0);
         }
         check_marked(w, &layer, other);
 
@@ -342,8 +342,7 @@ static void a_push_does_not_believe_a_file_beside_a_mark(void **state)
     struct digest d = push_blob(w, "abc");
     damage(w, &d, SCRUB_OTHER_BYTES);
     scrub(w, &watch, T0);
-    assert_int_equal(
-        renameat(w->folder.fd, watch.quarantined, w->folder.fd, file_of(&d, path)), 0);
+    assert_int_equal(renameat(w->folder.fd, watch.quarantined, w->folder.fd, file_of(&d, path)), 0);
     push_blob(w, "abc");
     scrub(w, &watch, T0 + HOUR);
     assert_int_equal(watch.found, 0);
