@@ -144,6 +144,8 @@ def test_every_json_route_refuses_a_bad_body(registry, admin, bearer, what):
     for methods, pattern, body in ROUTES:
         if body != "API" or pattern.endswith("{key}"):
             continue
+        if what == "empty" and pattern.endswith("/dry-run"):
+            continue  # without proposed rules: of those that are there
         for method in methods:
             query = "?scope=house" if pattern == "/api/v1/policy" else ""
             answer = send(registry, admin, bearer, method, path_of(registry, pattern) + query, JSON, BAD_BODIES[what])

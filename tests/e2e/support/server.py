@@ -1,6 +1,7 @@
 """A Bondstore of one's own: made by `bondstore init`, served by `bondstore serve`, ended by its process id."""
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -29,9 +30,15 @@ def build_folder():
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the ports that the kernel gives to outgoing connections, so that none of them takes it before the server."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("0.0.0.0", port))
+            except OSError:
+                continue
+            return port
 
 
 def eventually(question, wait=20.0, pause=0.05, what="it"):
