@@ -279,7 +279,7 @@ static bool verify_result(struct attempt *a, struct err *err)
     set.roots = roots;
     set.files = files;
     set.file_count = file_count;
-    trust_state_build(&set, &options, &a->state);
+    chains_build(a->trust->chains, a->repo.id, &set, &options, &a->state);
     if (a->state->status == TRUST_OK || a->state->status == TRUST_EXPIRED_TARGETS ||
         a->state->status == TRUST_EXPIRED_ROOT) {
         return true; /* an expired ancestor that was not uploaded is tolerated (notary-api 9.3) */

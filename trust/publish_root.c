@@ -1,5 +1,6 @@
 /* Publishing a root: who may begin a repository, who may follow, and the server keys it names. */
 #include "trust/publish_internal.h"
+#include "trust/verify/chain.h"
 
 static bool spki_in(const struct spki *list, size_t count, const struct spki *key)
 {
@@ -106,6 +107,12 @@ static bool check_uploaded_root(struct check *c, const struct upload *u)
     }
     if (c->stored_root && u->doc->version == c->stored_root->version) {
         return check_same_version(c, u->doc);
+    }
+    if (!root_chain_within_limits(c->f->stored, u->doc->bytes.n)) {
+        return publish_refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "",
+                              "a repository takes at most %d roots, of %zu MiB in all; to go on, "
+                              "remove its trust data with the pin kept and begin again",
+                              TRUST_ROOTS_MAX, TRUST_ROOT_BYTES_MAX >> 20);
     }
     if (!trust_root_follows(c->stored_root, u->doc, c->f->stored->gun, c->f->now_us, true, &why)) {
         return publish_refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot",

@@ -47,6 +47,7 @@ bool trust_open(const struct trust_settings *settings, struct trust **out, struc
     trust->sealing = sealing;
     trust->views = gate_views_new(settings->view_bytes ? settings->view_bytes : DEFAULT_VIEW_BYTES,
                                   settings->view_count ? settings->view_count : DEFAULT_VIEW_COUNT);
+    trust->chains = chains_new();
     trust->timestamp_life_us =
         settings->timestamp_life_us ? settings->timestamp_life_us : 14 * US_PER_DAY;
     trust->snapshot_life_us =
@@ -70,6 +71,7 @@ void trust_close(struct trust *trust)
         free(*alias);
     }
     gate_views_free(trust->views);
+    chains_free(trust->chains);
     sealing_free(trust->sealing);
     free(trust->aliases);
     free(trust->host);

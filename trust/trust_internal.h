@@ -3,6 +3,7 @@
 #define TRUST_TRUST_INTERNAL_H
 
 #include "storage/trust_doc.h"
+#include "trust/chains.h"
 #include "trust/keys.h"
 #include "trust/view.h"
 
@@ -16,6 +17,7 @@ struct trust {
     char **aliases; /* NULL-terminated */
     struct sealing *sealing;
     struct gate_views *views;
+    struct chains *chains; /* root chains that were verified since the start */
     int64_t timestamp_life_us, snapshot_life_us;
     struct trust_due
         renewed_to; /* where the maintenance thread, its only user, goes on; zero = at the start */

@@ -430,7 +430,7 @@ static bool view_build(const struct trust *trust, struct db_tx *tx, const struct
         return false;
     }
     trust_loaded_options(&loaded, now_us, &options);
-    trust_state_build(&loaded.set, &options, &v->state);
+    chains_build(trust->chains, repo->id, &loaded.set, &options, &v->state);
     v->bytes += trust_state_bytes(v->state);
     if (!load_tombstone(v, tx, repo, err) || !load_history(v, tx, repo, &loaded, now_us, err) ||
         !build_reach(v, tx, repo, now_us, err)) {

@@ -1,7 +1,7 @@
 #include "trust/verify/chain.h"
 
 #include "base/buf.h"
-#include "trust/verify/state.h"
+#include "base/hash.h"
 
 static bool version_follows(const struct tuf_doc *prev, const struct tuf_doc *next)
 {
@@ -31,6 +31,31 @@ enum root_link root_link(const struct tuf_doc *prev, const struct tuf_doc *next,
     }
     tuf_count_signatures(next, next, &next->root, &rules, own);
     return sig_count_met(own) ? ROOT_LINK_HOLDS : ROOT_LINK_NOT_BY_ITSELF;
+}
+
+bool root_chain_within_limits(const struct trust_set *set, size_t more)
+{
+    size_t bytes = more;
+
+    if (set->root_count + (more > 0) > TRUST_ROOTS_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < set->root_count; i++) {
+        bytes += set->roots[i].bytes.n;
+    }
+    return bytes <= TRUST_ROOT_BYTES_MAX;
+}
+
+void root_chain_names(const struct trust_set *set, struct chain_name *out)
+{
+    uint8_t link[64]; /* the name so far, and the next root's hash: both of one size */
+
+    hash_sha256(set->gun, link);
+    for (size_t i = 0; i < set->root_count; i++) {
+        hash_sha256(set->roots[i].bytes, link + 32);
+        hash_sha256(slice_of_bytes(link, sizeof(link)), out[i].sha256);
+        memcpy(link, out[i].sha256, 32);
+    }
 }
 
 bool trust_root_follows(const struct tuf_doc *prev, const struct tuf_doc *next, struct slice gun,

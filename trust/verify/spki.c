@@ -92,11 +92,17 @@ static const char *rsa_defect(const EVP_PKEY *pkey, struct slice der)
         return "the RSA key is longer than 8192 bits";
     }
     BIGNUM *e = NULL;
+    BIGNUM *n = NULL;
     bool usable = EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &e) == 1 &&
                   BN_num_bits(e) <= RSA_EXPONENT_BITS_MAX && BN_is_odd(e) && !BN_is_one(e);
+    bool odd = EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &n) == 1 && BN_is_odd(n);
     BN_free(e);
+    BN_free(n);
     if (!usable) {
         return "the RSA key's exponent is out of range";
+    }
+    if (!odd) {
+        return "the RSA key's modulus is even";
     }
     return encodes_to(pkey, der) ? NULL : "the RSA key is not in its usual encoding";
 }

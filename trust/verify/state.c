@@ -185,15 +185,58 @@ static bool check_next_root(struct builder *b, const struct tuf_doc *prev,
     return false;
 }
 
-/* Walks the whole chain; leaves the newest root in the state. */
-static bool check_chain(struct builder *b, struct sig_count *own)
+/* The last of the roots whose links are known to hold: only who signed it is asked. */
+static bool check_known_root(struct builder *b, const struct tuf_doc *root, struct sig_count *own)
+{
+    const struct root_rules undated = {b->set->gun, b->options->now_us, false};
+
+    tuf_count_signatures(root, root, &root->root, &undated, own);
+    if (sig_count_met(own)) {
+        return true;
+    }
+    builder_blame(b, TRUST_ROOT_CHANGED, "root", "root %lld is not signed by its own keys",
+                  (long long)root->version);
+    return false;
+}
+
+/* How many roots at the front are the ones that were verified before. */
+static size_t roots_verified(const struct builder *b, const struct chain_name *names)
+{
+    const uint8_t *known = b->options->verified_chain;
+
+    for (size_t n = b->set->root_count; known && n > 0; n--) {
+        if (slice_equal(slice_of_bytes(names[n - 1].sha256, 32), slice_of_bytes(known, 32))) {
+            return n;
+        }
+    }
+    return 0;
+}
+
+static bool check_root_at(struct builder *b, size_t at, size_t verified, const struct tuf_doc *prev,
+                          const struct tuf_doc *root, struct sig_count *own)
+{
+    if (at == 0) {
+        return check_first_root(b, root, own);
+    }
+    if (at < verified) {
+        return check_known_root(b, root, own);
+    }
+    b->state->links_verified++;
+    return check_next_root(b, prev, root, own);
+}
+
+/* Walks the chain from the first root, which the pin is about, over those whose links were not
+ * verified before; leaves the newest root in the state. */
+static bool walk_chain(struct builder *b, size_t verified, struct sig_count *own)
 {
     struct tuf_doc *prev = NULL;
 
     for (size_t i = 0; i < b->set->root_count; i++) {
+        if (i > 0 && i + 1 < verified) {
+            continue; /* between the first root and the last of the known ones */
+        }
         struct tuf_doc *next = read_root(b, &b->set->roots[i]);
-        bool holds =
-            next && (prev ? check_next_root(b, prev, next, own) : check_first_root(b, next, own));
+        bool holds = next && check_root_at(b, i, verified, prev, next, own);
         tuf_doc_free(prev);
         if (!holds) {
             tuf_doc_free(next);
@@ -202,6 +245,25 @@ static bool check_chain(struct builder *b, struct sig_count *own)
         prev = next;
     }
     b->state->root = prev;
+    return true;
+}
+
+static bool check_chain(struct builder *b, struct sig_count *own)
+{
+    size_t count = b->set->root_count;
+
+    if (!root_chain_within_limits(b->set, 0)) {
+        builder_blame(b, TRUST_BAD_DATA, "root",
+                      "more than %d roots, or more than %zu bytes of them", TRUST_ROOTS_MAX,
+                      TRUST_ROOT_BYTES_MAX);
+        return false;
+    }
+    auto_free struct chain_name *names = xcalloc(count, sizeof(*names));
+    root_chain_names(b->set, names);
+    if (!walk_chain(b, roots_verified(b, names), own)) {
+        return false;
+    }
+    memcpy(b->state->chain, names[count - 1].sha256, sizeof(b->state->chain));
     return true;
 }
 

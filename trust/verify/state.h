@@ -85,7 +85,9 @@ struct trust_state {
     int64_t valid_until_us; /* earliest expiry of root, root certificate, timestamp, snapshot,
                                targets; without those that have expired and may be renewed */
     bool timestamp_expired, snapshot_expired; /* set even when the server may renew them */
-    struct spki *root_keys;                   /* of the current root's usable root keys */
+    uint8_t chain[32];      /* name of the root chain, when every link of it holds; else zeros */
+    size_t links_verified;  /* links of the chain that were not known to hold before */
+    struct spki *root_keys; /* of the current root's usable root keys */
     size_t root_key_count;
     struct trust_arena *arena; /* internal */
 };
@@ -95,6 +97,9 @@ struct trust_options {
     bool renewable_timestamp; /* an expired timestamp / snapshot is noted, not a defect: the server
                                  holds the key and renews */
     bool renewable_snapshot;
+    const uint8_t *verified_chain; /* 32 bytes: the `chain` of a state built before. Links of a
+                                      chain that begins with the same bytes hold and are not
+                                      verified again. NULL: none is known */
     bool unpinned; /* publish of a first root: an empty pin is fine. Otherwise roots without a pin
                       are NOT_INITIALISED */
 };
@@ -104,6 +109,11 @@ struct trust_options {
 #define TRUST_ROLES_MAX 512
 /* Paths of delegations compared with their parents' paths, in one build; the same. */
 #define TRUST_PATH_CHECKS_MAX 2000000
+
+/* Roots of one life of a repository, and their bytes in all; the same. A chain is loaded and hashed
+ * at every build, and its links are verified once for as long as somebody remembers its name. */
+#define TRUST_ROOTS_MAX 1024
+#define TRUST_ROOT_BYTES_MAX ((size_t)32 * 1024 * 1024)
 
 /* Builds the state; never fails: what cannot be verified is a status other than TRUST_OK.
  * Ownership: trust_state_free. Cost: about one signature check per document. */
