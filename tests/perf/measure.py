@@ -1,0 +1,258 @@
+#!/usr/bin/python3
+"""measure.py [BUILD_FOLDER] [--rounds N] [--seconds S] [--json FILE] [--only WORD]… [--quick]
+
+Measures this server beside docker-registry (Debian's package), nginx serving the same files, and a server on the same HTTP
+library that answers a constant: all on loopback in one run, A B A B …, medians. Look at the ratios (how many times faster
+bondstore is than the server in that line) and at the server's processor time per operation: machines are shared and noisy.
+Bondstore runs as shipped, with bearer tokens on and a log line for each request; the others ask for no sign-in and log
+nothing. "cpu" is per answer, per image or, in rows of MB/s, per GiB. --quick: small and short, to see that every row works.
+
+Needs docker-registry, nginx-light and notary.
+"""
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import tempfile
+
+import contest
+from contest import Measured, Row, SmallImage, load, sha256, timed
+from support.notary import Notary
+from support.wire import basic
+
+HOUSE, APP = "perf", "perf/app"
+
+
+class Sizes:
+    def __init__(self, quick):
+        self.large = 4 << 20 if quick else 256 << 20
+        self.upload = 1 << 20 if quick else 64 << 20
+        self.images = 4 if quick else 80
+        self.tags = 20 if quick else 500
+        self.repositories = 10 if quick else 200
+        self.page = 10 if quick else 100
+        self.connections = 8 if quick else 64
+        self.idle = 16 if quick else 256
+
+
+class Field:
+    """The servers, filled with the same content."""
+
+    def __init__(self, top, sizes):
+        self.sizes = sizes
+        self.ours = contest.Bondstore(top)
+        self.ours.server.init()
+        self.ours.begin().wait("/readyz")
+        tls = self.ours.server.data / "tls"
+        certificate = (tls / "server.crt", tls / "server.key")
+        self.image = SmallImage("the image")
+        self.large = b"0123456789abcdef" * (sizes.large // 16)
+        self.registry = contest.registry(top / "registry", certificate)
+        self.nginx = contest.nginx(top / "nginx", certificate, {"large": self.large, "small": self.image.layers[0]})
+        self.ceiling = contest.ceiling(top / "ceiling", certificate, self.image.manifest)
+        self.people(top)
+        for who in (self.ours, self.registry):
+            self.fill(who)
+        self.sign()
+        self.check()
+
+    def everybody(self):
+        return self.ours, self.registry, self.nginx, self.ceiling
+
+    def people(self, top):
+        server = self.ours.server
+        server.make_namespace(HOUSE)
+        self.robot = server.make_robot(HOUSE, "ci", "pull,push,delete")
+        self.keeper = Notary(server, server.make_member(HOUSE, "keeper@example.org", "owner"), top / "notary")
+        self.ours.sign_in(self.robot, *(f"repository:{name}:pull,push" for name in (APP, "perf/tags", "perf/push")))
+        self.lister = self.ours.as_other(server.make_member(HOUSE, "lister@example.org", "reader"), "registry:catalog:*")
+        self.deployer = self.ours.as_other(server.make_deployer(HOUSE, "deployer"), f"repository:{APP}:pull")
+
+    def catalog(self):
+        return [f"perf/c{i:04}" for i in range(self.sizes.repositories)]
+
+    def fill(self, who):
+        connection = who.connect()
+        self.digest = who.push_image(APP, "v1", self.image, connection)
+        who.push_image("perf/tags", "first", self.image, connection)
+        for i in range(self.sizes.tags - 1):
+            who.push_manifest("perf/tags", f"t{i:04}", self.image.manifest, connection)
+        self.large_digest = who.push_blob(APP, self.large, connection=connection)
+        for name in self.catalog():
+            pusher = self.ours.as_other(self.robot, f"repository:{name}:pull,push") if who is self.ours else who
+            pusher.push_image(name, "v1", self.image, connection)
+
+    def sign(self):
+        self.keeper.init(APP)
+        signed = type("Signed", (), {"size": len(self.image.manifest), "hex": self.digest[7:]})
+        self.keeper.sign(APP, "v1", signed)
+
+    def check(self):
+        """Everybody gives the right bytes, once, before anything is measured."""
+        layer = self.image.layers[0]
+        for who in (self.ours, self.registry, self.deployer):
+            for scheme in ("http", "https"):
+                for target, want in (("manifests/v1", self.image.manifest), (f"blobs/{sha256(layer)}", layer)):
+                    status, _, got = who.ask("GET", f"/v2/{APP}/{target}", headers=[("Accept", contest.OCI_MANIFEST)], scheme=scheme)
+                    assert (status, got) == (200, want), (who.name, target, status, got[:300])
+        for who, target in ((self.ours, self.large_target()), (self.registry, self.large_target()), (self.nginx, "/large")):
+            status, _, got = who.ask("GET", target)
+            assert (status, sha256(got)) == (200, self.large_digest), (who.name, status)
+
+    def large_target(self):
+        return f"/v2/{APP}/blobs/{self.large_digest}"
+
+
+# --- pushing ---
+
+def push_images(who, count, state):
+    state["round"] += 1
+
+    def one(worker):
+        connection = who.connect()
+        for i in range(worker, count, 8):
+            name = f"{who.name} {state['round']} {i} {os.urandom(8).hex()}"
+            who.push_image("perf/push", f"r{state['round']}-{i}", SmallImage(name), connection)
+        connection.close()
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(one, range(8)))
+
+
+def push_large(who, size, streams):
+    bodies = [os.urandom(1 << 16) * (size >> 16) for _ in range(streams)]
+    digests = [sha256(body) for body in bodies]
+
+    def work():
+        with concurrent.futures.ThreadPoolExecutor(streams) as pool:
+            list(pool.map(lambda pair: who.push_blob("perf/push", *pair), zip(bodies, digests)))
+
+    got = timed(who, work, streams * size / 1e6)
+    return Measured(got.value, got.cpu_us * contest.GIB / 1e6)
+
+
+# --- the rows ---
+
+def small_rows(f, seconds):
+    """Answers per second from the index and of small files."""
+    manifest, layer = len(f.image.manifest), len(f.image.layers[0])
+    n = f.sizes.connections
+    tag, digest = f"/v2/{APP}/manifests/v1", f"/v2/{APP}/manifests/{f.digest}"
+    blob = f"/v2/{APP}/blobs/{sha256(f.image.layers[0])}"
+
+    def row(key, text, target, *, length=None, method="GET", scheme="http", others=(), **more):
+        how = {"connections": n, "method": method, "scheme": scheme}
+        runs = {who.name: (lambda who=who: load(who, target, seconds, length=length, **how)) for who in (f.ours, f.registry)}
+        runs["constant answer"] = lambda: load(f.ceiling, "/", seconds, **how)
+        runs.update({name: (lambda run=run: run(how)) for name, run in others})
+        return Row(key, f"{text}, {n} connections", "answers/s", runs)
+
+    gated = ("as a deployer", lambda how: load(f.deployer, tag, seconds, length=manifest, **how))
+    gated_tls = ("as a deployer", lambda how: load(f.deployer, tag, seconds, length=manifest, **how))
+    file = ("nginx", lambda how: load(f.nginx, "/small", seconds, length=layer, **how))
+    return [
+        row("manifest-get-tag", "manifest GET by tag", tag, length=manifest, others=[gated]),
+        row("manifest-head-tag", "manifest HEAD by tag", tag, method="HEAD"),
+        row("manifest-get-digest", "manifest GET by digest", digest, length=manifest),
+        row("manifest-head-digest", "manifest HEAD by digest", digest, method="HEAD"),
+        row("blob-head", "blob HEAD", blob, method="HEAD"),
+        row("blob-get-small", "small blob GET", blob, length=layer, others=[file]),
+        row("tls-manifest-get-tag", "manifest GET by tag, TLS", tag, length=manifest, scheme="https", others=[gated_tls]),
+        row("tls-blob-get-small", "small blob GET, TLS", blob, length=layer, scheme="https", others=[file]),
+    ]
+
+
+def list_rows(f, seconds):
+    tags = f"/v2/perf/tags/tags/list?n={f.sizes.page}"
+    catalog = f"/v2/_catalog?n={f.sizes.page}"
+    token = f"/token?service=localhost:{f.ours.ports['https']}&scope=repository:{APP}:pull"
+    asks = contest.Contestant(f.ours.name, *f.ours.ports.values(), [("Authorization", basic(f.robot.user, f.robot.secret))])
+    asks.processes = f.ours.processes
+    how = {"connections": 8}
+    return [
+        Row("tags-list", f"tags/list, {f.sizes.page} of {f.sizes.tags}", "answers/s",
+            {who.name: (lambda who=who: load(who, tags, seconds, **how)) for who in (f.ours, f.registry)}),
+        Row("catalog", f"catalog, {f.sizes.page} of {f.sizes.repositories}", "answers/s",
+            {who.name: (lambda who=who: load(who, catalog, seconds, **how)) for who in (f.lister, f.registry)}),
+        Row("token", "token for a robot", "answers/s", {f.ours.name: lambda: load(asks, token, seconds, **how)}),
+    ]
+
+
+def large_rows(f, seconds):
+    def row(key, text, scheme, streams):
+        how = {"connections": streams, "scheme": scheme, "length": f.sizes.large, "large": True}
+        runs = {who.name: (lambda who=who: load(who, f.large_target(), seconds, **how)) for who in (f.ours, f.registry)}
+        runs["nginx"] = lambda: load(f.nginx, "/large", seconds, **how)
+        return Row(key, text, "MB/s", runs)
+
+    return [row("blob-get-large", "large blob GET", "http", 1), row("blob-get-streams", "large blob GET, 8 streams", "http", 8),
+            row("tls-blob-get-large", "large blob GET, TLS", "https", 1)]
+
+
+def push_rows(f):
+    state = {"round": 0}
+    pushers = (f.ours, f.registry)
+    size, count = f.sizes.upload, f.sizes.images
+    return [
+        Row("push-small", "small images pushed, 8 at once (durable here)", "images/s",
+            {who.name: (lambda who=who: timed(who, lambda: push_images(who, count, state), count)) for who in pushers}),
+        Row("push-large", f"blob of {size >> 20} MiB pushed (durable here)", "MB/s",
+            {who.name: (lambda who=who: push_large(who, size, 1)) for who in pushers}),
+        Row("push-streams", f"four blobs of {size >> 20} MiB pushed at once", "MB/s",
+            {who.name: (lambda who=who: push_large(who, size, 4)) for who in pushers}),
+    ]
+
+
+# --- memory and start ---
+
+def resource_rows(f, rounds):
+    """Not A B A B: each is a state of the server, not a race."""
+    one = lambda value: (lambda: Measured(value))  # noqa: E731
+    tag = f"/v2/{APP}/manifests/v1"
+    rows = [Row("memory-peak", "memory, peak of the run", "MiB", {w.name: one(w.memory("VmHWM")) for w in (f.ours, f.registry)})]
+    for scheme in ("http", "https"):
+        rows.append(Row(f"memory-connection-{scheme}", f"memory of an idle connection, {scheme}", "KiB",
+                        {w.name: one(contest.memory_of_connections(w, f.sizes.idle, tag, scheme)) for w in (f.ours, f.registry)}))
+    for who in (f.ours, f.registry):
+        who.stop()
+    folder = f.ours.server.folder
+    rows.append(Row("start", "start, until the first answer", "ms", {
+        "bondstore": one(contest.start_time([f.ours.server.bondstore, "serve", f.ours.server.config], f.ours.ports["http"], "/readyz", rounds)),
+        "docker-registry": one(contest.start_time([contest.program("docker-registry"), "serve", folder / "registry" / "http.yml"],
+                                                  f.registry.ports["http"], "/v2/", rounds))}))
+    return rows
+
+
+def idle_rows(f):
+    one = lambda value: (lambda: Measured(value))  # noqa: E731
+    return [Row("memory-idle", "memory, filled and idle", "MiB", {w.name: one(w.memory()) for w in (f.ours, f.registry)})]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", nargs="?", help="default: the environment's BONDSTORE_BUILD")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--only", action="append", help="rows whose key holds this word; repeatable")
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    if options.build:
+        os.environ["BONDSTORE_BUILD"] = options.build
+    rounds, seconds = (1, 1) if options.quick else (options.rounds, options.seconds)
+    with tempfile.TemporaryDirectory() as top:
+        f = None
+        try:
+            f = Field(pathlib.Path(top), Sizes(options.quick))
+            rows = []
+            for made in (idle_rows(f), small_rows(f, seconds), list_rows(f, seconds), large_rows(f, seconds), push_rows(f)):
+                rows += contest.measure(made, rounds, options.only, contest.tell)
+            rows += contest.measure(resource_rows(f, rounds), 1, options.only, contest.tell)
+        finally:
+            for who in f.everybody() if f else ():
+                who.stop()
+    contest.finish({"rounds": rounds, "seconds": seconds, "rows": rows}, options.json)
+
+
+if __name__ == "__main__":
+    main()
