@@ -264,6 +264,8 @@ static bool ask(struct http_exchange *ex, const struct question *q, const char *
         if (q->action == ACTION_PULL && !q->trust && exchange_is_immediate(ex)) {
             ex->snapshot = tx;
             tx = NULL;
+            ex->facts = answer.facts;
+            ex->has_facts = true;
         }
         ex->creates_namespace = answer.creates_namespace && makes_namespace(ex);
         return !ex->creates_namespace || may_create(ex) || refuse_creation(ex, q);

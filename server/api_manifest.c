@@ -14,28 +14,71 @@
 
 /* --- reading ---------------------------------------------------------------------------------------------------- */
 
-/* The gate's answer to the request; by tag it says what to serve, by digest what was asked for is what is served. */
-static bool decide(const struct request *rq, struct db_tx *tx, const struct repository *repo,
-                   struct decision *out, struct err *err)
+/* A manifest on its way to the client. */
+struct reading {
+    struct request *rq;
+    struct db_tx *tx;
+    struct repository repo;
+    struct decision decision;
+    /* what was read so far; by tag it comes with the tag, before the gate says what to serve */
+    struct manifest_info info; /* digest unset: nothing */
+    struct manifest *manifest; /* with its content; NULL when that is not wanted */
+};
+
+static bool wants_content(const struct request *rq)
 {
+    return rq->method != METHOD_HEAD;
+}
+
+/* The tag and what it points to, in one statement. */
+static bool read_tagged(struct reading *r, struct tag *tag, struct err *err)
+{
+    if (!wants_content(r->rq)) {
+        return manifest_stat_by_tag(r->tx, r->repo.id, &r->rq->tag, tag, &r->info, err);
+    }
+    if (!manifest_get_by_tag(r->tx, r->repo.id, &r->rq->tag, tag, &r->manifest, err)) {
+        return false;
+    }
+    r->info = r->manifest->info;
+    return true;
+}
+
+static bool read_by_digest(struct reading *r, const struct digest *digest, struct err *err)
+{
+    manifest_free(r->manifest);
+    r->manifest = NULL;
+    if (!wants_content(r->rq)) {
+        return manifest_stat(r->tx, r->repo.id, digest, &r->info, err);
+    }
+    if (!manifest_get(r->tx, r->repo.id, digest, &r->manifest, err)) {
+        return false;
+    }
+    r->info = r->manifest->info;
+    return true;
+}
+
+/* The gate's answer to the request; by tag it says what to serve, by digest what was asked for is what is served. */
+static bool decide(struct reading *r, struct err *err)
+{
+    const struct request *rq = r->rq;
     struct gate_caller caller;
     struct tag tag;
     struct err missing = {0};
-    if (!registry_gate_caller(rq, tx, &caller, err)) {
+    if (!registry_gate_caller(rq, r->tx, &caller, err)) {
         return false;
     }
     if (rq->reference == REFERENCE_DIGEST) {
-        gate_decide_digest(rq->app->trust, tx, &caller, repo, &rq->repo, &rq->digest, rq->now_us,
-                           out);
+        gate_decide_digest(rq->app->trust, r->tx, &caller, &r->repo, &rq->repo, &rq->digest,
+                           rq->now_us, &r->decision);
         return true;
     }
-    bool exists = tag_get(tx, repo->id, &rq->tag, &tag, &missing);
+    bool exists = read_tagged(r, &tag, &missing);
     if (!exists && missing.code != ERR_TAG_UNKNOWN) {
         *err = missing;
         return false;
     }
-    gate_decide_tag(rq->app->trust, tx, &caller, repo, &rq->repo, &rq->tag, exists ? &tag : NULL,
-                    exists ? tag.size : -1, rq->now_us, out);
+    gate_decide_tag(rq->app->trust, r->tx, &caller, &r->repo, &rq->repo, &rq->tag,
+                    exists ? &tag : NULL, exists ? tag.size : -1, rq->now_us, &r->decision);
     return true;
 }
 
@@ -46,47 +89,51 @@ static void manifest_headers(const struct request *rq, struct reply *reply,
     reply_gated(reply, d, rq->reference == REFERENCE_TAG);
 }
 
-static void send_manifest(const struct request *rq, struct reply *reply, struct db_tx *tx,
-                          const struct repository *repo, const struct decision *d)
+static void send_manifest(struct reading *r, struct reply *reply)
 {
-    const struct digest *digest = rq->reference == REFERENCE_TAG ? &d->serve : &rq->digest;
-    auto_manifest struct manifest *m = NULL;
-    struct manifest_info info;
+    const struct request *rq = r->rq;
+    const struct digest *digest =
+        rq->reference == REFERENCE_TAG ? &r->decision.serve : &rq->digest;
     struct err err = {0};
 
-    bool unchanged = registry_not_modified(rq, digest);
-    if (unchanged || rq->method == METHOD_HEAD) {
-        if (!manifest_stat(tx, repo->id, digest, &info, &err)) {
-            return reply_error(reply, &err);
-        }
-        pull_log_note(rq->app->pulls, repo->id, digest, rq->now_us);
-        reply_head(reply, unchanged ? 304 : 200, info.media_type, info.size);
-        return manifest_headers(rq, reply, digest, d);
-    }
-    if (!manifest_get(tx, repo->id, digest, &m, &err)) {
+    if (!digest_equal(&r->info.digest, digest) && !read_by_digest(r, digest, &err)) {
         return reply_error(reply, &err);
     }
-    pull_log_note(rq->app->pulls, repo->id, digest, rq->now_us);
-    reply_bytes(reply, 200, m->info.media_type, manifest_content(m));
-    manifest_headers(rq, reply, digest, d);
+    pull_log_note(rq->app->pulls, r->repo.id, digest, rq->now_us);
+    bool unchanged = registry_not_modified(rq, digest);
+    if (unchanged || !wants_content(rq)) {
+        reply_head(reply, unchanged ? 304 : 200, r->info.media_type, r->info.size);
+    } else {
+        reply_bytes(reply, 200, r->info.media_type, manifest_content(r->manifest));
+    }
+    manifest_headers(rq, reply, digest, &r->decision);
+}
+
+static void read_and_answer(struct reading *r, struct reply *reply)
+{
+    struct err err = {0};
+    if (!repository_get(r->tx, &r->rq->repo, &r->repo, &err) || !decide(r, &err)) {
+        return reply_error(reply, &err);
+    }
+    registry_count_decision(r->rq, "manifest", &r->decision);
+    if (r->decision.effect != EFFECT_ALLOW) {
+        return reply_refusal(r->rq, reply, &r->decision);
+    }
+    send_manifest(r, reply);
 }
 
 /* GET, HEAD /v2/NAME/manifests/REFERENCE. The gate comes before If-None-Match (gate.md 10.3). */
 void api_manifest_get(struct request *rq, struct reply *reply)
 {
     auto_snapshot struct db_tx *tx = NULL;
-    struct repository repo;
-    struct decision d = {0};
+    struct reading r = {.rq = rq};
     struct err err = {0};
-
-    if (!registry_open(rq, &tx, &repo, &err) || !decide(rq, tx, &repo, &d, &err)) {
+    if (!request_snapshot(rq, &tx, &err)) {
         return reply_error(reply, &err);
     }
-    registry_count_decision(rq, "manifest", &d);
-    if (d.effect != EFFECT_ALLOW) {
-        return reply_refusal(rq, reply, &d);
-    }
-    send_manifest(rq, reply, tx, &repo, &d);
+    r.tx = tx;
+    read_and_answer(&r, reply);
+    manifest_free(r.manifest);
 }
 
 /* --- writing ---------------------------------------------------------------------------------------------------- */
@@ -193,13 +240,13 @@ static void put_reply(const struct put *put, struct reply *reply)
     digest_format(&put->manifest.digest, digest);
     reply_empty(reply, 201);
     reply_header(reply, "Location", "/v2/%s/manifests/%s", put->rq->repo.text, digest);
-    reply_header(reply, "Docker-Content-Digest", "%s", digest);
+    reply_header_text(reply, "Docker-Content-Digest", digest);
     if (digest_is_set(&put->manifest.doc->subject)) {
-        reply_header(reply, "OCI-Subject", "%s",
-                     digest_format(&put->manifest.doc->subject, subject));
+        reply_header_text(reply, "OCI-Subject",
+                          digest_format(&put->manifest.doc->subject, subject));
     }
     for (int i = 0; put->rq->reference == REFERENCE_DIGEST && i < put->tag_count; i++) {
-        reply_header(reply, "OCI-Tag", "%s", put->tags[i].text);
+        reply_header_text(reply, "OCI-Tag", put->tags[i].text);
     }
 }
 

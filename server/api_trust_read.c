@@ -176,6 +176,6 @@ void api_trust_get(struct request *rq, struct reply *reply)
         renew_then_read(rq, &file, &repo, &doc);
     }
     reply_bytes(reply, 200, DOCUMENT_TYPE, doc.bytes);
-    reply_header(reply, "Last-Modified", "%s", time_format_http(doc.accepted_us, modified));
+    reply_header_text(reply, "Last-Modified", time_format_http(doc.accepted_us, modified));
     put_caching(reply, &file, repo.visibility);
 }

@@ -13,7 +13,7 @@ static void session_headers(const struct request *rq, struct reply *reply, const
                             int64_t received)
 {
     reply_header(reply, "Location", "/v2/%s/blobs/uploads/%s", rq->repo.text, id);
-    reply_header(reply, "Docker-Upload-UUID", "%s", id);
+    reply_header_text(reply, "Docker-Upload-UUID", id);
     reply_header(reply, "Range", "0-%lld", (long long)(received > 0 ? received - 1 : 0));
 }
 
@@ -31,7 +31,7 @@ static void created_reply(const struct request *rq, struct reply *reply,
     digest_format(digest, text);
     reply_empty(reply, 201);
     reply_header(reply, "Location", "/v2/%s/blobs/%s", rq->repo.text, text);
-    reply_header(reply, "Docker-Content-Digest", "%s", text);
+    reply_header_text(reply, "Docker-Content-Digest", text);
 }
 
 /* --- what the query says ---------------------------------------------------------------------------------------- */

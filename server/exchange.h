@@ -9,6 +9,7 @@
 #ifndef SERVER_EXCHANGE_H
 #define SERVER_EXCHANGE_H
 
+#include "auth/access.h"
 #include "server/app.h"
 #include "server/http.h"
 #include "server/request_gate.h"
@@ -45,6 +46,8 @@ struct http_exchange {
     bool creates_namespace;    /* the handler's push may make the namespace (admit.c) */
     struct db_tx *snapshot;    /* the rights were read in it and the handler goes on with it;
                                   never open beyond one call of the library */
+    bool has_facts;            /* `facts` were read in the snapshot that the handler has */
+    struct access_facts facts; /* of the caller in the repository's namespace */
 
     struct buf body; /* buffered body, or the unit of a stream */
     size_t body_max;

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/name.h"
 
+struct access_facts;
 struct app; /* server/app.h: store, trust, auth, configuration */
 
 enum http_method {
@@ -73,6 +74,10 @@ bool request_json(const struct request *rq, json_t **out, struct err *err) MUST_
  * one, so that right and content are of one moment; else a new one. INLINE handlers of ACCESS_PULL open theirs here and
  * nowhere else. */
 bool request_snapshot(const struct request *rq, struct db_tx **out, struct err *err) MUST_USE;
+/* What decides the caller's rights in the repository's namespace, of the snapshot that request_snapshot gave: as it was
+ * read there already, or read now. */
+bool request_facts(const struct request *rq, struct db_tx *tx, struct access_facts *out,
+                   struct err *err) MUST_USE;
 /* For INLINE handlers that must write or wait after all, before they have answered. True: this is a
  * worker thread, go on. False: return now without an answer; the handler is run again from its
  * beginning, on a worker. */
@@ -96,6 +101,8 @@ struct reply {
 
 /* Adds a header. The value is cut at the first byte outside printable ASCII. */
 void reply_header(struct reply *reply, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* The same with a text as it is. */
+void reply_header_text(struct reply *reply, const char *name, const char *value);
 void reply_empty(struct reply *reply, int status);
 /* Takes the buffer's memory; sets Content-Type. */
 void reply_buf(struct reply *reply, int status, const char *content_type, struct buf *body);

@@ -190,7 +190,7 @@ static bool find_route(struct http_exchange *ex)
     (void)err_set(&err, ERR_METHOD, "");
     reply_error(&ex->reply, &err);
     router_allow_text(ex->match.allow, &allow);
-    reply_header(&ex->reply, "Allow", "%s", allow.p);
+    reply_header_text(&ex->reply, "Allow", allow.p);
     return false;
 }
 

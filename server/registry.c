@@ -23,14 +23,12 @@ void registry_actor(const struct request *rq, struct actor *out)
 bool registry_gate_caller(const struct request *rq, struct db_tx *tx, struct gate_caller *out,
                           struct err *err)
 {
-    struct namespace_name ns;
     struct access_facts facts;
     *out = (struct gate_caller){.gated = rq->identity->gated};
     if (out->gated) {
         return true;
     }
-    repo_name_namespace(&rq->repo, &ns);
-    if (!access_facts_load(tx, rq->identity, &ns, &facts, err)) {
+    if (!request_facts(rq, tx, &facts, err)) {
         return false;
     }
     unsigned writing = ACTION_BIT(ACTION_PUSH) | ACTION_BIT(ACTION_SIGN);
@@ -53,7 +51,7 @@ void registry_digest_headers(struct reply *reply, const struct digest *digest)
 {
     char text[DIGEST_STR_MAX];
     digest_format(digest, text);
-    reply_header(reply, "Docker-Content-Digest", "%s", text);
+    reply_header_text(reply, "Docker-Content-Digest", text);
     reply_header(reply, "ETag", "\"%s\"", text);
 }
 

@@ -8,6 +8,18 @@
 #define HEADER_MAX 4096
 #define RETRY_AFTER_S 5
 
+void reply_header_text(struct reply *reply, const char *name, const char *value)
+{
+    size_t printable = 0;
+    while (value[printable] >= ' ' && value[printable] < 0x7f) {
+        printable++;
+    }
+    buf_str(&reply->headers, name);
+    buf_str(&reply->headers, ": ");
+    buf_put(&reply->headers, value, printable);
+    buf_char(&reply->headers, '\n');
+}
+
 void reply_header(struct reply *reply, const char *name, const char *fmt, ...)
 {
     char value[HEADER_MAX];
@@ -18,13 +30,7 @@ void reply_header(struct reply *reply, const char *name, const char *fmt, ...)
     if (n < 0) {
         return;
     }
-    size_t printable = 0;
-    while (value[printable] >= ' ' && value[printable] < 0x7f) {
-        printable++;
-    }
-    buf_printf(&reply->headers, "%s: ", name);
-    buf_put(&reply->headers, value, printable);
-    buf_char(&reply->headers, '\n');
+    reply_header_text(reply, name, value);
 }
 
 /* A handler that answers twice means the last answer. Headers it added before stay. */
@@ -68,7 +74,7 @@ static void put_type(struct reply *reply, const char *content_type)
         header_drop(reply, "Content-Type");
     }
     if (content_type != NULL) {
-        reply_header(reply, "Content-Type", "%s", content_type);
+        reply_header_text(reply, "Content-Type", content_type);
     }
 }
 
@@ -209,5 +215,5 @@ void reply_challenge(const struct request *rq, struct reply *reply, const char *
     if (error != NULL && description != NULL) {
         put_quoted(&value, "error_description", description);
     }
-    reply_header(reply, "WWW-Authenticate", "%s", value.p);
+    reply_header_text(reply, "WWW-Authenticate", value.p);
 }

@@ -97,9 +97,23 @@ bool request_json(const struct request *rq, json_t **out, struct err *err)
 
 bool request_snapshot(const struct request *rq, struct db_tx **out, struct err *err)
 {
-    *out = rq->exchange->snapshot;
-    rq->exchange->snapshot = NULL;
+    struct http_exchange *ex = rq->exchange;
+    *out = ex->snapshot;
+    ex->snapshot = NULL;
+    ex->has_facts = ex->has_facts && *out != NULL;
     return *out != NULL || db_snapshot(rq->app->db, out, err);
+}
+
+bool request_facts(const struct request *rq, struct db_tx *tx, struct access_facts *out,
+                   struct err *err)
+{
+    struct namespace_name ns;
+    if (rq->exchange->has_facts) {
+        *out = rq->exchange->facts;
+        return true;
+    }
+    repo_name_namespace(&rq->repo, &ns);
+    return access_facts_load(tx, rq->identity, &ns, out, err);
 }
 
 int64_t request_content_length(const struct request *rq)

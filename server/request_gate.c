@@ -1,28 +1,45 @@
 #include "server/request_gate.h"
 
-/* RFC 9110 section 5.6.2 */
+/* Which bytes may be where, as a set of bits by byte: every byte of every head is looked up here. */
+enum place {
+    PLACE_TOKEN = 1, /* RFC 9110 section 5.6.2 */
+    PLACE_TARGET = 2 /* RFC 3986: a path or a query, '%' included */
+};
+#define BOTH (PLACE_TOKEN | PLACE_TARGET)
+static const unsigned char places[256] = {
+    ['0' ... '9'] = BOTH, ['A' ... 'Z'] = BOTH, ['a' ... 'z'] = BOTH,
+    ['!'] = BOTH,         ['$'] = BOTH,         ['%'] = BOTH,
+    ['&'] = BOTH,         ['\''] = BOTH,        ['*'] = BOTH,
+    ['+'] = BOTH,         ['-'] = BOTH,         ['.'] = BOTH,
+    ['_'] = BOTH,         ['~'] = BOTH,         ['#'] = PLACE_TOKEN,
+    ['^'] = PLACE_TOKEN,  ['`'] = PLACE_TOKEN,  ['|'] = PLACE_TOKEN,
+    ['('] = PLACE_TARGET, [')'] = PLACE_TARGET, [','] = PLACE_TARGET,
+    [';'] = PLACE_TARGET, ['='] = PLACE_TARGET, [':'] = PLACE_TARGET,
+    ['@'] = PLACE_TARGET, ['/'] = PLACE_TARGET, ['?'] = PLACE_TARGET};
+
+static bool is_all(struct slice text, enum place place)
+{
+    unsigned all = (unsigned)place;
+    for (size_t i = 0; i < text.n; i++) {
+        all &= places[(unsigned char)text.p[i]];
+    }
+    return all != 0;
+}
+
 static bool is_token(struct slice text)
 {
-    static const char others[] = "!#$%&'*+-.^_`|~";
-    for (size_t i = 0; i < text.n; i++) {
-        char c = text.p[i];
-        bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        if (!alnum && (c == '\0' || strchr(others, c) == NULL)) {
-            return false;
-        }
-    }
-    return text.n > 0;
+    return text.n > 0 && is_all(text, PLACE_TOKEN);
 }
 
 static bool has_controls(struct slice text)
 {
+    unsigned found = 0;
     for (size_t i = 0; i < text.n; i++) {
         unsigned char c = (unsigned char)text.p[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f) {
-            return true;
-        }
+        found |= (unsigned)(c < 0x20) & (unsigned)(c != '\t');
+        found |= (unsigned)(c == 0x7f);
     }
-    return false;
+    return found != 0;
 }
 
 void request_head_add(struct request_head *head, struct slice name, struct slice value)
@@ -62,18 +79,9 @@ static bool method_parse(struct slice text, enum http_method *out)
     return false;
 }
 
-/* RFC 3986: what a path and a query may hold, '%' included. */
 static bool is_target(struct slice text)
 {
-    static const char others[] = "-._~!$&'()*+,;=:@/?%";
-    for (size_t i = 0; i < text.n; i++) {
-        char c = text.p[i];
-        bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        if (!alnum && (c == '\0' || strchr(others, c) == NULL)) {
-            return false;
-        }
-    }
-    return text.n > 0 && text.p[0] == '/';
+    return text.n > 0 && text.p[0] == '/' && is_all(text, PLACE_TARGET);
 }
 
 static bool is_host(struct slice host)

@@ -7,7 +7,10 @@
 #include "storage/statements.h"
 #include "storage/tag_rule.h"
 
+/* Behind MANIFEST_COLUMNS. By tag the change of the tag comes first. */
 #define CONTENT_COLUMN 7
+#define CHANGE_COLUMN 7
+#define CONTENT_BY_TAG_COLUMN 10
 
 void manifest_free(struct manifest *m)
 {
@@ -68,12 +71,24 @@ static struct db_stmt *by_tag(struct db_tx *tx, enum sql statement, int64_t repo
     return q;
 }
 
-static struct manifest *read_manifest(struct db_stmt *q)
+static struct manifest *read_manifest(struct db_stmt *q, int content_column)
 {
     struct manifest *m = xcalloc(1, sizeof(*m));
     read_info(q, &m->info);
-    m->content = row_dup(q, CONTENT_COLUMN);
+    m->content = row_dup(q, content_column);
     return m;
+}
+
+/* TAG_CHANGE, beside the manifest that the tag points to. */
+static void read_tag(struct db_stmt *q, const struct manifest_info *info, struct tag *out)
+{
+    if (out == NULL) {
+        return;
+    }
+    *out = (struct tag){.digest = info->digest, .size = info->size};
+    out->updated_us = db_col_int(q, CHANGE_COLUMN);
+    out->updated_by = db_col_int(q, CHANGE_COLUMN + 1);
+    row_text(q, CHANGE_COLUMN + 2, out->updated_by_name, sizeof(out->updated_by_name));
 }
 
 /* Steps to the row; refuses when there is none. */
@@ -97,19 +112,20 @@ bool manifest_get(struct db_tx *tx, int64_t repository_id, const struct digest *
     if (!found_digest(q, digest, err)) {
         return false;
     }
-    *out = read_manifest(q);
+    *out = read_manifest(q, CONTENT_COLUMN);
     return true;
 }
 
-bool manifest_get_by_tag(struct db_tx *tx, int64_t repository_id, const struct tag_name *tag,
-                         struct manifest **out, struct err *err)
+bool manifest_get_by_tag(struct db_tx *tx, int64_t repository_id, const struct tag_name *name,
+                         struct tag *tag_out, struct manifest **out, struct err *err)
 {
-    auto_stmt struct db_stmt *q = by_tag(tx, SQL_MANIFEST_GET_BY_TAG, repository_id, tag);
+    auto_stmt struct db_stmt *q = by_tag(tx, SQL_MANIFEST_GET_BY_TAG, repository_id, name);
     *out = NULL;
-    if (!found_tag(q, tag, err)) {
+    if (!found_tag(q, name, err)) {
         return false;
     }
-    *out = read_manifest(q);
+    *out = read_manifest(q, CONTENT_BY_TAG_COLUMN);
+    read_tag(q, &(*out)->info, tag_out);
     return true;
 }
 
@@ -124,14 +140,15 @@ bool manifest_stat(struct db_tx *tx, int64_t repository_id, const struct digest 
     return true;
 }
 
-bool manifest_stat_by_tag(struct db_tx *tx, int64_t repository_id, const struct tag_name *tag,
-                          struct manifest_info *out, struct err *err)
+bool manifest_stat_by_tag(struct db_tx *tx, int64_t repository_id, const struct tag_name *name,
+                          struct tag *tag_out, struct manifest_info *out, struct err *err)
 {
-    auto_stmt struct db_stmt *q = by_tag(tx, SQL_MANIFEST_STAT_BY_TAG, repository_id, tag);
-    if (!found_tag(q, tag, err)) {
+    auto_stmt struct db_stmt *q = by_tag(tx, SQL_MANIFEST_STAT_BY_TAG, repository_id, name);
+    if (!found_tag(q, name, err)) {
         return false;
     }
     read_info(q, out);
+    read_tag(q, out, tag_out);
     return true;
 }
 

@@ -15,6 +15,7 @@
 #include "base/name.h"
 #include "storage/actor.h"
 #include "storage/manifest_doc.h"
+#include "storage/tag.h"
 
 struct manifest_info {
     struct digest digest; /* in the algorithm under which it was pushed */
@@ -41,16 +42,17 @@ static inline struct slice manifest_content(const struct manifest *m)
     return (struct slice){m->content, (size_t)m->info.size};
 }
 
-/* One statement each. Expected errors: ERR_MANIFEST_UNKNOWN, or ERR_TAG_UNKNOWN by tag. Any tx. */
+/* One statement each. Expected errors: ERR_MANIFEST_UNKNOWN, or ERR_TAG_UNKNOWN by tag. Any tx.
+ *   tag_out   the tag itself, as tag_get gives it; may be NULL */
 bool manifest_get(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                   struct manifest **out, struct err *err) MUST_USE;
-bool manifest_get_by_tag(struct db_tx *tx, int64_t repository_id, const struct tag_name *tag,
-                         struct manifest **out, struct err *err) MUST_USE;
+bool manifest_get_by_tag(struct db_tx *tx, int64_t repository_id, const struct tag_name *name,
+                         struct tag *tag_out, struct manifest **out, struct err *err) MUST_USE;
 /* The same without the content (HEAD, existence). */
 bool manifest_stat(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                    struct manifest_info *out, struct err *err) MUST_USE;
-bool manifest_stat_by_tag(struct db_tx *tx, int64_t repository_id, const struct tag_name *tag,
-                          struct manifest_info *out, struct err *err) MUST_USE;
+bool manifest_stat_by_tag(struct db_tx *tx, int64_t repository_id, const struct tag_name *name,
+                          struct tag *tag_out, struct manifest_info *out, struct err *err) MUST_USE;
 /* True in *out when the repository holds a manifest of this digest. False only on failure. */
 bool manifest_exists(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                      bool *out, struct err *err) MUST_USE;

@@ -57,7 +57,7 @@ static bool read_index(struct db_tx *tx, int64_t repository_id, const struct dig
     auto_manifest struct manifest *m = NULL;
     *out = NULL;
     referrer_fallback_tag(subject, &tag);
-    if (!manifest_stat_by_tag(tx, repository_id, &tag, &info, &why)) {
+    if (!manifest_stat_by_tag(tx, repository_id, &tag, NULL, &info, &why)) {
         return is_only(ERR_TAG_UNKNOWN, &why, err);
     }
     if (strcmp(info.media_type, INDEX_TYPE) != 0 || info.size > REFERRER_FALLBACK_BYTES_MAX) {

@@ -28,7 +28,8 @@
 
 #define MANIFEST_COLUMNS                                                                           \
     "m.digest, m.size, m.media_type, m.artifact_type, m.subject, m.created_us, m.pushed_by"
-#define TAG_COLUMNS "t.name, t.digest, m.size, t.updated_us, t.updated_by, t.updated_by_name"
+#define TAG_CHANGE "t.updated_us, t.updated_by, t.updated_by_name"
+#define TAG_COLUMNS "t.name, t.digest, m.size, " TAG_CHANGE
 #define TAG_JOIN                                                                                   \
     "FROM tag t JOIN manifest m ON m.repository_id = t.repository_id AND m.digest = t.digest "
 
@@ -317,11 +318,11 @@ const char *const sql_statements[SQL_COUNT] = {
     /* manifest: by (repository, digest), by (repository, subject) */
     [SQL_MANIFEST_GET] = "SELECT " MANIFEST_COLUMNS ", m.content FROM manifest m "
                          "WHERE m.repository_id = ?1 AND m.digest = ?2",
-    [SQL_MANIFEST_GET_BY_TAG] = "SELECT " MANIFEST_COLUMNS ", m.content " TAG_JOIN
+    [SQL_MANIFEST_GET_BY_TAG] = "SELECT " MANIFEST_COLUMNS ", " TAG_CHANGE ", m.content " TAG_JOIN
                                 "WHERE t.repository_id = ?1 AND t.name = ?2",
     [SQL_MANIFEST_STAT] = "SELECT " MANIFEST_COLUMNS " FROM manifest m "
                           "WHERE m.repository_id = ?1 AND m.digest = ?2",
-    [SQL_MANIFEST_STAT_BY_TAG] = "SELECT " MANIFEST_COLUMNS " " TAG_JOIN
+    [SQL_MANIFEST_STAT_BY_TAG] = "SELECT " MANIFEST_COLUMNS ", " TAG_CHANGE " " TAG_JOIN
                                  "WHERE t.repository_id = ?1 AND t.name = ?2",
     [SQL_MANIFEST_EXISTS] = "SELECT 1 FROM manifest WHERE repository_id = ?1 AND digest = ?2",
     [SQL_MANIFEST_SIZE] = "SELECT size FROM manifest WHERE repository_id = ?1 AND digest = ?2",

@@ -95,8 +95,9 @@ class Store:
         self.pushed = []
         return timed(self.pushes, work, count)
 
-    def delete(self):
-        """What the last push made."""
+    def delete(self, count):
+        self.push(count)
+
         def work():
             connection = self.pushes.connect()
             for name, digest in self.pushed:
@@ -133,7 +134,7 @@ def serving_rows(stores, seconds, pushes):
         row("catalog-member", "catalog of a member of one namespace", lambda s: s.reader, lambda s: s.catalog(0)),
         row("namespaces", "list of 100 namespaces", lambda s: s.api, lambda s: "/api/v1/namespaces?n=100"),
         Row("push", "small image pushed", "images/s", {s.name: (lambda s=s: s.push(pushes)) for s in stores}),
-        Row("delete", "manifest deleted", "deletes/s", {s.name: (lambda s=s: s.delete()) for s in stores}),
+        Row("delete", "manifest deleted", "deletes/s", {s.name: (lambda s=s: s.delete(pushes)) for s in stores}),
     ]
     return rows
 

@@ -321,20 +321,27 @@ static void a_tag_is_made_moved_and_removed(void **state)
     assert_int_equal(put_tag(w, "v1", &one, T0 + 1), TAG_UNCHANGED);
     assert_int_equal(put_tag(w, "v1", &two, T0 + 2), TAG_MOVED);
 
-    struct tag tag;
+    struct tag tag, tags[3]; /* alone, with the manifest, with what is known of it */
     auto_manifest struct manifest *m = NULL;
     struct manifest_info info;
     READ(w)
     {
-        OK(tag_get(tx, w->repo.id, &name, &tag, err));
-        OK(manifest_get_by_tag(tx, w->repo.id, &name, &m, err));
-        OK(manifest_stat_by_tag(tx, w->repo.id, &name, &info, err));
+        OK(tag_get(tx, w->repo.id, &name, &tags[0], err));
+        OK(manifest_get_by_tag(tx, w->repo.id, &name, &tags[1], &m, err));
+        OK(manifest_stat_by_tag(tx, w->repo.id, &name, &tags[2], &info, err));
     }
-    assert_true(digest_equal(&tag.digest, &two));
     assert_true(digest_equal(&m->info.digest, &two));
-    assert_int_equal(tag.size, m->info.size);
-    assert_int_equal(tag.updated_us, T0 + 2);
-    assert_string_equal(tag.updated_by_name, "alice@example.org");
+    assert_true(digest_equal(&info.digest, &two));
+    struct digest content;
+    hash_bytes(DIGEST_SHA256, manifest_content(m), &content);
+    assert_true(digest_equal(&content, &two));
+    for (int i = 0; i < 3; i++) {
+        assert_true(digest_equal(&tags[i].digest, &two));
+        assert_int_equal(tags[i].size, m->info.size);
+        assert_int_equal(tags[i].updated_us, T0 + 2);
+        assert_int_equal(tags[i].updated_by, w->alice.account_id);
+        assert_string_equal(tags[i].updated_by_name, "alice@example.org");
+    }
 
     struct manifest *gone = NULL;
     auto_tag_list struct tag_list history = {0};
@@ -343,7 +350,7 @@ static void a_tag_is_made_moved_and_removed(void **state)
         OK(tag_delete(tx, w->repo.id, &name, &w->alice, T0 + 3, err));
         FAILS(ERR_TAG_UNKNOWN, tag_delete(tx, w->repo.id, &name, &w->alice, T0 + 4, err));
         FAILS(ERR_TAG_UNKNOWN, tag_get(tx, w->repo.id, &name, &tag, err));
-        FAILS(ERR_TAG_UNKNOWN, manifest_get_by_tag(tx, w->repo.id, &name, &gone, err));
+        FAILS(ERR_TAG_UNKNOWN, manifest_get_by_tag(tx, w->repo.id, &name, NULL, &gone, err));
         OK(tag_history(tx, w->repo.id, &name, 10, &history, err));
         OK(manifest_stat(tx, w->repo.id, &two, &info, err)); /* the manifest stays */
     }
