@@ -90,12 +90,14 @@ static bool namespaces_page(struct check *c, struct db_tx *tx, bool *more_out, s
         char name[REPO_NAME_MAX + 1];
         int64_t used = 0;
         int64_t reserved = 0;
+        int64_t shown = 0;
         c->after = db_col_int(q, 0);
         row_text(q, 1, name, sizeof(name));
         c->report->namespaces++;
         *more_out = true;
         if (!sum_of(tx, SQL_CHECK_USED, c->after, &used, err) ||
-            !sum_of(tx, SQL_CHECK_RESERVED, c->after, &reserved, err)) {
+            !sum_of(tx, SQL_CHECK_RESERVED, c->after, &reserved, err) ||
+            !sum_of(tx, SQL_CHECK_SHOWN, c->after, &shown, err)) {
             return false;
         }
         if (used != db_col_int(q, 2)) {
@@ -106,6 +108,11 @@ static bool namespaces_page(struct check *c, struct db_tx *tx, bool *more_out, s
             check_tell(c, CHECK_USAGE, "namespace", name,
                        "%lld bytes are counted for unfinished uploads, they have reserved %lld",
                        (long long)db_col_int(q, 3), (long long)reserved);
+        }
+        if (shown != db_col_int(q, 4)) {
+            check_tell(c, CHECK_USAGE, "namespace", name,
+                       "%lld repositories are counted, %lld hold a manifest",
+                       (long long)db_col_int(q, 4), (long long)shown);
         }
     }
     return result != DB_FAILED;

@@ -318,14 +318,6 @@ static bool insert_manifest(struct db_tx *tx, int64_t repository_id, const struc
     return db_run(q, err);
 }
 
-static bool count_manifest(struct db_tx *tx, int64_t repository_id, int64_t change, struct err *err)
-{
-    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_REPOSITORY_COUNT_MANIFEST);
-    db_bind_int(q, 1, repository_id);
-    db_bind_int(q, 2, change);
-    return db_run(q, err);
-}
-
 /* A child or subject that comes after what names it changes what a gate view reaches. */
 static bool is_named(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                      bool *out, struct err *err)
@@ -388,7 +380,7 @@ bool manifest_put(struct db_tx *tx, int64_t repository_id, const struct manifest
     return insert_manifest(tx, repository_id, put, actor, now_us, err) &&
            insert_edges(tx, repository_id, put, err) &&
            repository_charge(tx, repository_id, (int64_t)put->bytes.n, err) &&
-           count_manifest(tx, repository_id, 1, err) &&
+           repository_count_manifests(tx, repository_id, 1, err) &&
            bump_when_named(tx, repository_id, &put->digest, err);
 }
 
@@ -457,7 +449,7 @@ bool manifest_delete(struct db_tx *tx, int64_t repository_id, const struct diges
         }
     }
     return repository_charge(tx, repository_id, -info.size, err) &&
-           count_manifest(tx, repository_id, -1, err) &&
+           repository_count_manifests(tx, repository_id, -1, err) &&
            repository_may_be_empty(tx, repository_id, now_us + REPOSITORY_IDLE_US, err) &&
            repository_gate_bump(tx, repository_id, err);
 }

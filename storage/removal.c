@@ -38,7 +38,8 @@ static bool mark(struct db_tx *tx, enum sql statement, int64_t id, int64_t now_u
 bool repository_remove(struct db_tx *tx, int64_t repository_id, const struct actor *actor,
                        int64_t now_us, struct err *err)
 {
-    return mark(tx, SQL_REPOSITORY_MARK_DELETED, repository_id, now_us, ERR_NAME_UNKNOWN, err) &&
+    return repository_count_deleted(tx, repository_id, err) &&
+           mark(tx, SQL_REPOSITORY_MARK_DELETED, repository_id, now_us, ERR_NAME_UNKNOWN, err) &&
            put_removal(tx, REMOVAL_REPOSITORY, repository_id, true, actor, now_us, err);
 }
 
@@ -181,14 +182,6 @@ static bool by_digest(struct db_tx *tx, enum sql statement, int64_t repository_i
     return db_run(q, err);
 }
 
-static bool count_out(struct db_tx *tx, int64_t repository_id, int64_t manifests, struct err *err)
-{
-    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_REPOSITORY_COUNT_MANIFEST);
-    db_bind_int(q, 1, repository_id);
-    db_bind_int(q, 2, -manifests);
-    return db_run(q, err);
-}
-
 /* Their blobs are not condemned one by one: all memberships go next. */
 static bool remove_manifests(struct db_tx *tx, struct page *page, struct err *err)
 {
@@ -204,7 +197,7 @@ static bool remove_manifests(struct db_tx *tx, struct page *page, struct err *er
     }
     page->removed += (int)rows.count;
     return ok && repository_charge(tx, page->id, -bytes, err) &&
-           count_out(tx, page->id, (int64_t)rows.count, err);
+           repository_count_manifests(tx, page->id, -(int64_t)rows.count, err);
 }
 
 static bool remove_memberships(struct db_tx *tx, struct page *page, struct err *err)

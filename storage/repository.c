@@ -181,6 +181,45 @@ bool repository_has_trust(struct db_tx *tx, int64_t repository_id, bool *out, st
     return done;
 }
 
+/* The namespace is 0 when it does not count the repository, since it is deleted. */
+static bool change_counts(struct db_tx *tx, int64_t repository_id, int64_t change,
+                          int64_t *now_out, int64_t *namespace_out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_REPOSITORY_COUNT_MANIFEST);
+    db_bind_int(q, 1, repository_id);
+    db_bind_int(q, 2, change);
+    if (!row_int(q, now_out, err)) {
+        return false;
+    }
+    *namespace_out = db_col_int(q, 2) == 0 ? db_col_int(q, 1) : 0;
+    return true;
+}
+
+bool repository_count_deleted(struct db_tx *tx, int64_t repository_id, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_REPOSITORY_COUNT_HIDDEN);
+    db_bind_int(q, 1, repository_id);
+    return db_run(q, err);
+}
+
+bool repository_count_manifests(struct db_tx *tx, int64_t repository_id, int64_t change,
+                                struct err *err)
+{
+    int64_t now = 0;
+    int64_t namespace_id = 0;
+    if (!change_counts(tx, repository_id, change, &now, &namespace_id, err)) {
+        return false;
+    }
+    int64_t appeared = (now > 0) - (now - change > 0);
+    if (appeared == 0 || namespace_id == 0) {
+        return true;
+    }
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_REPOSITORY_COUNT_SHOWN);
+    db_bind_int(q, 1, namespace_id);
+    db_bind_int(q, 2, appeared);
+    return db_run(q, err);
+}
+
 static void read_item(struct db_stmt *q, void *item)
 {
     read_row(q, item);

@@ -7,7 +7,10 @@
  *   3. A row that may hold nothing is queued to be looked at, and collected when it does
  *      (repository_idle.h).
  *   4. gate_generation as read here changes with every bump of the repository, of its namespace or
- *      of the instance, and never takes a value twice. */
+ *      of the instance, and never takes a value twice.
+ *   5. manifest_count is the number of manifests in the repository, repository_count of a namespace
+ *      the number of its repositories that hold one and are not deleted; kept by the transaction
+ *      that changes them. */
 #ifndef STORAGE_REPOSITORY_H
 #define STORAGE_REPOSITORY_H
 
@@ -64,6 +67,16 @@ bool repository_has_trust(struct db_tx *tx, int64_t repository_id, bool *out,
  * ERR_QUOTA. Writer; called by the nouns that store bytes. */
 bool repository_charge(struct db_tx *tx, int64_t repository_id, int64_t bytes,
                        struct err *err) MUST_USE;
+
+/* `change` manifests more (or with a negative number fewer) are in the repository; with the first
+ * and the last of them the namespace's count of repositories changes (invariant 5). Writer; called
+ * by the nouns that store and remove manifests. */
+bool repository_count_manifests(struct db_tx *tx, int64_t repository_id, int64_t change,
+                                struct err *err) MUST_USE;
+
+/* The repository is about to be marked as deleted: its namespace counts it no more. Writer; for
+ * removal.c. */
+bool repository_count_deleted(struct db_tx *tx, int64_t repository_id, struct err *err) MUST_USE;
 
 /* Whose eyes a list is for. Zero = anonymous. */
 struct reader {

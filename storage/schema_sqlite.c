@@ -444,7 +444,16 @@ static const char removal_format[] =
     /* what an earlier version left */
     "INSERT INTO repository_idle SELECT id, 0 FROM repository WHERE manifest_count = 0;";
 
+/* A list of namespaces says how many repositories each has: counted by what changes it, not when
+ * somebody asks. */
+static const char repository_counts[] =
+    "ALTER TABLE namespace ADD COLUMN repository_count INTEGER NOT NULL DEFAULT 0 "
+    "CHECK (repository_count >= 0);"
+    "UPDATE namespace SET repository_count = (SELECT COUNT(*) FROM repository r "
+    "WHERE r.namespace_id = namespace.id AND r.manifest_count > 0 "
+    "AND r.deleted_us = 0);";
+
 const char *const schema_migrations[] = {first_format, referrers_by_type, upload_reservations,
-                                         tag_rules,
-                                         scrub_format,  removal_format};
+                                         tag_rules,    scrub_format,      removal_format,
+                                         repository_counts};
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

@@ -6,14 +6,11 @@
 #define NAMESPACE_COLUMNS                                                                          \
     "n.id, n.name, n.visibility, n.incarnation, n.quota_bytes, n.used_bytes, "         \
     "n.reserved_bytes, n.created_us"
-#define NAMESPACE_REPOSITORIES                                                                     \
-    "(SELECT COUNT(*) FROM repository r WHERE r.namespace_id = n.id AND r.manifest_count > 0 "   \
-    "AND r.deleted_us = 0)"
 
 /* ?1 whose role */
 #define NAMESPACE_ITEM                                                                             \
-    NAMESPACE_COLUMNS ", COALESCE(m.role, 0), COALESCE(m.signer, 0), " NAMESPACE_REPOSITORIES      \
-    " FROM namespace n LEFT JOIN membership m ON m.namespace_id = n.id AND m.account_id = ?1 "
+    NAMESPACE_COLUMNS ", COALESCE(m.role, 0), COALESCE(m.signer, 0), n.repository_count "          \
+    "FROM namespace n LEFT JOIN membership m ON m.namespace_id = n.id AND m.account_id = ?1 "
 
 /* The sum moves with each of the three and never comes back. */
 #define GATE_GENERATION                                                                            \
@@ -95,8 +92,8 @@ const char *const sql_statements[SQL_COUNT] = {
     [SQL_NAMESPACE_LIST_ALL] =
         "SELECT " NAMESPACE_ITEM "WHERE n.name > ?2 AND n.deleted_us = 0 ORDER BY n.name LIMIT ?3",
     [SQL_NAMESPACE_LIST_MEMBER] =
-        "SELECT " NAMESPACE_COLUMNS ", m.role, m.signer, " NAMESPACE_REPOSITORIES
-        " FROM membership m JOIN namespace n ON n.id = m.namespace_id "
+        "SELECT " NAMESPACE_COLUMNS ", m.role, m.signer, n.repository_count "
+        "FROM membership m JOIN namespace n ON n.id = m.namespace_id "
         "WHERE m.account_id = ?1 AND n.name > ?2 AND n.deleted_us = 0 ORDER BY n.name LIMIT ?3",
 
     /* membership: primary key (namespace, account) */
@@ -160,7 +157,13 @@ const char *const sql_statements[SQL_COUNT] = {
         "WHERE id = (SELECT namespace_id FROM repository WHERE id = ?1) "
         "AND (quota_bytes = 0 OR ?2 <= 0 OR used_bytes + reserved_bytes + ?2 <= quota_bytes)",
     [SQL_REPOSITORY_COUNT_MANIFEST] =
-        "UPDATE repository SET manifest_count = manifest_count + ?2 WHERE id = ?1",
+        "UPDATE repository SET manifest_count = manifest_count + ?2 WHERE id = ?1 "
+        "RETURNING manifest_count, namespace_id, deleted_us",
+    [SQL_REPOSITORY_COUNT_HIDDEN] =
+        "UPDATE namespace SET repository_count = repository_count - 1 WHERE id = (SELECT "
+        "namespace_id FROM repository WHERE id = ?1 AND manifest_count > 0 AND deleted_us = 0)",
+    [SQL_REPOSITORY_COUNT_SHOWN] =
+        "UPDATE namespace SET repository_count = repository_count + ?2 WHERE id = ?1",
     [SQL_REPOSITORY_GATE_BUMP] =
         "UPDATE repository SET gate_generation = gate_generation + 1 WHERE id = ?1",
     [SQL_REPOSITORY_GATE_BUMP_NAMESPACE] =
@@ -686,7 +689,8 @@ const char *const sql_statements[SQL_COUNT] = {
 
     /* check: a page of everything by its key, with what should be */
     [SQL_CHECK_NAMESPACES] =
-        "SELECT id, name, used_bytes, reserved_bytes FROM namespace WHERE id > ?1 ORDER BY id LIMIT ?2",
+        "SELECT id, name, used_bytes, reserved_bytes, repository_count FROM namespace WHERE id > ?1 "
+        "ORDER BY id LIMIT ?2",
     [SQL_CHECK_USED] =
         "SELECT COALESCE((SELECT SUM(b.size) FROM repository r CROSS JOIN repository_blob k "
         "CROSS JOIN blob b WHERE r.namespace_id = ?1 AND k.repository_id = r.id AND "
@@ -695,6 +699,8 @@ const char *const sql_statements[SQL_COUNT] = {
     [SQL_CHECK_RESERVED] =
         "SELECT COALESCE(SUM(u.reserved_bytes), 0) FROM repository r CROSS JOIN upload u "
         "WHERE r.namespace_id = ?1 AND u.repository_id = r.id",
+    [SQL_CHECK_SHOWN] = "SELECT COUNT(*) FROM repository r WHERE r.namespace_id = ?1 "
+                        "AND r.manifest_count > 0 AND r.deleted_us = 0",
     [SQL_CHECK_REPOSITORIES] =
         "SELECT r.id, r.name, r.manifest_count, (SELECT COUNT(*) FROM manifest m WHERE "
         "m.repository_id = r.id) FROM repository r WHERE r.id > ?1 ORDER BY r.id LIMIT ?2",

@@ -3,6 +3,8 @@
  *
  * Answers 200 with the bytes of FILE, on 127.0.0.1, with TLS when there is a certificate. Serves
  * until it is stopped by a signal. Exit status 1 when it could not start, 2 on usage. */
+#include "base/slice.h"
+
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <stdbool.h>
@@ -60,11 +62,11 @@ int main(int argc, char **argv)
         return usage();
     }
     bool tls = argc == 5;
-    int port = atoi(argv[1]);
+    int64_t port = 0;
     char *text = read_file(argv[2], &n);
     char *certificate = tls ? read_file(argv[3], &ignored) : NULL;
     char *key = tls ? read_file(argv[4], &ignored) : NULL;
-    if (port < 1 || port > 65535 || text == NULL || (tls && (certificate == NULL || key == NULL))) {
+    if (!slice_to_int64(slice_str(argv[1]), &port) || port < 1 || port > 65535 || text == NULL || (tls && (certificate == NULL || key == NULL))) {
         return usage();
     }
     struct MHD_Response *response =
@@ -85,7 +87,7 @@ int main(int argc, char **argv)
         (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
         MHD_OPTION_ARRAY, tls ? with_tls : plain, MHD_OPTION_END);
     if (daemon == NULL) {
-        (void)fprintf(stderr, "constant: cannot listen on 127.0.0.1:%d\n", port);
+        (void)fprintf(stderr, "constant: cannot listen on 127.0.0.1:%s\n", argv[1]);
         return 1;
     }
     for (;;) {

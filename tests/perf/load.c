@@ -232,8 +232,11 @@ static bool read_head(struct run *run, struct connection *c)
 {
     struct slice head = {c->head, c->head_n};
     int64_t length = 0;
+    int64_t status = 0;
     struct slice text = header(head, "Content-Length");
-    c->status = c->head_n > 12 ? atoi(c->head + 9) : 0;
+    /* HTTP/1.1 200 … */
+    bool ok = c->head_n > 12 && slice_to_int64((struct slice){c->head + 9, 3}, &status);
+    c->status = ok ? (int)status : 0;
     c->ends = slice_is_nocase(header(head, "Connection"), "close");
     bool bodyless = strcmp(run->options->method, "HEAD") == 0 || c->status == 204 || c->status == 304;
     if (!bodyless && slice_is_nocase(header(head, "Transfer-Encoding"), "chunked")) {

@@ -72,6 +72,7 @@ static void a_fault_in_the_index_is_found(void **state)
 {
     static const struct fault faults[] = {
         {"UPDATE namespace SET used_bytes = used_bytes + 1", "are counted"},
+        {"UPDATE namespace SET repository_count = 9", "9 repositories are counted, 1 hold a"},
         {"UPDATE namespace SET reserved_bytes = 5", "they have reserved 0"},
         {"UPDATE repository SET manifest_count = 7", "7 manifests are counted, 1 are there"},
         {"UPDATE manifest SET content = zeroblob(size)", "its bytes do not have that digest"},

@@ -238,6 +238,43 @@ static void counts_follow(void **state)
 
 /* --- the gate's generation -------------------------------------------------------------------- */
 
+static int64_t repositories_of_alice(struct world *w)
+{
+    auto_namespace_list struct namespace_list list = {0};
+    READ(w)
+    {
+        OK(namespace_list(tx, w->alice.account_id, false, SLICE_LIT(""), 10, &list, err));
+    }
+    assert_int_equal(list.count, 1);
+    return list.items[0].repositories;
+}
+
+static void delete_manifest(struct world *w, const struct digest *digest)
+{
+    WRITE(w)
+    {
+        OK(manifest_delete(tx, w->repo.id, digest, &w->alice, KEEP, T0, err));
+    }
+}
+
+static void a_repository_counts_from_its_first_manifest_to_its_last(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(repositories_of_alice(w), 0); /* the row alone is no repository */
+    struct digest one = push_image(w, "{}", "one");
+    assert_int_equal(repositories_of_alice(w), 1);
+    struct digest two = push_image(w, "{}", "two");
+    assert_int_equal(repositories_of_alice(w), 1);
+    struct digest again = push_image(w, "{}", "two");
+    assert_true(digest_equal(&two, &again));
+    delete_manifest(w, &one);
+    assert_int_equal(repositories_of_alice(w), 1);
+    delete_manifest(w, &two);
+    assert_int_equal(repositories_of_alice(w), 0);
+    (void)push_image(w, "{}", "one");
+    assert_int_equal(repositories_of_alice(w), 1);
+}
+
 static void a_push_that_nobody_waited_for_moves_no_view(void **state)
 {
     struct world *w = *state;
@@ -512,6 +549,7 @@ int main(void)
         cmocka_unit_test(a_descriptor_has_the_size_of_what_is_here),
         WORLD_TEST(an_index_has_the_size_of_its_children),
         WORLD_TEST(counts_follow),
+        WORLD_TEST(a_repository_counts_from_its_first_manifest_to_its_last),
         WORLD_TEST(a_push_that_nobody_waited_for_moves_no_view),
         WORLD_TEST(a_child_that_comes_late_moves_it),
         WORLD_TEST(a_signed_target_that_comes_late_moves_it),
