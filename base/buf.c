@@ -160,10 +160,26 @@ static void json_ascii(struct buf *b, char c)
     }
 }
 
+/* How many bytes from the first on stand for themselves. */
+static size_t json_plain(struct slice s)
+{
+    size_t n = 0;
+    while (n < s.n && s.p[n] >= 0x20 && s.p[n] < 0x7F && s.p[n] != '"' && s.p[n] != '\\') {
+        n++;
+    }
+    return n;
+}
+
 void buf_json_string(struct buf *b, struct slice s)
 {
     buf_char(b, '"');
     while (s.n) {
+        size_t plain = json_plain(s);
+        if (plain > 0) {
+            buf_put(b, s.p, plain);
+            s = slice_from(s, plain);
+            continue;
+        }
         size_t n = utf8_unit(s);
         if (n == 0) {
             buf_str(b, "\xEF\xBF\xBD"); /* U+FFFD, one per ill-formed byte */

@@ -34,15 +34,23 @@ static void write_tag(struct listing *l, const struct tag_name *name)
     l->count++;
 }
 
+/* The gate asks what a tag points to; a client of tags/list does not. */
+static bool read_tags(const struct listing *l, struct tag_list *out, struct err *err)
+{
+    struct slice after = buf_slice_of(&l->page.last);
+    return l->filtered
+               ? tag_list(l->tx, l->repo->id, after, registry_looks(&l->page), out, err)
+               : tag_list_names(l->tx, l->repo->id, after, l->page.max, out, err);
+}
+
 /* Reads once what the client asked for, or what may be looked at to find it, and writes what is listed of it. */
 static bool write_tags(struct listing *l, struct err *err)
 {
     auto_tag_list struct tag_list tags = {0};
-    int looks = l->filtered ? registry_looks(&l->page) : l->page.max;
     if (l->page.max == 0) {
         return true;
     }
-    if (!tag_list(l->tx, l->repo->id, buf_slice_of(&l->page.last), looks, &tags, err)) {
+    if (!read_tags(l, &tags, err)) {
         return false;
     }
     size_t i = 0;

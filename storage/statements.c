@@ -370,6 +370,8 @@ const char *const sql_statements[SQL_COUNT] = {
     [SQL_TAG_DELETE_OF_MANIFEST] = "DELETE FROM tag WHERE repository_id = ?1 AND digest = ?2",
     [SQL_TAG_LIST] = "SELECT " TAG_COLUMNS " " TAG_JOIN
                      "WHERE t.repository_id = ?1 AND t.name > ?2 ORDER BY t.name LIMIT ?3",
+    [SQL_TAG_LIST_NAMES] = "SELECT t.name FROM tag t WHERE t.repository_id = ?1 AND t.name > ?2 "
+                           "ORDER BY t.name LIMIT ?3",
     [SQL_TAG_LIST_OF_MANIFEST] = "SELECT " TAG_COLUMNS " " TAG_JOIN
                                  "WHERE t.repository_id = ?1 AND t.digest = ?2 "
                                  "ORDER BY t.name LIMIT ?3",

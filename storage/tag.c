@@ -124,18 +124,25 @@ bool tag_delete(struct db_tx *tx, int64_t repository_id, const struct tag_name *
 }
 
 /* A row of a list. */
-static void read_item(struct db_stmt *q, void *out)
+static void read_name(struct db_stmt *q, void *out)
 {
     struct tag_item *item = out;
     row_text(q, 0, item->name.text, sizeof(item->name.text));
     item->name.n = (uint8_t)strlen(item->name.text);
+}
+
+static void read_item(struct db_stmt *q, void *out)
+{
+    struct tag_item *item = out;
+    read_name(q, item);
     read_tag(q, &item->tag);
 }
 
-static bool read_page(struct db_stmt *q, int max, struct tag_list *out, struct err *err)
+static bool read_page(struct db_stmt *q, int max, row_fn read, struct tag_list *out,
+                      struct err *err)
 {
     struct row_page page;
-    bool ok = row_page(q, max, sizeof(*out->items), read_item, &page, err);
+    bool ok = row_page(q, max, sizeof(*out->items), read, &page, err);
     *out = (struct tag_list){page.items, page.count, page.more};
     if (!ok) {
         tag_list_dispose(out);
@@ -143,14 +150,28 @@ static bool read_page(struct db_stmt *q, int max, struct tag_list *out, struct e
     return ok;
 }
 
-bool tag_list(struct db_tx *tx, int64_t repository_id, struct slice last, int max,
-              struct tag_list *out, struct err *err)
+static struct db_stmt *page_after(struct db_tx *tx, enum sql statement, int64_t repository_id,
+                                  struct slice last, int max)
 {
-    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_TAG_LIST);
+    struct db_stmt *q = db_stmt(tx, (int)statement);
     db_bind_int(q, 1, repository_id);
     db_bind_text(q, 2, last);
     db_bind_int(q, 3, (int64_t)max + 1);
-    return read_page(q, max, out, err);
+    return q;
+}
+
+bool tag_list(struct db_tx *tx, int64_t repository_id, struct slice last, int max,
+              struct tag_list *out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = page_after(tx, SQL_TAG_LIST, repository_id, last, max);
+    return read_page(q, max, read_item, out, err);
+}
+
+bool tag_list_names(struct db_tx *tx, int64_t repository_id, struct slice last, int max,
+                    struct tag_list *out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = page_after(tx, SQL_TAG_LIST_NAMES, repository_id, last, max);
+    return read_page(q, max, read_name, out, err);
 }
 
 bool tag_list_of_manifest(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
@@ -160,7 +181,7 @@ bool tag_list_of_manifest(struct db_tx *tx, int64_t repository_id, const struct 
     db_bind_int(q, 1, repository_id);
     db_bind_digest(q, 2, digest);
     db_bind_int(q, 3, (int64_t)max + 1);
-    return read_page(q, max, out, err);
+    return read_page(q, max, read_item, out, err);
 }
 
 bool tag_history(struct db_tx *tx, int64_t repository_id, const struct tag_name *name, int max,
@@ -170,7 +191,7 @@ bool tag_history(struct db_tx *tx, int64_t repository_id, const struct tag_name 
     db_bind_int(q, 1, repository_id);
     db_bind_text(q, 2, tag_name_slice(name));
     db_bind_int(q, 3, (int64_t)max + 1);
-    return read_page(q, max, out, err);
+    return read_page(q, max, read_item, out, err);
 }
 
 void tag_list_dispose(struct tag_list *list)

@@ -52,6 +52,9 @@ struct tag_list {
  * Any tx. */
 bool tag_list(struct db_tx *tx, int64_t repository_id, struct slice last, int max,
               struct tag_list *out, struct err *err) MUST_USE;
+/* The same with the names alone: item.tag is zero. Costs a third. */
+bool tag_list_names(struct db_tx *tx, int64_t repository_id, struct slice last, int max,
+                    struct tag_list *out, struct err *err) MUST_USE;
 /* The tags that point to a manifest, by name, at most `max`. Any tx. */
 bool tag_list_of_manifest(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                           int max, struct tag_list *out, struct err *err) MUST_USE;

@@ -12,12 +12,15 @@ import pathlib
 import random
 import re
 import subprocess
+import sys
 import tempfile
 
-import contest
-from contest import Measured, Row, SmallImage, load, timed
-from support.process import run
-from support.server import build_folder
+sys.dont_write_bytecode = True
+
+import contest  # noqa: E402
+from contest import Measured, Row, SmallImage, load, timed  # noqa: E402
+from support.process import run  # noqa: E402
+from support.server import build_folder  # noqa: E402
 
 PAGE = 100
 MANY = "s000/many"

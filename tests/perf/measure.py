@@ -13,12 +13,15 @@ import argparse
 import concurrent.futures
 import os
 import pathlib
+import sys
 import tempfile
 
-import contest
-from contest import Measured, Row, SmallImage, load, sha256, timed
-from support.notary import Notary
-from support.wire import basic
+sys.dont_write_bytecode = True
+
+import contest  # noqa: E402
+from contest import Measured, Row, SmallImage, load, sha256, timed  # noqa: E402
+from support.notary import Notary  # noqa: E402
+from support.wire import basic  # noqa: E402
 
 HOUSE, APP = "perf", "perf/app"
 

@@ -424,11 +424,13 @@ static void tags_are_listed_by_bytes(void **state)
     }
     auto_tag_list struct tag_list all = {0};
     auto_tag_list struct tag_list page = {0};
+    auto_tag_list struct tag_list alone = {0};
     auto_tag_list struct tag_list of = {0};
     READ(w)
     {
         OK(tag_list(tx, w->repo.id, SLICE_LIT(""), 100, &all, err));
         OK(tag_list(tx, w->repo.id, SLICE_LIT("Z"), 2, &page, err));
+        OK(tag_list_names(tx, w->repo.id, SLICE_LIT("Z"), 2, &alone, err));
         OK(tag_list_of_manifest(tx, w->repo.id, &one, 3, &of, err));
     }
     static const char *const sorted[] = {"1.0", "A", "Z", "_x", "a", "a-b", "b"};
@@ -439,6 +441,12 @@ static void tags_are_listed_by_bytes(void **state)
     assert_int_equal(page.count, 2);
     assert_true(page.more);
     assert_string_equal(page.items[0].name.text, "_x");
+    assert_true(digest_equal(&page.items[0].tag.digest, &one));
+    assert_int_equal(alone.count, 2);
+    assert_true(alone.more);
+    assert_string_equal(alone.items[0].name.text, "_x");
+    assert_string_equal(alone.items[1].name.text, "a");
+    assert_int_equal(alone.items[1].name.n, 1);
     assert_int_equal(of.count, 3);
     assert_true(of.more);
 }
