@@ -17,7 +17,10 @@
 #include <sys/un.h>
 
 #define BACKLOG 4096            /* a full one drops newcomers, who come again seconds later */
-#define CONNECTION_MEMORY 65536 /* held by every open connection until it closes */
+/* Held by every open connection until it closes, and zeroed by the library for every request. Half of
+ * it would save a small answer a tenth of its time, but does not hold a head of
+ * limits.request_head bytes in many lines. */
+#define CONNECTION_MEMORY 65536
 #define CONTROL_CONNECTIONS 64
 
 enum listener_kind { LISTENER_PLAIN, LISTENER_TLS, LISTENER_CONTROL };

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define TEXT_MAX 65536
-#define CONNECTION_MEMORY 65536
+#define CONNECTION_MEMORY 65536 /* as server/listener.c */
 #define CONNECTIONS 4096
 
 static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, const char *url,

@@ -58,6 +58,8 @@ class Field:
             self.fill(who)
         self.sign()
         self.check()
+        for who in (self.ours, self.registry):
+            who.forget_peak()
 
     def everybody(self):
         return self.ours, self.registry, self.nginx, self.ceiling
@@ -212,7 +214,7 @@ def resource_rows(f, rounds):
     """Not A B A B: each is a state of the server, not a race."""
     one = lambda value: (lambda: Measured(value))  # noqa: E731
     tag = f"/v2/{APP}/manifests/v1"
-    rows = [Row("memory-peak", "memory, peak of the run", "MiB", {w.name: one(w.memory("VmHWM")) for w in (f.ours, f.registry)})]
+    rows = []
     for scheme in ("http", "https"):
         rows.append(Row(f"memory-connection-{scheme}", f"memory of an idle connection, {scheme}", "KiB",
                         {w.name: one(contest.memory_of_connections(w, f.sizes.idle, tag, scheme)) for w in (f.ours, f.registry)}))
@@ -226,9 +228,8 @@ def resource_rows(f, rounds):
     return rows
 
 
-def idle_rows(f):
-    one = lambda value: (lambda: Measured(value))  # noqa: E731
-    return [Row("memory-idle", "memory, filled and idle", "MiB", {w.name: one(w.memory()) for w in (f.ours, f.registry)})]
+def memory_row(f, key, text, which="VmRSS"):
+    return Row(key, text, "MiB", {w.name: (lambda w=w: Measured(w.memory(which))) for w in (f.ours, f.registry)})
 
 
 def main():
@@ -248,7 +249,10 @@ def main():
         try:
             f = Field(pathlib.Path(top), Sizes(options.quick))
             rows = []
-            for made in (idle_rows(f), small_rows(f, seconds), list_rows(f, seconds), large_rows(f, seconds), push_rows(f)):
+            for made in ([memory_row(f, "memory-filled", "memory, after filling")], small_rows(f, seconds),
+                         [memory_row(f, "memory-busy", f"memory, peak until now ({f.sizes.connections} busy connections)", "VmHWM")],
+                         list_rows(f, seconds), large_rows(f, seconds), push_rows(f),
+                         [memory_row(f, "memory-peak", "memory, peak of the run", "VmHWM")]):
                 rows += contest.measure(made, rounds, options.only, contest.tell)
             rows += contest.measure(resource_rows(f, rounds), 1, options.only, contest.tell)
         finally:

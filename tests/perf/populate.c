@@ -120,7 +120,7 @@ static bool make_namespaces(struct db_tx *tx, void *arg, struct err *err)
 {
     const struct job *job = arg;
     for (int i = 0; i < NAMESPACES; i++) {
-        char text[16];
+        char text[32];
         struct namespace_name name;
         (void)snprintf(text, sizeof(text), "s%03d", i);
         if (!namespace_name_parse(slice_str(text), &name, err) ||
@@ -162,7 +162,7 @@ static bool put_tags(const struct job *job, struct db_tx *tx, int64_t repository
 {
     for (int64_t i = from; i < to; i++) {
         const struct manifest_put *put = &job->images[i / TAGS_PER_MANIFEST].put;
-        char text[16];
+        char text[32];
         struct tag_name tag;
         (void)snprintf(text, sizeof(text), "t%08lld", (long long)i);
         if (!tag_name_parse(slice_str(text), &tag, err) ||
