@@ -724,17 +724,9 @@ static bool make_private(const char *path, struct err *err)
     return true;
 }
 
-/* The engine's count of the memory in use is behind one lock that every allocation of every thread takes: a third of a
- * read's time when two threads read. Nobody asks for the number. Once in a process, before the first connection. */
-static void forgo_memory_statistics(void)
-{
-    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* refused when the engine is running already: set before */
-}
-
 bool db_open(const struct db_options *options, struct db **out, struct err *err)
 {
     *out = NULL;
-    forgo_memory_statistics();
     if (!sqlite3_threadsafe()) {
         BUG("the database engine was built without threads");
     }
