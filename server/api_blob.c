@@ -91,10 +91,11 @@ static void blob_headers(const struct request *rq, struct reply *reply, const st
 
 /* The whole file or none: a file that is cut would end an answer in the middle. It is not marked
  * here; the scrubber looks at it next. */
-static int open_blob(const struct request *rq, const struct blob *blob, struct err *err)
+static int open_blob(const struct request *rq, struct db_tx *tx, const struct blob *blob,
+                     struct err *err)
 {
     struct stat st;
-    auto_fd int fd = blob_open(rq->app->store, &rq->digest, err);
+    auto_fd int fd = blob_open(rq->app->store, tx, &rq->digest, err);
     if (fd < 0 && err->code == ERR_BLOB_UNKNOWN) { /* or collected in this moment */
         scrubber_suspect(rq->app->scrubber, &rq->digest);
         return -1;
@@ -111,8 +112,8 @@ static int open_blob(const struct request *rq, const struct blob *blob, struct e
     return take_fd(&fd);
 }
 
-static void send_blob(const struct request *rq, struct reply *reply, const struct blob *blob,
-                      const struct decision *d)
+static void send_blob(const struct request *rq, struct db_tx *tx, struct reply *reply,
+                      const struct blob *blob, const struct decision *d)
 {
     int64_t first = 0;
     int64_t length = blob->size;
@@ -124,7 +125,7 @@ static void send_blob(const struct request *rq, struct reply *reply, const struc
         reply_error(reply, &err);
         return reply_header(reply, "Content-Range", "bytes */%lld", (long long)blob->size);
     }
-    auto_fd int fd = open_blob(rq, blob, &err);
+    auto_fd int fd = open_blob(rq, tx, blob, &err);
     if (fd < 0) {
         return reply_error(reply, &err);
     }
@@ -167,8 +168,7 @@ void api_blob_get(struct request *rq, struct reply *reply)
     if (!blob_get(tx, repo.id, &rq->digest, &blob, &err)) {
         return reply_error(reply, &err);
     }
-    if (should_keep(rq, &blob) && may_push(rq, tx) &&
-        !keep_for_push(rq, &tx, repo.id, &blob)) {
+    if (should_keep(rq, &blob) && may_push(rq, tx) && !keep_for_push(rq, &tx, repo.id, &blob)) {
         return;
     }
     if (soon_collected(rq, &blob)) {
@@ -179,7 +179,7 @@ void api_blob_get(struct request *rq, struct reply *reply)
         reply_head(reply, 304, NULL, blob.size);
         return blob_headers(rq, reply, &d);
     }
-    send_blob(rq, reply, &blob, &d);
+    send_blob(rq, tx, reply, &blob, &d);
 }
 
 static bool delete_transaction(struct db_tx *tx, void *arg, struct err *err)

@@ -95,6 +95,7 @@ static bool post_open(struct request *rq, struct reply *refusal, struct err *err
         upload_close(upload);
         return false;
     }
+    upload_bring_rest(upload);
     rq->stream = upload;
     return true;
 }
@@ -271,6 +272,9 @@ static bool append_open(struct request *rq, struct reply *refusal, struct err *e
         session_headers(rq, refusal, upload_id(upload), upload_received(upload));
         upload_close(upload);
         return false;
+    }
+    if (rq->method == METHOD_PUT) {
+        upload_bring_rest(upload);
     }
     rq->stream = upload;
     return true;

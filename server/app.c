@@ -14,9 +14,10 @@ static bool open_store(struct app *app, struct err *err)
     if (!store_open(c->data_dir, &app->store, err)) {
         return false;
     }
-    const struct store_limits limits = {.uploads_per_account = (int)c->limits_uploads_per_account,
-                                        .upload_idle_us = c->limits_upload_idle,
-                                        .condemned_us = c->limits_unreferenced};
+    struct store_limits limits = *store_get_limits(app->store);
+    limits.uploads_per_account = (int)c->limits_uploads_per_account;
+    limits.upload_idle_us = c->limits_upload_idle;
+    limits.condemned_us = c->limits_unreferenced;
     store_set_limits(app->store, &limits);
     app->db = store_db(app->store);
     return true;

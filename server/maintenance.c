@@ -4,6 +4,7 @@
 #include "base/db.h"
 #include "base/log.h"
 #include "server/metrics.h"
+#include "storage/blob_journal.h"
 #include "storage/gc.h"
 #include "storage/pull.h"
 #include "storage/removal.h"
@@ -19,6 +20,8 @@
 #include <time.h>
 
 #define STEP_MAX 100 /* rows of one step, so that a write never holds the writer long */
+#define SETTLE_PAUSE_S                                                                             \
+    1 /* small blobs wait for their files about so long, and come many at a time */
 #define SESSION_KEEP_US (30 * US_PER_DAY) /* dead sessions are shown for so long */
 
 #define PULLS_MAX 1000 /* of one transaction: a few statements each */
@@ -27,6 +30,7 @@ struct maintenance {
     struct app *app;
     struct retention *retention;
     pthread_t thread;
+    pthread_t settler; /* a thread of its own: a full journal makes pushes slow */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stopping; /* under lock */
@@ -82,8 +86,7 @@ static bool remove_deleted(struct maintenance *m, int64_t now_us, bool *more, st
     return true;
 }
 
-static bool collect_repositories(struct maintenance *m, int64_t now_us, bool *more,
-                                 struct err *err)
+static bool collect_repositories(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
 {
     struct app *app = m->app;
     int examined = 0;
@@ -144,6 +147,19 @@ static const struct {
              {"purge_sessions", purge_sessions},
              {"checkpoint", checkpoint}};
 
+/* Until the pause is over or the server stops. */
+static void pause_for(struct maintenance *m, int64_t seconds)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (time_t)seconds;
+    (void)pthread_mutex_lock(&m->lock);
+    if (!m->stopping) {
+        (void)pthread_cond_timedwait(&m->wake, &m->lock, &until);
+    }
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
 static bool is_stopping(struct maintenance *m)
 {
     (void)pthread_mutex_lock(&m->lock);
@@ -186,14 +202,40 @@ static void *run(void *arg)
     return NULL;
 }
 
+static void settle(struct maintenance *m)
+{
+    bool more = blob_journal_waiting(m->app->store);
+    while (more) {
+        struct err err = {0};
+        if (!blob_journal_settle(m->app->store, NULL, &more, &err)) {
+            log_err(LOG_ERROR, "settle_blobs", &err);
+            metrics_add(m->app->metrics, METRIC_MAINTENANCE_ERRORS, 1);
+        }
+    }
+}
+
+/* Also at the end, so that the next start finds nothing to do. */
+static void *run_settler(void *arg)
+{
+    struct maintenance *m = arg;
+    bool last = false;
+    while (!last) {
+        last = is_stopping(m);
+        settle(m);
+        pause_for(m, SETTLE_PAUSE_S);
+    }
+    return NULL;
+}
+
 struct maintenance *maintenance_new(struct app *app)
 {
     struct maintenance *m = xcalloc(1, sizeof(*m));
     m->app = app;
     m->retention = retention_new(app->store, policy_grace, app->config->retention_interval);
     if (pthread_mutex_init(&m->lock, NULL) != 0 || pthread_cond_init(&m->wake, NULL) != 0 ||
-        pthread_create(&m->thread, NULL, run, m) != 0) {
-        BUG("the maintenance thread could not be made");
+        pthread_create(&m->thread, NULL, run, m) != 0 ||
+        pthread_create(&m->settler, NULL, run_settler, m) != 0) {
+        BUG("the maintenance threads could not be made");
     }
     return m;
 }
@@ -203,7 +245,7 @@ void maintenance_wake(struct maintenance *m)
     if (m != NULL) {
         (void)pthread_mutex_lock(&m->lock);
         m->wanted = true;
-        (void)pthread_cond_signal(&m->wake);
+        (void)pthread_cond_broadcast(&m->wake);
         (void)pthread_mutex_unlock(&m->lock);
     }
 }
@@ -215,9 +257,10 @@ void maintenance_free(struct maintenance *m)
     }
     (void)pthread_mutex_lock(&m->lock);
     m->stopping = true;
-    (void)pthread_cond_signal(&m->wake);
+    (void)pthread_cond_broadcast(&m->wake);
     (void)pthread_mutex_unlock(&m->lock);
     (void)pthread_join(m->thread, NULL);
+    (void)pthread_join(m->settler, NULL);
     retention_free(m->retention);
     (void)pthread_cond_destroy(&m->wake);
     (void)pthread_mutex_destroy(&m->lock);

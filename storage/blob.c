@@ -1,5 +1,6 @@
 #include "storage/blob.h"
 
+#include "storage/blob_journal.h"
 #include "storage/gc.h"
 #include "storage/row.h"
 #include "storage/statements.h"
@@ -23,10 +24,15 @@ static bool unknown(const struct digest *digest, struct err *err)
     return err_set(err, ERR_BLOB_UNKNOWN, "there is no blob %s here", digest_format(digest, text));
 }
 
-int blob_open(const struct store *store, const struct digest *digest, struct err *err)
+int blob_open(const struct store *store, struct db_tx *tx, const struct digest *digest,
+              struct err *err)
 {
     char path[BLOB_PATH_MAX];
-    int fd = openat(store_blobs_dir(store), blob_path(digest, path), O_RDONLY | O_CLOEXEC);
+    int fd = -1;
+    if (!blob_journal_open(tx, digest, &fd, err) || fd >= 0) {
+        return fd;
+    }
+    fd = openat(store_blobs_dir(store), blob_path(digest, path), O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
         return fd;
     }
@@ -188,14 +194,24 @@ bool blob_unlink(struct db_tx *tx, int64_t repository_id, const struct digest *d
     return held || gc_condemn(tx, CONDEMNED_BLOB, 0, digest, now_us, err);
 }
 
-bool blob_put(struct db_tx *tx, int64_t repository_id, const struct digest *digest, int64_t size,
-              int64_t keep_us, int64_t now_us, struct err *err)
+bool blob_put(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+              struct blob_new *blob, int64_t now_us, struct err *err)
 {
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_BLOB_INSERT);
     db_bind_digest(q, 1, digest);
-    db_bind_int(q, 2, size);
+    db_bind_int(q, 2, blob->size);
     db_bind_int(q, 3, now_us);
-    return db_run(q, err) && add_member(tx, repository_id, digest, size, keep_us, now_us, err);
+    if (!db_run(q, err)) {
+        return false;
+    }
+    blob->journalled = false;
+    if (blob->bytes && db_changes(tx) > 0) { /* new, or missing until now */
+        if (!blob_journal_put(tx, digest, *blob->bytes, err)) {
+            return false;
+        }
+        blob->journalled = db_changes(tx) > 0;
+    }
+    return add_member(tx, repository_id, digest, blob->size, blob->keep_us, now_us, err);
 }
 
 /* --- blobs that are marked missing ------------------------------------------------------------ */
@@ -212,6 +228,7 @@ bool blob_state(struct db_tx *tx, const struct digest *digest, struct blob_state
     if (out->known) {
         out->size = db_col_int(q, 0);
         out->missing_us = db_col_int(q, 1);
+        out->journalled = db_col_int(q, 2) != 0;
     }
     return true;
 }

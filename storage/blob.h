@@ -1,7 +1,8 @@
 /* Blobs: content-addressed files, and which repository holds which.
  * Owns: blobs/, the tables blob and repository_blob. Refuses to know: rights, manifests' syntax.
  * Invariants
- *   1. A blob row exists only when its file was durable before; the file goes after the row.
+ *   1. A blob row exists only when its file is durable, or its bytes are in the journal
+ *      (blob_journal.h). The file goes after the row.
  *   2. Content-addressed does not mean accessible: every reading goes through a repository's
  *      membership.
  *   3. A membership that no manifest of the repository names is condemned from some time on
@@ -31,10 +32,11 @@ struct blob {
  * marked missing). Any tx. */
 bool blob_get(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
               struct blob *out, struct err *err) MUST_USE;
-/* Opens the file for reading: O_RDONLY|O_CLOEXEC, caller closes. The caller has proved membership.
- * -1 on failure.
- * Expected errors: ERR_BLOB_UNKNOWN (collected meanwhile). Any thread. */
-int blob_open(const struct store *store, const struct digest *digest, struct err *err) MUST_USE;
+/* Opens the bytes for reading: O_CLOEXEC, caller closes. The caller has proved membership in tx,
+ * and needs tx no more when he has the descriptor. -1 on failure.
+ * Expected errors: ERR_BLOB_UNKNOWN (collected meanwhile). Any tx. */
+int blob_open(const struct store *store, struct db_tx *tx, const struct digest *digest,
+              struct err *err) MUST_USE;
 /* "sha256/ab/abcd…" relative to blobs/. Returns out. */
 const char *blob_path(const struct digest *digest, char out[BLOB_PATH_MAX]);
 
@@ -67,17 +69,23 @@ bool blob_keep(struct db_tx *tx, int64_t repository_id, const struct digest *dig
 bool blob_unlink(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                  int64_t now_us, struct err *err) MUST_USE;
 
-/* For upload_finish.c: the durable file exists; writes the blob row and the membership. A blob that
- * was marked missing is there again, for all who hold it.
- * Expected errors: ERR_QUOTA. Writer. */
-bool blob_put(struct db_tx *tx, int64_t repository_id, const struct digest *digest, int64_t size,
-              int64_t keep_us, int64_t now_us, struct err *err) MUST_USE;
+struct blob_new {
+    int64_t size;              /* bytes */
+    const struct slice *bytes; /* for the journal; NULL: its file is durable */
+    int64_t keep_us;           /* how long it is kept when no manifest names it */
+    bool journalled;           /* out: the bytes went into the journal, tell blob_journal_added */
+};
+/* For upload_finish.c: writes the blob row and the membership. A blob that is there already stays
+ * as it is; one that was marked missing is there again, for all who hold it. Expected errors: ERR_QUOTA. Writer. */
+bool blob_put(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+              struct blob_new *blob, int64_t now_us, struct err *err) MUST_USE;
 
 /* What the index says of a blob, whoever holds it. */
 struct blob_state {
     bool known;         /* there is a row */
     int64_t size;       /* bytes */
     int64_t missing_us; /* since when it is marked missing; 0: it is there */
+    bool journalled;    /* its bytes wait in the journal: its file is not to be believed */
 };
 bool blob_state(struct db_tx *tx, const struct digest *digest, struct blob_state *out,
                 struct err *err) MUST_USE;

@@ -238,6 +238,13 @@ static void check_bytes(struct check *c, const struct blob_row *row, const char 
     }
 }
 
+/* The file, or the bytes of a blob that still waits for its file. */
+static int open_blob(struct check *c, const struct digest *digest, struct err *why)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    return db_snapshot(store_db(c->store), &tx, why) ? blob_open(c->store, tx, digest, why) : -1;
+}
+
 static bool check_blob(struct check *c, const struct blob_row *row, struct err *err)
 {
     char text[DIGEST_STR_MAX];
@@ -253,7 +260,7 @@ static bool check_blob(struct check *c, const struct blob_row *row, struct err *
         tell_marked(c, row, text);
         return true;
     }
-    auto_fd int fd = blob_open(c->store, &row->digest, &why);
+    auto_fd int fd = open_blob(c, &row->digest, &why);
     if (fd < 0) {
         return why.code == ERR_BLOB_UNKNOWN ? tell_missing(c, row, text, err)
                                             : err_internal(err, "%s: %s", text, why.detail);

@@ -3,6 +3,7 @@
 #include "base/fsx.h"
 #include "base/log.h"
 #include "storage/blob.h"
+#include "storage/blob_journal.h"
 #include "storage/row.h"
 #include "storage/statements.h"
 #include "storage/store_private.h"
@@ -196,8 +197,32 @@ struct synced_folders {
 struct blob_step {
     const struct entry *entry;
     int64_t now_us;
-    bool gone; /* out: no row holds the file any more */
+    bool gone;       /* out: no row holds the file any more */
+    int64_t size;    /* out: of the row that went; -1: there was none any more */
+    bool journalled; /* out: its bytes went with it */
 };
+
+/* -1 when there is no row. */
+static bool blob_size(struct db_tx *tx, const struct digest *digest, int64_t *out, struct err *err)
+{
+    bool found = false;
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_BLOB_SIZE);
+    db_bind_digest(q, 1, digest);
+    bool done = row_exists(q, &found, err);
+    *out = found ? db_col_int(q, 0) : -1;
+    return done;
+}
+
+static bool delete_blob_row(struct db_tx *tx, const struct digest *digest, bool *held_out,
+                            struct err *err)
+{
+    int64_t left = -1;
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_BLOB_DELETE);
+    db_bind_digest(q, 1, digest);
+    bool done = db_run(q, err) && blob_size(tx, digest, &left, err);
+    *held_out = left >= 0;
+    return done;
+}
 
 /* The row goes, the entry stays until the file is gone too: a crash between leaves the entry to
  * finish the work. */
@@ -208,21 +233,17 @@ static bool remove_blob_row(struct db_tx *tx, void *arg, struct err *err)
     bool due = false;
     bool held = false;
 
-    step->gone = false;
+    step->gone = step->journalled = false;
+    step->size = -1;
     if (!still_due(tx, e, step->now_us, &due, err)) {
         return false;
     }
     if (!due) {
         return true;
     }
-    auto_stmt struct db_stmt *row = db_stmt(tx, SQL_BLOB_DELETE);
-    db_bind_digest(row, 1, &e->digest);
-    if (!db_run(row, err)) {
-        return false;
-    }
-    auto_stmt struct db_stmt *left = db_stmt(tx, SQL_BLOB_SIZE);
-    db_bind_digest(left, 1, &e->digest);
-    if (!row_exists(left, &held, err)) {
+    if (!blob_size(tx, &e->digest, &step->size, err) ||
+        !blob_journal_drop(tx, &e->digest, &step->journalled, err) ||
+        !delete_blob_row(tx, &e->digest, &held, err)) {
         return false;
     }
     step->gone = !held;
@@ -245,13 +266,14 @@ static bool forget_blobs(struct db_tx *tx, void *arg, struct err *err)
     return true;
 }
 
-static bool remove_blob_file(struct store *store, const struct digest *digest,
+/* A blob that was in the journal may have no file yet. */
+static bool remove_blob_file(struct store *store, const struct blob_step *step,
                              struct gc_result *out, struct err *err)
 {
     char path[BLOB_PATH_MAX];
     struct stat st;
-    blob_path(digest, path);
-    int64_t size = fstatat(store->blobs_fd, path, &st, 0) == 0 ? st.st_size : -1;
+    blob_path(&step->entry->digest, path);
+    int64_t size = fstatat(store->blobs_fd, path, &st, 0) == 0 ? st.st_size : step->size;
     if (!fsx_unlink(store->blobs_fd, path, err)) {
         return false;
     }
@@ -266,8 +288,11 @@ static bool remove_blob(struct store *store, struct entry *e, int64_t now_us, st
     struct blob_step step = {.entry = e, .now_us = now_us};
     struct err why = {0};
     store_digest_lock(store, &e->digest);
-    bool done = (db_write(store->db, remove_blob_row, &step, &why) &&
-                 (!step.gone || remove_blob_file(store, &e->digest, out, &why))) ||
+    bool written = db_write(store->db, remove_blob_row, &step, &why);
+    if (written && step.journalled) {
+        blob_journal_dropped(store, step.size);
+    }
+    bool done = (written && (!step.gone || remove_blob_file(store, &step, out, &why))) ||
                 put_off(store, e, now_us, &why, out, err);
     store_digest_unlock(store, &e->digest);
     return done;

@@ -30,7 +30,7 @@ bool gc_spare(struct db_tx *tx, enum condemned_kind kind, int64_t repository_id,
 struct gc_result {
     int examined;           /* entries that were due */
     int memberships, blobs; /* removed */
-    int64_t bytes;          /* of files removed */
+    int64_t bytes;          /* of blobs removed */
     int failures;           /* entries that could not be carried out, logged and put off */
 };
 /* One step: at most `max` entries that are due at `now_us`. An entry that fails is put off by

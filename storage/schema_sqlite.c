@@ -453,7 +453,22 @@ static const char repository_counts[] =
     "WHERE r.namespace_id = namespace.id AND r.manifest_count > 0 "
     "AND r.deleted_us = 0);";
 
-const char *const schema_migrations[] = {first_format, referrers_by_type, upload_reservations,
-                                         tag_rules,    scrub_format,      removal_format,
-                                         repository_counts};
+/* Small blobs whose files are not durable yet. Numbers are never used again: blob_journal.h. */
+static const char blob_journal[] =
+    "CREATE TABLE blob_journal ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  digest BLOB NOT NULL UNIQUE REFERENCES blob (digest),"
+    "  content BLOB NOT NULL CHECK (length(content) <= 65536)"
+    ") STRICT;";
+
+const char *const schema_migrations[] = {
+    first_format,
+    referrers_by_type,
+    upload_reservations,
+    tag_rules,
+    scrub_format,
+    removal_format,
+    repository_counts,
+    blob_journal,
+};
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

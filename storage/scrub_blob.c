@@ -138,9 +138,10 @@ static bool read_state(struct store *store, const struct digest *digest, struct 
     return db_snapshot(store->db, &tx, err) && blob_state(tx, digest, out, err);
 }
 
+/* Has it a file that should be whole? */
 static bool is_present(const struct blob_state *state)
 {
-    return state->known && state->missing_us == 0;
+    return state->known && state->missing_us == 0 && !state->journalled;
 }
 
 static bool is_same_file(const struct reading *r)

@@ -229,7 +229,10 @@ const char *const sql_statements[SQL_COUNT] = {
                               "digest > ?1 ORDER BY digest LIMIT ?2",
     [SQL_BLOB_COUNT_MISSING] =
         "SELECT COUNT(*) FROM blob WHERE missing_us > 0 AND digest > ?1",
-    [SQL_BLOB_STATE] = "SELECT size, missing_us FROM blob WHERE digest = ?1",
+    [SQL_BLOB_STATE] =
+        "SELECT size, missing_us, "
+        FLAG("EXISTS (SELECT 1 FROM blob_journal j WHERE j.digest = blob.digest)")
+        " FROM blob WHERE digest = ?1",
     [SQL_BLOB_MARK_MISSING] =
         "UPDATE blob SET missing_us = ?2 WHERE digest = ?1 AND missing_us = 0",
     [SQL_BLOB_HOLDERS] =
@@ -282,6 +285,18 @@ const char *const sql_statements[SQL_COUNT] = {
         "SELECT m.id, m.repository_id, r.namespace_id, r.name, m.digest, m.content "
         "FROM manifest m CROSS JOIN repository r WHERE m.id > ?1 AND r.id = m.repository_id "
         "ORDER BY m.id LIMIT ?2",
+
+    /* blob_journal: by number, by digest */
+    [SQL_JOURNAL_INSERT] = "INSERT INTO blob_journal (digest, content) VALUES (?1, ?2) "
+                           "ON CONFLICT (digest) DO NOTHING",
+    [SQL_JOURNAL_DROP] =
+        "DELETE FROM blob_journal WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM "
+        "repository_blob b WHERE b.digest = blob_journal.digest)",
+    [SQL_JOURNAL_GET] = "SELECT content FROM blob_journal WHERE digest = ?1",
+    [SQL_JOURNAL_LIST] =
+        "SELECT id, digest FROM blob_journal WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [SQL_JOURNAL_CONTENT] = "SELECT content FROM blob_journal WHERE id = ?1",
+    [SQL_JOURNAL_DELETE] = "DELETE FROM blob_journal WHERE id = ?1",
 
     /* condemned: primary key (kind, repository, digest), by time */
     [SQL_CONDEMN] =

@@ -1,4 +1,5 @@
 #include "base/fsx.h"
+#include "storage/blob_journal.h"
 #include "storage/schema.h"
 #include "storage/statements.h"
 #include "storage/store_private.h"
@@ -11,6 +12,7 @@ static const struct store_limits default_limits = {
     .uploads_per_account = 512,
     .upload_idle_us = INT64_C(24) * 3600 * 1000000,
     .condemned_us = INT64_C(24) * 3600 * 1000000,
+    .journal_bytes = INT64_C(32) * 1024 * 1024,
 };
 
 static struct store *store_new(void)
@@ -67,7 +69,8 @@ static bool open_all(struct store *store, const char *dir, struct err *err)
         return false;
     }
     store->uploads_fd = fsx_open_dir(store->dir_fd, "uploads", true, 0700, err);
-    return store->uploads_fd >= 0 && open_index(store, dir, err) && uploads_sweep(store, err);
+    return store->uploads_fd >= 0 && open_index(store, dir, err) &&
+           blob_journal_start(store, err) && uploads_sweep(store, err);
 }
 
 bool store_open(const char *dir, struct store **out, struct err *err)

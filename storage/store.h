@@ -3,7 +3,7 @@
  * certificates, secrets.
  * Invariants
  *   1. One process at a time has a data folder open.
- *   2. A blob row exists only when the file it names was durable before.
+ *   2. A blob row exists only when its file is durable, or its bytes are in the journal.
  *
  * The rest of storage is one header a noun. Functions that take `struct db_tx *tx` run inside the
  * caller's snapshot or write transaction; functions that write want the writer's (db_write).
@@ -42,6 +42,7 @@ struct store_limits {
     int64_t condemned_us;    /* how long a blob that nothing names (yet, or any more) is kept: longer
                                 than a push takes between being told "exists" and its manifest:
                                 24 h */
+    int64_t journal_bytes;   /* of small blobs that may wait for their files; 0: none. 32 MiB */
 };
 void store_set_limits(struct store *store, const struct store_limits *limits);
 const struct store_limits *store_get_limits(const struct store *store);

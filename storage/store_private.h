@@ -6,16 +6,24 @@
 #include "storage/store.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define STORE_DIGEST_LOCKS 64
 
 struct uploads; /* upload_table.c */
+
+/* What waits in the journal of small blobs, about; blob_journal.c */
+struct journal_size {
+    atomic_int_fast64_t rows, bytes;
+    atomic_bool left_over; /* the last run left some, which nobody has counted */
+};
 
 struct store {
     struct db *db;
     int dir_fd, lock_fd, blobs_fd, uploads_fd;
     struct store_limits limits;
     struct uploads *uploads;
+    struct journal_size journal;
     pthread_mutex_t digest_locks[STORE_DIGEST_LOCKS];
     pthread_mutex_t folders_lock;
     bool folders[DIGEST_SHA512 + 1]

@@ -1,5 +1,7 @@
 #include "storage/upload.h"
 
+#include "base/log.h"
+#include "storage/blob_journal.h"
 #include "storage/upload_internal.h"
 
 #include <fcntl.h>
@@ -81,12 +83,32 @@ bool upload_open(struct store *store, const struct repo_name *repo, struct slice
     return true;
 }
 
+void upload_bring_rest(struct upload *upload)
+{
+    upload->rest = true;
+}
+
+/* What a session has received stays when nobody uses it; a single one does not. */
+static bool keep_session(struct upload *u)
+{
+    struct err err = {0};
+    u->rest = false;
+    if (u->kind == UPLOAD_SINGLE) {
+        return false;
+    }
+    if (u->held.n == 0 || upload_file_need(u, &err)) {
+        return true;
+    }
+    log_err(LOG_WARN, "upload_keep", &err);
+    return false;
+}
+
 void upload_close(struct upload *upload)
 {
     if (!upload) {
         return;
     }
-    if (upload->kind == UPLOAD_SINGLE && !upload->over) {
+    if (!upload->over && !keep_session(upload)) {
         upload_end_quietly(upload);
     }
     if (upload->over) {
@@ -131,6 +153,15 @@ bool upload_announce(struct upload *upload, int64_t bytes, struct err *err)
     return upload_table_is_reserved(upload, end) || upload_reserve(upload, end, received, err);
 }
 
+static bool put_bytes(struct upload *u, struct slice bytes, int64_t at, struct err *err)
+{
+    if (u->fd < 0 && u->rest && blob_journal_has_room(u->store, at + (int64_t)bytes.n)) {
+        buf_slice(&u->held, bytes);
+        return true;
+    }
+    return upload_file_need(u, err) && upload_file_write(u, bytes, at, err);
+}
+
 bool upload_append(struct upload *upload, struct slice bytes, int64_t now_us, struct err *err)
 {
     int64_t at = upload_received(upload);
@@ -145,7 +176,7 @@ bool upload_append(struct upload *upload, struct slice bytes, int64_t now_us, st
         !upload_reserve(upload, at + more, at + more, err)) {
         return false;
     }
-    if (!upload_file_write(upload, bytes, at, err)) {
+    if (!put_bytes(upload, bytes, at, err)) {
         upload_table_unclaim(upload);
         return false;
     }
@@ -176,11 +207,11 @@ bool upload_status(struct store *store, const struct repo_name *repo, struct sli
     if (!upload_row_get(store->db, text, &row, err)) {
         return false;
     }
-    if (!upload_row_is_of(&row, repo, account_id) ||
-        fstatat(store->uploads_fd, text, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (!upload_row_is_of(&row, repo, account_id)) {
         return upload_unknown(err);
     }
-    *received_out = st.st_size;
+    bool has_file = fstatat(store->uploads_fd, text, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    *received_out = has_file ? st.st_size : 0;
     return true;
 }
 

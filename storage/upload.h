@@ -15,7 +15,7 @@
  * None of these may be called while the thread has a snapshot open. A request takes a session with
  * upload_start or upload_open and gives it back with upload_close, on every way out. The sessions
  * are in memory; after a restart they are remembered from their rows and files, and upload_open
- * reads the file back to hash it. */
+ * reads the file back to hash it. A session has a file from its first byte on. */
 #ifndef STORAGE_UPLOAD_H
 #define STORAGE_UPLOAD_H
 
@@ -46,6 +46,9 @@ bool upload_start(struct store *store, const struct repo_name *repo, enum upload
  * request is using it). Worker threads. */
 bool upload_open(struct store *store, const struct repo_name *repo, struct slice id,
                  int64_t account_id, int64_t now_us, struct upload **out, struct err *err) MUST_USE;
+/* Says that this request brings the rest of the bytes and then calls upload_finish: few bytes wait
+ * in memory until then, without a file. */
+void upload_bring_rest(struct upload *upload);
 /* Gives it back; ends an UPLOAD_SINGLE that was not finished. Accepts NULL. */
 void upload_close(struct upload *upload);
 

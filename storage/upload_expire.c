@@ -184,11 +184,59 @@ static bool sweep_file(struct store *store, const char *id, struct err *err)
         *err = why;
         return false;
     }
-    if (known || st.st_nlink > 1) { /* to find its other name it has to be read: not before the doors open */
+    if (known ||
+        st.st_nlink > 1) { /* to find its other name it has to be read: not before the doors open */
         upload_table_leave(store->uploads, id);
         return true;
     }
     return fsx_unlink(store->uploads_fd, id, err);
+}
+
+/* A session that has no file has received nothing; what it has reserved must be known all the same.
+ * A single one is over. */
+static bool remember_row(struct store *store, char *id, struct err *err)
+{
+    struct upload_row row;
+    struct repo_name repo;
+    struct err why = {0};
+    if (!upload_row_get(store->db, id, &row, &why)) {
+        return why.code == ERR_UPLOAD_UNKNOWN || err_internal(err, "%s", why.detail);
+    }
+    if (upload_file_written_us(store, id) != 0) {
+        return true; /* known by its file */
+    }
+    if (row.single) {
+        return db_write(store->db, upload_row_delete, id, err);
+    }
+    if (!repo_name_parse(slice_str(row.repo), &repo, err)) {
+        return false;
+    }
+    struct upload *u = upload_row_session(store, id, &repo, &row);
+    if (!upload_table_add(u)) {
+        BUG("a table has each key once");
+    }
+    upload_table_give_back(u);
+    return true;
+}
+
+static bool remember_rows(struct store *store, struct err *err)
+{
+    auto_free struct expire_page *page = xcalloc(1, sizeof(*page));
+    int64_t after_us = 0;
+    char after_id[UPLOAD_ID_MAX] = "";
+    do {
+        if (!read_expire_page(store, INT64_MAX, after_us, after_id, page, err)) {
+            return false;
+        }
+        for (int i = 0; i < page->count; i++) {
+            if (!remember_row(store, page->ids[i], err)) {
+                return false;
+            }
+            after_us = page->started[i];
+            memcpy(after_id, page->ids[i], sizeof(after_id));
+        }
+    } while (page->count == EXPIRE_PAGE);
+    return true;
 }
 
 static void close_dir(DIR **dir)
@@ -214,5 +262,5 @@ bool uploads_sweep(struct store *store, struct err *err)
             log_err(LOG_WARN, "upload_sweep", &why); /* the next start tries again */
         }
     }
-    return true;
+    return remember_rows(store, err);
 }

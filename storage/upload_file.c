@@ -15,19 +15,33 @@
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-bool upload_file_create(struct upload *u, struct err *err)
+bool upload_file_need(struct upload *u, struct err *err)
 {
+    if (u->fd >= 0) {
+        return true;
+    }
     u->fd = openat(u->store->uploads_fd, u->id, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    return u->fd >= 0 || err_sys(err, errno, "create the upload %s", u->id);
+    if (u->fd < 0) {
+        return err_sys(err, errno, "create the upload %s", u->id);
+    }
+    if (!fsx_pwrite_all(u->fd, u->held.p, u->held.n, 0, err)) {
+        upload_file_close(u);
+        upload_file_unlink(u);
+        return false;
+    }
+    buf_dispose(&u->held);
+    return true;
 }
 
 bool upload_file_open(struct upload *u, struct err *err)
 {
     struct stat st;
     u->fd = openat(u->store->uploads_fd, u->id, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (u->fd < 0 && errno == ENOENT) {
+        return upload_received(u) == 0 || upload_unknown(err);
+    }
     if (u->fd < 0) {
-        return errno == ENOENT ? upload_unknown(err)
-                               : err_sys(err, errno, "open the upload %s", u->id);
+        return err_sys(err, errno, "open the upload %s", u->id);
     }
     if (fstat(u->fd, &st) != 0) {
         return err_sys(err, errno, "stat of the upload %s", u->id);
@@ -114,16 +128,20 @@ bool upload_file_digest(const struct upload *u, enum digest_algorithm algorithm,
         hash_peek(u->sha256, out);
         return true;
     }
+    if (u->fd < 0) {
+        hash_bytes(algorithm, buf_slice_of(&u->held), out);
+        return true;
+    }
     return digest_file(u->fd, upload_received(u), algorithm, out, err);
 }
 
 bool upload_file_read_back(struct upload *u, struct err *err)
 {
-    struct stat st;
+    struct stat st = {0};
     if (u->sha256) {
         return true;
     }
-    if (fstat(u->fd, &st) != 0) {
+    if (u->fd >= 0 && fstat(u->fd, &st) != 0) {
         return err_sys(err, errno, "stat of the upload %s", u->id);
     }
     auto_hash struct hash *h = hash_new(DIGEST_SHA256);
@@ -135,24 +153,29 @@ bool upload_file_read_back(struct upload *u, struct err *err)
     return true;
 }
 
-/* --- to blobs/ and back ----------------------------------------------------------------------- */
-
-bool upload_file_publish(struct upload *u, const struct digest *digest, bool *existed_out,
-                         struct err *err)
+bool upload_file_bytes(const struct upload *u, struct buf *room, struct slice *out, struct err *err)
 {
-    char path[BLOB_PATH_MAX];
-    struct stat st;
-    if (fstat(u->fd, &st) != 0) {
-        return err_sys(err, errno, "stat of the upload %s", u->id);
+    size_t size = (size_t)upload_received(u);
+    if (u->fd < 0) {
+        *out = buf_slice_of(&u->held);
+        return true;
     }
-    if (st.st_size != upload_received(u)) {
-        return err_internal(err, "upload %s: %lld bytes in the file, %lld received", u->id,
-                            (long long)st.st_size, (long long)upload_received(u));
+    buf_reserve(room, size);
+    while (room->n < size) {
+        ssize_t n = pread(u->fd, room->p + room->n, size - room->n, (off_t)room->n);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return err_sys(err, n == 0 ? EIO : errno, "read of the upload %s", u->id);
+        }
+        room->n += (size_t)n;
     }
-    return store_blob_folder(u->store, digest, err) &&
-           fsx_publish(u->fd, u->store->uploads_fd, u->id, u->store->blobs_fd,
-                       blob_path(digest, path), existed_out, err);
+    *out = buf_slice_of(room);
+    return true;
 }
+
+/* --- to blobs/ and back ----------------------------------------------------------------------- */
 
 bool upload_file_is_believed(const struct upload *u, const struct digest *digest, bool *out,
                              struct err *err)
@@ -198,6 +221,41 @@ static bool remove_orphan(struct store *store, const struct digest *digest)
         return false;
     }
     return true;
+}
+
+/* Somebody's file that has the name, if there is one. */
+static bool make_way(struct store *store, const struct digest *digest, const char *path,
+                     bool *existed_out, struct err *err)
+{
+    *existed_out = false;
+    if (faccessat(store->blobs_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
+        return errno == ENOENT || err_sys(err, errno, "look for blobs/%s", path);
+    }
+    if (!remove_orphan(store, digest)) {
+        return err_internal(err, "a file without a row is in the way of blobs/%s", path);
+    }
+    *existed_out = faccessat(store->blobs_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    return true;
+}
+
+bool upload_file_publish(struct upload *u, const struct digest *digest, bool *existed_out,
+                         struct err *err)
+{
+    char path[BLOB_PATH_MAX];
+    struct stat st;
+    if (fstat(u->fd, &st) != 0) {
+        return err_sys(err, errno, "stat of the upload %s", u->id);
+    }
+    if (st.st_size != upload_received(u)) {
+        return err_internal(err, "upload %s: %lld bytes in the file, %lld received", u->id,
+                            (long long)st.st_size, (long long)upload_received(u));
+    }
+    if (!store_blob_folder(u->store, digest, err) ||
+        !make_way(u->store, digest, blob_path(digest, path), existed_out, err)) {
+        return false;
+    }
+    return *existed_out ||
+           fsx_publish(u->fd, u->store->uploads_fd, u->id, u->store->blobs_fd, path, NULL, err);
 }
 
 void upload_file_take_back(struct upload *u, const struct digest *digest)

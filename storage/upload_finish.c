@@ -1,7 +1,10 @@
 #include "storage/blob.h"
+#include "storage/blob_journal.h"
 #include "storage/quarantine.h"
 #include "storage/repository.h"
 #include "storage/upload_internal.h"
+
+#include <sys/stat.h>
 
 static bool verify(const struct upload *u, const struct digest *want, struct err *err)
 {
@@ -22,6 +25,7 @@ struct finish_write {
     struct upload *upload;
     const struct digest *digest;
     int64_t now_us;
+    struct blob_new blob; /* also out */
 };
 
 static bool write_finish(struct db_tx *tx, void *arg, struct err *err)
@@ -44,8 +48,21 @@ static bool write_finish(struct db_tx *tx, void *arg, struct err *err)
     }
     /* what it had reserved is room for the blob */
     return (!u->has_row || upload_row_delete(tx, u->id, err)) &&
-           blob_put(tx, repository.id, finish->digest, upload_received(u),
-                    u->store->limits.condemned_us, finish->now_us, err);
+           blob_put(tx, repository.id, finish->digest, &finish->blob, finish->now_us, err);
+}
+
+static bool commit(struct upload *u, const struct digest *digest, const struct slice *bytes,
+                   int64_t now_us, bool *journalled_out, struct err *err)
+{
+    struct finish_write finish = {.upload = u,
+                                  .digest = digest,
+                                  .now_us = now_us,
+                                  .blob = {.size = upload_received(u),
+                                           .bytes = bytes,
+                                           .keep_us = u->store->limits.condemned_us}};
+    bool done = upload_make_room(u->store, &u->repo, write_finish, &finish, err);
+    *journalled_out = done && finish.blob.journalled;
+    return done;
 }
 
 /* A file that was there already is believed only when the index believes it: scrub may have marked
@@ -64,15 +81,18 @@ static bool publish_over(struct upload *u, const struct digest *digest, bool *ex
 }
 
 /* File before row, both under the digest's lock: the collector cannot come between. */
-static bool publish_and_commit(struct upload *u, const struct digest *digest, int64_t now_us,
-                               struct err *err)
+static bool finish_as_file(struct upload *u, const struct digest *digest, int64_t now_us,
+                           struct err *err)
 {
-    struct finish_write finish = {.upload = u, .digest = digest, .now_us = now_us};
     bool existed = false;
+    bool journalled = false;
+    if (!upload_file_need(u, err)) {
+        return false;
+    }
     store_digest_lock(u->store, digest);
     bool published = upload_file_publish(u, digest, &existed, err) &&
                      (!existed || publish_over(u, digest, &existed, err));
-    bool done = published && upload_make_room(u->store, &u->repo, write_finish, &finish, err);
+    bool done = published && commit(u, digest, NULL, now_us, &journalled, err);
     if (published && !done && !existed) {
         /* the session goes on, and whoever sends the same bytes must not get a file it writes to */
         upload_file_take_back(u, digest);
@@ -85,6 +105,53 @@ static bool publish_and_commit(struct upload *u, const struct digest *digest, in
     return done;
 }
 
+/* Do the index and the disk have the blob whole, as far as a look at them tells? */
+static bool is_there(const struct upload *u, const struct digest *digest, bool *out,
+                     struct err *err)
+{
+    struct stat st;
+    struct blob_state state;
+    auto_snapshot struct db_tx *tx = NULL;
+    if (!db_snapshot(u->store->db, &tx, err) || !blob_state(tx, digest, &state, err)) {
+        return false;
+    }
+    auto_fd int fd = blob_open(u->store, tx, digest, NULL);
+    *out =
+        state.missing_us == 0 && fd >= 0 && fstat(fd, &st) == 0 && st.st_size == upload_received(u);
+    return true;
+}
+
+/* The blob was there before these bytes came. If its file is lost or cut, or was marked missing
+ * since, they take its place. */
+static bool mend(struct upload *u, const struct digest *digest, int64_t now_us, struct err *err)
+{
+    bool there = false;
+    return is_there(u, digest, &there, err) && (there || finish_as_file(u, digest, now_us, err));
+}
+
+/* Bytes and row in one commit, and the file later. No lock: nothing is done to any file, and
+ * transactions come one after the other. */
+static bool finish_in_journal(struct upload *u, const struct digest *digest, int64_t now_us,
+                              struct err *err)
+{
+    auto_buf struct buf room = {0};
+    struct slice bytes;
+    bool journalled = false;
+    if (!upload_file_bytes(u, &room, &bytes, err) ||
+        !commit(u, digest, &bytes, now_us, &journalled, err)) {
+        return false;
+    }
+    if (journalled) {
+        blob_journal_added(u->store, (int64_t)bytes.n);
+        return true;
+    }
+    if (!mend(u, digest, now_us, err)) {
+        upload_end_quietly(u); /* its row is gone already */
+        return false;
+    }
+    return true;
+}
+
 static bool finish(struct upload *u, const struct digest *digest, int64_t now_us, struct err *err)
 {
     atomic_store(&u->last_used_us, now_us);
@@ -94,11 +161,14 @@ static bool finish(struct upload *u, const struct digest *digest, int64_t now_us
         }
         return false;
     }
-    if (!publish_and_commit(u, digest, now_us, err)) {
+    bool small = blob_journal_has_room(u->store, upload_received(u));
+    if (!(small ? finish_in_journal : finish_as_file)(u, digest, now_us, err)) {
         return false;
     }
     upload_table_end(u);
-    upload_file_unlink(u);
+    if (u->fd >= 0) {
+        upload_file_unlink(u);
+    }
     return true;
 }
 

@@ -32,7 +32,9 @@ struct upload {
     int64_t account_id;
 
     /* of the request that uses it */
-    int fd;
+    int fd; /* -1: it has no file, what was received is in `held` */
+    struct buf held;
+    bool rest;           /* upload_bring_rest */
     struct hash *sha256; /* NULL: its file was not read back yet */
     int64_t written_back;
     int64_t announced; /* where this request will end; -1: it does not say */
@@ -145,8 +147,10 @@ bool upload_row_delete(struct db_tx *tx, void *id, struct err *err) MUST_USE;
 
 /* --- upload_file.c: the request that uses the upload ------------------------------------------ */
 
-bool upload_file_create(struct upload *u, struct err *err) MUST_USE;
-/* Expected errors: ERR_UPLOAD_UNKNOWN (no file). */
+/* Makes the file unless it has one, with what is held. Expected errors: ERR_NO_SPACE; then it is
+ * as before. */
+bool upload_file_need(struct upload *u, struct err *err) MUST_USE;
+/* Without bytes there need be no file. Expected errors: ERR_UPLOAD_UNKNOWN (no file). */
 bool upload_file_open(struct upload *u, struct err *err) MUST_USE;
 void upload_file_close(struct upload *u);
 /* Writes at `at`, the end; after an error the file is as long as before. Expected errors:
@@ -156,9 +160,14 @@ bool upload_file_write(struct upload *u, struct slice bytes, int64_t at, struct 
 bool upload_file_read_back(struct upload *u, struct err *err) MUST_USE;
 bool upload_file_digest(const struct upload *u, enum digest_algorithm algorithm, struct digest *out,
                         struct err *err) MUST_USE;
+/* All bytes: those that are held, or those of its file, read into `room`. At most
+ * BLOB_JOURNAL_BLOB_MAX were received. */
+bool upload_file_bytes(const struct upload *u, struct buf *room, struct slice *out,
+                       struct err *err) MUST_USE;
 /* The two halves of publishing, with the digest's lock held. upload_file_publish gives the file its
- * name under blobs/, durably.
- *   existed_out   somebody else's file has the name already
+ * name under blobs/, durably. A file that has the name already and that a row holds stays; one
+ * without a row is what a crash left, not to be believed, and goes.
+ *   existed_out   a row holds the file that has the name
  * upload_file_take_back takes the name away again when no row holds it; what is left is sealed. */
 bool upload_file_publish(struct upload *u, const struct digest *digest, bool *existed_out,
                          struct err *err) MUST_USE;

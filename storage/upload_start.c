@@ -135,8 +135,7 @@ bool upload_start(struct store *store, const struct repo_name *repo, enum upload
     u->account_id = actor->account_id;
     u->sha256 = hash_new(DIGEST_SHA256);
     atomic_store(&u->last_used_us, now_us);
-    if (!read_start(u, &ns, &open, err) || (kind == UPLOAD_SESSION && !make_room(u, open, err)) ||
-        !upload_file_create(u, err)) {
+    if (!read_start(u, &ns, &open, err) || (kind == UPLOAD_SESSION && !make_room(u, open, err))) {
         upload_free(u);
         return false;
     }
@@ -146,7 +145,6 @@ bool upload_start(struct store *store, const struct repo_name *repo, enum upload
         BUG("a random id came twice");
     }
     if (!store_start(u, now_us, err)) {
-        upload_file_unlink(u);
         upload_table_remove(u);
         return false;
     }

@@ -42,6 +42,7 @@ struct upload *upload_new(struct store *store, const char *id, enum upload_kind 
 void upload_free(struct upload *u)
 {
     cleanup_fd(&u->fd);
+    buf_dispose(&u->held);
     hash_free(u->sha256);
     free(u);
 }

@@ -179,10 +179,10 @@ static void a_file_that_nothing_names_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(a_used_store_is_well),
+        BOTH_TESTS(a_used_store_is_well),
         cmocka_unit_test(a_fault_in_the_index_is_found),
-        WORLD_TEST(a_fault_in_a_file_is_found),
-        WORLD_TEST(a_file_that_nothing_names_is_found),
+        FILES_TEST(a_fault_in_a_file_is_found),
+        FILES_TEST(a_file_that_nothing_names_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,8 @@ static void a_push_between_its_file_and_its_row_is_not_collected(void **state)
     struct scene *s = *state;
     struct deed pushing = {.s = s, .now_us = T0 + DAY}, collecting = pushing;
     push_and_lose(s);
-    struct actor_thread *a = begin_until(do_push, &pushing, POINT_AFTER_LINK, 1);
+    /* 1: is the file that is there a blob's? 2: the row */
+    struct actor_thread *a = begin_until(do_push, &pushing, POINT_AFTER_WRITE, 1);
     struct actor_thread *b = begin_past(do_collect, &collecting, POINT_BEFORE_LOCK);
     assert_true(has_file(s));
     finish_work(a);

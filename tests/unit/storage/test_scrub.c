@@ -189,7 +189,7 @@ static void whatever_is_wrong_is_marked_and_repaired_by_a_push(void **state)
     for (size_t i = 0; i < COUNT(kinds); i++) {
         void *inner = NULL;
         struct watch watch;
-        world_setup(&inner);
+        world_setup_files(&inner);
         struct world *w = inner;
         push_image(w, "{}", "abc");
         struct digest layer = digest_of(SLICE_LIT("abc"));
@@ -474,7 +474,7 @@ static void what_comes_between_reading_and_verdict_wins(void **state)
         for (int at = 1; at <= 4; at++) { /* each of the reads of the two readings */
             void *inner = NULL;
             enum scrub_verdict verdict;
-            world_setup(&inner);
+            world_setup_files(&inner);
             struct world *w = inner;
             struct digest d = push_blob(w, "abc");
             damage(w, &d, SCRUB_OTHER_BYTES);
@@ -558,20 +558,20 @@ static void pushes_scrub_and_collector_do_not_cross(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(a_sound_store_has_no_findings),
+        FILES_TEST(a_sound_store_has_no_findings),
         cmocka_unit_test(whatever_is_wrong_is_marked_and_repaired_by_a_push),
-        WORLD_TEST(the_users_are_named),
-        WORLD_TEST(a_finding_is_in_the_audit_log),
-        WORLD_TEST(a_rotten_manifest_is_told_and_mended_by_its_push),
-        WORLD_TEST(a_manifest_that_names_a_missing_blob_is_refused),
-        WORLD_TEST(a_missing_blob_is_collected_as_any_other),
-        WORLD_TEST(a_push_does_not_believe_a_file_beside_a_mark),
-        WORLD_TEST(a_push_does_not_believe_a_cut_file),
-        WORLD_TEST(a_round_goes_on_after_a_restart),
-        WORLD_TEST(a_pace_that_says_stop_stops_and_nothing_is_skipped),
+        FILES_TEST(the_users_are_named),
+        FILES_TEST(a_finding_is_in_the_audit_log),
+        FILES_TEST(a_rotten_manifest_is_told_and_mended_by_its_push),
+        FILES_TEST(a_manifest_that_names_a_missing_blob_is_refused),
+        FILES_TEST(a_missing_blob_is_collected_as_any_other),
+        FILES_TEST(a_push_does_not_believe_a_file_beside_a_mark),
+        FILES_TEST(a_push_does_not_believe_a_cut_file),
+        FILES_TEST(a_round_goes_on_after_a_restart),
+        FILES_TEST(a_pace_that_says_stop_stops_and_nothing_is_skipped),
         cmocka_unit_test(percent_follows_the_digests),
         cmocka_unit_test(what_comes_between_reading_and_verdict_wins),
-        WORLD_TEST(pushes_scrub_and_collector_do_not_cross),
+        FILES_TEST(pushes_scrub_and_collector_do_not_cross),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

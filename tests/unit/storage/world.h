@@ -20,6 +20,7 @@
 
 struct world {
     struct folder folder;
+    bool files; /* small blobs do not wait in the journal */
     struct store *store;
     struct db *db;
     struct actor alice;
@@ -166,6 +167,11 @@ static inline void world_open(struct world *w)
 {
     OK(store_open(w->folder.path, &w->store, err));
     w->db = store_db(w->store);
+    if (w->files) {
+        struct store_limits limits = *store_get_limits(w->store);
+        limits.journal_bytes = 0;
+        store_set_limits(w->store, &limits);
+    }
 }
 
 static inline void world_reopen(struct world *w)
@@ -194,9 +200,10 @@ static inline void world_run_sql(struct world *w, const char *sql)
     world_open(w);
 }
 
-static inline int world_setup(void **state)
+static inline int world_make(void **state, bool files)
 {
     struct world *w = xcalloc(1, sizeof(*w));
+    w->files = files;
     folder_make(&w->folder);
     world_open(w);
     w->alice =
@@ -212,6 +219,16 @@ static inline int world_setup(void **state)
     }
     *state = w;
     return 0;
+}
+
+static inline int world_setup(void **state)
+{
+    return world_make(state, false);
+}
+
+static inline int world_setup_files(void **state)
+{
+    return world_make(state, true);
 }
 
 static inline int world_teardown(void **state)
@@ -230,5 +247,8 @@ static inline int world_teardown(void **state)
 }
 
 #define WORLD_TEST(fn) cmocka_unit_test_setup_teardown(fn, world_setup, world_teardown)
+/* With each blob in its file before its push ends, however small it is; and both ways. */
+#define FILES_TEST(fn) cmocka_unit_test_setup_teardown(fn, world_setup_files, world_teardown)
+#define BOTH_TESTS(fn) WORLD_TEST(fn), FILES_TEST(fn)
 
 #endif

@@ -342,7 +342,8 @@ static bool compare_file(struct comparison *c, int b)
     if (!c->model->blobs[b].row) {
         return true;
     }
-    auto_fd int fd = blob_open(c->driver->store, &content->digest, &err);
+    auto_snapshot struct db_tx *tx = snapshot_of(c->driver->db);
+    auto_fd int fd = blob_open(c->driver->store, tx, &content->digest, &err);
     if (fd < 0) {
         return driver_differs(c->driver, "blob %d does not open: %s", b, err.msg);
     }

@@ -175,7 +175,11 @@ bool is_member(struct scene *s, int64_t repository_id, struct blob *out)
 bool has_file(struct scene *s)
 {
     struct err err = {0};
-    auto_fd int fd = blob_open(s->w.store, &s->digest, &err);
+    auto_fd int fd = -1;
+    READ(&s->w)
+    {
+        fd = blob_open(s->w.store, tx, &s->digest, &err);
+    }
     return fd >= 0;
 }
 
@@ -217,7 +221,7 @@ void assert_refused(const struct deed *d, enum err_code code)
 static int scene_setup(void **state, size_t size)
 {
     struct world *w = NULL;
-    assert_int_equal(world_setup((void **)&w), 0);
+    assert_int_equal(world_setup_files((void **)&w), 0); /* its calls are what is stopped */
     struct scene *s = xcalloc(1, sizeof(*s));
     s->w = *w;
     free(w);
