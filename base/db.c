@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,6 +15,7 @@
 
 /* Requests in one transaction at most: bounds how long the first of them waits. */
 #define GROUP_MAX 256
+#define GATHER_MAX 4
 #define BUSY_TIMEOUT_MS 5000
 /* Pages in the log from which on the writer moves them into the database after a commit. */
 #define CHECKPOINT_PAGES 1000
@@ -77,7 +80,7 @@ struct request {
     struct err *err;
     bool durable;
     bool ok;
-    bool done;
+    sem_t done; /* one each: nobody is woken for another's group */
     struct request *next;
 };
 
@@ -94,7 +97,6 @@ struct db {
     bool syncing;            /* how the writer's commits are set to be: with a sync of the disk */
     pthread_mutex_t lock;    /* over the members below */
     pthread_cond_t work;     /* something is queued, or closing */
-    pthread_cond_t ready;    /* a group is finished */
     struct request *first, *last;
     bool closing;
 
@@ -210,6 +212,7 @@ static bool run_step(struct connection *c, enum step step, struct err *err)
 static const char *const settings[] = {
     "PRAGMA journal_mode=WAL",   "PRAGMA synchronous=FULL",  "PRAGMA foreign_keys=ON",
     "PRAGMA trusted_schema=OFF", "PRAGMA temp_store=MEMORY", "PRAGMA journal_size_limit=67108864",
+    "PRAGMA secure_delete=FAST", /* not the pages that become free: those of settled blobs, mostly */
 };
 
 static bool configure(sqlite3 *handle, struct err *err)
@@ -512,14 +515,26 @@ static struct request *take_group(struct db *db)
 }
 
 /* After this a request's memory is its waiter's again. */
-static void finish_group(struct db *db, struct request *group)
+static void finish_group(struct request *group)
 {
     while (group) {
         struct request *next = group->next;
-        group->done = true;
+        (void)sem_post(&group->done);
         group = next;
     }
-    pthread_cond_broadcast(&db->ready);
+}
+
+/* Threads that are about to write, but wait for a core, join the group. Costs nothing when no one
+ * waits for one. With the lock held. */
+static void gather(struct db *db)
+{
+    const struct request *seen = NULL;
+    for (int i = 0; i < GATHER_MAX && db->last != seen; i++) {
+        seen = db->last;
+        pthread_mutex_unlock(&db->lock);
+        (void)sched_yield();
+        pthread_mutex_lock(&db->lock);
+    }
 }
 
 static void *writer_main(void *arg)
@@ -530,14 +545,15 @@ static void *writer_main(void *arg)
         while (!db->first && !db->closing) {
             pthread_cond_wait(&db->work, &db->lock);
         }
+        gather(db);
         struct request *group = take_group(db);
         if (!group) {
             break;
         }
         pthread_mutex_unlock(&db->lock);
         run_requests(db, group);
+        finish_group(group);
         pthread_mutex_lock(&db->lock);
-        finish_group(db, group);
     }
     pthread_mutex_unlock(&db->lock);
     return NULL;
@@ -550,6 +566,7 @@ static bool write_kind(struct db *db, bool durable, db_write_fn fn, void *arg, s
     }
     struct err own = {0};
     struct request rq = {.fn = fn, .arg = arg, .err = err ? err : &own, .durable = durable};
+    (void)sem_init(&rq.done, 0, 0);
 
     pthread_mutex_lock(&db->lock);
     if (db->closing) {
@@ -562,10 +579,11 @@ static bool write_kind(struct db *db, bool durable, db_write_fn fn, void *arg, s
         pthread_cond_signal(&db->work);
     }
     db->last = &rq;
-    while (!rq.done) {
-        pthread_cond_wait(&db->ready, &db->lock);
-    }
     pthread_mutex_unlock(&db->lock);
+    while (sem_wait(&rq.done) != 0) {
+        /* a signal came */
+    }
+    (void)sem_destroy(&rq.done);
     return rq.ok;
 }
 
@@ -681,7 +699,6 @@ static void db_free(struct db *db)
 {
     pthread_key_delete(db->reader_key);
     pthread_mutex_destroy(&db->readers_lock);
-    pthread_cond_destroy(&db->ready);
     pthread_cond_destroy(&db->work);
     pthread_mutex_destroy(&db->lock);
     free(db->path);
@@ -701,7 +718,6 @@ static struct db *db_new(const struct db_options *options)
     db->syncing = true; /* as configure() sets it */
     pthread_mutex_init(&db->lock, NULL);
     pthread_cond_init(&db->work, NULL);
-    pthread_cond_init(&db->ready, NULL);
     pthread_mutex_init(&db->readers_lock, NULL);
     if (pthread_key_create(&db->reader_key, reader_gone) != 0) {
         BUG("pthread_key_create");

@@ -386,8 +386,8 @@ bool config_load(const char *file, struct config **out, struct err *err)
 size_t config_workers(const struct config *config)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t twice = cores > 2 ? 2 * (size_t)cores : 4;
-    return config->limits_workers > 0 ? (size_t)config->limits_workers : twice;
+    size_t usual = cores > 4 ? 4 * (size_t)cores : 16;
+    return config->limits_workers > 0 ? (size_t)config->limits_workers : usual;
 }
 
 void config_free(struct config *config)

@@ -59,7 +59,7 @@ bool config_parse(const char *file, struct slice text, struct config **out,
                   struct err *err) MUST_USE;
 void config_free(struct config *config); /* accepts NULL */
 
-/* Worker threads: limits.workers, or twice the cores, at least 4. */
+/* Worker threads: limits.workers, or four per core, at least 16. */
 size_t config_workers(const struct config *config);
 
 struct public_url {

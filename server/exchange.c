@@ -56,7 +56,11 @@ void exchange_free(struct http_exchange *ex)
     }
     reply_dispose(&ex->reply);
     identity_release(&ex->identity);
-    buf_wipe(&ex->body); /* may hold a password */
+    if (ex->route != NULL && ex->route->body == BODY_STREAM) {
+        buf_dispose(&ex->body);
+    } else {
+        buf_wipe(&ex->body); /* may hold a password */
+    }
     for (size_t i = 0; i < REQUEST_PARAMS_MAX; i++) {
         buf_dispose(&ex->params[i]);
     }

@@ -362,6 +362,13 @@ static enum MHD_Result handle_here(struct http_exchange *ex)
     return ex->rq.wants_worker ? handle_on_worker(ex) : answer(ex);
 }
 
+/* The whole body fits one unit: it is collected first, and one job does everything. */
+static bool is_short(const struct http_exchange *ex)
+{
+    return ex->line.content_length >= 0 && ex->line.content_length <= (int64_t)STREAM_UNIT &&
+           !ex->line.expects_continue;
+}
+
 /* ---- the calls ---- */
 
 static enum MHD_Result first_call(struct http_exchange *ex, const char *method, const char *version)
@@ -385,7 +392,7 @@ static enum MHD_Result first_call(struct http_exchange *ex, const char *method, 
     if (!admit_caller(ex) || !check_length(ex)) {
         return refuse(ex);
     }
-    if (ex->route->body == BODY_STREAM && ex->line.has_body &&
+    if (ex->route->body == BODY_STREAM && ex->line.has_body && !is_short(ex) &&
         !hand_over(ex, DEFER_NEW, job_open)) {
         reply_busy(ex);
         return refuse(ex);
@@ -430,10 +437,11 @@ static enum MHD_Result take_buffered(struct http_exchange *ex, const char *data,
  * not. */
 static enum MHD_Result take_stream(struct http_exchange *ex, const char *data, size_t *size)
 {
-    if (ex->body.cap < STREAM_UNIT) {
-        buf_reserve(&ex->body, STREAM_UNIT);
+    size_t unit = is_short(ex) ? (size_t)ex->line.content_length : STREAM_UNIT;
+    if (ex->body.cap < unit) {
+        buf_reserve(&ex->body, unit);
     }
-    size_t room = STREAM_UNIT - ex->body.n;
+    size_t room = unit - ex->body.n;
     size_t n = *size < room ? *size : room;
     buf_put(&ex->body, data, n);
     ex->received += (int64_t)n;

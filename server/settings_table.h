@@ -65,8 +65,8 @@
     X(limits, threads, COUNT, "0", 0, 64, "", "Loop threads per listener; 0: one per core.",       \
       "They never block; more than cores is of no use.")                                           \
     X(limits, workers, COUNT, "0", 0, 256, "",                                                     \
-      "Threads for work that may block; 0: twice the cores, at least 4.",                          \
-      "Writes, hashes and disk waits run there.")                                                  \
+      "Threads for work that may block; 0: four per core, at least 16.",                           \
+      "They wait for the disk most of the time, and those that wait together share a sync.")       \
     X(limits, queue, COUNT, "256", 8, 65536, "", "Requests that may wait for a worker; then 503.", \
       "A longer queue only makes answers late.")
 
