@@ -1,5 +1,7 @@
 #include "storage/manifest_doc.h"
 
+#include "storage/row.h"
+
 #include <stdio.h>
 
 #define OCI_IMAGE "application/vnd.oci.image.manifest.v1+json"
@@ -45,6 +47,7 @@ static enum manifest_form form_of(struct slice media_type)
     return MANIFEST_OTHER;
 }
 
+/* Borrowed until the next is added: the list moves. */
 static struct manifest_edge *add_edge(struct manifest_doc *doc, enum edge_kind kind,
                                       struct err *err)
 {
@@ -53,9 +56,7 @@ static struct manifest_edge *add_edge(struct manifest_doc *doc, enum edge_kind k
                 MANIFEST_DESCRIPTORS_MAX);
         return NULL;
     }
-    if (doc->edge_count == 0) {
-        doc->edges = xcalloc(MANIFEST_DESCRIPTORS_MAX, sizeof(*doc->edges));
-    }
+    doc->edges = list_room(doc->edges, doc->edge_count, sizeof(*doc->edges));
     struct manifest_edge *edge = &doc->edges[doc->edge_count++];
     *edge = (struct manifest_edge){.kind = kind, .size = -1, .media_type = ""};
     return edge;
