@@ -17,8 +17,9 @@
 #define GROUP_MAX 256
 #define GATHER_MAX 4
 #define BUSY_TIMEOUT_MS 5000
-/* Pages in the log from which on the writer moves them into the database after a commit. */
-#define CHECKPOINT_PAGES 1000
+/* Pages in the log from which on the writer moves them into the database after a commit: what changes often goes there
+ * once in 16 MiB. */
+#define CHECKPOINT_PAGES 4000
 
 /* The statements of the module itself. */
 enum step {
@@ -73,14 +74,15 @@ struct reader {
     struct reader *next;
 };
 
-/* Lives on the stack of the thread that waits in db_write. */
+/* Lives on the stack of the thread that is in db_write. */
 struct request {
     db_write_fn fn;
     void *arg;
     struct err *err;
     bool durable;
     bool ok;
-    sem_t done; /* one each: nobody is woken for another's group */
+    bool finished; /* what its waiter is woken for: it is done, or it is its turn to write */
+    sem_t woken;
     struct request *next;
 };
 
@@ -89,16 +91,17 @@ struct db {
     const char *const *statements;
     int statement_count;
 
-    pthread_t thread;
+    /* of the thread that writes */
     struct connection writer;
     char *log_path;
     atomic_bool log_suspect; /* a sync of the log failed: see heal_log */
     bool log_named;          /* its folder was synced by this process */
-    bool syncing;            /* how the writer's commits are set to be: with a sync of the disk */
-    pthread_mutex_t lock;    /* over the members below */
-    pthread_cond_t work;     /* something is queued, or closing */
+    bool syncing;            /* how commits are set to be: with a sync of the disk */
+
+    atomic_ulong writing_thread; /* a pthread_t; 0: nobody writes, or is about to say so */
+    pthread_mutex_t lock;        /* over the members below */
+    bool writing;
     struct request *first, *last;
-    bool closing;
 
     pthread_key_t reader_key;
     pthread_mutex_t readers_lock;
@@ -318,7 +321,7 @@ static bool migrate(sqlite3 *handle, const struct db_options *options, struct er
     return true;
 }
 
-/* --- the writer thread --- */
+/* --- writing --- */
 
 static void suspect_log(struct db *db, int result)
 {
@@ -366,11 +369,16 @@ static bool call(struct db *db, struct request *rq)
     return ok;
 }
 
-/* Runs one request in its own savepoint. False when the whole transaction is lost with it. */
-static bool run_one(struct db *db, struct request *rq)
+/* Runs one request, guarded by a savepoint of its own or not. False when the whole transaction is
+ * lost with it. */
+static bool run_one(struct db *db, struct request *rq, bool guarded)
 {
     struct connection *c = &db->writer;
     *rq->err = (struct err){0};
+    if (!guarded) {
+        rq->ok = call(db, rq);
+        return rq->ok;
+    }
     rq->ok =
         run_step(c, STEP_SAVEPOINT, rq->err) && call(db, rq) && run_step(c, STEP_RELEASE, rq->err);
     if (rq->ok) {
@@ -432,7 +440,8 @@ static bool secure_log(struct db *db, struct err *why)
     return db->log_named && heal_log(db, why);
 }
 
-static enum outcome run_together(struct db *db, struct request *group, struct err *why)
+static enum outcome run_together(struct db *db, struct request *group, bool guarded,
+                                 struct err *why)
 {
     struct connection *c = &db->writer;
     if (!choose_sync(db, group, why) || !run_step(c, STEP_BEGIN_WRITE, why)) {
@@ -440,7 +449,7 @@ static enum outcome run_together(struct db *db, struct request *group, struct er
     }
     int64_t before = sqlite3_total_changes64(c->handle);
     for (struct request *rq = group; rq; rq = rq->next) {
-        if (!run_one(db, rq)) {
+        if (!run_one(db, rq, guarded)) {
             suspect_log(db, sqlite3_extended_errcode(c->handle));
             rollback(c->handle);
             return GROUP_LOST;
@@ -468,29 +477,34 @@ static void fail_all(struct request *group, const struct err *why)
     }
 }
 
-static enum outcome run_group(struct db *db, struct request *group)
+static enum outcome run_group(struct db *db, struct request *group, bool guarded)
 {
     struct err why = {0};
     for (struct request *rq = group; rq; rq = rq->next) {
         rq->ok = true; /* until it fails */
     }
-    enum outcome outcome = run_together(db, group, &why);
+    enum outcome outcome = run_together(db, group, guarded, &why);
     if (outcome == GROUP_FAILED) {
         fail_all(group, &why);
     }
     return outcome;
 }
 
-/* What one request took down is run again request by request: the others do not pay for it. */
+/* Savepoints keep a copy of every page, and most groups need none: only when one of them fails the
+ * group is run again, each in its own. What one request takes down even then is run request by
+ * request: the others do not pay for it. */
 static void run_requests(struct db *db, struct request *group)
 {
-    if (run_group(db, group) != GROUP_LOST || !group->next) {
+    if (run_group(db, group, false) != GROUP_LOST || !group->next) {
+        return;
+    }
+    if (run_group(db, group, true) != GROUP_LOST) {
         return;
     }
     for (struct request *rq = group; rq;) {
         struct request *next = rq->next;
         rq->next = NULL;
-        (void)run_group(db, rq);
+        (void)run_group(db, rq, false);
         rq->next = next;
         rq = next;
     }
@@ -514,14 +528,10 @@ static struct request *take_group(struct db *db)
     return group;
 }
 
-/* After this a request's memory is its waiter's again. */
-static void finish_group(struct request *group)
+static void wake(struct request *rq, bool finished)
 {
-    while (group) {
-        struct request *next = group->next;
-        (void)sem_post(&group->done);
-        group = next;
-    }
+    rq->finished = finished;
+    (void)sem_post(&rq->woken); /* its memory is its waiter's again */
 }
 
 /* Threads that are about to write, but wait for a core, join the group. Costs nothing when no one
@@ -537,53 +547,74 @@ static void gather(struct db *db)
     }
 }
 
-static void *writer_main(void *arg)
+/* One group, which begins with this thread's own request; then it is the turn of the first that
+ * came meanwhile. So nobody writes for others longer than for one group, and who is alone is not
+ * handed from thread to thread. */
+static void write_group(struct db *db, struct request *own)
 {
-    struct db *db = arg;
     pthread_mutex_lock(&db->lock);
-    for (;;) {
-        while (!db->first && !db->closing) {
-            pthread_cond_wait(&db->work, &db->lock);
-        }
-        gather(db);
-        struct request *group = take_group(db);
-        if (!group) {
-            break;
-        }
-        pthread_mutex_unlock(&db->lock);
-        run_requests(db, group);
-        finish_group(group);
-        pthread_mutex_lock(&db->lock);
-    }
+    gather(db);
+    struct request *group = take_group(db);
     pthread_mutex_unlock(&db->lock);
-    return NULL;
+
+    atomic_store(&db->writing_thread, (unsigned long)pthread_self());
+    run_requests(db, group);
+    atomic_store(&db->writing_thread, 0);
+
+    pthread_mutex_lock(&db->lock);
+    struct request *heir = db->first;
+    db->writing = heir != NULL;
+    pthread_mutex_unlock(&db->lock);
+    if (heir) {
+        wake(heir, false);
+    }
+    while (group) {
+        struct request *next = group->next;
+        if (group != own) {
+            wake(group, true);
+        }
+        group = next;
+    }
+}
+
+/* True when it is this thread's turn at once. */
+static bool enqueue(struct db *db, struct request *rq)
+{
+    pthread_mutex_lock(&db->lock);
+    bool first = !db->writing;
+    db->writing = true;
+    if (db->last) {
+        db->last->next = rq;
+    } else {
+        db->first = rq;
+    }
+    db->last = rq;
+    pthread_mutex_unlock(&db->lock);
+    return first;
+}
+
+static bool is_writing(struct db *db)
+{
+    return atomic_load(&db->writing_thread) == (unsigned long)pthread_self();
 }
 
 static bool write_kind(struct db *db, bool durable, db_write_fn fn, void *arg, struct err *err)
 {
-    if (pthread_equal(pthread_self(), db->thread)) {
+    if (is_writing(db)) {
         BUG("db_write inside a write");
     }
     struct err own = {0};
     struct request rq = {.fn = fn, .arg = arg, .err = err ? err : &own, .durable = durable};
-    (void)sem_init(&rq.done, 0, 0);
-
-    pthread_mutex_lock(&db->lock);
-    if (db->closing) {
-        BUG("db_write after db_close");
+    (void)sem_init(&rq.woken, 0, 0);
+    if (!enqueue(db, &rq)) {
+        while (sem_wait(&rq.woken) != 0) {
+            /* a signal came */
+        }
     }
-    if (db->last) {
-        db->last->next = &rq;
-    } else {
-        db->first = &rq;
-        pthread_cond_signal(&db->work);
+    if (!rq.finished) {
+        write_group(db, &rq);
     }
-    db->last = &rq;
-    pthread_mutex_unlock(&db->lock);
-    while (sem_wait(&rq.done) != 0) {
-        /* a signal came */
-    }
-    (void)sem_destroy(&rq.done);
+    (void)sem_destroy(&rq.woken);
     return rq.ok;
 }
 
@@ -656,8 +687,8 @@ static struct reader *reader_of_thread(struct db *db, struct err *err)
 bool db_snapshot(struct db *db, struct db_tx **out, struct err *err)
 {
     *out = NULL;
-    if (pthread_equal(pthread_self(), db->thread)) {
-        BUG("a snapshot on the writer thread");
+    if (is_writing(db)) {
+        BUG("a snapshot inside a write");
     }
     struct reader *r = reader_of_thread(db, err);
     if (!r) {
@@ -699,7 +730,6 @@ static void db_free(struct db *db)
 {
     pthread_key_delete(db->reader_key);
     pthread_mutex_destroy(&db->readers_lock);
-    pthread_cond_destroy(&db->work);
     pthread_mutex_destroy(&db->lock);
     free(db->path);
     free(db->log_path);
@@ -717,7 +747,6 @@ static struct db *db_new(const struct db_options *options)
     db->statement_count = options->statement_count;
     db->syncing = true; /* as configure() sets it */
     pthread_mutex_init(&db->lock, NULL);
-    pthread_cond_init(&db->work, NULL);
     pthread_mutex_init(&db->readers_lock, NULL);
     if (pthread_key_create(&db->reader_key, reader_gone) != 0) {
         BUG("pthread_key_create");
@@ -759,12 +788,6 @@ bool db_open(const struct db_options *options, struct db **out, struct err *err)
         return false;
     }
     (void)sqlite3_wal_hook(db->writer.handle, checkpoint_now_and_then, db);
-    int result = pthread_create(&db->thread, NULL, writer_main, db);
-    if (result != 0) {
-        connection_close(&db->writer);
-        db_free(db);
-        return err_sys(err, result, "start of the writer thread");
-    }
     *out = db;
     return true;
 }
@@ -786,12 +809,6 @@ void db_close(struct db *db)
     if (!db) {
         return;
     }
-    pthread_mutex_lock(&db->lock);
-    db->closing = true;
-    pthread_cond_signal(&db->work);
-    pthread_mutex_unlock(&db->lock);
-    pthread_join(db->thread, NULL);
-
     while (db->readers) {
         struct reader *r = db->readers;
         db->readers = r->next;

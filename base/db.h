@@ -1,10 +1,12 @@
 /* The one door to the database engine (the only sqlite3.h). SQL text lives in a statement table handed over at open;
- * callers name a statement by its number. One write connection in a writer thread with group commit; one read
- * connection per reading thread, opened at its first read and kept through a pthread key.
+ * callers name a statement by its number. One write connection with group commit, used by one of the writing threads at
+ * a time, for all that wait; one read connection per reading thread, opened at its first read and kept through a
+ * pthread key.
  * SQLite settings: WAL, synchronous=FULL, foreign_keys=ON, trusted_schema=OFF, DEFENSIVE, busy_timeout.
  *
  * Invariants
- *   1. All writes run on the writer thread, inside a savepoint of one BEGIN IMMEDIATE per group.
+ *   1. Writes run one after the other, a group of them in one BEGIN IMMEDIATE; one that fails leaves nothing, and the
+ *      others of its group are stored.
  *   2. When db_write returns true, the change survives power loss; when db_write_relaxed does, the death of the process.
  *   3. A snapshot sees one committed state from its begin to its end. */
 #ifndef BASE_DB_H
@@ -15,7 +17,7 @@
 #include "base/err.h"
 
 struct db;
-struct db_tx;   /* a snapshot (reading) or the writer's transaction; borrowed */
+struct db_tx;   /* a snapshot (reading) or the write transaction ("writer" in other headers); borrowed */
 struct db_stmt; /* a prepared statement, borrowed from the connection until db_stmt_done */
 
 struct db_options {
@@ -26,17 +28,19 @@ struct db_options {
     int migration_count;
 };
 
-/* Opens or makes the database, migrates it, starts the writer thread.
+/* Opens or makes the database, migrates it.
  * Expected errors: ERR_CONFLICT "the database was written by a newer version", ERR_INTERNAL. */
 bool db_open(const struct db_options *options, struct db **out, struct err *err) MUST_USE;
-/* Finishes queued writes, stops the writer, closes. No other thread may use it any more. Accepts NULL. */
+/* No other thread may use it any more. Accepts NULL. */
 void db_close(struct db *db);
 
-/* Runs on the writer thread. Touches only the database and `arg`; may be run again with a fresh savepoint (so it must
- * set, not add to, what `arg` carries out). Returns false with err to roll its savepoint back. */
+/* Runs on one of the threads that are in db_write, which may be another than the one that queued it and may hold a
+ * snapshot or locks of its own: it waits for nothing, and touches only the database and `arg`. It may be run
+ * again after what it did was rolled back (so it must set, not add to, what `arg` carries out). Returns false with err
+ * to undo what it did. */
 typedef bool (*db_write_fn)(struct db_tx *tx, void *arg, struct err *err);
 /* Queues fn, waits for the commit of its group. True: fn returned true and the commit is durable.
- * False: nothing of fn is stored; err is fn's own or that of the commit. Any thread but the writer. */
+ * False: nothing of fn is stored; err is fn's own or that of the commit. Any thread, not from inside a write. */
 bool db_write(struct db *db, db_write_fn fn, void *arg, struct err *err) MUST_USE;
 /* The same, acknowledged without a sync of the disk: the change is there for everybody, and survives the death of the
  * process; power loss may take it, together with everything that came later: what is left is always a prefix of what

@@ -155,6 +155,9 @@ bool upload_announce(struct upload *upload, int64_t bytes, struct err *err)
 
 static bool put_bytes(struct upload *u, struct slice bytes, int64_t at, struct err *err)
 {
+    if (bytes.n == 0) {
+        return true;
+    }
     if (u->fd < 0 && u->rest && blob_journal_has_room(u->store, at + (int64_t)bytes.n)) {
         buf_slice(&u->held, bytes);
         return true;

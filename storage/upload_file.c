@@ -20,7 +20,8 @@ bool upload_file_need(struct upload *u, struct err *err)
     if (u->fd >= 0) {
         return true;
     }
-    u->fd = openat(u->store->uploads_fd, u->id, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    u->fd = openat(u->store->uploads_fd, u->id, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+                   0600);
     if (u->fd < 0) {
         return err_sys(err, errno, "create the upload %s", u->id);
     }
@@ -36,6 +37,9 @@ bool upload_file_need(struct upload *u, struct err *err)
 bool upload_file_open(struct upload *u, struct err *err)
 {
     struct stat st;
+    if (u->sha256 && upload_received(u) == 0) {
+        return true;
+    }
     u->fd = openat(u->store->uploads_fd, u->id, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (u->fd < 0 && errno == ENOENT) {
         return upload_received(u) == 0 || upload_unknown(err);
