@@ -20,8 +20,9 @@
 #include <time.h>
 
 #define STEP_MAX 100 /* rows of one step, so that a write never holds the writer long */
-#define SETTLE_PAUSE_S                                                                             \
-    1 /* small blobs wait for their files about so long, and come many at a time */
+/* Small blobs wait about so long for their files, and get them many at a time. */
+#define SETTLE_PAUSE_S 1
+#define SETTLE_RETRY_S 10                 /* when it failed */
 #define SESSION_KEEP_US (30 * US_PER_DAY) /* dead sessions are shown for so long */
 
 #define PULLS_MAX 1000 /* of one transaction: a few statements each */
@@ -202,7 +203,8 @@ static void *run(void *arg)
     return NULL;
 }
 
-static void settle(struct maintenance *m)
+/* Returns the seconds until the next time. */
+static int64_t settle(struct maintenance *m)
 {
     bool more = blob_journal_waiting(m->app->store);
     while (more) {
@@ -210,8 +212,10 @@ static void settle(struct maintenance *m)
         if (!blob_journal_settle(m->app->store, NULL, &more, &err)) {
             log_err(LOG_ERROR, "settle_blobs", &err);
             metrics_add(m->app->metrics, METRIC_MAINTENANCE_ERRORS, 1);
+            return SETTLE_RETRY_S;
         }
     }
+    return SETTLE_PAUSE_S;
 }
 
 /* Also at the end, so that the next start finds nothing to do. */
@@ -221,8 +225,7 @@ static void *run_settler(void *arg)
     bool last = false;
     while (!last) {
         last = is_stopping(m);
-        settle(m);
-        pause_for(m, SETTLE_PAUSE_S);
+        pause_for(m, settle(m));
     }
     return NULL;
 }

@@ -161,8 +161,10 @@ static bool finish(struct upload *u, const struct digest *digest, int64_t now_us
         }
         return false;
     }
-    bool small = blob_journal_has_room(u->store, upload_received(u));
-    if (!(small ? finish_in_journal : finish_as_file)(u, digest, now_us, err)) {
+    bool done = blob_journal_has_room(u->store, upload_received(u))
+                    ? finish_in_journal(u, digest, now_us, err)
+                    : finish_as_file(u, digest, now_us, err);
+    if (!done) {
         return false;
     }
     upload_table_end(u);
