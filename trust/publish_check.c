@@ -93,9 +93,10 @@ const struct tuf_doc *publish_effective(const struct check *c, const char *role)
     return u ? u->doc : publish_stored_of(c, role);
 }
 
-bool publish_count_checks(struct check *c, const struct tuf_doc *doc)
+bool publish_plan_checks(struct check *c, int checks)
 {
-    if (c->checks + (int)doc->signature_count > CHECKS_MAX) {
+    c->checks += checks;
+    if (c->checks > CHECKS_MAX) {
         return publish_refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrValidation", "",
                               "the upload needs more than %d signature checks", CHECKS_MAX);
     }

@@ -33,7 +33,7 @@ struct check {
     struct node *nodes;
     size_t node_count;
     size_t listed; /* delegations seen, with metadata or without */
-    int checks;
+    int checks; /* signature checks done and planned */
 };
 
 /* Writes the verdict of a refusal (gate.md 9.1) and returns false.
@@ -57,8 +57,8 @@ bool publish_in_tree(const struct check *c, const char *role);
 /* How many of the keys that the root in force lists for a server role the server holds. */
 size_t publish_held_keys(const struct check *c, const struct tuf_role_keys *keys,
                          enum role_kind role);
-/* Bounds the signature checks of one upload before they are made. */
-bool publish_count_checks(struct check *c, const struct tuf_doc *doc);
+/* Bounds the signature checks of one upload before they are made: adds `checks` to what was planned. */
+bool publish_plan_checks(struct check *c, int checks);
 
 /* Steps, in this order. Root: chain, pins, certificates, server keys; sets c->root. Targets and delegations: sets
  * c->nodes. Snapshot: the uploaded one, or that the server can make it. */

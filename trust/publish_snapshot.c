@@ -28,7 +28,7 @@ static bool check_uploaded_snapshot(struct check *c, const struct upload *u)
         return publish_refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadSnapshot", "bad_trust_data",
                               "the snapshot carries two signatures with one key id");
     }
-    if (!publish_count_checks(c, u->doc)) {
+    if (!publish_plan_checks(c, tuf_count_checks(u->doc, c->root, &c->root->snapshot))) {
         return false;
     }
     tuf_count_signatures(u->doc, c->root, &c->root->snapshot, NULL, &count);

@@ -101,15 +101,32 @@ static bool check_uploaded_node(struct check *c, const struct node *n,
     return true;
 }
 
+static const struct tuf_doc *lister_of(const struct check *c, const struct node *n)
+{
+    return n->parent ? n->parent : c->root;
+}
+
+static const struct tuf_role_keys *keys_of(const struct check *c, const struct node *n)
+{
+    return n->listed ? &n->listed->keys : &c->root->targets;
+}
+
+/* All of the tree's, before the first of them is made. */
+static bool plan_checks(struct check *c)
+{
+    for (size_t i = 0; i < c->node_count; i++) {
+        const struct node *n = &c->nodes[i];
+        if (!publish_plan_checks(c, tuf_count_checks(n->doc, lister_of(c, n), keys_of(c, n)))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool check_node(struct check *c, struct node *n)
 {
     struct sig_count count = {0};
-    if (!publish_count_checks(c, n->doc)) {
-        return false;
-    }
-    tuf_count_signatures(n->doc, n->parent ? n->parent : c->root,
-                         n->listed ? &n->listed->keys : &c->root->targets, NULL, &count);
-    c->checks += count.checks;
+    tuf_count_signatures(n->doc, lister_of(c, n), keys_of(c, n), NULL, &count);
     n->valid = sig_count_met(&count) && (!n->parent || c->nodes[n->parent_index].valid);
     if (n->uploaded) {
         return check_uploaded_node(c, n, &count);
@@ -142,7 +159,7 @@ bool publish_in_tree(const struct check *c, const char *role)
 
 bool publish_check_targets(struct check *c)
 {
-    if (!read_faults(c) || !build_tree(c)) {
+    if (!read_faults(c) || !build_tree(c) || !plan_checks(c)) {
         return false;
     }
     for (size_t i = 0; i < c->node_count; i++) {

@@ -94,3 +94,14 @@ void tuf_count_signatures(const struct tuf_doc *doc, const struct tuf_doc *liste
         }
     }
 }
+
+int tuf_count_checks(const struct tuf_doc *doc, const struct tuf_doc *lister,
+                     const struct tuf_role_keys *keys)
+{
+    int checks = 0;
+
+    for (size_t i = 0; i < doc->signature_count; i++) {
+        checks += key_that_may_count(doc, i, lister, keys, NULL) != NULL;
+    }
+    return checks;
+}

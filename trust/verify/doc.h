@@ -130,6 +130,9 @@ struct root_rules {
 void tuf_count_signatures(const struct tuf_doc *doc, const struct tuf_doc *lister,
                           const struct tuf_role_keys *keys, const struct root_rules *root_rules,
                           struct sig_count *out);
+/* Signature checks that tuf_count_signatures would do at most; does none. */
+int tuf_count_checks(const struct tuf_doc *doc, const struct tuf_doc *lister,
+                     const struct tuf_role_keys *keys);
 static inline bool sig_count_met(const struct sig_count *c)
 {
     return c->threshold >= 1 && c->valid >= c->threshold;

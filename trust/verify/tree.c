@@ -108,7 +108,7 @@ static void visit(struct builder *b, size_t parent_at, const struct tuf_delegati
     role->delegation = delegation;
     b->path_checks += delegation->path_count * parent->path_count;
     if (b->path_checks > TRUST_PATH_CHECKS_MAX) {
-        return; /* paths_within_limits tells; without paths the role says nothing */
+        return; /* work_within_limits tells; without paths the role says nothing */
     }
     restrict_paths(b, parent, role);
     if (!meta && builder_seen(b, slice_str(role->name))) {
@@ -120,22 +120,23 @@ static void visit(struct builder *b, size_t parent_at, const struct tuf_delegati
     }
 }
 
-static bool within_limits(struct builder *b)
+static bool has_room(struct builder *b)
 {
     if (b->state->role_count >= TRUST_ROLES_MAX) {
         builder_blame(b, TRUST_BAD_DATA, "targets", "more than %d roles", TRUST_ROLES_MAX);
         return false;
     }
+    return true;
+}
+
+/* After each role, the last one included. */
+static bool work_within_limits(struct builder *b)
+{
     if (b->checks > TRUST_SIGNATURE_CHECKS_MAX) {
         builder_blame(b, TRUST_BAD_DATA, "targets", "more than %d signature checks",
                       TRUST_SIGNATURE_CHECKS_MAX);
         return false;
     }
-    return true;
-}
-
-static bool paths_within_limits(struct builder *b)
-{
     if (b->path_checks > TRUST_PATH_CHECKS_MAX) {
         builder_blame(b, TRUST_BAD_DATA, "targets", "more than %d paths of delegations to compare",
                       TRUST_PATH_CHECKS_MAX);
@@ -149,11 +150,11 @@ static bool visit_children(struct builder *b, size_t parent_at)
     const struct tuf_doc *doc = b->state->roles[parent_at].doc;
 
     for (size_t i = 0; i < doc->delegation_count; i++) {
-        if (!within_limits(b)) {
+        if (!has_room(b)) {
             return false;
         }
         visit(b, parent_at, &doc->delegations[i]);
-        if (!paths_within_limits(b)) {
+        if (!work_within_limits(b)) {
             return false;
         }
     }

@@ -10,6 +10,7 @@
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <sodium.h>
 
@@ -19,7 +20,8 @@
 #define MADE_DOCS_MAX 64
 
 struct made_key {
-    EVP_PKEY *ec; /* NULL: ed25519 */
+    EVP_PKEY *pkey; /* EC or RSA; NULL: ed25519 */
+    const char *method;
     uint8_t public[32], secret[64];
     json_t *object; /* wire key object */
     char id[KEY_ID_MAX];
@@ -28,7 +30,7 @@ struct made_key {
 struct made_doc {
     char role[ROLE_NAME_MAX + 1];
     json_t *part; /* `signed` */
-    const struct made_key *signers[8];
+    const struct made_key *signers[SIG_SIGNERS_MAX];
     struct buf bytes;
 };
 
@@ -56,13 +58,41 @@ static inline json_t *made_object(const char *type, struct slice content)
 
 static inline void made_key_new(struct made_key *key)
 {
-    *key = (struct made_key){.ec = NULL};
+    *key = (struct made_key){.method = "eddsa"};
     assert_int_equal(crypto_sign_keypair(key->public, key->secret), 0);
     key->object = made_object("ed25519", slice_of_bytes(key->public, 32));
     made_id(key);
 }
 
-/* A certificate for an EC key (made when NULL), valid from and to seconds around `now_us`. */
+static inline bool made_is_rsa(const struct made_key *key)
+{
+    return EVP_PKEY_get_base_id(key->pkey) == EVP_PKEY_RSA;
+}
+
+/* Begins a key with this EC or RSA key; NULL: a new P-256 key. */
+static inline void made_key_own(struct made_key *key, EVP_PKEY *pkey)
+{
+    *key = (struct made_key){.pkey = pkey ? pkey : EVP_EC_gen("P-256")};
+    assert_non_null(key->pkey);
+    if (pkey) {
+        EVP_PKEY_up_ref(pkey);
+    }
+    key->method = made_is_rsa(key) ? "rsapss" : "ecdsa";
+}
+
+/* A bare EC or RSA key. */
+static inline void made_bare_new(struct made_key *key, EVP_PKEY *pkey)
+{
+    unsigned char *der = NULL;
+    made_key_own(key, pkey);
+    int n = i2d_PUBKEY(key->pkey, &der);
+    assert_true(n > 0);
+    key->object = made_object(made_is_rsa(key) ? "rsa" : "ecdsa", slice_of_bytes(der, (size_t)n));
+    OPENSSL_free(der);
+    made_id(key);
+}
+
+/* A certificate for an EC or RSA key (made when NULL), valid from and to seconds around `now_us`. */
 static inline void made_cert_new(struct made_key *key, EVP_PKEY *pkey, const char *common_name,
                                  int64_t from_s, int64_t to_s)
 {
@@ -70,10 +100,7 @@ static inline void made_cert_new(struct made_key *key, EVP_PKEY *pkey, const cha
     X509 *x = X509_new();
     BIO *bio = BIO_new(BIO_s_mem());
     char *text = NULL;
-    *key = (struct made_key){.ec = pkey ? pkey : EVP_EC_gen("P-256")};
-    if (pkey) {
-        EVP_PKEY_up_ref(pkey);
-    }
+    made_key_own(key, pkey);
     assert_int_equal(X509_set_version(x, 2), 1);
     assert_int_equal(ASN1_INTEGER_set(X509_get_serialNumber(x), ++serial), 1);
     assert_non_null(
@@ -84,11 +111,12 @@ static inline void made_cert_new(struct made_key *key, EVP_PKEY *pkey, const cha
                                                            (const unsigned char *)common_name, -1);
     assert_int_equal(X509_NAME_add_entry(X509_get_subject_name(x), entry, -1, 0), 1);
     X509_NAME_ENTRY_free(entry);
-    assert_int_equal(X509_set_pubkey(x, key->ec), 1);
-    assert_true(X509_sign(x, key->ec, EVP_sha256()) > 0);
+    assert_int_equal(X509_set_pubkey(x, key->pkey), 1);
+    assert_true(X509_sign(x, key->pkey, EVP_sha256()) > 0);
     assert_int_equal(PEM_write_bio_X509(bio, x), 1);
     long n = BIO_get_mem_data(bio, &text);
-    key->object = made_object("ecdsa-x509", (struct slice){text, (size_t)n});
+    key->object =
+        made_object(made_is_rsa(key) ? "rsa-x509" : "ecdsa-x509", (struct slice){text, (size_t)n});
     made_id(key);
     BIO_free(bio);
     X509_free(x);
@@ -96,30 +124,54 @@ static inline void made_cert_new(struct made_key *key, EVP_PKEY *pkey, const cha
 
 static inline void made_key_free(struct made_key *key)
 {
-    EVP_PKEY_free(key->ec);
+    EVP_PKEY_free(key->pkey);
     json_decref(key->object);
 }
 
+/* DER to r||s, each of the field's size. */
+static inline void made_flatten(const struct made_key *key, const unsigned char *der, size_t n,
+                                struct buf *out)
+{
+    unsigned char raw[132];
+    int field = (EVP_PKEY_get_bits(key->pkey) + 7) / 8;
+    ECDSA_SIG *pair = d2i_ECDSA_SIG(NULL, &der, (long)n);
+    assert_non_null(pair);
+    assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_r(pair), raw, field), field);
+    assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_s(pair), raw + field, field), field);
+    base64_encode(out, slice_of_bytes(raw, 2 * (size_t)field));
+    ECDSA_SIG_free(pair);
+}
+
+static inline void made_sign_evp(const struct made_key *key, struct slice bytes, struct buf *out)
+{
+    unsigned char sig[1024];
+    size_t n = sizeof(sig);
+    EVP_PKEY_CTX *padding = NULL;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    assert_int_equal(EVP_DigestSignInit(ctx, &padding, EVP_sha256(), NULL, key->pkey), 1);
+    if (strcmp(key->method, "ecdsa") != 0 && strcmp(key->method, "rsapkcs1v15") != 0) {
+        assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(padding, RSA_PKCS1_PSS_PADDING), 1);
+        assert_int_equal(EVP_PKEY_CTX_set_rsa_pss_saltlen(padding, 32), 1);
+    }
+    assert_int_equal(EVP_DigestSign(ctx, sig, &n, (const unsigned char *)bytes.p, bytes.n), 1);
+    if (made_is_rsa(key)) {
+        base64_encode(out, slice_of_bytes(sig, n));
+    } else {
+        made_flatten(key, sig, n, out);
+    }
+    EVP_MD_CTX_free(ctx);
+}
+
+/* By the key's method, in base64. */
 static inline void made_sign_bytes(const struct made_key *key, struct slice bytes, struct buf *out)
 {
     uint8_t raw[64];
-    if (!key->ec) {
-        assert_int_equal(
-            crypto_sign_detached(raw, NULL, (const unsigned char *)bytes.p, bytes.n, key->secret),
-            0);
-    } else {
-        unsigned char der[256];
-        size_t n = sizeof(der);
-        EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-        assert_int_equal(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key->ec), 1);
-        assert_int_equal(EVP_DigestSign(ctx, der, &n, (const unsigned char *)bytes.p, bytes.n), 1);
-        const unsigned char *p = der;
-        ECDSA_SIG *pair = d2i_ECDSA_SIG(NULL, &p, (long)n);
-        assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_r(pair), raw, 32), 32);
-        assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_s(pair), raw + 32, 32), 32);
-        ECDSA_SIG_free(pair);
-        EVP_MD_CTX_free(ctx);
+    if (key->pkey) {
+        made_sign_evp(key, bytes, out);
+        return;
     }
+    assert_int_equal(
+        crypto_sign_detached(raw, NULL, (const unsigned char *)bytes.p, bytes.n, key->secret), 0);
     base64_encode(out, slice_of_bytes(raw, 64));
 }
 
@@ -216,7 +268,7 @@ static inline void made_write(struct made_doc *doc)
     for (size_t i = 0; i < COUNT(doc->signers) && doc->signers[i]; i++) {
         const struct made_key *key = doc->signers[i];
         buf_printf(&doc->bytes, "%s{\"keyid\":\"%s\",\"method\":\"%s\",\"sig\":\"", i ? "," : "",
-                   key->id, key->ec ? "ecdsa" : "eddsa");
+                   key->id, key->method);
         made_sign_bytes(key, buf_slice_of(&canonical), &doc->bytes);
         buf_str(&doc->bytes, "\"}");
     }

@@ -222,7 +222,7 @@ static void one_key_in_two_certificates_is_one(void **unused)
     struct made_key again;
     struct made m;
     (void)unused;
-    made_cert_new(&again, keys->root.ec, MADE_GUN, -YEAR_S, YEAR_S);
+    made_cert_new(&again, keys->root.pkey, MADE_GUN, -YEAR_S, YEAR_S);
     const struct made_key *const roots[] = {&keys->root, &again, NULL};
     const struct made_key *const two[] = {&keys->root, &keys->root2, NULL};
     made_good(&m);
