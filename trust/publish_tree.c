@@ -1,6 +1,8 @@
 /* Publishing targets and delegations: the tree that results from upload and store, from the top down. */
 #include "trust/publish_internal.h"
 
+#define SERVER_BYTES ((size_t)2 * 1024 * 1024) /* room for snapshot and timestamp */
+
 /* Adds to the tree what the documents of node `index` delegate and what has metadata. */
 static bool grow_tree(struct check *c, size_t index)
 {
@@ -55,6 +57,21 @@ static bool build_tree(struct check *c)
         if (!grow_tree(c, i)) {
             return false;
         }
+    }
+    return true;
+}
+
+/* What every later look at this repository has to read. */
+static bool check_bytes(struct check *c)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < c->node_count; i++) {
+        bytes += c->nodes[i].doc->bytes.n;
+    }
+    if (bytes > TRUST_FILE_BYTES_MAX - SERVER_BYTES) {
+        return publish_refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadTargets", "",
+                              "targets and its delegations have %zu bytes; a repository takes %zu",
+                              bytes, TRUST_FILE_BYTES_MAX - SERVER_BYTES);
     }
     return true;
 }
@@ -159,7 +176,7 @@ bool publish_in_tree(const struct check *c, const char *role)
 
 bool publish_check_targets(struct check *c)
 {
-    if (!read_faults(c) || !build_tree(c) || !plan_checks(c)) {
+    if (!read_faults(c) || !build_tree(c) || !check_bytes(c) || !plan_checks(c)) {
         return false;
     }
     for (size_t i = 0; i < c->node_count; i++) {

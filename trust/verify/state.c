@@ -487,6 +487,21 @@ static void conclude(struct builder *b)
     memcpy(state->why, told->why, sizeof(state->why));
 }
 
+static bool files_within_limits(struct builder *b)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < b->set->file_count; i++) {
+        bytes += b->set->files[i].bytes.n;
+    }
+    if (bytes > TRUST_FILE_BYTES_MAX) {
+        builder_blame(b, TRUST_BAD_DATA, "targets", "more than %zu bytes of documents",
+                      TRUST_FILE_BYTES_MAX);
+        return false;
+    }
+    return true;
+}
+
 void trust_state_build(const struct trust_set *set, const struct trust_options *options,
                        struct trust_state **out)
 {
@@ -501,7 +516,8 @@ void trust_state_build(const struct trust_set *set, const struct trust_options *
         builder_blame(&b, TRUST_NOT_INITIALISED, NULL, "the repository has no trust data");
     } else if (set->pin_count == 0 && !options->unpinned) {
         builder_blame(&b, TRUST_NOT_INITIALISED, NULL, "the repository's root is not pinned");
-    } else if (build_root(&b) && build_timestamp(&b) && build_snapshot(&b)) {
+    } else if (files_within_limits(&b) && build_root(&b) && build_timestamp(&b) &&
+               build_snapshot(&b)) {
         build_targets(&b);
     }
     conclude(&b);

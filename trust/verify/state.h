@@ -115,6 +115,9 @@ struct trust_options {
 #define TRUST_ROOTS_MAX 1024
 #define TRUST_ROOT_BYTES_MAX ((size_t)32 * 1024 * 1024)
 
+/* Bytes of all current documents below the root, in one state; the same. Every build reads them. */
+#define TRUST_FILE_BYTES_MAX ((size_t)64 * 1024 * 1024)
+
 /* Builds the state; never fails: what cannot be verified is a status other than TRUST_OK.
  * Ownership: trust_state_free. Cost: about one signature check per document. */
 void trust_state_build(const struct trust_set *set, const struct trust_options *options,

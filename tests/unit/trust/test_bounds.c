@@ -233,6 +233,86 @@ static void depth_of_a_tree(void **unused)
     }
 }
 
+/* ---- bytes ---- */
+
+/* Beside the real documents the store has one that nobody lists. */
+static void bytes_of_a_state(void **unused)
+{
+    const size_t max = (size_t)64 << 20;
+    struct made m;
+    struct role_folder folder;
+    struct role_set set;
+    size_t real = 0;
+    (void)unused;
+    make_signed(&m, 0, 1);
+    made_folder(&m, &folder);
+    role_set_build(&set, &folder, NULL, SLICE_LIT(MADE_GUN));
+    auto_free struct trust_file *files = xcalloc(set.set.file_count + 1, sizeof(*files));
+    auto_free char *filler = xcalloc(1, max);
+    for (size_t i = 0; i < set.set.file_count; i++) {
+        files[i] = set.set.files[i];
+        real += files[i].bytes.n;
+    }
+    set.set.files = files;
+    for (size_t extra = 0; extra < 2; extra++) {
+        struct trust_state *state = NULL;
+        struct trust_options options = {.now_us = vectors_now()};
+        files[m.count - 1] = (struct trust_file){"targets/lost", {filler, max - real + extra}, 0};
+        set.set.file_count = m.count; /* all but the root, and the filler */
+        keys->verified = 0;
+        trust_state_build(&set.set, &options, &state);
+        assert_int_equal(state->status, extra ? TRUST_BAD_DATA : TRUST_OK);
+        assert_true(!extra || keys->verified == 0);
+        trust_state_free(state);
+    }
+    role_set_free(&set);
+    free(folder.docs);
+    made_free(&m);
+}
+
+/* Four delegations, each nearly as large as one may be. */
+static void bytes_of_an_upload(void **unused)
+{
+    const size_t max = (size_t)62 << 20;
+    const size_t big = (size_t)15 << 20;
+    const struct made_key *const one[] = {&keys->signers[0], NULL};
+    const struct made_key *const roots[] = {&keys->root, NULL};
+    struct made m = {.count = 0};
+    json_t *targets = made_targets(1);
+    auto_free char *filler = xcalloc(1, big + 1);
+    int checks = 0;
+    (void)unused;
+    memset(filler, 'x', big);
+    made_add(&m, "root", made_root(1, roots, 1, &keys->targets, &keys->online), &keys->root);
+    made_add(&m, "targets", targets, &keys->targets);
+    for (int i = 0; i < 4; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "targets/d%d", i);
+        (void)made_delegate(targets, name, one, 1, "");
+        json_t *part = made_targets(1);
+        json_object_set_new(part, "x-filler", json_string(filler));
+        (void)made_add(&m, name, part, &keys->signers[0]);
+    }
+    struct made_doc *last = made_add(&m, "targets/last", made_targets(1), &keys->signers[0]);
+    (void)made_delegate(targets, "targets/last", one, 1, "");
+    json_object_set_new(last->part, "x-filler", json_string(""));
+    made_finish(&m, &keys->online, 1);
+    size_t total = 0;
+    for (size_t i = 1; i < m.count - 2; i++) {
+        total += m.docs[i].bytes.n;
+    }
+    assert_true(total < max && max - total < big);
+    for (size_t extra = 0; extra < 2; extra++) {
+        json_object_set_new(last->part, "x-filler", json_stringn(filler, max - total + extra));
+        made_write(last);
+        struct publish_verdict *v = publish(&m, &checks);
+        assert_string_equal(publish_verdict_word(v), extra ? "ErrBadTargets" : "");
+        assert_true(!extra || (strstr(v->msg, "a repository takes") && checks <= 2));
+        publish_verdict_free(v);
+    }
+    made_free(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +321,8 @@ int main(void)
         cmocka_unit_test(strangers_are_not_checked),
         cmocka_unit_test(roles_of_an_upload),
         cmocka_unit_test(depth_of_a_tree),
+        cmocka_unit_test(bytes_of_a_state),
+        cmocka_unit_test(bytes_of_an_upload),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
