@@ -111,7 +111,7 @@ static bool check_uploaded_root(struct check *c, const struct upload *u)
     if (!root_chain_within_limits(c->f->stored, u->doc->bytes.n)) {
         return publish_refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "",
                               "a repository takes at most %d roots, of %zu MiB in all; to go on, "
-                              "remove its trust data with the pin kept and begin again",
+                              "wipe its trust data and publish anew",
                               TRUST_ROOTS_MAX, TRUST_ROOT_BYTES_MAX >> 20);
     }
     if (!trust_root_follows(c->stored_root, u->doc, c->f->stored->gun, c->f->now_us, true, &why)) {

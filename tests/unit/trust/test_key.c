@@ -625,6 +625,36 @@ static void chains_of_certificates(void **unused)
     EVP_PKEY_free(issuer);
 }
 
+/* DER inside its PEM block: one certificate, and nothing behind it or missing of it. */
+static void a_block_holds_one_certificate(void **unused)
+{
+    EVP_PKEY *pkey = new_ec("P-256");
+    auto_buf struct buf pem = {0};
+    unsigned char *der = NULL;
+    (void)unused;
+    put_cert(&pem, pkey, &(struct cert_wish){.common_name = gun, .to_days = 10});
+    BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+    X509 *x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    int n = i2d_X509(x, &der);
+    assert_true(n > 0);
+    for (int extra = -1; extra <= 1; extra++) {
+        auto_buf struct buf bytes = {0};
+        auto_buf struct buf again = {0};
+        buf_put(&bytes, der, (size_t)n);
+        buf_char(&bytes, '\0');
+        buf_str(&again, "-----BEGIN CERTIFICATE-----\n");
+        base64_encode(&again, slice_first(buf_slice_of(&bytes), (size_t)(n + extra)));
+        buf_str(&again, "\n-----END CERTIFICATE-----\n");
+        struct tuf_key *key = key_of("ecdsa-x509", buf_slice_of(&again));
+        assert_true(tuf_key_usable(key, NULL) == (extra == 0));
+        tuf_key_free(key);
+    }
+    OPENSSL_free(der);
+    X509_free(x);
+    BIO_free(bio);
+    EVP_PKEY_free(pkey);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -640,6 +670,7 @@ int main(void)
         cmocka_unit_test(certificates),
         cmocka_unit_test(a_certificate_and_its_bare_key_are_one_key),
         cmocka_unit_test(chains_of_certificates),
+        cmocka_unit_test(a_block_holds_one_certificate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
