@@ -2,6 +2,8 @@
 #include "tests/unit/trust/made.h"
 #include "trust/chains.h"
 
+#include <pthread.h>
+
 #define YEAR_S INT64_C(31536000)
 #define ROOTS 5
 
@@ -91,11 +93,52 @@ static void a_changed_root_is_not_remembered(void **state)
     chains_free(chains);
 }
 
+/* ---- several threads ---- */
+
+struct builds {
+    struct chains *chains;
+    const struct trust_set *set;
+    int64_t id;
+    int good;
+};
+
+static void *build_often(void *arg)
+{
+    struct builds *b = arg;
+    for (int i = 0; i < 20; i++) {
+        struct trust_options options = {.now_us = vectors_now()};
+        struct trust_state *state = NULL;
+        chains_build(b->chains, b->id, b->set, &options, &state);
+        b->good += state->status == TRUST_OK;
+        trust_state_free(state);
+    }
+    return NULL;
+}
+
+/* Two repositories that share a place, looked at by two threads each. */
+static void threads_share_it(void **state)
+{
+    struct world *w = *state;
+    struct chains *chains = chains_new();
+    struct builds builds[4];
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++) {
+        builds[i] = (struct builds){chains, &w->set.set, 7 + 4096 * (i % 2), 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, build_often, &builds[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(builds[i].good, 20);
+    }
+    chains_free(chains);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(links_are_verified_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_changed_root_is_not_remembered, setup, teardown),
+        cmocka_unit_test_setup_teardown(threads_share_it, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
