@@ -14,6 +14,7 @@ int cmd_serve(int argc, char **argv);
 int cmd_fsck(int argc, char **argv);
 int cmd_gc(int argc, char **argv);
 int cmd_scrub(int argc, char **argv);
+int cmd_import(int argc, char **argv);
 int cmd_settings(int argc, char **argv);
 
 /* "bondstore: SENTENCE" on stderr; returns 1. */

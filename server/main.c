@@ -18,6 +18,7 @@ static const struct verb {
     {"fsck", cmd_fsck, "check that index, files and audit log agree"},
     {"scrub", cmd_scrub, "read and hash every blob again, also while the server runs"},
     {"gc", cmd_gc, "remove now what nothing refers to any more"},
+    {"import", cmd_import, "move in from a Notary v1 server"},
     {"settings", cmd_settings, "print every setting with its default and meaning"},
 };
 

@@ -25,6 +25,20 @@ bool change_record_put(struct db_tx *tx, struct slice gun, enum change_category 
     return db_run(q, err);
 }
 
+bool change_record_has(struct db_tx *tx, struct slice gun, enum change_category category,
+                       int64_t version, int64_t created_us, bool *out, struct err *err)
+{
+    int64_t count = 0;
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_CHANGE_RECORD_HAS);
+    db_bind_text(q, 1, gun);
+    db_bind_int(q, 2, version);
+    db_bind_int(q, 3, created_us);
+    db_bind_int(q, 4, category);
+    bool done = row_int(q, &count, err);
+    *out = count > 0;
+    return done;
+}
+
 static bool read_page(struct db_stmt *q, struct change_record_list *out, struct err *err)
 {
     *out = (struct change_record_list){0};

@@ -32,6 +32,9 @@ static inline void cleanup_change_record_list(struct change_record_list *list)
 bool change_record_put(struct db_tx *tx, struct slice gun, enum change_category category,
                        int64_t version, const uint8_t *sha256, int64_t now_us,
                        struct err *err) MUST_USE;
+/* Whether there is a record of this version, made at this time. Any tx. */
+bool change_record_has(struct db_tx *tx, struct slice gun, enum change_category category,
+                       int64_t version, int64_t created_us, bool *out, struct err *err) MUST_USE;
 /* A page, always oldest first.
  *   gun         empty = all
  *   change_id   forward: ids above it. Backward: ids below it, <= 0 = from the newest

@@ -461,6 +461,10 @@ static const char blob_journal[] =
     "  content BLOB NOT NULL CHECK (length(content) <= 65536)"
     ") STRICT;";
 
+/* An import looks whether a change is there already. */
+static const char changes_by_version[] =
+    "CREATE INDEX change_record_by_version ON change_record (gun, version, created_us);";
+
 const char *const schema_migrations[] = {
     first_format,
     referrers_by_type,
@@ -470,5 +474,6 @@ const char *const schema_migrations[] = {
     removal_format,
     repository_counts,
     blob_journal,
+    changes_by_version,
 };
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

@@ -512,6 +512,9 @@ const char *const sql_statements[SQL_COUNT] = {
                                    "ORDER BY id DESC LIMIT ?2",
     [SQL_CHANGE_RECORD_BACKWARD_GUN] = "SELECT " CHANGE_COLUMNS " FROM change_record WHERE "
                                        "id < ?1 AND gun = ?3 ORDER BY id DESC LIMIT ?2",
+    /* change_record_by_version */
+    [SQL_CHANGE_RECORD_HAS] = "SELECT count(*) FROM change_record WHERE gun = ?1 AND version = ?2 "
+                              "AND created_us = ?3 AND category = ?4",
 
     /* trust_key: by (repository, role, key id), the pending one */
     [SQL_TRUST_KEY_INSERT] =

@@ -120,15 +120,11 @@ static void cleanup_wiped(struct buf *b)
 }
 #define auto_wiped __attribute__((cleanup(cleanup_wiped)))
 
-bool held_key_make(const struct sealing *sealing, struct buf *public_der_out,
-                   struct buf *sealed_out, char id_out[KEY_ID_MAX], struct err *err)
+static bool put_pair(const struct sealing *sealing, EVP_PKEY *key, struct buf *public_der_out,
+                     struct buf *sealed_out, char id_out[KEY_ID_MAX], struct err *err)
 {
-    auto_pkey EVP_PKEY *key = EVP_EC_gen("P-256");
     unsigned char *public_der = NULL, *private_der = NULL;
     auto_buf struct buf json = {0};
-    if (!key) {
-        return err_internal(err, "no P-256 key could be made");
-    }
     int public_n = i2d_PUBKEY(key, &public_der), private_n = i2d_PrivateKey(key, &private_der);
     bool ok = public_n > 0 && private_n > 0;
     if (ok) {
@@ -139,6 +135,45 @@ bool held_key_make(const struct sealing *sealing, struct buf *public_der_out,
     OPENSSL_free(public_der);
     OPENSSL_clear_free(private_der, private_n > 0 ? (size_t)private_n : 0);
     return ok || err_internal(err, "a new key does not encode");
+}
+
+bool held_key_make(const struct sealing *sealing, struct buf *public_der_out,
+                   struct buf *sealed_out, char id_out[KEY_ID_MAX], struct err *err)
+{
+    auto_pkey EVP_PKEY *key = EVP_EC_gen("P-256");
+    if (!key) {
+        return err_internal(err, "no P-256 key could be made");
+    }
+    return put_pair(sealing, key, public_der_out, sealed_out, id_out, err);
+}
+
+static bool is_p256(const EVP_PKEY *key)
+{
+    char group[32] = "";
+    return EVP_PKEY_is_a(key, "EC") &&
+           EVP_PKEY_get_group_name(key, group, sizeof group, NULL) == 1 &&
+           strcmp(group, "prime256v1") == 0;
+}
+
+/* The public half must belong to the private one: documents would not verify otherwise. */
+static bool pair_fits(EVP_PKEY *key)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+    bool fits = ctx && EVP_PKEY_check(ctx) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    return fits;
+}
+
+bool held_key_adopt(const struct sealing *sealing, struct slice private_der,
+                    struct buf *public_der_out, struct buf *sealed_out, char id_out[KEY_ID_MAX],
+                    struct err *err)
+{
+    const unsigned char *p = (const unsigned char *)private_der.p;
+    auto_pkey EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &p, (long)private_der.n);
+    if (!key || !is_p256(key) || !pair_fits(key)) {
+        return err_set(err, ERR_INVALID, "it is no ECDSA P-256 key");
+    }
+    return put_pair(sealing, key, public_der_out, sealed_out, id_out, err);
 }
 
 static bool open_key(const struct sealing *sealing, const struct trust_key *key, EVP_PKEY **out,

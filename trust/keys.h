@@ -22,6 +22,12 @@ struct trust_key; /* storage/trust_key.h */
  *   id_out           TUF key id */
 bool held_key_make(const struct sealing *sealing, struct buf *public_der_out,
                    struct buf *sealed_out, char id_out[KEY_ID_MAX], struct err *err) MUST_USE;
+/* The same for a key pair made elsewhere.
+ *   private_der   ECPrivateKey (SEC1) or PKCS#8
+ * Expected errors: ERR_INVALID (no P-256 key). */
+bool held_key_adopt(const struct sealing *sealing, struct slice private_der,
+                    struct buf *public_der_out, struct buf *sealed_out, char id_out[KEY_ID_MAX],
+                    struct err *err) MUST_USE;
 /* Signs `bytes` (canonical): r||s, 64 raw bytes appended to sig_out.
  * Expected errors: ERR_INTERNAL (the sealing key does not open it). */
 bool held_key_sign(const struct sealing *sealing, const struct trust_key *key, struct slice bytes,
