@@ -269,11 +269,14 @@ static bool read_copy_line(struct dump *d, const struct dump_table *table,
         }
         c = dump_next(d);
     } while (c == '\t');
+    if (c < 0) {
+        return dump_cut_off(d);
+    }
     if (n != layout->count) {
         return dump_fail(d, "a row of %s has %zu values instead of %zu", table->name, n,
                          layout->count);
     }
-    return c < 0 ? dump_cut_off(d) : end_row(d, table);
+    return end_row(d, table);
 }
 
 static bool read_copy_data(struct dump *d, const struct dump_table *table,

@@ -1,0 +1,341 @@
+"""Moving in from a Notary v1 server: dumps of a real one (tests/e2e/fixtures/notary, the README there says how they were
+made) are imported, and the client of that time goes on with its old cache, as if nothing had happened."""
+import hashlib
+import json
+import re
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from support.notary_v1 import ALIAS, HOST, PHRASE, Client, MariaDB, NotaryV1, PostgreSQL, make_repositories
+from support.process import environment, run
+from support.server import ADMIN, Server, sanitizer_environment
+from test_clock import faketime
+
+FIXTURES = Path(__file__).parent / "fixtures" / "notary"
+FORMS = [("mysql", "default"), ("mysql", "hex"), ("postgres", "copy"), ("postgres", "inserts")]
+TAGS = {"held": {"v2": "targets"}, "own": {"v1": "targets"}, "rotated": {"v1": "targets", "v2": "targets"},
+        "delegated": {"v1": "targets/releases", "v2": "targets/releases"}, "reborn": {"v9": "targets"}}
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("notary-v1")
+    for kind in ("mysql", "postgres"):
+        with tarfile.open(FIXTURES / f"{kind}.tar.xz") as tar:
+            tar.extractall(folder / kind)
+    return folder
+
+
+class House:
+    """A Bondstore that goes by the old registry's name."""
+
+    def __init__(self, folder, unpacked, kind):
+        self.folder, self.dumps = folder, unpacked / kind / "dumps"
+        self.server = Server(folder).init()
+        self.server.config.write_text(f'canonical_host: "{HOST}"\n' + self.server.config.read_text())
+        (folder / "phrase").write_text(PHRASE + "\n")
+        self.trust = folder / "trust"
+        if (unpacked / kind / "trust").exists():
+            shutil.copytree(unpacked / kind / "trust", self.trust)
+
+    def move_in(self, form, *more, server_dump=None, signer_dump=None, phrase=None, owner=ADMIN, code=0):
+        """The report; {gun's last part: its entry} under "by"."""
+        args = [self.server.bondstore, "import", "notary", self.server.data, "--json",
+                "--server-dump", server_dump or self.dumps / f"{form}-server.sql",
+                "--signer-dump", signer_dump or self.dumps / f"{form}-signer.sql",
+                "--passphrase-file", phrase or f"{ALIAS}={self.folder / 'phrase'}",
+                *(["--owner", owner] if owner else []), *more]
+        done = run(args, code=code, env=environment(**sanitizer_environment()))
+        if not done.out.startswith("{"):
+            return done
+        report = json.loads(done.out)
+        report["by"] = {g["gun"].rpartition("/")[2]: g for g in report["guns"] if g["gun"].startswith(HOST)}
+        return report
+
+    def client(self, folder=None):
+        auth = self.server.admin.basic.removeprefix("Basic ")
+
+        class Signed(Client):
+            def __call__(self, *args, code=0, env=None):
+                return super().__call__(*args, code=code, env={**(env or {}), "NOTARY_AUTH": auth})
+        return Signed(folder or self.trust, self.server.url, self.server.ca)
+
+    def get(self, repo, name):
+        return self.server.client(self.server.admin)("GET", f"/v2/{HOST}/team/{repo}/_trust/tuf/{name}")
+
+    def check_nothing_kept(self):
+        out = run([self.server.bondstore, "fsck", self.server.config], env=environment(**sanitizer_environment())).out
+        assert "documents 0\n" in out and "repositories 0\n" in out and "namespaces 0\n" in out, out
+
+
+@pytest.fixture
+def house(tmp_path, unpacked):
+    made = House(tmp_path, unpacked, "postgres")
+    yield made
+    made.server.end()
+
+
+def check_clients_go_on(house):
+    """The client of the old server, its cache and keys as they were."""
+    client = house.client()
+    for repo, tags in TAGS.items():
+        cached = house.trust / "tuf" / HOST / "team" / repo / "metadata"
+        for path in cached.rglob("*.json"):  # what this client saw last, which need not be the newest
+            role, body = str(path.relative_to(cached))[:-len(".json")], path.read_bytes()
+            assert house.get(repo, f"{role}.{hashlib.sha256(body).hexdigest()}.json").expect(200).body == body
+        assert client.list(f"{HOST}/team/{repo}") == tags
+        fresh = house.client(house.folder / f"fresh-{repo}")
+        assert fresh.list(f"{HOST}/team/{repo}") == tags
+    house.get("gone", "root.json").expect(404)
+    (house.folder / "content").write_text("signed here\n")
+    for repo in ("held", "own", "rotated", "reborn"):
+        client("add", "-p", f"{HOST}/team/{repo}", "here", house.folder / "content")
+    client("add", "-p", f"{HOST}/team/delegated", "here", house.folder / "content", "--roles", "targets/releases")
+    for key in (("held", "timestamp", "-r"), ("held", "snapshot", "-r"), ("own", "snapshot", "-r"), ("rotated", "root"),
+                ("reborn", "targets")):
+        client("key", "rotate", f"{HOST}/team/{key[0]}", *key[1:])
+    for repo, tags in TAGS.items():
+        want = {**tags, "here": "targets/releases" if repo == "delegated" else "targets"}
+        assert client.list(f"{HOST}/team/{repo}") == want
+        assert house.client(house.folder / f"later-{repo}").list(f"{HOST}/team/{repo}") == want
+
+
+@pytest.mark.parametrize("kind,form", FORMS)
+def test_clients_of_the_old_server_notice_nothing(tmp_path, unpacked, kind, form):
+    house = House(tmp_path, unpacked, kind)
+    report = house.move_in(form)
+    assert {n: g["outcome"] for n, g in report["by"].items()} == {**{n: "imported" for n in TAGS}, "gone": "deleted"}
+    assert [g["outcome"] for g in report["guns"] if not g["gun"].startswith(HOST)] == ["elsewhere"]
+    assert (report["imported"], report["refused"], report["elsewhere"]) == (5, 0, 1)
+    assert all(not g["warnings"] for g in report["by"].values())
+    again = house.move_in(form)
+    assert (again["unchanged"], again["imported"], again["changes"]) == (5, 0, 0)
+    house.server.start()
+    try:
+        for version in (1, 2, 3):  # every root for ever
+            signed = json.loads(house.get("rotated", f"{version}.root.json").body)["signed"]
+            assert signed["version"] == version
+        check_clients_go_on(house)
+    finally:
+        house.server.end()
+
+
+def test_a_timestamp_that_ran_out_on_the_way_is_renewed_with_the_key_of_the_old_signer(house):
+    house.move_in("copy")
+    house.server.start(**faketime(200)[0])
+    cached = json.loads((house.trust / "tuf" / HOST / "team" / "held" / "metadata" / "timestamp.json").read_bytes())
+    served = json.loads(house.get("held", "timestamp.json").body)
+    assert served["signed"]["version"] > cached["signed"]["version"]
+    assert [s["keyid"] for s in served["signatures"]] == [s["keyid"] for s in cached["signatures"]]
+    assert house.client().list(f"{HOST}/team/held") == TAGS["held"]
+
+
+def test_a_later_dump_brings_what_is_newer_and_an_earlier_one_takes_nothing_back(house):
+    house.move_in("copy")
+    later = house.move_in("later")
+    assert {n: g["outcome"] for n, g in later["by"].items() if n != "gone"} == {n: "imported" if n == "held" else "unchanged" for n in TAGS}
+    assert later["by"]["held"]["documents"] == 3 and later["changes"] == 1  # targets, snapshot, timestamp
+    earlier = house.move_in("copy", code=1)
+    assert earlier["by"]["held"]["outcome"] == "refused" and "published here since" in earlier["by"]["held"]["why"]
+    assert earlier["unchanged"] == 4
+    house.server.start()
+    assert house.client().list(f"{HOST}/team/held") == {**TAGS["held"], "v3": "targets"}
+
+
+def test_both_servers_renewed_the_timestamp_and_the_old_one_published(house):
+    house.move_in("copy")
+    house.server.start(**faketime(200)[0])
+    renewed = json.loads(house.get("held", "timestamp.json").body)["signed"]["version"]
+    house.server.stop()
+    later = house.move_in("later")
+    assert later["by"]["held"]["outcome"] == "imported"
+    house.server.start(**faketime(201)[0])
+    assert json.loads(house.get("held", "timestamp.json").body)["signed"]["version"] > renewed
+    assert house.client().list(f"{HOST}/team/held") == {**TAGS["held"], "v3": "targets"}
+
+
+def test_what_was_published_or_wiped_here_is_not_touched(house):
+    house.move_in("copy")
+    house.server.start()
+    (house.folder / "content").write_text("signed here\n")
+    house.client()("add", "-p", f"{HOST}/team/own", "here", house.folder / "content")
+    house.server.bond("trust", "wipe", "team/reborn", "--confirm", "team/reborn")
+    before = house.get("own", "timestamp.json").body
+    house.server.stop()
+    report = house.move_in("later", code=1)
+    assert "published here since" in report["by"]["own"]["why"]
+    assert "was wiped here" in report["by"]["reborn"]["why"]
+    house.server.start()
+    assert house.get("own", "timestamp.json").body == before
+    house.get("reborn", "root.json").expect(404)
+
+
+def test_a_dry_run_keeps_nothing(house):
+    report = house.move_in("copy", "--dry-run")
+    assert report["imported"] == 5 and report["dry_run"]
+    house.check_nothing_kept()
+
+
+def test_a_wrong_pass_phrase_takes_nothing_and_says_why(house):
+    (house.folder / "phrase").write_text("another\n")
+    report = house.move_in("copy", code=1)
+    assert report["refused"] == 5
+    assert "the pass phrase does not open it" in report["by"]["held"]["why"]
+    house.check_nothing_kept()
+    report = house.move_in("copy", phrase=f"else={house.folder / 'phrase'}", code=1)
+    assert f"no pass phrase was given for the alias {ALIAS}" in report["by"]["held"]["why"]
+
+
+def test_namespaces_are_made_only_for_an_owner(house):
+    report = house.move_in("copy", owner=None, code=1)
+    assert report["refused"] == 5 and "--owner" in report["by"]["held"]["why"]
+    assert "there is no user" in house.move_in("copy", owner="nobody@example.org", code=1).err
+    house.check_nothing_kept()
+
+
+def edited(house, change):
+    text = (house.dumps / "copy-server.sql").read_text()
+    changed = change(text)
+    assert changed != text
+    path = house.folder / "edited.sql"
+    path.write_text(changed)
+    return path
+
+
+def rows_of(text):
+    """(repository, role, version): the fields of its COPY row."""
+    rows = {}
+    for line in text.split("\n"):
+        fields = line.split("\t")
+        if len(fields) == 9 and fields[4].startswith(f"{HOST}/team/"):
+            rows[fields[4].rpartition("/")[2], fields[5], int(fields[6])] = fields
+    return rows
+
+
+def content(fields):
+    return bytes.fromhex(fields[7].removeprefix("\\\\x"))
+
+
+def newest(text, repo, role):
+    return max(v for r, o, v in rows_of(text) if (r, o) == (repo, role))
+
+
+def alter(text, repo, role, back, old, new, hash_too):
+    """Another content for a document, `back` versions before the newest; with or without the hash beside it."""
+    fields = rows_of(text)[repo, role, newest(text, repo, role) - back]
+    row, data = "\t".join(fields), content(fields)
+    assert old in data
+    data = data.replace(old, new, 1)
+    fields[7] = "\\\\x" + data.hex()
+    if hash_too:
+        fields[8] = hashlib.sha256(data).hexdigest()
+    return text.replace(row, "\t".join(fields))
+
+
+def without(text, repo, role, *versions):
+    for version in versions or [newest(text, repo, role)]:
+        text = text.replace("\t".join(rows_of(text)[repo, role, version]) + "\n", "")
+    return text
+
+
+BAD = [
+    ("held", "the dump is damaged", lambda t: alter(t, "held", "targets", 0, b'"v2"', b'"vX"', False)),
+    ("held", "the dump is damaged", lambda t: alter(t, "held", "targets", 1, b'"v2"', b'"vX"', False)),
+    ("held", "does not verify", lambda t: alter(t, "held", "targets", 0, b'"v2"', b'"vX"', True)),
+    ("held", "does not verify", lambda t: alter(t, "held", "snapshot", 0, b'"sig":"', b'"sig":"AAAA', True)),
+    ("rotated", "does not verify", lambda t: alter(t, "rotated", "root", 2, b'"expires":"203', b'"expires":"213', True)),
+    ("rotated", "does not verify", lambda t: without(t, "rotated", "root", 2)),
+    ("rotated", "does not verify", lambda t: without(t, "rotated", "root", 1, 2)),
+    ("rotated", "does not verify", lambda t: without(t, "rotated", "root")),
+    ("own", "no root", lambda t: without(t, "own", "root", 1)),
+    ("own", "does not verify", lambda t: without(t, "own", "targets")),
+    ("own", "does not verify", lambda t: without(t, "own", "timestamp")),
+    ("own", "says that it is version", lambda t: t.replace(f"{HOST}/team/own\ttargets\t2\t", f"{HOST}/team/own\ttargets\t7\t")),
+    ("own", "there is no such role", lambda t: t.replace(f"{HOST}/team/own\ttargets\t2\t", f"{HOST}/team/own\ttargets/../x\t2\t")),
+    ("own", "does not verify", lambda t: t.replace(f"{HOST}/team/own\troot\t", f"{HOST}/team/x\troot\t").replace(
+        f"{HOST}/team/reborn\troot\t", f"{HOST}/team/own\troot\t").replace(f"{HOST}/team/x\troot\t", f"{HOST}/team/reborn\troot\t")),
+]
+
+
+@pytest.mark.parametrize("repo,why,change", BAD, ids=[f"{i}-{b[0]}" for i, b in enumerate(BAD)])
+def test_a_repository_that_does_not_verify_is_refused_alone(house, repo, why, change):
+    report = house.move_in("copy", server_dump=edited(house, change), code=1)
+    assert report["by"][repo]["outcome"] == "refused" and why in report["by"][repo]["why"], report["by"][repo]
+    assert report["by"]["delegated"]["outcome"] == "imported" and report["imported"] + report["refused"] == 5
+    house.server.start()
+    house.get(repo, "root.json").expect(404)
+    house.get("delegated", "root.json").expect(200)
+
+
+def test_an_old_document_that_was_never_signed_is_kept_as_a_document_and_not_as_history(house):
+    report = house.move_in("copy", server_dump=edited(house, lambda t: alter(t, "held", "targets", 1, b'"v1"', b'"vX"', True)))
+    assert report["refused"] == 0 and "not signed by the keys of their time" in report["by"]["held"]["warnings"][0]
+
+
+def test_every_document_is_served_byte_for_byte(house):
+    """Of what the format lets a client ask by version: all roots; the newest of the others; everything by its hash."""
+    rows = rows_of((house.dumps / "copy-server.sql").read_text())
+    house.move_in("copy")
+    house.server.start()
+    asked = 0
+    for (repo, role, version), fields in rows.items():
+        body = content(fields)
+        assert house.get(repo, f"{role}.{hashlib.sha256(body).hexdigest()}.json").expect(200).body == body
+        if role == "root":
+            assert house.get(repo, f"{version}.root.json").expect(200).body == body
+        asked += 1
+    assert asked == 75
+
+
+def test_a_root_key_that_was_revoked_or_is_not_allowed_brings_nothing(house):
+    house.server.start()
+    house.server.bond("namespaces", "create", "team")
+    house.server.bond("policy", "set", "team", "--file", "-", stdin=json.dumps({"allow_roots": ["sha256:" + "ab" * 32]}))
+    house.server.stop()
+    report = house.move_in("copy", code=1)
+    assert report["refused"] == 5 and all("allow_roots" in g["why"] for n, g in report["by"].items() if n in TAGS)
+
+
+def test_a_dump_that_is_cut_off_or_no_text_takes_nothing(house):
+    path = edited(house, lambda t: t[:len(t) // 2])
+    done = house.move_in("copy", server_dump=path, code=1)
+    assert re.search(r"line \d+ of the dump", done.err) and "cut off" in done.err, done.err
+    path = edited(house, lambda t: t[:t.rindex("\\.") - 1])  # a row that is whole, and no end of COPY
+    assert "cut off" in house.move_in("copy", server_dump=path, code=1).err
+    path.write_bytes(b"PGDMP\x01\x0e")
+    assert "--format=plain" in house.move_in("copy", server_dump=path, code=1).err
+    assert "no rows of tuf_files" in house.move_in("copy", server_dump=house.dumps / "copy-signer.sql", code=1).err
+    house.check_nothing_kept()
+
+
+def test_a_running_server_keeps_the_folder(house):
+    house.server.start()
+    done = house.move_in("copy", code=1)
+    assert "another server is using the folder" in done.err, done.err
+
+
+@pytest.mark.skipif(not shutil.which("mariadbd") or not Path("/usr/lib/postgresql/15/bin/initdb").exists(),
+                    reason="mariadb-server or postgresql is not installed: the dumps of tests/e2e/fixtures stand for them")
+@pytest.mark.parametrize("database", [MariaDB, PostgreSQL])
+def test_a_server_of_today_moves_in(tmp_path, unpacked, database):
+    """The whole story: real servers, dumps, import, the same client."""
+    folder = tmp_path / "old"
+    for parent in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
+        parent.chmod(0o755)  # the database runs as another user
+    house = House(tmp_path, unpacked, "none")
+    old = NotaryV1(folder, database)
+    try:
+        make_repositories(Client(house.trust, old.url, old.ca), folder)
+        old.dump(folder, "now")
+    finally:
+        old.close()
+    report = house.move_in("now", server_dump=folder / "now-server.sql", signer_dump=folder / "now-signer.sql")
+    assert report["imported"] == 5 and report["refused"] == 0
+    house.server.start()
+    try:
+        check_clients_go_on(house)
+    finally:
+        house.server.end()

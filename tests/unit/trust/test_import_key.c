@@ -1,0 +1,186 @@
+/* Keys of a Notary v1 signer: one that a real notary-signer sealed opens under its pass phrase and is
+ * the key of its id; nothing else opens. */
+#include "base/hex.h"
+#include "storage/trust_key.h"
+#include "tests/unit/base/check.h"
+#include "trust/import_key.h"
+#include "trust/keys.h"
+
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+/* The private column and the key id of notary-signer 0.7.0, a test key. */
+static const char sealed_text[] =
+    "eyJhbGciOiJQQkVTMi1IUzI1NitBMTI4S1ciLCJlbmMiOiJBMjU2R0NNIiwicDJjIjo4MTkyLCJwMnMi"
+    "OiJ2aVhNR1FFQ0NpbnhmZ29yIn0."
+    "A7EsHgEpbReIV5mI8JTn96Rh30R_RMGCdIDA_1dP1IrroMSV0pxp6Q."
+    "8fvPL7mLXYOAwtDk."
+    "eHFeUcwdRVNvp9cXF221_WShmBZhbiMv3wZysIP0aJZl26vT9svrBOyiAXyiFa6elKyCGVgR34U0kHtH"
+    "GCOGqFAidjiT6grBg0bJ3EXU4zYYN9COhWJJFjWAF7nofkhanjsP6_0T4U-TvOHiJViyt9XewDyWZLBD"
+    "cg."
+    "hpNK4hGEnc7FQO7bnD53gg";
+static const char key_id[] = "f1ff59e12b3da1064b5ee231a45310f38c052fa879edbc0269ecfac07b9115cc";
+static const char phrase[] = "passphrase of the old signer";
+
+static bool open_text(struct slice jwe, const char *with, struct buf *out, struct err *err)
+{
+    return import_key_open(jwe, slice_str(with), out, err);
+}
+
+static struct sealing *make_sealing(const struct folder *f)
+{
+    char path[160];
+    struct sealing *s = NULL;
+    struct err err = {0};
+    (void)snprintf(path, sizeof path, "%s/key", f->path);
+    assert_true(trust_sealing_key_create(f->fd, "key", &err));
+    assert_true(sealing_read(path, &s, &err));
+    return s;
+}
+
+static void the_signers_key_opens_and_is_the_key_of_its_id(void **unused)
+{
+    struct folder f;
+    struct trust_key key = {.role = "timestamp"};
+    auto_buf struct buf plain = {0}, sig = {0};
+    struct err err = {0};
+    (void)unused;
+    folder_make(&f);
+    struct sealing *s = make_sealing(&f);
+    if (!open_text(slice_str(sealed_text), phrase, &plain, &err) ||
+        !held_key_adopt(s, buf_slice_of(&plain), &key.public_der, &key.sealed, key.key_id, &err)) {
+        fail_msg("%s", err.msg);
+    }
+    assert_string_equal(key.key_id, key_id);
+    assert_true(held_key_sign(s, &key, SLICE_LIT("x"), &sig, &err));
+    assert_int_equal(sig.n, 64);
+    trust_key_dispose(&key);
+    sealing_free(s);
+    folder_remove(&f);
+}
+
+static void another_pass_phrase_does_not_open_it(void **unused)
+{
+    static const char *const wrong[] = {"", "x", "passphrase of the old signer ", "Passphrase of the old signer"};
+    (void)unused;
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        auto_buf struct buf plain = {0};
+        struct err err = {0};
+        assert_false(open_text(slice_str(sealed_text), wrong[i], &plain, &err));
+        assert_int_equal(err.code, ERR_INVALID);
+        assert_string_equal(err.msg, "the pass phrase does not open it");
+        assert_int_equal(plain.n, 0);
+    }
+}
+
+/* All of it stands under the tag, the wrapping or the derivation; every third place is tried. */
+static void a_changed_character_does_not_open(void **unused)
+{
+    char text[sizeof sealed_text];
+    (void)unused;
+    for (size_t i = 0; i < sizeof text - 1; i += 3) {
+        auto_buf struct buf plain = {0};
+        struct err err = {0};
+        memcpy(text, sealed_text, sizeof text);
+        text[i] = text[i] == 'A' ? 'B' : 'A';
+        if (open_text(slice_str(text), phrase, &plain, &err)) {
+            fail_msg("it opens with another character in place %zu", i);
+        }
+        assert_int_equal(err.code, ERR_INVALID);
+    }
+}
+
+static void put_jwe(struct buf *out, const char *header)
+{
+    base64url_encode(out, slice_str(header));
+    buf_str(out, strchr(sealed_text, '.'));
+}
+
+static void other_ways_of_sealing_are_refused(void **unused)
+{
+    static const struct {
+        const char *header, *why;
+    } cases[] = {
+        {"{\"alg\":\"dir\",\"enc\":\"A256GCM\",\"p2c\":8192,\"p2s\":\"viXMGQECCinxfgor\"}", "PBES2"},
+        {"{\"alg\":\"PBES2-HS256+A128KW\",\"enc\":\"A128CBC-HS256\",\"p2c\":8192,\"p2s\":\"viXMGQECCinxfgor\"}", "A256GCM"},
+        {"{\"alg\":\"PBES2-HS256+A128KW\",\"enc\":\"A256GCM\",\"p2c\":1000001,\"p2s\":\"viXMGQECCinxfgor\"}", "compact JWE"},
+        {"{\"alg\":\"PBES2-HS256+A128KW\",\"enc\":\"A256GCM\",\"p2c\":0,\"p2s\":\"viXMGQECCinxfgor\"}", "compact JWE"},
+        {"{\"alg\":\"PBES2-HS256+A128KW\",\"enc\":\"A256GCM\",\"p2c\":8192}", "compact JWE"},
+        {"[]", "PBES2"},
+        {"{", "compact JWE"},
+    };
+    static const char *const texts[] = {"", ".", "....", "a.b.c.d", "e30.e30.e30.e30.e30.e30", "-----BEGIN EC PRIVATE KEY-----"};
+    (void)unused;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        auto_buf struct buf jwe = {0}, plain = {0};
+        struct err err = {0};
+        put_jwe(&jwe, cases[i].header);
+        assert_false(open_text(buf_slice_of(&jwe), phrase, &plain, &err));
+        if (!strstr(err.msg, cases[i].why)) {
+            fail_msg("%s: %s", cases[i].header, err.msg);
+        }
+    }
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        auto_buf struct buf plain = {0};
+        struct err err = {0};
+        assert_false(open_text(slice_str(texts[i]), phrase, &plain, &err));
+        assert_int_equal(err.code, ERR_INVALID);
+    }
+}
+
+static void more_than_a_key_needs_is_not_read(void **unused)
+{
+    auto_buf struct buf jwe = {0}, plain = {0};
+    struct err err = {0};
+    (void)unused;
+    while (jwe.n <= IMPORT_SEALED_MAX) {
+        buf_char(&jwe, 'A');
+    }
+    assert_false(open_text(buf_slice_of(&jwe), phrase, &plain, &err));
+    assert_non_null(strstr(err.msg, "more than 16384 bytes"));
+}
+
+static void put_private(const char *curve, struct buf *out)
+{
+    EVP_PKEY *key = curve ? EVP_EC_gen(curve) : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    unsigned char *der = NULL;
+    int n = i2d_PrivateKey(key, &der);
+    assert_true(n > 0);
+    buf_put(out, der, (size_t)n);
+    OPENSSL_free(der);
+    EVP_PKEY_free(key);
+}
+
+static void only_p256_keys_are_adopted(void **unused)
+{
+    static const char *const curves[] = {"P-384", "P-521", NULL};
+    struct folder f;
+    (void)unused;
+    folder_make(&f);
+    struct sealing *s = make_sealing(&f);
+    for (size_t i = 0; i < COUNT(curves); i++) {
+        auto_buf struct buf der = {0}, public_der = {0}, sealed = {0};
+        char id[KEY_ID_MAX];
+        struct err err = {0};
+        put_private(curves[i], &der);
+        assert_false(held_key_adopt(s, buf_slice_of(&der), &public_der, &sealed, id, &err));
+        assert_int_equal(err.code, ERR_INVALID);
+        assert_int_equal(sealed.n, 0);
+    }
+    sealing_free(s);
+    folder_remove(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_signers_key_opens_and_is_the_key_of_its_id),
+        cmocka_unit_test(another_pass_phrase_does_not_open_it),
+        cmocka_unit_test(a_changed_character_does_not_open),
+        cmocka_unit_test(other_ways_of_sealing_are_refused),
+        cmocka_unit_test(more_than_a_key_needs_is_not_read),
+        cmocka_unit_test(only_p256_keys_are_adopted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
