@@ -153,7 +153,8 @@ def test_both_servers_renewed_the_timestamp_and_the_old_one_published(house):
     later = house.move_in("later")
     assert later["by"]["held"]["outcome"] == "imported"
     house.server.start(**faketime(201)[0])
-    assert json.loads(house.get("held", "timestamp.json").body)["signed"]["version"] > renewed
+    house.server._clients.clear()  # their tokens are of another day
+    assert house.get("held", "timestamp.json").expect(200).json["signed"]["version"] > renewed
     assert house.client().list(f"{HOST}/team/held") == {**TAGS["held"], "v3": "targets"}
 
 
@@ -241,6 +242,15 @@ def without(text, repo, role, *versions):
     return text
 
 
+def graft(text, role, source, target):
+    """The newest document of another repository in the place of one's own."""
+    rows = rows_of(text)
+    fields = rows[target, role, newest(text, target, role)]
+    row, other = "\t".join(fields), rows[source, role, newest(text, source, role)]
+    assert fields[6] == other[6]
+    return text.replace(row, "\t".join(fields[:7] + other[7:]))
+
+
 BAD = [
     ("held", "the dump is damaged", lambda t: alter(t, "held", "targets", 0, b'"v2"', b'"vX"', False)),
     ("held", "the dump is damaged", lambda t: alter(t, "held", "targets", 1, b'"v2"', b'"vX"', False)),
@@ -255,8 +265,8 @@ BAD = [
     ("own", "does not verify", lambda t: without(t, "own", "timestamp")),
     ("own", "says that it is version", lambda t: t.replace(f"{HOST}/team/own\ttargets\t2\t", f"{HOST}/team/own\ttargets\t7\t")),
     ("own", "there is no such role", lambda t: t.replace(f"{HOST}/team/own\ttargets\t2\t", f"{HOST}/team/own\ttargets/../x\t2\t")),
-    ("own", "does not verify", lambda t: t.replace(f"{HOST}/team/own\troot\t", f"{HOST}/team/x\troot\t").replace(
-        f"{HOST}/team/reborn\troot\t", f"{HOST}/team/own\troot\t").replace(f"{HOST}/team/x\troot\t", f"{HOST}/team/reborn\troot\t")),
+    ("own", "its timestamp key", lambda t: graft(t, "root", "reborn", "own")),
+    ("own", "does not verify", lambda t: graft(t, "targets", "reborn", "own")),
 ]
 
 
@@ -268,6 +278,17 @@ def test_a_repository_that_does_not_verify_is_refused_alone(house, repo, why, ch
     house.server.start()
     house.get(repo, "root.json").expect(404)
     house.get("delegated", "root.json").expect(200)
+
+
+def test_a_repository_under_the_name_of_another_is_refused(house):
+    """Root certificates name the repository that they were made for."""
+    paths = {}
+    for part in ("server", "signer"):
+        paths[f"{part}_dump"] = house.folder / f"{part}.sql"
+        text = (house.dumps / f"copy-{part}.sql").read_text()
+        paths[f"{part}_dump"].write_text(text.replace(f"{HOST}/team/own\t", f"{HOST}/team/stolen\t"))
+    report = house.move_in("copy", code=1, **paths)
+    assert report["refused"] == 1 and "certificates for this repository" in report["by"]["stolen"]["why"], report
 
 
 def test_an_old_document_that_was_never_signed_is_kept_as_a_document_and_not_as_history(house):
