@@ -70,7 +70,8 @@ static bool report(struct walk *w, const struct place *p, enum outcome outcome, 
 
 static bool is_refusal(const struct err *why)
 {
-    return err_info(why->code)->class_ == ERR_CLASS_CLIENT;
+    /* busy: a repository of that name is still being removed */
+    return err_info(why->code)->class_ == ERR_CLASS_CLIENT || why->code == ERR_BUSY;
 }
 
 static bool take_gun(struct walk *w, struct place *p, struct err *err)

@@ -275,7 +275,7 @@ static bool check_stored(const struct taking *t, const struct trust_role_life *l
     }
     if (trust_doc_by_life(t->tx, t->repo.id, slice_str(doc->role), life->incarnation, doc->version,
                           &stored, &why) &&
-        memcmp(stored.sha256, doc->sha256, sizeof stored.sha256) == 0) {
+        slice_equal(slice_of_bytes(stored.sha256, 32), slice_of_bytes(doc->sha256, 32))) {
         return true;
     }
     return err_set(err, ERR_INVALID, "%s %lld is another document here than in the dump", doc->role,

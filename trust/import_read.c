@@ -143,7 +143,7 @@ static bool add_doc(struct import *im, const struct dump_table *table, const str
                                .length = (uint32_t)data.n};
     hash_sha256(data, hash);
     doc->damaged = v[F_SHA256].present && hex_decode(v[F_SHA256].bytes, noted, 32) &&
-                   memcmp(hash, noted, 32) != 0;
+                   !slice_equal(slice_of_bytes(hash, 32), slice_of_bytes(noted, 32));
     im->spool_size += (int64_t)data.n;
     return true;
 }
