@@ -57,8 +57,9 @@ static bool add_from_environment(struct options *o, const char *name, struct err
 {
     const char *phrase = getenv(name);
     if (strncmp(name, ENV_PREFIX, strlen(ENV_PREFIX)) != 0) {
-        return err_set(err, ERR_INVALID, "%s is not named %s<ALIAS>; use --passphrase-file ALIAS=FILE",
-                       name, ENV_PREFIX);
+        return err_set(err, ERR_INVALID,
+                       "%s is not named %s<ALIAS>; use --passphrase-file ALIAS=FILE", name,
+                       ENV_PREFIX);
     }
     if (!phrase) {
         return err_set(err, ERR_INVALID, "the environment has no %s", name);
@@ -203,8 +204,7 @@ static bool find_owner(struct db *db, const char *name, int64_t *id_out, struct 
     if (!db_snapshot(db, &tx, err)) {
         return false;
     }
-    if (!account_get_by_name(tx, slice_str(name), &account, err) ||
-        account.kind != ACCOUNT_USER) {
+    if (!account_get_by_name(tx, slice_str(name), &account, err) || account.kind != ACCOUNT_USER) {
         return err_set(err, ERR_INVALID, "there is no user %s to own namespaces", name);
     }
     *id_out = account.id;
@@ -310,8 +310,8 @@ int cmd_import(int argc, char **argv)
         options_dispose(&options);
         return EXIT_USAGE;
     }
-    bool done = load_config(options.place, &config, &err) &&
-                import(config, &options, &report, &err);
+    bool done =
+        load_config(options.place, &config, &err) && import(config, &options, &report, &err);
     config_free(config);
     options_dispose(&options);
     return done ? print_report(report, options.json) : cmd_fail(&err);

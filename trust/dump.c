@@ -58,7 +58,7 @@ static bool read_column_list(struct dump *d, const struct dump_table *table, str
 
 static bool is_constraint(const char *word)
 {
-    static const char *const words[] = {"PRIMARY", "UNIQUE",  "KEY",   "INDEX",   "CONSTRAINT",
+    static const char *const words[] = {"PRIMARY", "UNIQUE",   "KEY",   "INDEX",   "CONSTRAINT",
                                         "FOREIGN", "FULLTEXT", "CHECK", "SPATIAL", "EXCLUDE"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (strcasecmp(words[i], word) == 0) {
@@ -180,8 +180,7 @@ static bool read_tuple(struct dump *d, const struct dump_table *table, const str
     return end_row(d, table);
 }
 
-static bool read_tuples(struct dump *d, const struct dump_table *table,
-                        const struct layout *layout)
+static bool read_tuples(struct dump *d, const struct dump_table *table, const struct layout *layout)
 {
     do {
         if (!dump_skip_blank(d)) {
@@ -208,8 +207,9 @@ static bool columns_of(struct dump *d, const struct dump_table *table, struct la
     }
     *out = d->layouts[table - d->tables];
     return out->count > 0 ||
-           dump_fail(d, "the columns of %s are not named; dump with its CREATE TABLE, or with "
-                        "--complete-insert (MySQL) or --column-inserts (PostgreSQL)",
+           dump_fail(d,
+                     "the columns of %s are not named; dump with its CREATE TABLE, or with "
+                     "--complete-insert (MySQL) or --column-inserts (PostgreSQL)",
                      table->name);
 }
 
@@ -372,8 +372,9 @@ static bool read_statement(struct dump *d)
     static const struct {
         const char *word;
         bool (*read)(struct dump *d);
-    } statements[] = {{"CREATE", read_create}, {"INSERT", read_insert}, {"REPLACE", read_insert},
-                      {"COPY", read_copy},     {"SET", read_set},       {"DELIMITER", read_delimiter}};
+    } statements[] = {{"CREATE", read_create},  {"INSERT", read_insert},
+                      {"REPLACE", read_insert}, {"COPY", read_copy},
+                      {"SET", read_set},        {"DELIMITER", read_delimiter}};
     if (dump_peek(d, 0) == '\\') {
         dump_skip_line(d); /* a command of psql */
         return true;
@@ -396,14 +397,15 @@ static bool check_format(struct dump *d)
         {"PGDMP", 5, "it is in pg_dump's custom format; dump with --format=plain"},
         {"\x1f\x8b", 2, "it is compressed by gzip; decompress it first"},
         {"\x28\xb5\x2f\xfd", 4, "it is compressed by zstd; decompress it first"},
-        {"\xfd" "7zXZ", 5, "it is compressed by xz; decompress it first"},
+        {"\xfd"
+         "7zXZ",
+         5, "it is compressed by xz; decompress it first"},
         {"BZh", 3, "it is compressed by bzip2; decompress it first"},
         {"<?xml", 5, "it is XML; dump without --xml"},
     };
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
         size_t same = 0;
-        while (same < formats[i].n &&
-               dump_peek(d, same) == (unsigned char)formats[i].magic[same]) {
+        while (same < formats[i].n && dump_peek(d, same) == (unsigned char)formats[i].magic[same]) {
             same++;
         }
         if (same == formats[i].n) {

@@ -423,8 +423,9 @@ static bool skip_charset(struct dump *d)
 static bool read_plain_quoted(struct dump *d, int slot)
 {
     if (d->dialect == DIALECT_UNKNOWN) {
-        return dump_fail(d, "nothing tells whether MySQL or PostgreSQL wrote it; dump with comments "
-                            "(without --compact, --skip-comments)");
+        return dump_fail(d,
+                         "nothing tells whether MySQL or PostgreSQL wrote it; dump with comments "
+                         "(without --compact, --skip-comments)");
     }
     return read_quoted_value(d, slot, d->backslashes);
 }

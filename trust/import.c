@@ -5,11 +5,19 @@
 #include "trust/import_internal.h"
 #include "trust/trust_internal.h"
 
-enum outcome { OUTCOME_IMPORTED, OUTCOME_UNCHANGED, OUTCOME_REFUSED, OUTCOME_ELSEWHERE, OUTCOME_DELETED, OUTCOME_COUNT };
-static const char *const outcome_names[OUTCOME_COUNT] = {
-    [OUTCOME_IMPORTED] = "imported",   [OUTCOME_UNCHANGED] = "unchanged",
-    [OUTCOME_REFUSED] = "refused",     [OUTCOME_ELSEWHERE] = "elsewhere",
-    [OUTCOME_DELETED] = "deleted"};
+enum outcome {
+    OUTCOME_IMPORTED,
+    OUTCOME_UNCHANGED,
+    OUTCOME_REFUSED,
+    OUTCOME_ELSEWHERE,
+    OUTCOME_DELETED,
+    OUTCOME_COUNT
+};
+static const char *const outcome_names[OUTCOME_COUNT] = {[OUTCOME_IMPORTED] = "imported",
+                                                         [OUTCOME_UNCHANGED] = "unchanged",
+                                                         [OUTCOME_REFUSED] = "refused",
+                                                         [OUTCOME_ELSEWHERE] = "elsewhere",
+                                                         [OUTCOME_DELETED] = "deleted"};
 
 struct place { /* a name in the dumps that is a GUN */
     uint32_t gun;
@@ -57,13 +65,12 @@ static bool report(struct walk *w, const struct place *p, enum outcome outcome, 
 {
     w->counts[outcome]++;
     return json_array_append_new(
-               w->guns,
-               json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:O}", "gun", w->im.names[p->gun],
-                         "repository", p->ours ? p->repo.text : "", "outcome",
-                         outcome_names[outcome], "why", why, "documents",
-                         (json_int_t)(g ? g->docs_put : 0), "keys",
-                         (json_int_t)(g ? g->keys_put : 0), "warnings",
-                         g && g->warnings ? g->warnings : json_null())) == 0;
+               w->guns, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:O}", "gun", w->im.names[p->gun],
+                                  "repository", p->ours ? p->repo.text : "", "outcome",
+                                  outcome_names[outcome], "why", why, "documents",
+                                  (json_int_t)(g ? g->docs_put : 0), "keys",
+                                  (json_int_t)(g ? g->keys_put : 0), "warnings",
+                                  g && g->warnings ? g->warnings : json_null())) == 0;
 }
 
 /* ---- one after the other ---- */
@@ -173,9 +180,9 @@ static bool put_change(struct db_tx *tx, struct walk *w, const struct import_cha
         return false;
     }
     w->changes_put += !there;
-    return there || change_record_put(tx, buf_slice_of(&gun), category, change->version,
-                                      change->deletion ? NULL : change->sha256,
-                                      change->created_us, err);
+    return there ||
+           change_record_put(tx, buf_slice_of(&gun), category, change->version,
+                             change->deletion ? NULL : change->sha256, change->created_us, err);
 }
 
 /* In the order of the old feed, over all repositories. */
@@ -214,8 +221,8 @@ bool trust_import(struct trust *trust, const struct import_request *request, jso
         ok = visit_all(&w, err) && take_changes(&w, err);
     }
     if (ok) {
-        *report_out = json_pack("{s:O, s:b, s:I}", "guns", w.guns, "dry_run",
-                                (int)request->dry_run, "changes", (json_int_t)w.changes_put);
+        *report_out = json_pack("{s:O, s:b, s:I}", "guns", w.guns, "dry_run", (int)request->dry_run,
+                                "changes", (json_int_t)w.changes_put);
         for (size_t i = 0; i < OUTCOME_COUNT; i++) {
             json_object_set_new(*report_out, outcome_names[i],
                                 json_integer((json_int_t)w.counts[i]));

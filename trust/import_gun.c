@@ -22,16 +22,16 @@ struct taking {
     struct import_gun *g;
     const struct import *im;
     struct repository repo;
-    bool fresh;                  /* nothing was stored before */
-    struct trust_loaded before;  /* what was stored */
-    struct trust_loaded after;   /* with everything put */
-    struct trust_state *state;   /* of it */
-    struct tuf_doc *root;        /* in force while the rows go by */
-    struct tuf_doc **listers;    /* the newest targets and delegations that delegate */
+    bool fresh;                 /* nothing was stored before */
+    struct trust_loaded before; /* what was stored */
+    struct trust_loaded after;  /* with everything put */
+    struct trust_state *state;  /* of it */
+    struct tuf_doc *root;       /* in force while the rows go by */
+    struct tuf_doc **listers;   /* the newest targets and delegations that delegate */
     size_t lister_count;
-    int64_t last_us;             /* times never go back */
-    int64_t unsigned_count;      /* old documents that the keys of their time did not sign */
-    char key_why[300];           /* why a key was not taken; the first */
+    int64_t last_us;        /* times never go back */
+    int64_t unsigned_count; /* old documents that the keys of their time did not sign */
+    char key_why[300];      /* why a key was not taken; the first */
 };
 
 static void taking_dispose(struct taking *t)
@@ -89,13 +89,13 @@ static bool ensure_namespace(struct taking *t, struct err *err)
         return false;
     }
     if (rq->owner_id == 0) {
-        return err_set(err, ERR_INVALID, "there is no namespace %s; create it, or say with --owner "
-                                         "who shall own the namespaces that are missing",
+        return err_set(err, ERR_INVALID,
+                       "there is no namespace %s; create it, or say with --owner "
+                       "who shall own the namespaces that are missing",
                        name.text);
     }
-    struct audit_entry entry = {.action = "namespace.create",
-                                .object = slice_str(name.text),
-                                .outcome = AUDIT_OK};
+    struct audit_entry entry = {
+        .action = "namespace.create", .object = slice_str(name.text), .outcome = AUDIT_OK};
     if (!namespace_create(t->tx, &name, VISIBILITY_PRIVATE, rq->owner_id, rq->now_us, &ns, err)) {
         return false;
     }
@@ -142,8 +142,9 @@ static bool check_not_ahead(const struct taking *t, struct err *err)
         }
     }
     return t->before.lives.count == 0 || lives ||
-           err_set(err, ERR_INVALID, "its trust data was wiped here; what was wiped does not come "
-                                     "back, publish anew");
+           err_set(err, ERR_INVALID,
+                   "its trust data was wiped here; what was wiped does not come "
+                   "back, publish anew");
 }
 
 static bool begin(struct taking *t, struct err *err)
@@ -185,8 +186,9 @@ static bool read_doc(const struct taking *t, const struct import_doc *row, const
     auto_free char *bytes = xmalloc((size_t)row->length + 1);
     struct err why = {0};
     if (row->damaged) {
-        return err_set(err, ERR_INVALID, "%s %lld is not what the old server stored (its hash says "
-                                         "so): the dump is damaged",
+        return err_set(err, ERR_INVALID,
+                       "%s %lld is not what the old server stored (its hash says "
+                       "so): the dump is damaged",
                        role, (long long)row->version);
     }
     if (!read_bytes(t, row, bytes, err)) {
@@ -354,8 +356,9 @@ static bool put_docs(struct taking *t, struct err *err)
         }
     }
     if (t->unsigned_count > 0) {
-        warn(t, "%lld old documents are not signed by the keys of their time: they are kept, but do "
-                "not count as history",
+        warn(t,
+             "%lld old documents are not signed by the keys of their time: they are kept, but do "
+             "not count as history",
              (long long)t->unsigned_count);
     }
     return t->root || err_set(err, ERR_INVALID, "the dump has no root of it");
@@ -480,7 +483,8 @@ static bool put_keys(struct taking *t, struct err *err)
 {
     for (size_t i = t->g->keys.from; i < t->g->keys.to; i++) {
         const struct import_key *key = &t->im->keys[i];
-        bool server_role = strcmp(key->role, "timestamp") == 0 || strcmp(key->role, "snapshot") == 0;
+        bool server_role =
+            strcmp(key->role, "timestamp") == 0 || strcmp(key->role, "snapshot") == 0;
         if (server_role && !take_key(t, key, err)) {
             return false;
         }
@@ -530,8 +534,9 @@ static bool check_timestamp_keys(const struct taking *t, struct err *err)
 
 static bool only_expired(enum trust_status status)
 {
-    return status == TRUST_OK || status == TRUST_EXPIRED_ROOT || status == TRUST_EXPIRED_TIMESTAMP ||
-           status == TRUST_EXPIRED_SNAPSHOT || status == TRUST_EXPIRED_TARGETS;
+    return status == TRUST_OK || status == TRUST_EXPIRED_ROOT ||
+           status == TRUST_EXPIRED_TIMESTAMP || status == TRUST_EXPIRED_SNAPSHOT ||
+           status == TRUST_EXPIRED_TARGETS;
 }
 
 /* The first fault is the one that a state tells; an expired root may hide another. */
@@ -586,8 +591,7 @@ static bool renew_timestamp(struct taking *t, struct err *err)
         !read_current(t, "timestamp", &timestamp, err)) {
         return false;
     }
-    const struct tuf_meta *meta =
-        timestamp ? tuf_doc_meta(timestamp, SLICE_LIT("snapshot")) : NULL;
+    const struct tuf_meta *meta = timestamp ? tuf_doc_meta(timestamp, SLICE_LIT("snapshot")) : NULL;
     if (t->fresh || t->g->docs_put == 0 || !snapshot || !meta ||
         tuf_hashes_match(&meta->file, snapshot)) {
         return true;
@@ -619,8 +623,9 @@ static bool check_allowed(const struct taking *t, const struct policy *policy,
         allowed += in_allowed(policy, &own->signers[i]) ? 1 : 0;
     }
     return allowed >= own->threshold ||
-           err_set(err, ERR_INVALID, "the root keys of %s are none that its policy allows "
-                                     "(allow_roots)",
+           err_set(err, ERR_INVALID,
+                   "the root keys of %s are none that its policy allows "
+                   "(allow_roots)",
                    t->repo.name.text);
 }
 

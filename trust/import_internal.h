@@ -8,14 +8,15 @@
 
 #include <stdio.h>
 
-#define IMPORT_ROWS_MAX 5000000 /* of one table: they are kept by their places, 64 to 120 bytes each */
+/* Rows of one table: of each its place is kept, 56 to 80 bytes. */
+#define IMPORT_ROWS_MAX 5000000
 #define IMPORT_KEYS_MAX 500000
 #define IMPORT_GUN_MAX 255
 
 struct import_doc {
     int64_t id; /* the order in which the old server stored them */
     int64_t version, created_us;
-    int64_t offset; /* of its bytes in the spool */
+    int64_t offset;     /* of its bytes in the spool */
     uint32_t gun, role; /* places in names */
     uint32_t length;
     bool damaged; /* its hash is not the one that the old server noted */

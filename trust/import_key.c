@@ -28,7 +28,7 @@ enum part { PART_HEADER, PART_KEY, PART_IV, PART_TEXT, PART_TAG, PART_COUNT };
 struct jwe {
     struct slice header_text; /* as written: what the tag covers */
     struct buf parts[PART_COUNT];
-    struct buf salt;     /* alg, a zero byte, p2s */
+    struct buf salt; /* alg, a zero byte, p2s */
     int64_t iterations;
 };
 
@@ -80,8 +80,7 @@ static bool read_header(struct jwe *j, struct err *err)
     }
     buf_put(&j->salt, alg, sizeof(alg)); /* with its zero byte */
     if (!json_get_int(header, "p2c", &j->iterations) || j->iterations < 1 ||
-        j->iterations > IMPORT_ITERATIONS_MAX || salt.n < 8 ||
-        !base64url_decode(salt, &j->salt)) {
+        j->iterations > IMPORT_ITERATIONS_MAX || salt.n < 8 || !base64url_decode(salt, &j->salt)) {
         return malformed(err);
     }
     return true;
@@ -95,16 +94,15 @@ static bool unwrap(const struct jwe *j, struct slice phrase, uint8_t cek[CEK_SIZ
     const struct buf *wrapped = &j->parts[PART_KEY];
     auto_cipher EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     if (!ctx || wrapped->n != CEK_SIZE + 8 ||
-        PKCS5_PBKDF2_HMAC(phrase.p, (int)phrase.n, (const unsigned char *)j->salt.p,
-                          (int)j->salt.n, (int)j->iterations, EVP_sha256(), sizeof(kek),
-                          kek) != 1) {
+        PKCS5_PBKDF2_HMAC(phrase.p, (int)phrase.n, (const unsigned char *)j->salt.p, (int)j->salt.n,
+                          (int)j->iterations, EVP_sha256(), sizeof(kek), kek) != 1) {
         return false;
     }
     EVP_CIPHER_CTX_set_flags(ctx, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
-    bool opened = EVP_DecryptInit_ex(ctx, EVP_aes_128_wrap(), NULL, kek, NULL) == 1 &&
-                  EVP_DecryptUpdate(ctx, out, &n, (const unsigned char *)wrapped->p,
-                                    (int)wrapped->n) == 1 &&
-                  EVP_DecryptFinal_ex(ctx, out + n, &last) == 1 && n + last == CEK_SIZE;
+    bool opened =
+        EVP_DecryptInit_ex(ctx, EVP_aes_128_wrap(), NULL, kek, NULL) == 1 &&
+        EVP_DecryptUpdate(ctx, out, &n, (const unsigned char *)wrapped->p, (int)wrapped->n) == 1 &&
+        EVP_DecryptFinal_ex(ctx, out + n, &last) == 1 && n + last == CEK_SIZE;
     if (opened) {
         memcpy(cek, out, CEK_SIZE);
     }

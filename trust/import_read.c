@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <search.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 /* ---- names ---- */
 
@@ -27,7 +29,8 @@ static uint32_t intern(struct import *im, struct slice text)
     struct name_entry *fresh = xcalloc(1, sizeof(*fresh) + text.n + 1);
     memcpy(fresh->text, text.p, text.n);
     fresh->place = (uint32_t)im->name_count;
-    struct name_entry **found = (struct name_entry **)tsearch(fresh, &im->name_tree, compare_entries);
+    struct name_entry **found =
+        (struct name_entry **)tsearch(fresh, &im->name_tree, compare_entries);
     if (!found) {
         BUG("no memory for a name");
     }
@@ -48,15 +51,15 @@ static const struct dump_column file_columns[] = {
     {"role", false}, {"version", false},    {"data", true},        {"sha256", false}};
 
 enum change_column { C_ID, C_CREATED, C_GUN, C_VERSION, C_SHA256, C_CATEGORY };
-static const struct dump_column change_columns[] = {{"id", false},      {"created_at", false},
-                                                    {"gun", false},     {"version", false},
-                                                    {"sha256", false},  {"category", false}};
+static const struct dump_column change_columns[] = {{"id", false},     {"created_at", false},
+                                                    {"gun", false},    {"version", false},
+                                                    {"sha256", false}, {"category", false}};
 
 enum key_column { K_ID, K_CREATED, K_DELETED, K_GUN, K_ROLE, K_KEY_ID, K_ALIAS, K_PRIVATE, K_USED };
 static const struct dump_column key_columns[] = {
-    {"id", false},     {"created_at", false},       {"deleted_at", false},
-    {"gun", false},    {"role", false},             {"key_id", false},
-    {"passphrase_alias", false}, {"private", true}, {"last_used", false}};
+    {"id", false},       {"created_at", false}, {"deleted_at", false},       {"gun", false},
+    {"role", false},     {"key_id", false},     {"passphrase_alias", false}, {"private", true},
+    {"last_used", false}};
 
 #define COLUMNS(c) (c), sizeof(c) / sizeof((c)[0])
 static const struct dump_table server_tables[] = {{"tuf_files", COLUMNS(file_columns)},
@@ -200,8 +203,8 @@ static bool add_key(struct import *im, const struct dump_table *table, const str
     copy_text(text_of(&v[K_ROLE]), key->role, sizeof(key->role));
     copy_text(v[K_KEY_ID].bytes, key->key_id, sizeof(key->key_id));
     copy_text(text_of(&v[K_ALIAS]), key->alias, sizeof(key->alias));
-    key->sealed = xstrndup(text_of(&v[K_PRIVATE]).p ? v[K_PRIVATE].bytes.p : "",
-                           text_of(&v[K_PRIVATE]).n);
+    key->sealed =
+        xstrndup(text_of(&v[K_PRIVATE]).p ? v[K_PRIVATE].bytes.p : "", text_of(&v[K_PRIVATE]).n);
     return true;
 }
 
@@ -240,10 +243,13 @@ static bool read_dump(struct import *im, const char *path, const struct dump_tab
     return dump_read(&source, tables, table_count, &sink, err) || err_prefix(err, "%s", path);
 }
 
+/* A file without a name: gone with the process, however it ends. */
 static bool open_spool(struct import *im, struct err *err)
 {
-    auto_fd int fd = open(im->rq->work_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0) {
+    auto_buf struct buf path = {0};
+    buf_printf(&path, "%s/import.XXXXXX", im->rq->work_dir);
+    auto_fd int fd = mkostemp(path.p, O_CLOEXEC);
+    if (fd < 0 || unlink(path.p) != 0) {
         return err_sys(err, errno, "making the spool of an import in %s", im->rq->work_dir);
     }
     im->spool = fdopen(fd, "w+");
@@ -334,8 +340,7 @@ static void sort_rows(struct import *im)
 
 bool import_read(struct import *im, struct err *err)
 {
-    if (!open_spool(im, err) ||
-        !read_dump(im, im->rq->server_dump, COLUMNS(server_tables), err) ||
+    if (!open_spool(im, err) || !read_dump(im, im->rq->server_dump, COLUMNS(server_tables), err) ||
         !read_dump(im, im->rq->signer_dump, COLUMNS(signer_tables), err)) {
         return false;
     }
@@ -343,12 +348,16 @@ bool import_read(struct import *im, struct err *err)
         return err_sys(err, errno, "writing the spool of an import");
     }
     if (im->doc_count == 0) {
-        return err_set(err, ERR_INVALID, "%s has no rows of tuf_files: is it the dump of the server's "
-                                         "database?", im->rq->server_dump);
+        return err_set(err, ERR_INVALID,
+                       "%s has no rows of tuf_files: is it the dump of the server's "
+                       "database?",
+                       im->rq->server_dump);
     }
     if (im->key_count == 0) {
-        return err_set(err, ERR_INVALID, "%s has no rows of private_keys: is it the dump of the "
-                                         "signer's database?", im->rq->signer_dump);
+        return err_set(err, ERR_INVALID,
+                       "%s has no rows of private_keys: is it the dump of the "
+                       "signer's database?",
+                       im->rq->signer_dump);
     }
     sort_rows(im);
     return true;

@@ -66,9 +66,13 @@ class House:
     def get(self, repo, name):
         return self.server.client(self.server.admin)("GET", f"/v2/{HOST}/team/{repo}/_trust/tuf/{name}")
 
-    def check_nothing_kept(self):
+    def fsck(self):
         out = run([self.server.bondstore, "fsck", self.server.config], env=environment(**sanitizer_environment())).out
-        assert "documents 0\n" in out and "repositories 0\n" in out and "namespaces 0\n" in out, out
+        return {name: int(count) for name, count in re.findall(r"^(\w+) (\d+)$", out, re.M)}
+
+    def check_nothing_kept(self):
+        counts = self.fsck()
+        assert (counts["documents"], counts["repositories"], counts["namespaces"]) == (0, 0, 0), counts
 
 
 @pytest.fixture
@@ -113,6 +117,7 @@ def test_clients_of_the_old_server_notice_nothing(tmp_path, unpacked, kind, form
     assert all(not g["warnings"] for g in report["by"].values())
     again = house.move_in(form)
     assert (again["unchanged"], again["imported"], again["changes"]) == (5, 0, 0)
+    assert house.fsck()["findings"] == 0 and house.fsck()["documents"] == 75
     house.server.start()
     try:
         for version in (1, 2, 3):  # every root for ever
@@ -291,6 +296,13 @@ def test_a_repository_under_the_name_of_another_is_refused(house):
     assert report["refused"] == 1 and "certificates for this repository" in report["by"]["stolen"]["why"], report
 
 
+def test_an_alias_does_not_make_certificates_of_another_name_good(house):
+    text = house.server.config.read_text().replace(HOST, "new.example", 1)
+    house.server.config.write_text(f'aliases: ["{HOST}"]\n' + text)
+    report = house.move_in("copy", code=1)
+    assert report["refused"] == 5 and "certificates for this repository" in report["by"]["held"]["why"]
+
+
 def test_an_old_document_that_was_never_signed_is_kept_as_a_document_and_not_as_history(house):
     report = house.move_in("copy", server_dump=edited(house, lambda t: alter(t, "held", "targets", 1, b'"v1"', b'"vX"', True)))
     assert report["refused"] == 0 and "not signed by the keys of their time" in report["by"]["held"]["warnings"][0]
@@ -350,7 +362,7 @@ def test_a_server_of_today_moves_in(tmp_path, unpacked, database):
     old = NotaryV1(folder, database)
     try:
         make_repositories(Client(house.trust, old.url, old.ca), folder)
-        old.dump(folder, "now")
+        old.dump(folder, "now", *(["--single-transaction"] if database is MariaDB else []))
     finally:
         old.close()
     report = house.move_in("now", server_dump=folder / "now-server.sql", signer_dump=folder / "now-signer.sql")

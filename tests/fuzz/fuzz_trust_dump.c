@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool read = read_in_steps(data, size, SIZE_MAX, &whole, &err);
     HOLDS(read == read_in_steps(data, size, 1, &pieces, &again));
     HOLDS(digest_equal(&whole, &pieces));
-    HOLDS(read || (err.code == ERR_INVALID && strstr(err.msg, "line ") &&
-                   strcmp(err.msg, again.msg) == 0));
+    HOLDS(read ||
+          (err.code == ERR_INVALID && strstr(err.msg, "line ") && strcmp(err.msg, again.msg) == 0));
     return 0;
 }

@@ -59,13 +59,14 @@ static bool read_in_steps(const char *text, size_t n, size_t step, struct buf *o
 
 #define MYSQL "-- MySQL dump 10.13\n"
 #define MARIA "/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump 10.19\n"
-#define PG "--\n-- PostgreSQL database dump\n--\n\\restrict abc'\nSET standard_conforming_strings = on;\n"
+#define PG                                                                                         \
+    "--\n-- PostgreSQL database dump\n--\n\\restrict abc'\nSET standard_conforming_strings = on;\n"
 #define CREATE                                                                                     \
     "CREATE TABLE `things` (\n  `id` int(11) NOT NULL AUTO_INCREMENT,\n"                           \
-    "  `other` enum('a,b)','c') DEFAULT 'it''s',\n  `name` varchar(255) COMMENT 'x\\'y',\n"         \
+    "  `other` enum('a,b)','c') DEFAULT 'it''s',\n  `name` varchar(255) COMMENT 'x\\'y',\n"        \
     "  `data` longblob NOT NULL,\n  PRIMARY KEY (`id`),\n  KEY `name` (`name`(10))\n) ENGINE=InnoDB;\n"
 #define PGCREATE                                                                                   \
-    "CREATE TABLE public.things (\n    id integer NOT NULL,\n    name character varying(255) "      \
+    "CREATE TABLE public.things (\n    id integer NOT NULL,\n    name character varying(255) "     \
     "DEFAULT 'a,b'::character varying,\n    data bytea,\n    CONSTRAINT c CHECK ((id > 0))\n);\n"
 
 static const struct {
@@ -76,7 +77,8 @@ static const struct {
     {"extended insert, order of CREATE TABLE",
      MYSQL CREATE "INSERT INTO `things` VALUES (1,'a','n',0x4142),\n(2,NULL,'m',_binary 'xy');\n",
      "[1|n|AB][2|m|xy]"},
-    {"a quote doubled and escapes", MARIA CREATE
+    {"a quote doubled and escapes",
+     MARIA CREATE
      "INSERT INTO `things` VALUES (1,'a','it''s \\'q\\' \\\\ \\\" \\% ;--','\\0\\n\\r\\t\\Z\\b');",
      "[1|it's 'q' \\ \" % ;--|<00><0a><0d><09><1a><08>]"},
     {"columns named, in another order",
@@ -87,34 +89,41 @@ static const struct {
      "[1|b|c][2|b|]"},
     {"ANSI quotes", MYSQL "INSERT INTO \"things\" (\"id\") VALUES (1);", "[1|~|~]"},
     {"triggers, delimiters and other tables are skipped",
-     MYSQL "CREATE TABLE `else` (`id` int);\nINSERT INTO `else` VALUES ('things'');INSERT INTO `things` "
-           "VALUES (9)');\nDELIMITER ;;\n/*!50003 CREATE TRIGGER x BEGIN SET a='x;y'; END */;;\nDELIMITER "
-           ";\nLOCK TABLES `things` WRITE;\n" CREATE "INSERT INTO `things` VALUES (1,'','b','c');",
+     MYSQL
+     "CREATE TABLE `else` (`id` int);\nINSERT INTO `else` VALUES ('things'');INSERT INTO `things` "
+     "VALUES (9)');\nDELIMITER ;;\n/*!50003 CREATE TRIGGER x BEGIN SET a='x;y'; END */;;\nDELIMITER "
+     ";\nLOCK TABLES `things` WRITE;\n" CREATE "INSERT INTO `things` VALUES (1,'','b','c');",
      "[1|b|c]"},
     {"a backslash in the last place of a table that is not wanted",
-     MYSQL "INSERT INTO `else` VALUES ('\\\\');" CREATE "INSERT INTO `things` VALUES (1,'','b','\\\\');",
+     MYSQL "INSERT INTO `else` VALUES ('\\\\');" CREATE
+           "INSERT INTO `things` VALUES (1,'','b','\\\\');",
      "[1|b|\\]"},
-    {"COPY", PG PGCREATE "COPY public.things (id, name, data) FROM stdin;\n"
-                         "1\ta\\tb\\\\c\\n\\x41\\101\t\\\\x00ff\n2\t\\N\t\\N\n3\t\t\\\\\\\\\\\\001a\n\\.\n",
+    {"COPY",
+     PG PGCREATE "COPY public.things (id, name, data) FROM stdin;\n"
+                 "1\ta\\tb\\\\c\\n\\x41\\101\t\\\\x00ff\n2\t\\N\t\\N\n3\t\t\\\\\\\\\\\\001a\n\\.\n",
      "[1|a<09>b\\c<0a>AA|<00><ff>][2|~|~][3||\\<01>a]"},
     {"COPY in another order, and one of another table",
-     PG "COPY public.\"else (\" (\"id,)\", b) FROM stdin;\n1\t'\n\\.\nCOPY things (data, x, id) FROM stdin;\n\\\\x41\tx\t7\n"
-        "\\.\n",
+     PG
+     "COPY public.\"else (\" (\"id,)\", b) FROM stdin;\n1\t'\n\\.\nCOPY things (data, x, id) FROM stdin;\n\\\\x41\tx\t7\n"
+     "\\.\n",
      "[7|~|A]"},
     {"COPY of nothing", PG "COPY things (id) FROM stdin;\n\\.\nSELECT 1;\n", ""},
     {"inserts: a backslash is a backslash",
-     PG PGCREATE "INSERT INTO public.things VALUES (1, 'a\\', '\\x4142'), (2, E'a\\'b', '\\x'::bytea);",
+     PG PGCREATE
+     "INSERT INTO public.things VALUES (1, 'a\\', '\\x4142'), (2, E'a\\'b', '\\x'::bytea);",
      "[1|a\\|AB][2|a'b|]"},
     {"column inserts, identity, conflict",
-     PG "INSERT INTO public.things (id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'x') ON CONFLICT DO "
-        "NOTHING;",
+     PG
+     "INSERT INTO public.things (id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'x') ON CONFLICT DO "
+     "NOTHING;",
      "[1|x|~]"},
     {"functions in dollar quotes",
      PG "CREATE FUNCTION f() RETURNS void AS $_$ BEGIN; 'it $x$ ' $_$ LANGUAGE sql;\n" PGCREATE
         "INSERT INTO public.things VALUES (1, 'x', '');",
      "[1|x|]"},
     {"data that looks like statements",
-     PG "COPY things (id, name) FROM stdin;\n1\tINSERT INTO things VALUES (9);\n2\t'\n3\t-- x\n\\.\n",
+     PG
+     "COPY things (id, name) FROM stdin;\n1\tINSERT INTO things VALUES (9);\n2\t'\n3\t-- x\n\\.\n",
      "[1|INSERT INTO things VALUES (9);|~][2|'|~][3|-- x|~]"},
     {"names are compared without regard to case", MYSQL "INSERT INTO `Things` (`ID`) VALUES (1);",
      "[1|~|~]"},

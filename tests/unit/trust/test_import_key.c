@@ -62,7 +62,8 @@ static void the_signers_key_opens_and_is_the_key_of_its_id(void **unused)
 
 static void another_pass_phrase_does_not_open_it(void **unused)
 {
-    static const char *const wrong[] = {"", "x", "passphrase of the old signer ", "Passphrase of the old signer"};
+    static const char *const wrong[] = {"", "x", "passphrase of the old signer ",
+                                        "Passphrase of the old signer"};
     (void)unused;
     for (size_t i = 0; i < COUNT(wrong); i++) {
         auto_buf struct buf plain = {0};
@@ -102,15 +103,20 @@ static void other_ways_of_sealing_are_refused(void **unused)
     static const struct {
         const char *header, *why;
     } cases[] = {
-        {"{\"alg\":\"dir\",\"enc\":\"A256GCM\",\"p2c\":8192,\"p2s\":\"viXMGQECCinxfgor\"}", "PBES2"},
-        {"{\"alg\":\"PBES2-HS256+A128KW\",\"enc\":\"A128CBC-HS256\",\"p2c\":8192,\"p2s\":\"viXMGQECCinxfgor\"}", "A256GCM"},
-        {"{\"alg\":\"PBES2-HS256+A128KW\",\"enc\":\"A256GCM\",\"p2c\":1000001,\"p2s\":\"viXMGQECCinxfgor\"}", "compact JWE"},
-        {"{\"alg\":\"PBES2-HS256+A128KW\",\"enc\":\"A256GCM\",\"p2c\":0,\"p2s\":\"viXMGQECCinxfgor\"}", "compact JWE"},
+        {"{\"alg\":\"dir\",\"enc\":\"A256GCM\",\"p2c\":8192,\"p2s\":\"viXMGQECCinxfgor\"}",
+         "PBES2"},
+        {"{\"alg\":\"PBES2-HS256+A128KW\",\"enc\":\"A128CBC-HS256\",\"p2c\":8192,\"p2s\":\"viXMGQECCinxfgor\"}",
+         "A256GCM"},
+        {"{\"alg\":\"PBES2-HS256+A128KW\",\"enc\":\"A256GCM\",\"p2c\":1000001,\"p2s\":\"viXMGQECCinxfgor\"}",
+         "compact JWE"},
+        {"{\"alg\":\"PBES2-HS256+A128KW\",\"enc\":\"A256GCM\",\"p2c\":0,\"p2s\":\"viXMGQECCinxfgor\"}",
+         "compact JWE"},
         {"{\"alg\":\"PBES2-HS256+A128KW\",\"enc\":\"A256GCM\",\"p2c\":8192}", "compact JWE"},
         {"[]", "PBES2"},
         {"{", "compact JWE"},
     };
-    static const char *const texts[] = {"", ".", "....", "a.b.c.d", "e30.e30.e30.e30.e30.e30", "-----BEGIN EC PRIVATE KEY-----"};
+    static const char *const texts[] = {
+        "", ".", "....", "a.b.c.d", "e30.e30.e30.e30.e30.e30", "-----BEGIN EC PRIVATE KEY-----"};
     (void)unused;
     for (size_t i = 0; i < COUNT(cases); i++) {
         auto_buf struct buf jwe = {0}, plain = {0};
