@@ -50,6 +50,7 @@ enum flag {
     OPTION_REASON,
     OPTION_FORGET_PINS,
     OPTION_YES,
+    OPTION_ALL,
     OPTION_COUNT,
 };
 

@@ -1,4 +1,4 @@
-/* bond trust status, wipe */
+/* bond trust status, wipe, acknowledge */
 #include "base/json.h"
 #include "cli/check.h"
 #include "cli/client.h"
@@ -96,6 +96,34 @@ static enum outcome wipe(const struct call *call)
     return OUTCOME_OK;
 }
 
+static enum outcome acknowledge(const struct call *call)
+{
+    const char *reason = call->value[OPTION_REASON];
+    bool all = call_has(call, OPTION_ALL);
+    auto_json json_t *answer = NULL;
+
+    if (all == (call->n > 0)) {
+        say("give one repository, NS/REPO, or --all");
+        return OUTCOME_USAGE;
+    }
+    auto_json json_t *body =
+        all ? json_pack("{s:b, s:s}", "all", 1, "reason", reason ? reason : "")
+            : json_pack("{s:s, s:s}", "scope", call->args[0], "reason", reason ? reason : "");
+    if (!body) {
+        say("the reason is not UTF-8 text; type it again");
+        return OUTCOME_USAGE;
+    }
+    enum outcome outcome = api(call, "POST", "/api/v1/trust/acknowledge", body, &answer);
+    if (outcome == OUTCOME_OK && call_has(call, OPTION_JSON)) {
+        output_json(answer);
+    } else if (outcome == OUTCOME_OK) {
+        say("the store counts as right from now on for %s; whatever was signed after it was saved "
+            "has to be signed again",
+            all ? "every repository" : call->args[0]);
+    }
+    return outcome;
+}
+
 const struct command trust_commands[] = {
     {"trust status",
      "[NS[/REPO]]",
@@ -113,5 +141,13 @@ const struct command trust_commands[] = {
      {OPTION_CONFIRM, OPTION_KEEP_PIN, OPTION_REASON},
      "Forget all signatures, so that new ones can begin after a lost root key.",
      wipe},
+    {"trust acknowledge",
+     "[NS/REPO]",
+     0,
+     1,
+     false,
+     {OPTION_ALL, OPTION_REASON},
+     "Take a restored store for the right one.",
+     acknowledge},
     {.name = NULL},
 };

@@ -1,9 +1,11 @@
-/* Trust administration by API: wipe (gate.md 11.3) and status. */
+/* Trust administration by API: wipe (gate.md 11.3), acknowledgement of a restored store (gate.md
+ * 4.2), status. */
 #include "base/hex.h"
 #include "server/administration.h"
 #include "server/api.h"
 #include "server/app.h"
 #include "storage/repository.h"
+#include "trust/acknowledge.h"
 #include "trust/view.h"
 #include "trust/wipe.h"
 
@@ -89,6 +91,44 @@ void api_trust_wipe(struct request *rq, struct reply *reply)
     reply_json(reply, 200, result);
 }
 
+/* --- acknowledgement -------------------------------------------------------------------------- */
+
+static bool acknowledge_read(const struct request *rq, json_t **body,
+                             struct acknowledge_request *out, struct err *err)
+{
+    static const char *const members[] = {"scope", "all", "reason", NULL};
+    struct slice scope, reason;
+    if (!administration_body(rq, members, body, err) ||
+        !administration_flag(*body, "all", &out->all, err) ||
+        !administration_text(*body, "scope", "", &scope, err) ||
+        !administration_text(*body, "reason", "", &reason, err)) {
+        return false;
+    }
+    out->reason = reason.p; /* jansson's texts end in NUL */
+    if (out->all == (scope.n > 0)) {
+        return err_set(err, ERR_INVALID,
+                       "give either \"scope\", a repository, or \"all\": true");
+    }
+    return out->all || repo_name_parse(scope, &out->repo, err);
+}
+
+/* POST /api/v1/trust/acknowledge {"scope":"ns/app"} or {"all":true}, and "reason" */
+void api_trust_acknowledge(struct request *rq, struct reply *reply)
+{
+    auto_json json_t *body = NULL;
+    struct err err = {0};
+    struct actor actor;
+    struct acknowledge_request acknowledge = {.actor = &actor, .now_us = rq->now_us};
+    json_t *result = NULL;
+    administration_actor(rq, &actor);
+    if (!acknowledge_read(rq, &body, &acknowledge, &err) ||
+        !trust_acknowledge(rq->app->trust, &acknowledge, &result, &err)) {
+        reply_error(reply, &err);
+        return;
+    }
+    reply_json(reply, 200, result);
+}
+
 /* --- status ----------------------------------------------------------------------------------- */
 
 static void put_document(json_t *object, const char *name, const struct tuf_doc *doc)
@@ -134,6 +174,9 @@ static json_t *roles_json(const struct trust_state *state, int64_t now_us)
 
 static const char *state_word(const struct gate_facts *f)
 {
+    if (f->suspicion) {
+        return "rollback_suspected";
+    }
     if (f->trust->status == TRUST_OK) {
         return "ok";
     }
@@ -152,7 +195,9 @@ static json_t *status_json(const struct request *rq, const struct repository *re
     json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:s}", "gun", gun.p, "repository",
                             repo->name.text, "state", state_word(f), "policy", f->policy_scope,
                             "level", policy_level_name(f->policy->level));
-    if (t->why[0] && t->status != TRUST_OK && t->status != TRUST_NOT_INITIALISED) {
+    if (f->suspicion) {
+        json_object_set_new(out, "why", json_string(f->suspicion));
+    } else if (t->why[0] && t->status != TRUST_OK && t->status != TRUST_NOT_INITIALISED) {
         json_object_set_new(out, "why", json_string(t->why));
     }
     put_document(out, "root", t->root);

@@ -2,11 +2,14 @@
 
 #include "auth/auth.h"
 #include "base/clock.h"
+#include "base/fsx.h"
 #include "server/metrics.h"
 #include "server/route.h"
 #include "storage/pull.h"
 #include "storage/store.h"
 #include "trust/trust.h"
+
+#include <fcntl.h>
 
 static bool open_store(struct app *app, struct err *err)
 {
@@ -23,15 +26,35 @@ static bool open_store(struct app *app, struct err *err)
     return true;
 }
 
+/* The data folder's own checkpoint gets its folder; a folder elsewhere is not made: a volume that is
+ * not mounted must not look like a new checkpoint. */
+static bool checkpoint_path(const struct config *c, struct buf *out, struct err *err)
+{
+    if (c->checkpoint) {
+        buf_str(out, c->checkpoint);
+        return true;
+    }
+    buf_printf(out, "%s/checkpoint", c->data_dir);
+    if (!fsx_mkdir(AT_FDCWD, out->p, 0700, err)) {
+        return false;
+    }
+    buf_str(out, "/trust");
+    return true;
+}
+
 static bool open_trust(struct app *app, struct err *err)
 {
     const struct config *c = app->config;
-    auto_buf struct buf key = {0};
+    auto_buf struct buf key = {0}, checkpoint = {0};
+    if (!checkpoint_path(c, &checkpoint, err)) {
+        return false;
+    }
     buf_printf(&key, "%s/secrets/sealing.key", c->data_dir);
     const struct trust_settings settings = {.db = app->db,
                                             .host = c->canonical_host,
                                             .aliases = c->aliases,
                                             .sealing_key_path = key.p,
+                                            .checkpoint_path = checkpoint.p,
                                             .view_bytes = (size_t)c->trust_view_memory,
                                             .timestamp_life_us = c->trust_timestamp_life,
                                             .snapshot_life_us = c->trust_snapshot_life};

@@ -67,7 +67,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const char *const parts[] = {
     "bondstore.yaml", "index.db", "index.db-wal", "index.db-shm", "blobs",
-    "uploads",        "secrets",  "tls",          "run",          "lock"};
+    "uploads",        "secrets",  "tls",          "run",          "lock",
+    "checkpoint"};
 
 static bool is_free(const char *dir, struct err *err)
 {

@@ -326,6 +326,7 @@ bool config_parse(const char *file, struct slice text, struct config **out, stru
         return false;
     }
     c->data_dir = keep_path(c, c->data);
+    c->checkpoint = c->trust_checkpoint[0] ? keep_path(c, c->trust_checkpoint) : NULL;
     *out = c;
     return true;
 }

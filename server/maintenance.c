@@ -15,6 +15,7 @@
 #include "trust/policy.h"
 #include "trust/remove.h"
 #include "trust/resign.h"
+#include "trust/trust.h"
 
 #include <pthread.h>
 #include <time.h>
@@ -48,6 +49,13 @@ static bool renew_trust(struct maintenance *m, int64_t now_us, bool *more, struc
     metrics_add(app->metrics, METRIC_TRUST_RENEWED,
                 trust_renew_due(app->trust, now_us, STEP_MAX, more));
     return true;
+}
+
+/* Before renewal, which a clock that was turned back stops. */
+static bool note_time(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
+{
+    *more = false;
+    return trust_note_time(m->app->trust, now_us, err);
 }
 
 static bool expire_uploads(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
@@ -138,7 +146,8 @@ static bool checkpoint(struct maintenance *m, int64_t now_us, bool *more, struct
 static const struct {
     const char *name;
     step_fn run;
-} steps[] = {{"renew_trust", renew_trust},
+} steps[] = {{"note_time", note_time},
+             {"renew_trust", renew_trust},
              {"expire_uploads", expire_uploads},
              {"write_pulls", write_pulls},
              {"retire_tags", retire_tags},

@@ -65,6 +65,7 @@ ROUTE(METHOD_GET, "/api/v1/policies", ACCESS_SIGNED_IN, BODY_NONE, INLINE, api_p
 ROUTE(METHOD_GET, "/api/v1/policy", ACCESS_SIGNED_IN, BODY_NONE, INLINE, api_policy_get)
 ROUTE(METHOD_PUT, "/api/v1/policy", ACCESS_SIGNED_IN, BODY_API, WORKER, api_policy_put)
 ROUTE(METHOD_POST, "/api/v1/trust/wipe", ACCESS_SIGNED_IN, BODY_API, WORKER, api_trust_wipe)
+ROUTE(METHOD_POST, "/api/v1/trust/acknowledge", ACCESS_ADMIN, BODY_API, WORKER, api_trust_acknowledge)
 ROUTE(METHOD_GET, "/api/v1/trust/status", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_trust_status)
 /* operation */
 ROUTE(METHOD_GET, "/api/v1/scrub", ACCESS_ADMIN, BODY_NONE, INLINE, api_scrub_get)

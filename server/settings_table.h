@@ -92,6 +92,11 @@
       "of it.")                                                                                    \
     X(trust, snapshot_life, DURATION, "1095d", 86400, 315360000, "",                               \
       "Life of the snapshots that the server signs.", "Clients expect years.")                     \
+    X(trust, checkpoint, TEXT, "", 0, 0, "",                                                       \
+      "File that remembers how far the trust data has come; empty: checkpoint/trust in the data "   \
+      "folder.",                                                                                    \
+      "A restored database is told from a current one by it. On another volume than the data, in a " \
+      "folder that exists, it is not restored together with them.")                                 \
     X(trust, view_memory, SIZE, "64MiB", 1048576, 17179869184, "",                                 \
       "Memory for the gate's views of repositories.",                                              \
       "A view that is thrown out costs a millisecond to make again.")

@@ -157,6 +157,12 @@ static bool put_audit(struct db_tx *tx, const struct trust_commit *c, struct err
     return audit_append(tx, c->actor, &entry, c->now_us, err);
 }
 
+static bool tell_reached(struct db_tx *tx, const struct trust_commit *c, struct err *err)
+{
+    trust_role_life_list_dispose(c->reached); /* of a run before */
+    return trust_role_lives(tx, c->repo->id, c->reached, err);
+}
+
 bool trust_commit_write(struct db_tx *tx, void *arg, struct err *err)
 {
     const struct trust_commit *c = arg;
@@ -176,5 +182,6 @@ bool trust_commit_write(struct db_tx *tx, void *arg, struct err *err)
     return put_key_states(tx, c, err) && put_pins(tx, c, err) &&
            change_record_put(tx, c->loaded->set.gun, CHANGE_UPDATE, c->timestamp->version,
                              c->timestamp->sha256, c->now_us, err) &&
-           put_audit(tx, c, err) && repository_gate_bump(tx, c->repo->id, err);
+           put_audit(tx, c, err) && repository_gate_bump(tx, c->repo->id, err) &&
+           tell_reached(tx, c, err);
 }

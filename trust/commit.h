@@ -23,6 +23,7 @@ struct trust_commit {
     const struct actor *actor;
     const char *audit_action; /* NULL = no audit entry (renewal) */
     int64_t now_us;
+    struct trust_role_life_list *reached; /* out: what the roles have reached, for the checkpoint */
 };
 
 /* db_write function; arg is a const struct trust_commit. Expected errors: ERR_CONFLICT when the

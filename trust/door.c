@@ -37,7 +37,7 @@ static void undecided(struct decision *out, const struct repo_name *name,
 static void renew_if_due(struct door *door, int64_t now_us)
 {
     struct err why = {0};
-    if (!door->facts.enforced || !gate_view_needs_renewal(door->view)) {
+    if (!door->facts.enforced || door->facts.suspicion || !gate_view_needs_renewal(door->view)) {
         return;
     }
     switch (trust_resign(door->trust, door->repo->id, false, now_us, &why)) {

@@ -162,6 +162,17 @@ static void soften(const struct gate_facts *f, const struct digest *there, struc
     allow(d, REASON_WOULD_DENY, there);
 }
 
+/* A store that may have been set back proves nothing: every signature in it is valid, and old. */
+static bool is_suspect(const struct gate_facts *f, struct decision *d)
+{
+    if (!f->suspicion) {
+        return false;
+    }
+    d->reason = REASON_ROLLBACK_SUSPECTED;
+    gate_say_suspicion(f, d);
+    return true;
+}
+
 /* --- the tag rule (gate.md 5) ----------------------------------------------------------------- */
 
 /* gate.md 5.3: whether what the tag points to is the signed content. Every known hash of the target
@@ -290,6 +301,9 @@ static void decide_tag(const struct gate_facts *f, const struct tag_name *tag,
                  "policy %s does not cover the tag %s of %s", d->policy_scope, d->tag, d->repo);
         return;
     }
+    if (is_suspect(f, d)) {
+        return;
+    }
     if (f->trust->status == TRUST_NOT_INITIALISED) {
         decide_unsigned(f, &entry, registry, d);
         return;
@@ -343,7 +357,7 @@ struct decision gate_tag(const struct gate_facts *f, const struct tag_name *tag,
 
 static bool reached_now(const struct gate_facts *f, const struct gate_reached *reached)
 {
-    return reached->kind != REACH_NONE && f->now_us < reached->valid_until_us;
+    return !f->suspicion && reached->kind != REACH_NONE && f->now_us < reached->valid_until_us;
 }
 
 static void allow_reached(const struct gate_reached *reached, const struct digest *digest,
@@ -376,6 +390,9 @@ static void deny_digest(const struct gate_facts *f, const struct digest *digest,
                         enum gate_reason reason, struct decision *d)
 {
     const struct trust_role *broken = NULL;
+    if (is_suspect(f, d)) {
+        return;
+    }
     if (f->trust->status != TRUST_OK && f->trust->status != TRUST_NOT_INITIALISED) {
         d->reason = gate_reason_of_status(f->trust->status);
         gate_say_status(f, d);
@@ -404,7 +421,7 @@ struct decision gate_digest(const struct gate_facts *f, const struct digest *dig
         gate_say(&d, "manifest unknown", "%s does not hold this manifest", d.repo);
     } else if (reached_now(f, reached) && reached->is_manifest) {
         allow_reached(reached, digest, &d);
-    } else if (held->artifact_allowed) {
+    } else if (held->artifact_allowed && !f->suspicion) {
         allow(&d, REASON_ALLOWED, digest);
     } else {
         deny_digest(f, digest, REASON_UNSIGNED_DIGEST, &d);
@@ -432,7 +449,7 @@ struct decision gate_blob(const struct gate_facts *f, const struct digest *diges
                  d.repo);
     } else if (reached_now(f, reached)) {
         allow_reached(reached, digest, &d);
-    } else if (held->artifact_allowed) {
+    } else if (held->artifact_allowed && !f->suspicion) {
         allow(&d, REASON_ALLOWED, digest);
     } else {
         deny_digest(f, digest, REASON_BLOB_NOT_REACHABLE, &d);
@@ -466,11 +483,13 @@ static bool put_is_locked(const struct gate_facts *f, const struct tag_name *tag
                           const struct digest *digest, struct decision *d)
 {
     struct gate_entry entry = {.kind = ENTRY_NONE};
-    if (f->policy->level != LEVEL_LOCK || f->policy->on_mismatch == MISMATCH_HOLD ||
-        f->trust->status == TRUST_NOT_INITIALISED) {
+    if (f->policy->level != LEVEL_LOCK || f->policy->on_mismatch == MISMATCH_HOLD) {
         return false;
     }
-    if (f->trust->status != TRUST_OK) {
+    if (!f->suspicion && f->trust->status == TRUST_NOT_INITIALISED) {
+        return false;
+    }
+    if (f->suspicion || f->trust->status != TRUST_OK) {
         return true;
     }
     gate_lookup(f, tag_name_slice(tag), &entry);

@@ -96,6 +96,8 @@ struct gate_facts {
     const struct gate_listing *history; /* sorted by tag, then since */
     size_t history_count;
     const struct gate_tombstone *tombstone; /* NULL = not wiped, or signed again since */
+    const char *suspicion; /* why the store may be older than it was (gate.md 4.2); NULL = it is not
+                              suspected */
     bool enforced; /* the identity is subject to the gate (gate_enforced) */
 };
 

@@ -132,6 +132,9 @@ json_t *gate_explain(const struct gate_facts *f, const struct decision *d,
         step(list, "trust", false, "the trust data could not be looked at now");
         return list;
     }
+    if (f->suspicion) {
+        step(list, "checkpoint", false, "%s", f->suspicion);
+    }
     explain_root(f, list);
     if (t->status != TRUST_NOT_INITIALISED) {
         explain_base(f, list, "timestamp", t->timestamp);

@@ -23,6 +23,7 @@ enum gate_reason gate_reason_of_role(enum role_state state);
 /* Texts: message, phrase, hint of a refusal; warning of served_signed. Each expects the decision's
  * facts filled. */
 void gate_say_status(const struct gate_facts *f, struct decision *d);
+void gate_say_suspicion(const struct gate_facts *f, struct decision *d);
 void gate_say_role(const struct gate_facts *f, const struct trust_role *role, struct decision *d);
 void gate_say_unsigned(const struct gate_facts *f, const struct gate_entry *entry,
                        struct decision *d);

@@ -125,7 +125,7 @@ static const struct {
     {REASON_EXPIRED_ROOT, "the root expired",
      "whoever holds the root key must publish a new root: notary key rotate"},
     {REASON_ROLLBACK_SUSPECTED, "older than what was accepted",
-     "an administrator must look at the store"},
+     "an administrator must look at the store, and acknowledge it: bond trust acknowledge"},
     {REASON_ROOT_CHANGED, "the root was replaced",
      "publish a root that the former root's keys sign"},
     {REASON_ROOT_PINNED, "not the pinned root key",
@@ -157,6 +157,11 @@ void gate_say_status(const struct gate_facts *f, struct decision *d)
     }
     say_known(d, f->trust->why[0] ? f->trust->why
                                   : "the trust data of this repository does not verify");
+}
+
+void gate_say_suspicion(const struct gate_facts *f, struct decision *d)
+{
+    say_known(d, f->suspicion);
 }
 
 void gate_say_role(const struct gate_facts *f, const struct trust_role *role, struct decision *d)

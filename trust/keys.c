@@ -71,6 +71,12 @@ void sealing_free(struct sealing *s)
     }
 }
 
+void sealing_derive(const struct sealing *sealing, const char *purpose, uint8_t out[32])
+{
+    _Static_assert(SEALING_KEY_SIZE == crypto_kdf_KEYBYTES, "the sealing key is a master key too");
+    (void)crypto_kdf_derive_from_key(out, 32, 1, purpose, sealing->key);
+}
+
 static void seal(const struct sealing *s, struct slice secret, struct buf *out)
 {
     uint8_t nonce[crypto_secretbox_NONCEBYTES];

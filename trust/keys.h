@@ -13,6 +13,9 @@ struct sealing; /* the sealing key in sodium_malloc memory */
 
 bool sealing_read(const char *path, struct sealing **out, struct err *err) MUST_USE;
 void sealing_free(struct sealing *s); /* accepts NULL */
+/* A further key of 32 bytes for one purpose, of this instance alone.
+ *   purpose   8 characters */
+void sealing_derive(const struct sealing *sealing, const char *purpose, uint8_t out[32]);
 
 struct trust_key; /* storage/trust_key.h */
 

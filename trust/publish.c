@@ -2,7 +2,9 @@
 
 #include "base/clock.h"
 #include "base/hex.h"
+#include "trust/checkpoint.h"
 #include "trust/commit.h"
+#include "trust/gate.h"
 #include "trust/make.h"
 #include "trust/policy.h"
 #include "trust/trust_internal.h"
@@ -30,6 +32,7 @@ struct attempt {
     const struct tuf_doc **docs; /* to store */
     size_t doc_count;
     struct trust_state *state; /* with the documents in place */
+    struct trust_role_life_list reached; /* after the commit */
 };
 
 static void attempt_dispose(struct attempt *a)
@@ -39,6 +42,7 @@ static void attempt_dispose(struct attempt *a)
     free(a->past);
     free(a->docs);
     trust_state_free(a->state);
+    trust_role_life_list_dispose(&a->reached);
     tuf_doc_free(a->made_snapshot);
     tuf_doc_free(a->timestamp);
     publish_verdict_free(a->verdict);
@@ -306,7 +310,8 @@ static bool commit(struct attempt *a, struct err *err)
                              .timestamp = a->timestamp,
                              .actor = a->rq->actor,
                              .audit_action = "trust.publish",
-                             .now_us = a->rq->now_us};
+                             .now_us = a->rq->now_us,
+                             .reached = &a->reached};
     if (v->first_root) {
         c.pin_count = trust_root_spkis(v->root, &pin);
         c.pin = pin;
@@ -316,9 +321,13 @@ static bool commit(struct attempt *a, struct err *err)
         c.accept = own.signers;
         c.accept_count = (size_t)own.signer_count;
     }
-    bool ok = db_write(a->trust->db, trust_commit_write, &c, err);
+    bool ok = checkpoint_ready(a->trust->checkpoint, err) &&
+              db_write(a->trust->db, trust_commit_write, &c, err);
+    if (ok) {
+        checkpoint_note(a->trust->checkpoint, &a->repo.name, &a->reached);
+    }
     free(pin);
-    return ok;
+    return ok && checkpoint_flush(a->trust->checkpoint, err);
 }
 
 /* An upload without documents needs no new versions while the present ones are good (notary-api 23
@@ -341,6 +350,25 @@ static void refuse_verdict(struct publish_verdict *v, const struct err *why)
     (void)snprintf(v->msg, sizeof v->msg, "%s", why->msg);
 }
 
+/* A store that may be a restored one takes nothing: what is signed on it might be older than what was
+ * accepted (gate.md 4.2). */
+static bool is_suspect(struct attempt *a)
+{
+    char why[SUSPICION_MAX];
+    if (!a->repo_known || checkpoint_allows(a->trust->checkpoint, &a->repo.name, &a->loaded.lives,
+                                            &a->loaded.revoked_rows, a->rq->now_us,
+                                            why) == CHECKPOINT_GOOD) {
+        return false;
+    }
+    a->verdict = xcalloc(1, sizeof *a->verdict);
+    a->verdict->code = ERR_TRUST_INVALID_UPDATE;
+    (void)snprintf(a->verdict->errname, sizeof a->verdict->errname, "ErrValidation");
+    (void)snprintf(a->verdict->reason, sizeof a->verdict->reason, "%s",
+                   gate_reason_info(REASON_ROLLBACK_SUSPECTED)->name);
+    (void)snprintf(a->verdict->msg, sizeof a->verdict->msg, "%s", why);
+    return true;
+}
+
 enum attempt_result { ATTEMPT_FAILED = 0, ATTEMPT_REFUSED, ATTEMPT_STORED, ATTEMPT_AGAIN };
 
 static enum attempt_result refused(struct attempt *a, const struct err *why,
@@ -359,7 +387,9 @@ static enum attempt_result attempt_run(struct attempt *a, struct publish_verdict
     if (!load_attempt(a, err)) {
         return ATTEMPT_FAILED;
     }
-    decide(a);
+    if (!is_suspect(a)) {
+        decide(a);
+    }
     if (a->verdict->code != ERR_NONE) {
         err_set(err, a->verdict->code, "%s", a->verdict->msg);
         *out = take(a->verdict);

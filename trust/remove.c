@@ -13,7 +13,8 @@
 struct removal {
     struct trust *trust;
     const struct remove_request *rq;
-    json_t *wiped; /* made anew by every run of the write function */
+    json_t *wiped;                 /* made anew by every run of the write function */
+    struct reached_list *reached; /* likewise */
 };
 
 static bool put_audit(struct db_tx *tx, const struct remove_request *rq, const char *action,
@@ -37,7 +38,8 @@ static bool wipe_and_mark(struct db_tx *tx, const struct removal *r, const struc
                                       .reason = reason,
                                       .actor = r->rq->actor,
                                       .now_us = r->rq->now_us};
-    return trust_wipe_repository(tx, r->trust, &wipe, repo, r->wiped, err) &&
+    return trust_wipe_repository(tx, r->trust, &wipe, repo, r->wiped, r->reached,
+                                 err) &&
            repository_remove(tx, repo->id, r->rq->actor, r->rq->now_us, err) &&
            put_audit(tx, r->rq, "repository.delete", repo->namespace_id,
                      repo_name_slice(&repo->name), err);
@@ -79,6 +81,7 @@ static bool write_repository(struct db_tx *tx, void *arg, struct err *err)
     struct repository repo;
     json_decref(r->wiped);
     r->wiped = json_array();
+    reached_clear(r->reached);
     return repository_get(tx, &r->rq->repo, &repo, err) && may_go(tx, r, &repo, err) &&
            is_unprotected(tx, &repo, err) && wipe_and_mark(tx, r, &repo, REASON_REPOSITORY, err);
 }
@@ -86,9 +89,12 @@ static bool write_repository(struct db_tx *tx, void *arg, struct err *err)
 bool trust_remove_repository(struct trust *trust, const struct remove_request *request,
                              json_t **result_out, struct err *err)
 {
-    struct removal r = {.trust = trust, .rq = request};
+    auto_reached struct reached_list reached = {0};
+    struct removal r = {.trust = trust, .rq = request, .reached = &reached};
     *result_out = NULL;
-    if (!db_write(trust->db, write_repository, &r, err)) {
+    if (!checkpoint_ready(trust->checkpoint, err) ||
+        !db_write(trust->db, write_repository, &r, err) ||
+        !reached_note(&reached, trust->checkpoint, err)) {
         json_decref(r.wiped);
         return false;
     }
@@ -149,10 +155,11 @@ struct remove_step {
     int64_t now_us;
     int max;
     bool more; /* out */
+    struct reached_list reached; /* out, of the last run */
 };
 
 /* Rows of a repository are read by id here, since its namespace hides it. */
-static bool mark_one(struct db_tx *tx, const struct remove_step *step, struct namespace_removal *ns,
+static bool mark_one(struct db_tx *tx, struct remove_step *step, struct namespace_removal *ns,
                      int64_t repository_id, struct err *err)
 {
     struct repository repo;
@@ -160,7 +167,7 @@ static bool mark_one(struct db_tx *tx, const struct remove_step *step, struct na
     const struct remove_request rq = {
         .keep_pins = ns->keep_pins, .actor = &ns->actor, .now_us = step->now_us};
     auto_json json_t *wiped = json_array();
-    const struct removal r = {.trust = step->trust, .rq = &rq, .wiped = wiped};
+    const struct removal r = {.trust = step->trust, .rq = &rq, .wiped = wiped, .reached = &step->reached};
     if (!repository_get_hidden(tx, repository_id, &repo, &marked, err)) {
         return false;
     }
@@ -194,6 +201,7 @@ static bool write_step(struct db_tx *tx, void *arg, struct err *err)
     struct namespace_removal ns = {0};
     int left = step->max;
     bool found = true;
+    reached_clear(&step->reached);
     while (found && left > 0) {
         if (!namespace_removal_next(tx, ns.namespace_id, &ns, &found, err) ||
             (found && !mark_some(tx, step, &ns, &left, err))) {
@@ -216,9 +224,13 @@ bool trust_remove_step(struct trust *trust, int64_t now_us, int max, bool *more_
 {
     struct remove_step step = {.trust = trust, .now_us = now_us, .max = max};
     bool any = false;
-    if (!is_any(trust, &any, err) || (any && !db_write(trust->db, write_step, &step, err))) {
+    if (!is_any(trust, &any, err)) {
         return false;
     }
-    *more_out = step.more;
-    return true;
+    bool ok = !any || (checkpoint_ready(trust->checkpoint, err) &&
+                       db_write(trust->db, write_step, &step, err) &&
+                       reached_note(&step.reached, trust->checkpoint, err));
+    reached_clear(&step.reached);
+    *more_out = ok && step.more;
+    return ok;
 }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "trust/checkpoint.h"
 #include "trust/commit.h"
 #include "trust/make.h"
 #include "trust/trust_internal.h"
@@ -15,6 +16,8 @@ struct renewal {
     struct trust_loaded loaded;
     struct trust_state *state;
     struct tuf_doc *snapshot, *timestamp; /* made */
+    struct repository repo;
+    struct trust_role_life_list reached; /* afterwards */
 };
 
 static void renewal_reset(struct renewal *r)
@@ -23,6 +26,7 @@ static void renewal_reset(struct renewal *r)
     trust_state_free(r->state);
     tuf_doc_free(r->snapshot);
     tuf_doc_free(r->timestamp);
+    trust_role_life_list_dispose(&r->reached);
     r->state = NULL;
     r->snapshot = r->timestamp = NULL;
     r->result = RESIGN_FAILED;
@@ -45,8 +49,7 @@ static bool is_due(const struct renewal *r, const struct tuf_doc *doc)
     return r->now_us >= due;
 }
 
-static bool write_renewed(struct db_tx *tx, struct renewal *r, const struct repository *repo,
-                          struct err *err)
+static bool write_renewed(struct db_tx *tx, struct renewal *r, struct err *err)
 {
     const struct tuf_doc *docs[2];
     struct actor server = {.name = "server"};
@@ -55,7 +58,7 @@ static bool write_renewed(struct db_tx *tx, struct renewal *r, const struct repo
         docs[n++] = r->snapshot;
     }
     docs[n++] = r->timestamp;
-    struct trust_commit c = {.repo = repo,
+    struct trust_commit c = {.repo = &r->repo,
                              .loaded = &r->loaded,
                              .docs = docs,
                              .doc_count = n,
@@ -63,7 +66,8 @@ static bool write_renewed(struct db_tx *tx, struct renewal *r, const struct repo
                              .root = r->state->root,
                              .timestamp = r->timestamp,
                              .actor = &server,
-                             .now_us = r->now_us};
+                             .now_us = r->now_us,
+                             .reached = &r->reached};
     r->result = RESIGN_DONE;
     return trust_commit_write(tx, &c, err);
 }
@@ -73,12 +77,17 @@ static bool write_renewed(struct db_tx *tx, struct renewal *r, const struct repo
 static bool renew(struct db_tx *tx, void *arg, struct err *err)
 {
     struct renewal *r = arg;
-    struct repository repo;
     struct trust_options options;
+    char why[SUSPICION_MAX];
     renewal_reset(r);
-    if (!repository_get_by_id(tx, r->repository_id, &repo, err) ||
-        !trust_load(r->trust, tx, &repo, &r->loaded, err)) {
+    if (!repository_get_by_id(tx, r->repository_id, &r->repo, err) ||
+        !trust_load(r->trust, tx, &r->repo, &r->loaded, err)) {
         return false;
+    }
+    if (checkpoint_allows(r->trust->checkpoint, &r->repo.name, &r->loaded.lives,
+                          &r->loaded.revoked_rows, r->now_us, why) != CHECKPOINT_GOOD) {
+        r->result = RESIGN_NOT_POSSIBLE; /* gate.md 4.1: what may be old is not made new */
+        return true;
     }
     trust_loaded_options(&r->loaded, r->now_us, &options);
     chains_build(r->trust->chains, repo.id, &r->loaded.set, &options, &r->state);
@@ -98,19 +107,33 @@ static bool renew(struct db_tx *tx, void *arg, struct err *err)
     }
     return make_timestamp(r->trust, &r->loaded, s->root, r->snapshot ? r->snapshot : s->snapshot,
                           s->timestamp->version + 1, r->now_us, &r->timestamp, err) &&
-           write_renewed(tx, r, &repo, err);
+           write_renewed(tx, r, err);
+}
+
+/* Notes what it did in the checkpoint; the caller flushes. */
+static enum resign_result renew_one(struct trust *trust, int64_t repository_id, bool early,
+                                    int64_t now_us, struct err *err)
+{
+    struct renewal r = {
+        .trust = trust, .repository_id = repository_id, .early = early, .now_us = now_us};
+    auto_unlock pthread_mutex_t *lock = trust_publish_lock(trust, repository_id);
+    bool ok = checkpoint_ready(trust->checkpoint, err) && db_write(trust->db, renew, &r, err);
+    enum resign_result result = ok ? r.result : RESIGN_FAILED;
+    if (result == RESIGN_DONE) {
+        checkpoint_note(trust->checkpoint, &r.repo.name, &r.reached);
+    }
+    renewal_reset(&r);
+    (void)lock;
+    return result;
 }
 
 enum resign_result trust_resign(struct trust *trust, int64_t repository_id, bool early,
                                 int64_t now_us, struct err *err)
 {
-    struct renewal r = {
-        .trust = trust, .repository_id = repository_id, .early = early, .now_us = now_us};
-    auto_unlock pthread_mutex_t *lock = trust_publish_lock(trust, repository_id);
-    bool ok = db_write(trust->db, renew, &r, err);
-    enum resign_result result = ok ? r.result : RESIGN_FAILED;
-    renewal_reset(&r);
-    (void)lock;
+    enum resign_result result = renew_one(trust, repository_id, early, now_us, err);
+    if (result == RESIGN_DONE && !checkpoint_flush(trust->checkpoint, err)) {
+        return RESIGN_FAILED;
+    }
     return result;
 }
 
@@ -134,7 +157,7 @@ int trust_renew_due(struct trust *trust, int64_t now_us, int max, bool *more_out
     }
     for (size_t i = 0; i < due.count; i++) {
         struct err why = {0};
-        switch (trust_resign(trust, due.items[i].repository_id, true, now_us, &why)) {
+        switch (renew_one(trust, due.items[i].repository_id, true, now_us, &why)) {
         case RESIGN_DONE:
             renewed++;
             break;
@@ -145,6 +168,9 @@ int trust_renew_due(struct trust *trust, int64_t now_us, int max, bool *more_out
         case RESIGN_NOT_POSSIBLE:
             break;
         }
+    }
+    if (renewed > 0 && !checkpoint_flush(trust->checkpoint, &err)) { /* one sync for all of them */
+        log_err(LOG_ERROR, "trust_renewal", &err);
     }
     bool full = due.count == (size_t)max;
     trust->renewed_to = full ? due.items[due.count - 1] : (struct trust_due){0};

@@ -10,7 +10,7 @@ enum resign_result { RESIGN_FAILED = 0, RESIGN_DONE, RESIGN_NOT_DUE, RESIGN_NOT_
 
 /* Renews timestamp (and an expired snapshot) of one repository when due: past expiry, or past half
  * life when `early`. RESIGN_FAILED fills err (internal: not a trust verdict). RESIGN_NOT_POSSIBLE:
- * the key is not held, or the set does not verify. One durable write when done. Any thread but the
+ * the key is not held, the set does not verify, or the store may be a restored one (checkpoint.h). One durable write when done. Any thread but the
  * writer; must hold no publish lock. */
 enum resign_result trust_resign(struct trust *trust, int64_t repository_id, bool early,
                                 int64_t now_us, struct err *err);

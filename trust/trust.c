@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/fsx.h"
+#include "storage/repository.h"
 #include "trust/trust_internal.h"
 
 #include <fcntl.h>
@@ -33,6 +34,37 @@ static char **copy_texts(const char *const *texts)
     return copy;
 }
 
+static bool store_has_trust(struct db *db, bool *out, struct err *err)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    auto_repository_list struct repository_list first = {0};
+    if (!db_snapshot(db, &tx, err) || !repository_list_trusted(tx, 0, 1, &first, err)) {
+        return false;
+    }
+    *out = first.count > 0;
+    return true;
+}
+
+static bool open_checkpoint(struct trust *trust, const char *path, struct err *err)
+{
+    uint8_t key[CHECKPOINT_KEY_SIZE];
+    struct checkpoint_options options = {
+        .path = path, .key = key, .now_us = clock_now_us(), .mono_us = clock_mono_us()};
+    if (!path) {
+        return true;
+    }
+    sealing_derive(trust->sealing, "chkpoint", key);
+    bool ok = store_has_trust(trust->db, &options.store_has_trust, err) &&
+              checkpoint_open(&options, &trust->checkpoint, err);
+    sodium_memzero(key, sizeof key);
+    return ok;
+}
+
+bool trust_note_time(struct trust *trust, int64_t now_us, struct err *err)
+{
+    return checkpoint_tick(trust->checkpoint, now_us, clock_mono_us(), err);
+}
+
 bool trust_open(const struct trust_settings *settings, struct trust **out, struct err *err)
 {
     struct sealing *sealing = NULL;
@@ -55,6 +87,10 @@ bool trust_open(const struct trust_settings *settings, struct trust **out, struc
     for (int i = 0; i < PUBLISH_LOCKS; i++) {
         pthread_mutex_init(&trust->publish_locks[i], NULL);
     }
+    if (!open_checkpoint(trust, settings->checkpoint_path, err)) {
+        trust_close(trust);
+        return false;
+    }
     *out = trust;
     return true;
 }
@@ -72,6 +108,7 @@ void trust_close(struct trust *trust)
     }
     gate_views_free(trust->views);
     chains_free(trust->chains);
+    checkpoint_close(trust->checkpoint);
     sealing_free(trust->sealing);
     free(trust->aliases);
     free(trust->host);

@@ -17,6 +17,7 @@ struct trust_settings {
     const char *const *aliases; /* NULL-terminated list of further hosts that map to the same GUNs;
                                    may be NULL; copied */
     const char *sealing_key_path; /* file of exactly 32 bytes, mode 0600 (secrets/sealing.key) */
+    const char *checkpoint_path;  /* checkpoint.h; NULL: none is kept (tests) */
     size_t view_bytes;            /* bound of the gate views' memory; 0 = 64 MiB */
     size_t view_count;            /* bound of their number; 0 = 4096 */
     int64_t timestamp_life_us;    /* 0 = 14 days */
@@ -27,13 +28,15 @@ struct trust_settings {
  * `init`. Expected errors: ERR_CONFLICT when the file exists. Durable. */
 bool trust_sealing_key_create(int at, const char *path, struct err *err) MUST_USE;
 /* Expected errors: ERR_INVALID (the key file is missing, of another size, or readable by others:
- * one sentence). */
+ * one sentence), ERR_NO_SPACE, ERR_INTERNAL (a first checkpoint cannot be written). */
 bool trust_open(const struct trust_settings *settings, struct trust **out,
                 struct err *err) MUST_USE;
 /* No other thread may use it any more. Accepts NULL. */
 void trust_close(struct trust *trust);
 
 const char *trust_host(const struct trust *trust);
+/* Maintenance: notes the time in the checkpoint, which sees a clock that is turned back. Durable. */
+bool trust_note_time(struct trust *trust, int64_t now_us, struct err *err) MUST_USE;
 /* The repository of a GUN "host/ns/app" under the canonical host or an alias; false under any other
  * host. canonical_out   true when the host is the canonical one; may be NULL */
 bool trust_gun_parse(const struct trust *trust, struct slice gun, struct repo_name *repo_out,

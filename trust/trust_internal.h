@@ -4,6 +4,7 @@
 
 #include "storage/trust_doc.h"
 #include "trust/chains.h"
+#include "trust/checkpoint.h"
 #include "trust/keys.h"
 #include "trust/view.h"
 
@@ -18,6 +19,7 @@ struct trust {
     struct sealing *sealing;
     struct gate_views *views;
     struct chains *chains; /* root chains that were verified since the start */
+    struct checkpoint *checkpoint; /* may be NULL */
     int64_t timestamp_life_us, snapshot_life_us;
     struct trust_due
         renewed_to; /* where the maintenance thread, its only user, goes on; zero = at the start */

@@ -5,6 +5,7 @@
 #include "storage/repository.h"
 #include "storage/role_target.h"
 #include "storage/tombstone.h"
+#include "trust/checkpoint.h"
 #include "trust/load.h"
 #include "trust/reach.h"
 #include "trust/trust_internal.h"
@@ -40,6 +41,11 @@ void gate_view_unref(struct gate_view *view)
     }
 }
 
+static const char *suspicion_of(const struct gate_view *view, int64_t now_us)
+{
+    return view->suspicion[0] ? view->suspicion : checkpoint_suspicion(view->checkpoint, now_us);
+}
+
 void gate_view_facts(const struct gate_view *view, int64_t now_us, struct gate_facts *out)
 {
     *out = (struct gate_facts){.host = view->host,
@@ -47,6 +53,7 @@ void gate_view_facts(const struct gate_view *view, int64_t now_us, struct gate_f
                                .now_us = now_us,
                                .policy = &view->policy,
                                .policy_scope = view->scope,
+                               .suspicion = suspicion_of(view, now_us),
                                .trust = view->state,
                                .history = view->history,
                                .history_count = view->listing_count,
@@ -424,11 +431,14 @@ static bool view_build(const struct trust *trust, struct db_tx *tx, const struct
     v->generation = repo->gate_generation;
     v->name = repo->name;
     v->host = trust->host;
+    v->checkpoint = trust->checkpoint;
     v->bytes = sizeof *v;
     if (!policy_for(tx, &repo->name, v->scope, &v->policy, err) ||
         !trust_load(trust, tx, repo, &loaded, err)) {
         return false;
     }
+    (void)checkpoint_look(trust->checkpoint, &repo->name, &loaded.lives, &loaded.revoked_rows,
+                          v->suspicion); /* "" when it is good */
     trust_loaded_options(&loaded, now_us, &options);
     chains_build(trust->chains, repo->id, &loaded.set, &options, &v->state);
     v->bytes += trust_state_bytes(v->state);
@@ -464,6 +474,8 @@ bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repositor
     if (!gate_view_build(trust, tx, repo, now_us, out, err)) {
         return false;
     }
-    gate_views_keep(trust->views, *out);
+    if (!(*out)->suspicion[0]) { /* an acknowledgement moves no generation */
+        gate_views_keep(trust->views, *out);
+    }
     return true;
 }

@@ -3,6 +3,7 @@
 #define TRUST_VIEW_INTERNAL_H
 
 #include "storage/tombstone.h"
+#include "trust/checkpoint.h"
 #include "trust/reach.h"
 #include "trust/view.h"
 
@@ -29,6 +30,8 @@ struct gate_view {
     struct tombstone tombstone_row;
     struct gate_tombstone tombstone; /* who NULL: none */
     struct reach reach;
+    const struct checkpoint *checkpoint; /* as host */
+    char suspicion[SUSPICION_MAX];       /* of this repository; such a view is not kept */
 
     struct gate_view *next_in_bucket, *older,
         *newer; /* of the views that keep it; under their lock */

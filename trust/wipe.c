@@ -5,6 +5,7 @@
 #include "storage/change_record.h"
 #include "storage/tombstone.h"
 #include "trust/load.h"
+#include "trust/reached.h"
 #include "trust/trust_internal.h"
 
 #include <stdio.h>
@@ -14,7 +15,8 @@
 struct wipe {
     struct trust *trust;
     const struct wipe_request *rq;
-    json_t *wiped; /* made anew by every run of the write function */
+    json_t *wiped;                 /* made anew by every run of the write function */
+    struct reached_list *reached; /* likewise */
 };
 
 /* --- what is remembered ----------------------------------------------------------------------- */
@@ -124,6 +126,16 @@ static bool wipe_documents(struct db_tx *tx, struct wipe *w, const struct reposi
     return true;
 }
 
+/* A wipe on a restored store would end a life that has ended already, or has gone on. */
+static bool may_wipe(struct wipe *w, const struct repository *repo,
+                     const struct trust_loaded *loaded, struct err *err)
+{
+    char why[SUSPICION_MAX];
+    return checkpoint_allows(w->trust->checkpoint, &repo->name, &loaded->lives,
+                             &loaded->revoked_rows, w->rq->now_us, why) == CHECKPOINT_GOOD ||
+           err_set(err, ERR_CONFLICT, "%s: %s", repo->name.text, why);
+}
+
 static bool wipe_one(struct db_tx *tx, struct wipe *w, const struct repository *repo,
                      struct err *err)
 {
@@ -132,7 +144,8 @@ static bool wipe_one(struct db_tx *tx, struct wipe *w, const struct repository *
     if (!trust_load(w->trust, tx, repo, &loaded, err) || !trust_doc_any(tx, repo->id, &had, err)) {
         return false;
     }
-    if (had && !wipe_documents(tx, w, repo, &loaded, err)) {
+    if (had && (!may_wipe(w, repo, &loaded, err) || !wipe_documents(tx, w, repo, &loaded, err) ||
+                !reached_add(w->reached, tx, repo, err))) {
         return false;
     }
     /* The pin goes even when there is nothing else: a pin that an earlier wipe kept can be given
@@ -147,9 +160,9 @@ static bool wipe_one(struct db_tx *tx, struct wipe *w, const struct repository *
 
 bool trust_wipe_repository(struct db_tx *tx, struct trust *trust,
                            const struct wipe_request *request, const struct repository *repo,
-                           json_t *wiped, struct err *err)
+                           json_t *wiped, struct reached_list *reached, struct err *err)
 {
-    struct wipe w = {.trust = trust, .rq = request, .wiped = wiped};
+    struct wipe w = {.trust = trust, .rq = request, .wiped = wiped, .reached = reached};
     return wipe_one(tx, &w, repo, err);
 }
 
@@ -185,6 +198,7 @@ static bool write_wipe(struct db_tx *tx, void *arg, struct err *err)
     struct err why = {0};
     json_decref(w->wiped);
     w->wiped = json_array();
+    reached_clear(w->reached);
     if (!namespace_get(tx, &w->rq->namespace_, &ns, err)) {
         return false;
     }
@@ -219,9 +233,11 @@ json_t *trust_wipe_commands(const json_t *wiped)
 bool trust_wipe(struct trust *trust, const struct wipe_request *request, json_t **result_out,
                 struct err *err)
 {
-    struct wipe w = {.trust = trust, .rq = request};
+    auto_reached struct reached_list reached = {0};
+    struct wipe w = {.trust = trust, .rq = request, .reached = &reached};
     *result_out = NULL;
-    if (!db_write(trust->db, write_wipe, &w, err)) {
+    if (!checkpoint_ready(trust->checkpoint, err) || !db_write(trust->db, write_wipe, &w, err) ||
+        !reached_note(&reached, trust->checkpoint, err)) {
         json_decref(w.wiped);
         return false;
     }

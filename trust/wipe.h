@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "storage/actor.h"
 #include "storage/repository.h"
+#include "trust/reached.h"
 #include "trust/trust.h"
 
 struct wipe_request {
@@ -22,15 +23,18 @@ struct wipe_request {
  *   result_out
  * {"wiped":[{"gun","repository","incarnation","root_version","keep_pin"}],"commands":[text…]}: the
  *                commands clear the clients' caches; new reference
- * Expected errors: ERR_NAMESPACE_UNKNOWN. Worker threads; durable. */
+ * Expected errors: ERR_NAMESPACE_UNKNOWN, ERR_CONFLICT (the store may be a restored one:
+ * checkpoint.h), ERR_NO_SPACE. Worker threads; durable. */
 bool trust_wipe(struct trust *trust, const struct wipe_request *request, json_t **result_out,
                 struct err *err) MUST_USE;
 
-/* One repository inside a transaction of the caller's; what it was is appended to `wiped`. A
- * repository without trust data is fine. Writer. */
+/* One repository inside a transaction of the caller's; what it was is appended to `wiped`, and to
+ * `reached` what the caller notes after the commit. A repository without trust data is fine.
+ * Expected errors: ERR_CONFLICT as above. Writer. */
 bool trust_wipe_repository(struct db_tx *tx, struct trust *trust,
                            const struct wipe_request *request, const struct repository *repo,
-                           json_t *wiped, struct err *err) MUST_USE;
+                           json_t *wiped, struct reached_list *reached,
+                           struct err *err) MUST_USE;
 /* What people with cached metadata must run, since their clients refuse the new root until then: a
  * JSON array of texts; new reference. */
 json_t *trust_wipe_commands(const json_t *wiped);

@@ -1,0 +1,265 @@
+#include "trust/checkpoint_file.h"
+
+#include "base/fsx.h"
+#include "base/hex.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#define FILE_MAX ((size_t)1 << 30)
+#define GROWTH_MIN ((size_t)1 << 20) /* a file is not replaced for less than this */
+#define RESERVE ((size_t)256 * 1024)
+#define RESERVE_MIN ((size_t)64 * 1024) /* more than a record of one change */
+#define HEAD "record "
+#define HEAD_SIZE (sizeof HEAD - 1 + 8 + 1 + 2 * CHECKPOINT_CODE_SIZE + 1)
+
+void checkpoint_file_init(struct checkpoint_file *f, const char *path,
+                          const uint8_t key[CHECKPOINT_KEY_SIZE])
+{
+    *f = (struct checkpoint_file){.path = xstrdup(path), .fd = -1};
+    memcpy(f->key, key, sizeof f->key);
+}
+
+static void close_fd(struct checkpoint_file *f)
+{
+    if (f->fd >= 0) {
+        (void)close(f->fd);
+    }
+    f->fd = -1;
+    f->reserved = 0;
+}
+
+void checkpoint_file_close(struct checkpoint_file *f)
+{
+    close_fd(f);
+    sodium_memzero(f->key, sizeof f->key);
+    free(f->path);
+}
+
+/* The code of a record that follows one with `before`. */
+static void code_of(const struct checkpoint_file *f, const uint8_t before[CHECKPOINT_CODE_SIZE],
+                    struct slice lines, uint8_t out[CHECKPOINT_CODE_SIZE])
+{
+    crypto_generichash_state state;
+    (void)crypto_generichash_init(&state, f->key, sizeof f->key, CHECKPOINT_CODE_SIZE);
+    (void)crypto_generichash_update(&state, before, CHECKPOINT_CODE_SIZE);
+    (void)crypto_generichash_update(&state, (const uint8_t *)lines.p, lines.n);
+    (void)crypto_generichash_final(&state, out, CHECKPOINT_CODE_SIZE);
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static bool read_length(struct slice digits, size_t *out)
+{
+    uint8_t raw[4];
+    if (!hex_decode(digits, raw, sizeof raw)) {
+        return false;
+    }
+    *out = (size_t)raw[0] << 24 | (size_t)raw[1] << 16 | (size_t)raw[2] << 8 | raw[3];
+    return true;
+}
+
+/* The record at the beginning of `rest`; its code must follow `code`, which becomes its own. */
+static bool record_at(const struct checkpoint_file *f, struct slice rest,
+                      uint8_t code[CHECKPOINT_CODE_SIZE], struct slice *lines)
+{
+    uint8_t written[CHECKPOINT_CODE_SIZE], right[CHECKPOINT_CODE_SIZE];
+    size_t n = 0;
+    const size_t code_at = sizeof HEAD - 1 + 8 + 1;
+    if (rest.n < HEAD_SIZE || !slice_starts(rest, HEAD) || rest.p[code_at - 1] != ' ' ||
+        rest.p[HEAD_SIZE - 1] != '\n' ||
+        !read_length((struct slice){rest.p + sizeof HEAD - 1, 8}, &n) ||
+        !hex_decode((struct slice){rest.p + code_at, 2 * sizeof written}, written,
+                    sizeof written) ||
+        n > rest.n - HEAD_SIZE) {
+        return false;
+    }
+    *lines = (struct slice){rest.p + HEAD_SIZE, n};
+    code_of(f, code, *lines, right);
+    if (sodium_memcmp(written, right, sizeof right) != 0) {
+        return false;
+    }
+    memcpy(code, right, sizeof right);
+    return true;
+}
+
+static bool hand_out(struct slice lines, bool (*line)(void *arg, struct slice text), void *arg)
+{
+    struct slice text;
+    while (lines.n > 0 && slice_next(&lines, '\n', &text)) {
+        if (!line(arg, text)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What follows a bad record was begun after it was synced. */
+static bool is_torn(struct slice bad)
+{
+    static const char next[] = "\n" HEAD;
+    return memmem(bad.p, bad.n, next, sizeof next - 1) == NULL;
+}
+
+static bool read_records(struct checkpoint_file *f, struct slice all,
+                         bool (*line)(void *arg, struct slice text), void *arg, struct err *err)
+{
+    uint8_t code[CHECKPOINT_CODE_SIZE] = {0};
+    struct slice lines;
+    size_t at = 0;
+    while (at < all.n && record_at(f, slice_from(all, at), code, &lines)) {
+        if (!hand_out(lines, line, arg)) {
+            return err_set(err, ERR_INVALID, "the checkpoint %s was written by a newer version",
+                           f->path);
+        }
+        at += HEAD_SIZE + lines.n;
+    }
+    if (at == 0) {
+        return err_set(err, ERR_INVALID,
+                       "the checkpoint %s is damaged at its beginning, or of another instance",
+                       f->path);
+    }
+    if (at < all.n && !is_torn(slice_from(all, at))) {
+        return err_set(err, ERR_INVALID, "the checkpoint %s is damaged at byte %zu", f->path, at);
+    }
+    memcpy(f->code, code, sizeof code);
+    f->size = f->written_whole = all.n;
+    if (at < all.n) {
+        close_fd(f); /* nothing may follow a torn record: the next write replaces the file */
+    }
+    return true;
+}
+
+static int open_to_append(const char *path)
+{
+    return open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+}
+
+enum checkpoint_read checkpoint_file_read(struct checkpoint_file *f,
+                                          bool (*line)(void *arg, struct slice text), void *arg,
+                                          struct err *err)
+{
+    auto_buf struct buf all = {0};
+    struct err why = {0};
+    f->fd = open_to_append(f->path);
+    if (f->fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        return CHECKPOINT_MISSING;
+    }
+    if (f->fd < 0) {
+        (void)err_set(err, ERR_INVALID, "the checkpoint %s cannot be opened: %s", f->path,
+                      strerror(errno));
+        return CHECKPOINT_DAMAGED;
+    }
+    if (!fsx_read(AT_FDCWD, f->path, FILE_MAX, &all, &why)) {
+        (void)err_set(err, ERR_INVALID, "the checkpoint %s cannot be read", f->path);
+        close_fd(f);
+        return CHECKPOINT_DAMAGED;
+    }
+    if (!read_records(f, buf_slice_of(&all), line, arg, err)) {
+        close_fd(f);
+        return CHECKPOINT_DAMAGED;
+    }
+    return CHECKPOINT_READ;
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static bool failed(struct checkpoint_file *f, const char *what, struct err *err)
+{
+    int sys = errno;
+    close_fd(f);
+    return err_sys(err, sys, "%s of the checkpoint %s", what, f->path);
+}
+
+/* Somebody may have removed the file: what is appended to it then is lost. */
+static bool still_has_name(struct checkpoint_file *f, struct err *err)
+{
+    struct stat st;
+    if (fstat(f->fd, &st) != 0) {
+        return failed(f, "fstat", err);
+    }
+    if (st.st_nlink == 0) {
+        errno = ENOENT;
+        return failed(f, "look", err);
+    }
+    return true;
+}
+
+bool checkpoint_file_reserve(struct checkpoint_file *f, struct err *err)
+{
+    if (f->fd < 0) {
+        return err_internal(err, "the checkpoint %s is not open", f->path);
+    }
+    if (!still_has_name(f, err)) {
+        return false;
+    }
+    if (f->reserved >= f->size + RESERVE_MIN) {
+        return true;
+    }
+    if (fallocate(f->fd, FALLOC_FL_KEEP_SIZE, (off_t)f->size, (off_t)RESERVE) == 0) {
+        f->reserved = f->size + RESERVE;
+        return true;
+    }
+    bool cannot_tell = errno == EOPNOTSUPP || errno == ENOSYS || errno == EINTR;
+    return cannot_tell || failed(f, "growing", err);
+}
+
+static void write_record(const struct checkpoint_file *f,
+                         const uint8_t before[CHECKPOINT_CODE_SIZE], struct slice lines,
+                         uint8_t code_out[CHECKPOINT_CODE_SIZE], struct buf *out)
+{
+    char hex[2 * CHECKPOINT_CODE_SIZE + 1];
+    code_of(f, before, lines, code_out);
+    buf_printf(out, HEAD "%08zx %s\n", lines.n, hex_encode(code_out, CHECKPOINT_CODE_SIZE, hex));
+    buf_slice(out, lines);
+}
+
+bool checkpoint_file_append(struct checkpoint_file *f, struct slice lines, struct err *err)
+{
+    auto_buf struct buf record = {0};
+    uint8_t code[CHECKPOINT_CODE_SIZE];
+    if (f->fd < 0) {
+        return err_internal(err, "the checkpoint %s is not open", f->path);
+    }
+    write_record(f, f->code, lines, code, &record);
+    if (!fsx_write_all(f->fd, record.p, record.n, err)) {
+        close_fd(f);
+        return false;
+    }
+    if (fsync(f->fd) != 0) {
+        return failed(f, "fsync", err);
+    }
+    if (!still_has_name(f, err)) {
+        return false;
+    }
+    memcpy(f->code, code, sizeof code);
+    f->size += record.n;
+    return true;
+}
+
+bool checkpoint_file_replace(struct checkpoint_file *f, struct slice lines, struct err *err)
+{
+    static const uint8_t none[CHECKPOINT_CODE_SIZE];
+    auto_buf struct buf record = {0};
+    uint8_t code[CHECKPOINT_CODE_SIZE];
+    close_fd(f);
+    write_record(f, none, lines, code, &record);
+    if (!fsx_replace(AT_FDCWD, f->path, buf_slice_of(&record), 0600, err)) {
+        return false;
+    }
+    f->fd = open_to_append(f->path);
+    if (f->fd < 0) {
+        return failed(f, "open", err);
+    }
+    memcpy(f->code, code, sizeof code);
+    f->size = f->written_whole = record.n;
+    return true;
+}
+
+bool checkpoint_file_wants_replacing(const struct checkpoint_file *f)
+{
+    return f->fd < 0 || f->size > 2 * f->written_whole + GROWTH_MIN;
+}
