@@ -90,7 +90,7 @@ static bool renew(struct db_tx *tx, void *arg, struct err *err)
         return true;
     }
     trust_loaded_options(&r->loaded, r->now_us, &options);
-    chains_build(r->trust->chains, repo.id, &r->loaded.set, &options, &r->state);
+    chains_build(r->trust->chains, r->repo.id, &r->loaded.set, &options, &r->state);
     const struct trust_state *s = r->state;
     if (s->status != TRUST_OK || !options.renewable_timestamp) {
         r->result = RESIGN_NOT_POSSIBLE;

@@ -1,0 +1,428 @@
+/* The checkpoint's file against every kind of harm, and its answers against a store that is behind,
+ * equal or ahead (gate.md 4.2, attacks O-01, O-02). */
+#include "base/clock.h"
+#include "base/fsx.h"
+#include "tests/unit/base/check.h"
+#include "trust/checkpoint.h"
+
+#include <pthread.h>
+
+#define NOW (20000 * US_PER_DAY)
+#define THREADS 4
+#define NOTES 25
+
+static uint8_t keys[2][CHECKPOINT_KEY_SIZE] = {{1}, {2}};
+
+struct scene {
+    struct folder folder;
+    char path[160];
+    struct checkpoint *c;
+};
+
+static int setup(void **state)
+{
+    struct scene *s = xcalloc(1, sizeof *s);
+    folder_make(&s->folder);
+    (void)snprintf(s->path, sizeof s->path, "%s/trust", s->folder.path);
+    *state = s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct scene *s = *state;
+    checkpoint_close(s->c);
+    folder_remove(&s->folder);
+    free(s);
+    return 0;
+}
+
+static void open_with(struct scene *s, bool store_has_trust, const uint8_t *key)
+{
+    struct err err = {0};
+    const struct checkpoint_options options = {.path = s->path,
+                                               .key = key,
+                                               .store_has_trust = store_has_trust,
+                                               .now_us = NOW,
+                                               .mono_us = 1};
+    checkpoint_close(s->c);
+    s->c = NULL;
+    if (!checkpoint_open(&options, &s->c, &err)) {
+        fail_msg("%s", err.msg);
+    }
+}
+
+static void reopen(struct scene *s)
+{
+    open_with(s, true, keys[0]);
+}
+
+static struct repo_name repo(const char *text)
+{
+    struct repo_name name;
+    assert_true(repo_name_parse(slice_str(text), &name, NULL));
+    return name;
+}
+
+/* One role: what the store says of it. `content` stands for what the version says. */
+static struct trust_role_life life(const char *role, int64_t incarnation, int64_t version,
+                                   bool ended, int content)
+{
+    struct trust_role_life l = {.incarnation = incarnation, .version = version, .ended = ended};
+    (void)snprintf(l.role, sizeof l.role, "%s", role);
+    memset(l.signed_sha256, content, sizeof l.signed_sha256);
+    return l;
+}
+
+static enum checkpoint_answer ask(struct scene *s, const char *name, struct trust_role_life *lives,
+                                  size_t count, char *why)
+{
+    const struct pin_list none = {0};
+    const struct trust_role_life_list list = {.items = lives, .count = count};
+    const struct repo_name r = repo(name);
+    return checkpoint_allows(s->c, &r, &list, &none, NOW, why);
+}
+
+static void note(struct scene *s, const char *name, struct trust_role_life *lives, size_t count)
+{
+    struct err err = {0};
+    const struct trust_role_life_list list = {.items = lives, .count = count};
+    const struct repo_name r = repo(name);
+    char why[SUSPICION_MAX];
+    assert_int_equal(ask(s, name, lives, 0, why), CHECKPOINT_GOOD); /* as publishing does, before */
+    assert_true(checkpoint_ready(s->c, &err));
+    checkpoint_note(s->c, &r, &list);
+    assert_true(checkpoint_flush(s->c, &err));
+}
+
+static void expect(struct scene *s, const char *name, struct trust_role_life l,
+                   enum checkpoint_answer answer)
+{
+    char why[SUSPICION_MAX];
+    assert_int_equal(ask(s, name, &l, 1, why), answer);
+    assert_int_equal(why[0] == '\0', answer == CHECKPOINT_GOOD);
+    if (why[0]) {
+        assert_non_null(strstr(why, "bond trust acknowledge"));
+    }
+}
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+static void a_store_is_behind_equal_or_ahead(void **state)
+{
+    static const struct {
+        const char *name;
+        int64_t incarnation, version;
+        bool ended;
+        int content;
+        enum checkpoint_answer answer;
+    } stores[] = {
+        {"equal", 2, 5, false, 7, CHECKPOINT_GOOD},
+        {"a version ahead", 2, 6, false, 8, CHECKPOINT_GOOD},
+        {"ended since", 2, 5, true, 7, CHECKPOINT_GOOD},
+        {"begun again since, with a lower version", 3, 1, false, 9, CHECKPOINT_GOOD},
+        {"a version behind", 2, 4, false, 6, CHECKPOINT_SUSPECT},
+        {"the same version with other content", 2, 5, false, 8, CHECKPOINT_SUSPECT},
+        {"ended, with other content", 2, 5, true, 8, CHECKPOINT_SUSPECT},
+        {"of an earlier life, with a higher version", 1, 9, false, 7, CHECKPOINT_SUSPECT},
+        {"of an earlier life that had ended", 1, 9, true, 7, CHECKPOINT_SUSPECT},
+    };
+    struct scene *s = *state;
+    struct trust_role_life noted = life("targets", 2, 5, false, 7);
+    open_with(s, false, keys[0]);
+    note(s, "ns/app", &noted, 1);
+    auto_buf struct buf kept = {0};
+    struct err err = {0};
+    assert_true(fsx_read(AT_FDCWD, s->path, 1 << 20, &kept, &err));
+    for (size_t i = 0; i < sizeof stores / sizeof stores[0]; i++) {
+        struct trust_role_life l = life("targets", stores[i].incarnation, stores[i].version,
+                                        stores[i].ended, stores[i].content);
+        char why[SUSPICION_MAX];
+        assert_true(fsx_replace(AT_FDCWD, s->path, buf_slice_of(&kept), 0600, &err));
+        reopen(s);
+        if (ask(s, "ns/app", &l, 1, why) != stores[i].answer) {
+            fail_msg("%s", stores[i].name);
+        }
+        expect(s, "ns/other", life("targets", 1, 1, false, 1), CHECKPOINT_GOOD);
+    }
+    reopen(s);
+    char why[SUSPICION_MAX];
+    assert_int_equal(ask(s, "ns/app", NULL, 0, why), CHECKPOINT_SUSPECT); /* the role is gone */
+}
+
+static void what_is_ahead_after_a_crash_is_taken_over(void **state)
+{
+    struct scene *s = *state;
+    struct trust_role_life noted = life("root", 1, 1, false, 1);
+    open_with(s, false, keys[0]);
+    note(s, "ns/app", &noted, 1);
+    reopen(s);
+    expect(s, "ns/app", life("root", 1, 3, false, 3), CHECKPOINT_GOOD);
+    reopen(s); /* closing wrote it */
+    expect(s, "ns/app", life("root", 1, 2, false, 2), CHECKPOINT_SUSPECT);
+    expect(s, "ns/app", life("root", 1, 3, false, 3), CHECKPOINT_GOOD);
+}
+
+static void only_the_first_look_of_a_run_compares(void **state)
+{
+    struct scene *s = *state;
+    struct trust_role_life noted = life("root", 1, 5, false, 5);
+    open_with(s, false, keys[0]);
+    note(s, "ns/app", &noted, 1);
+    /* a snapshot from before the publish, looked at after it */
+    expect(s, "ns/app", life("root", 1, 4, false, 4), CHECKPOINT_GOOD);
+}
+
+static void revoked_keys_that_are_revoked_no_more_make_all_suspect(void **state)
+{
+    struct scene *s = *state;
+    struct err err = {0};
+    struct pin pins[1] = {{.spki = {9}}};
+    const struct pin_list none = {0}, one = {.items = pins, .count = 1};
+    const struct trust_role_life_list lives = {0};
+    const struct repo_name r = repo("ns/app");
+    char why[SUSPICION_MAX];
+    open_with(s, false, keys[0]);
+    checkpoint_note_revoked(s->c, pins[0].spki);
+    assert_true(checkpoint_flush(s->c, &err));
+    reopen(s);
+    assert_int_equal(checkpoint_look(s->c, &r, &lives, &none, why), CHECKPOINT_SUSPECT);
+    assert_int_equal(checkpoint_look(s->c, &r, &lives, &one, why), CHECKPOINT_GOOD);
+}
+
+/* --- harm ------------------------------------------------------------------------------------- */
+
+static void two_notes(struct scene *s)
+{
+    struct trust_role_life a = life("root", 1, 1, false, 1), b = life("root", 1, 2, false, 2);
+    open_with(s, false, keys[0]);
+    note(s, "ns/app", &a, 1);
+    note(s, "ns/app", &b, 1);
+    note(s, "ns/api", &b, 1);
+    checkpoint_close(s->c);
+    s->c = NULL;
+}
+
+/* Where the last record begins. */
+static size_t last_record(const struct buf *file)
+{
+    size_t last = 0;
+    for (size_t i = 0; i + 7 < file->n; i++) {
+        if (memcmp(file->p + i, "\nrecord ", 8) == 0) {
+            last = i + 1;
+        }
+    }
+    return last;
+}
+
+static void every_bit_before_the_last_record_counts(void **state)
+{
+    struct scene *s = *state;
+    auto_buf struct buf file = {0};
+    struct err err = {0};
+    two_notes(s);
+    assert_true(fsx_read(AT_FDCWD, s->path, 1 << 20, &file, &err));
+    for (size_t i = 0; i < last_record(&file); i++) {
+        file.p[i] = (char)(file.p[i] ^ (1 << (i % 8)));
+        assert_true(fsx_replace(AT_FDCWD, s->path, buf_slice_of(&file), 0600, &err));
+        file.p[i] = (char)(file.p[i] ^ (1 << (i % 8)));
+        reopen(s);
+        if (!checkpoint_suspicion(s->c, NOW)) {
+            fail_msg("a flipped bit in byte %zu", i);
+        }
+    }
+}
+
+static void every_cut_is_a_torn_last_record_or_damage(void **state)
+{
+    struct scene *s = *state;
+    auto_buf struct buf file = {0};
+    struct err err = {0};
+    two_notes(s);
+    assert_true(fsx_read(AT_FDCWD, s->path, 1 << 20, &file, &err));
+    for (size_t n = last_record(&file); n <= file.n; n++) {
+        const struct trust_role_life_list none = {0};
+        assert_true(fsx_replace(AT_FDCWD, s->path, slice_first(buf_slice_of(&file), n), 0600, &err));
+        reopen(s);
+        assert_null(checkpoint_suspicion(s->c, NOW));
+        expect(s, "ns/app", life("root", 1, 1, false, 1), CHECKPOINT_SUSPECT); /* as it was */
+        expect(s, "ns/api", life("root", 1, 1, false, 1),
+               n < file.n ? CHECKPOINT_GOOD : CHECKPOINT_SUSPECT);
+        /* what is written after a torn record can be read again */
+        (void)none;
+        assert_true(checkpoint_flush(s->c, &err));
+        reopen(s);
+        assert_null(checkpoint_suspicion(s->c, NOW));
+    }
+    for (size_t n = 0; n < 80; n++) {
+        assert_true(fsx_replace(AT_FDCWD, s->path, slice_first(buf_slice_of(&file), n), 0600, &err));
+        reopen(s);
+        assert_non_null(checkpoint_suspicion(s->c, NOW));
+    }
+}
+
+static void another_instance_and_a_missing_file(void **state)
+{
+    struct scene *s = *state;
+    two_notes(s);
+    open_with(s, true, keys[1]);
+    assert_non_null(strstr(checkpoint_suspicion(s->c, NOW), "another instance"));
+    reopen(s); /* it was not written over */
+    assert_null(checkpoint_suspicion(s->c, NOW));
+    assert_int_equal(unlink(s->path), 0);
+    reopen(s);
+    assert_non_null(strstr(checkpoint_suspicion(s->c, NOW), "missing"));
+    assert_int_equal(access(s->path, F_OK), -1); /* nothing is begun by itself */
+    open_with(s, false, keys[0]);                /* a store without trust data begins one */
+    assert_null(checkpoint_suspicion(s->c, NOW));
+    assert_int_equal(access(s->path, F_OK), 0);
+}
+
+static void a_lost_one_is_not_written_until_all_is_acknowledged(void **state)
+{
+    struct scene *s = *state;
+    struct err err = {0};
+    const struct pin_list none = {0};
+    struct trust_role_life l = life("root", 1, 1, false, 1);
+    const struct trust_role_life_list list = {.items = &l, .count = 1};
+    const struct repo_name r = repo("ns/app");
+    two_notes(s);
+    assert_int_equal(unlink(s->path), 0);
+    reopen(s);
+    assert_true(checkpoint_ready(s->c, &err) && checkpoint_flush(s->c, &err));
+    assert_true(checkpoint_tick(s->c, NOW, 2, &err));
+    assert_int_equal(access(s->path, F_OK), -1);
+    assert_false(checkpoint_accept_begin(s->c, false, &err));
+    assert_int_equal(err.code, ERR_CONFLICT);
+    assert_true(checkpoint_accept_begin(s->c, true, &err));
+    checkpoint_accept(s->c, &r, &list);
+    assert_true(checkpoint_accept_end(s->c, &none, true, NOW, 3, &err));
+    assert_null(checkpoint_suspicion(s->c, NOW));
+    reopen(s);
+    assert_null(checkpoint_suspicion(s->c, NOW));
+    expect(s, "ns/app", life("root", 1, 0, false, 0), CHECKPOINT_SUSPECT);
+    expect(s, "ns/app", l, CHECKPOINT_GOOD);
+}
+
+static void one_acknowledged_repository_leaves_the_other_suspect(void **state)
+{
+    struct scene *s = *state;
+    struct err err = {0};
+    const struct pin_list none = {0};
+    struct trust_role_life l = life("root", 1, 1, false, 1);
+    const struct trust_role_life_list list = {.items = &l, .count = 1};
+    const struct repo_name r = repo("ns/app");
+    two_notes(s);
+    reopen(s);
+    expect(s, "ns/app", l, CHECKPOINT_SUSPECT);
+    assert_true(checkpoint_accept_begin(s->c, false, &err));
+    checkpoint_accept(s->c, &r, &list);
+    assert_true(checkpoint_accept_end(s->c, &none, false, NOW, 3, &err));
+    for (int i = 0; i < 2; i++) {
+        expect(s, "ns/app", l, CHECKPOINT_GOOD);
+        expect(s, "ns/api", l, CHECKPOINT_SUSPECT);
+        reopen(s);
+    }
+}
+
+static void a_file_that_cannot_be_written_stops_changes_and_mends(void **state)
+{
+    struct scene *s = *state;
+    struct err err = {0};
+    char moved[200];
+    two_notes(s);
+    reopen(s);
+    (void)snprintf(moved, sizeof moved, "%s.away", s->folder.path);
+    assert_int_equal(unlink(s->path), 0);
+    assert_int_equal(rename(s->folder.path, moved), 0);
+    assert_false(checkpoint_ready(s->c, &err));
+    assert_non_null(strstr(err.msg, "checkpoint"));
+    assert_int_equal(rename(moved, s->folder.path), 0);
+    assert_true(checkpoint_ready(s->c, &err)); /* a whole new file */
+    reopen(s);
+    expect(s, "ns/app", life("root", 1, 1, false, 1), CHECKPOINT_SUSPECT);
+}
+
+static void it_stays_small(void **state)
+{
+    struct scene *s = *state;
+    struct err err = {0};
+    struct stat st;
+    open_with(s, false, keys[0]);
+    for (int64_t i = 1; i <= 20000; i++) {
+        struct trust_role_life l = life("root", 1, i, false, (int)(i % 100));
+        const struct trust_role_life_list list = {.items = &l, .count = 1};
+        const struct repo_name r = repo("ns/app");
+        checkpoint_note(s->c, &r, &list);
+        if (i % 20 == 0) {
+            assert_true(checkpoint_flush(s->c, &err));
+        }
+    }
+    assert_int_equal(stat(s->path, &st), 0);
+    assert_true(st.st_size < 1300 * 1024); /* of 2 MiB that were noted */
+    reopen(s);
+    expect(s, "ns/app", life("root", 1, 19999, false, 99), CHECKPOINT_SUSPECT);
+}
+
+/* --- threads ---------------------------------------------------------------------------------- */
+
+struct worker {
+    struct scene *s;
+    int number;
+};
+
+static void *work(void *arg)
+{
+    const struct worker *w = arg;
+    char name[32];
+    (void)snprintf(name, sizeof name, "ns/app%d", w->number);
+    for (int64_t i = 1; i <= NOTES; i++) {
+        struct trust_role_life l = life("root", 1, i, false, (int)i);
+        note(w->s, name, &l, 1);
+        assert_true(checkpoint_suspicion(w->s->c, NOW) == NULL);
+    }
+    return NULL;
+}
+
+static void what_threads_note_at_once_is_all_there(void **state)
+{
+    struct scene *s = *state;
+    pthread_t threads[THREADS];
+    struct worker workers[THREADS];
+    open_with(s, false, keys[0]);
+    for (int i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){s, i};
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    reopen(s);
+    for (int i = 0; i < THREADS; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "ns/app%d", i);
+        expect(s, name, life("root", 1, NOTES - 1, false, NOTES - 1), CHECKPOINT_SUSPECT);
+        expect(s, name, life("root", 1, NOTES, false, NOTES), CHECKPOINT_GOOD);
+    }
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_store_is_behind_equal_or_ahead),
+        TEST(what_is_ahead_after_a_crash_is_taken_over),
+        TEST(only_the_first_look_of_a_run_compares),
+        TEST(revoked_keys_that_are_revoked_no_more_make_all_suspect),
+        TEST(every_bit_before_the_last_record_counts),
+        TEST(every_cut_is_a_torn_last_record_or_damage),
+        TEST(another_instance_and_a_missing_file),
+        TEST(a_lost_one_is_not_written_until_all_is_acknowledged),
+        TEST(one_acknowledged_repository_leaves_the_other_suspect),
+        TEST(a_file_that_cannot_be_written_stops_changes_and_mends),
+        TEST(it_stays_small),
+        TEST(what_threads_note_at_once_is_all_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
