@@ -62,19 +62,24 @@ static bool read_length(struct slice digits, size_t *out)
     return true;
 }
 
+/* The head at the beginning of `rest`: how many bytes follow it, and their code. */
+static bool head_at(struct slice rest, size_t *n, uint8_t code[CHECKPOINT_CODE_SIZE])
+{
+    const size_t code_at = sizeof HEAD - 1 + 8 + 1;
+    return rest.n >= HEAD_SIZE && slice_starts(rest, HEAD) && rest.p[code_at - 1] == ' ' &&
+           rest.p[HEAD_SIZE - 1] == '\n' &&
+           read_length((struct slice){rest.p + sizeof HEAD - 1, 8}, n) &&
+           hex_decode((struct slice){rest.p + code_at, (size_t)2 * CHECKPOINT_CODE_SIZE}, code,
+                      CHECKPOINT_CODE_SIZE);
+}
+
 /* The record at the beginning of `rest`; its code must follow `code`, which becomes its own. */
 static bool record_at(const struct checkpoint_file *f, struct slice rest,
                       uint8_t code[CHECKPOINT_CODE_SIZE], struct slice *lines)
 {
     uint8_t written[CHECKPOINT_CODE_SIZE], right[CHECKPOINT_CODE_SIZE];
     size_t n = 0;
-    const size_t code_at = sizeof HEAD - 1 + 8 + 1;
-    if (rest.n < HEAD_SIZE || !slice_starts(rest, HEAD) || rest.p[code_at - 1] != ' ' ||
-        rest.p[HEAD_SIZE - 1] != '\n' ||
-        !read_length((struct slice){rest.p + sizeof HEAD - 1, 8}, &n) ||
-        !hex_decode((struct slice){rest.p + code_at, 2 * sizeof written}, written,
-                    sizeof written) ||
-        n > rest.n - HEAD_SIZE) {
+    if (!head_at(rest, &n, written) || n > rest.n - HEAD_SIZE) {
         return false;
     }
     *lines = (struct slice){rest.p + HEAD_SIZE, n};
@@ -97,11 +102,24 @@ static bool hand_out(struct slice lines, bool (*line)(void *arg, struct slice te
     return true;
 }
 
-/* What follows a bad record was begun after it was synced. */
+/* What follows a bad record was begun after it was synced: then it was whole once. */
 static bool is_torn(struct slice bad)
 {
-    static const char next[] = "\n" HEAD;
-    return memmem(bad.p, bad.n, next, sizeof next - 1) == NULL;
+    uint8_t code[CHECKPOINT_CODE_SIZE];
+    size_t n = 0;
+    if (head_at(bad, &n, code) && n < bad.n - HEAD_SIZE) {
+        return false;
+    }
+    struct slice rest = slice_from(bad, 1);
+    const char *at;
+    while ((at = memmem(rest.p, rest.n, HEAD, sizeof HEAD - 1)) != NULL) {
+        rest = slice_from(rest, (size_t)(at - rest.p));
+        if (head_at(rest, &n, code)) {
+            return false;
+        }
+        rest = slice_from(rest, 1);
+    }
+    return true;
 }
 
 static bool read_records(struct checkpoint_file *f, struct slice all,

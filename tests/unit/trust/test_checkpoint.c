@@ -37,6 +37,12 @@ static int teardown(void **state)
     return 0;
 }
 
+static void shut(struct scene *s)
+{
+    checkpoint_close(s->c);
+    s->c = NULL;
+}
+
 static void open_with(struct scene *s, bool store_has_trust, const uint8_t *key)
 {
     struct err err = {0};
@@ -45,8 +51,7 @@ static void open_with(struct scene *s, bool store_has_trust, const uint8_t *key)
                                                .store_has_trust = store_has_trust,
                                                .now_us = NOW,
                                                .mono_us = 1};
-    checkpoint_close(s->c);
-    s->c = NULL;
+    shut(s);
     if (!checkpoint_open(&options, &s->c, &err)) {
         fail_msg("%s", err.msg);
     }
@@ -138,6 +143,7 @@ static void a_store_is_behind_equal_or_ahead(void **state)
         struct trust_role_life l = life("targets", stores[i].incarnation, stores[i].version,
                                         stores[i].ended, stores[i].content);
         char why[SUSPICION_MAX];
+        shut(s);
         assert_true(fsx_replace(AT_FDCWD, s->path, buf_slice_of(&kept), 0600, &err));
         reopen(s);
         if (ask(s, "ns/app", &l, 1, why) != stores[i].answer) {
@@ -199,8 +205,7 @@ static void two_notes(struct scene *s)
     note(s, "ns/app", &a, 1);
     note(s, "ns/app", &b, 1);
     note(s, "ns/api", &b, 1);
-    checkpoint_close(s->c);
-    s->c = NULL;
+    shut(s);
 }
 
 /* Where the last record begins. */
@@ -241,7 +246,7 @@ static void every_cut_is_a_torn_last_record_or_damage(void **state)
     two_notes(s);
     assert_true(fsx_read(AT_FDCWD, s->path, 1 << 20, &file, &err));
     for (size_t n = last_record(&file); n <= file.n; n++) {
-        const struct trust_role_life_list none = {0};
+        shut(s);
         assert_true(fsx_replace(AT_FDCWD, s->path, slice_first(buf_slice_of(&file), n), 0600, &err));
         reopen(s);
         assert_null(checkpoint_suspicion(s->c, NOW));
@@ -249,7 +254,6 @@ static void every_cut_is_a_torn_last_record_or_damage(void **state)
         expect(s, "ns/api", life("root", 1, 1, false, 1),
                n < file.n ? CHECKPOINT_GOOD : CHECKPOINT_SUSPECT);
         /* what is written after a torn record can be read again */
-        (void)none;
         assert_true(checkpoint_flush(s->c, &err));
         reopen(s);
         assert_null(checkpoint_suspicion(s->c, NOW));
