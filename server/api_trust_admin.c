@@ -106,8 +106,7 @@ static bool acknowledge_read(const struct request *rq, json_t **body,
     }
     out->reason = reason.p; /* jansson's texts end in NUL */
     if (out->all == (scope.n > 0)) {
-        return err_set(err, ERR_INVALID,
-                       "give either \"scope\", a repository, or \"all\": true");
+        return err_set(err, ERR_INVALID, "give either \"scope\", a repository, or \"all\": true");
     }
     return out->all || repo_name_parse(scope, &out->repo, err);
 }

@@ -35,7 +35,7 @@ struct checkpoint {
     struct buf pending; /* lines that are in the table and not in the file */
     uint64_t changes;   /* lines ever noted */
 
-    atomic_bool lost;    /* there is no usable checkpoint: everything is suspect */
+    atomic_bool lost;             /* there is no usable checkpoint: everything is suspect */
     char lost_why[SUSPICION_MAX]; /* constant after the opening */
     _Atomic int64_t seen_us;      /* clock.seen_us, for readers without the lock */
 };
@@ -351,10 +351,11 @@ static void tell(struct checkpoint_entry *entry, const char *why)
 
 static void say_behind(const struct repo_name *repo, const char *what, char *why)
 {
-    (void)snprintf(why, SUSPICION_MAX,
-                   "the store seems to have been set back: %.120s; an administrator must look at it "
-                   "and then acknowledge it: bond trust acknowledge %.*s",
-                   what, SUSPICION_MAX - 260, repo->text);
+    (void)snprintf(
+        why, SUSPICION_MAX,
+        "the store seems to have been set back: %.120s; an administrator must look at it "
+        "and then acknowledge it: bond trust acknowledge %.*s",
+        what, SUSPICION_MAX - 260, repo->text);
 }
 
 /* Under lock. */

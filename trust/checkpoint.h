@@ -26,9 +26,9 @@
 struct checkpoint;
 
 struct checkpoint_options {
-    const char *path;                      /* its folder exists */
-    const uint8_t *key;                    /* CHECKPOINT_KEY_SIZE bytes, of this instance */
-    bool store_has_trust;                  /* the store holds trust data */
+    const char *path;     /* its folder exists */
+    const uint8_t *key;   /* CHECKPOINT_KEY_SIZE bytes, of this instance */
+    bool store_has_trust; /* the store holds trust data */
     int64_t now_us, mono_us;
 };
 

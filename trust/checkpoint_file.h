@@ -18,12 +18,12 @@
 #define CHECKPOINT_CODE_SIZE 32
 
 struct checkpoint_file {
-    char *path;                        /* owned */
+    char *path; /* owned */
     uint8_t key[CHECKPOINT_KEY_SIZE];
     uint8_t code[CHECKPOINT_CODE_SIZE]; /* of the last record */
-    int fd;                            /* for appending; -1 = the next write replaces the file */
-    size_t size, written_whole;        /* bytes now, and when it was last replaced */
-    size_t reserved;                   /* bytes that the disk is known to have for it */
+    int fd;                             /* for appending; -1 = the next write replaces the file */
+    size_t size, written_whole;         /* bytes now, and when it was last replaced */
+    size_t reserved;                    /* bytes that the disk is known to have for it */
 };
 
 enum checkpoint_read { CHECKPOINT_DAMAGED = 0, CHECKPOINT_MISSING, CHECKPOINT_READ };

@@ -125,11 +125,9 @@ static enum checkpoint_order place_order(const struct place *place,
         return STORE_BEHIND;
     }
     /* Of an ended life too: what a version said never changes. */
-    bool same_version =
-        place->incarnation == life->incarnation && place->version == life->version;
-    if (same_version &&
-        sodium_memcmp(place->signed_sha256, life->signed_sha256, sizeof place->signed_sha256) !=
-            0) {
+    bool same_version = place->incarnation == life->incarnation && place->version == life->version;
+    if (same_version && sodium_memcmp(place->signed_sha256, life->signed_sha256,
+                                      sizeof place->signed_sha256) != 0) {
         (void)snprintf(why, n, "its %s version %lld is not the one that was accepted", place->role,
                        (long long)place->version);
         return STORE_BEHIND;

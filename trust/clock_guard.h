@@ -9,11 +9,12 @@
 
 #include "base/clock.h"
 
-#define CLOCK_SLACK_US (5 * 60 * US_PER_SECOND) /* what set clocks differ by, and are corrected by */
+#define CLOCK_SLACK_US                                                                             \
+    (5 * 60 * US_PER_SECOND) /* what set clocks differ by, and are corrected by */
 
 struct clock_guard {
-    int64_t seen_us; /* the latest time that is believed; 0 = none yet */
-    int64_t mono_us; /* the monotonic clock at that moment */
+    int64_t seen_us;               /* the latest time that is believed; 0 = none yet */
+    int64_t mono_us;               /* the monotonic clock at that moment */
     int64_t jump_us, jump_mono_us; /* a jump that is not believed yet, and since when; 0 = none */
 };
 

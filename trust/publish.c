@@ -31,7 +31,7 @@ struct attempt {
     const struct tuf_doc *snapshot;
     const struct tuf_doc **docs; /* to store */
     size_t doc_count;
-    struct trust_state *state; /* with the documents in place */
+    struct trust_state *state;           /* with the documents in place */
     struct trust_role_life_list reached; /* after the commit */
 };
 
@@ -355,9 +355,9 @@ static void refuse_verdict(struct publish_verdict *v, const struct err *why)
 static bool is_suspect(struct attempt *a)
 {
     char why[SUSPICION_MAX];
-    if (!a->repo_known || checkpoint_allows(a->trust->checkpoint, &a->repo.name, &a->loaded.lives,
-                                            &a->loaded.revoked_rows, a->rq->now_us,
-                                            why) == CHECKPOINT_GOOD) {
+    if (!a->repo_known ||
+        checkpoint_allows(a->trust->checkpoint, &a->repo.name, &a->loaded.lives,
+                          &a->loaded.revoked_rows, a->rq->now_us, why) == CHECKPOINT_GOOD) {
         return false;
     }
     a->verdict = xcalloc(1, sizeof *a->verdict);

@@ -13,7 +13,7 @@
 struct removal {
     struct trust *trust;
     const struct remove_request *rq;
-    json_t *wiped;                 /* made anew by every run of the write function */
+    json_t *wiped;                /* made anew by every run of the write function */
     struct reached_list *reached; /* likewise */
 };
 
@@ -38,8 +38,7 @@ static bool wipe_and_mark(struct db_tx *tx, const struct removal *r, const struc
                                       .reason = reason,
                                       .actor = r->rq->actor,
                                       .now_us = r->rq->now_us};
-    return trust_wipe_repository(tx, r->trust, &wipe, repo, r->wiped, r->reached,
-                                 err) &&
+    return trust_wipe_repository(tx, r->trust, &wipe, repo, r->wiped, r->reached, err) &&
            repository_remove(tx, repo->id, r->rq->actor, r->rq->now_us, err) &&
            put_audit(tx, r->rq, "repository.delete", repo->namespace_id,
                      repo_name_slice(&repo->name), err);
@@ -154,7 +153,7 @@ struct remove_step {
     struct trust *trust;
     int64_t now_us;
     int max;
-    bool more; /* out */
+    bool more;                   /* out */
     struct reached_list reached; /* out, of the last run */
 };
 
@@ -167,7 +166,8 @@ static bool mark_one(struct db_tx *tx, struct remove_step *step, struct namespac
     const struct remove_request rq = {
         .keep_pins = ns->keep_pins, .actor = &ns->actor, .now_us = step->now_us};
     auto_json json_t *wiped = json_array();
-    const struct removal r = {.trust = step->trust, .rq = &rq, .wiped = wiped, .reached = &step->reached};
+    const struct removal r = {
+        .trust = step->trust, .rq = &rq, .wiped = wiped, .reached = &step->reached};
     if (!repository_get_hidden(tx, repository_id, &repo, &marked, err)) {
         return false;
     }

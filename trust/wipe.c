@@ -15,7 +15,7 @@
 struct wipe {
     struct trust *trust;
     const struct wipe_request *rq;
-    json_t *wiped;                 /* made anew by every run of the write function */
+    json_t *wiped;                /* made anew by every run of the write function */
     struct reached_list *reached; /* likewise */
 };
 

@@ -406,6 +406,11 @@ class Life:
             answer = self.ask("GET", location).expect(204)
             assert answer.header("Range") == f"0-{len(content) - 1}", answer
 
+    def check_checkpoint(self):
+        """A crash is no restored backup: nothing is suspected (gate.md 4.2)."""
+        status = self.server.bond("trust", "status").out
+        assert "rollback_suspected" not in status, status
+
     def push_again(self):
         """What was on its way is sent again, as its client would: whatever lies there must not get into it."""
         for key in [key for key, values in self.ledger.unsure.items() if key[0] == "blob" and values != {ABSENT}]:
@@ -426,6 +431,7 @@ class Life:
             raise AssertionError(f"it does not start again: {self.server.log_text()[-2000:]}") from None
         self.check_content()
         self.check_sessions()
+        self.check_checkpoint()
         self.push_again()
 
     def check(self):

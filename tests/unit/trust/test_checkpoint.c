@@ -247,7 +247,8 @@ static void every_cut_is_a_torn_last_record_or_damage(void **state)
     assert_true(fsx_read(AT_FDCWD, s->path, 1 << 20, &file, &err));
     for (size_t n = last_record(&file); n <= file.n; n++) {
         shut(s);
-        assert_true(fsx_replace(AT_FDCWD, s->path, slice_first(buf_slice_of(&file), n), 0600, &err));
+        assert_true(
+            fsx_replace(AT_FDCWD, s->path, slice_first(buf_slice_of(&file), n), 0600, &err));
         reopen(s);
         assert_null(checkpoint_suspicion(s->c, NOW));
         expect(s, "ns/app", life("root", 1, 1, false, 1), CHECKPOINT_SUSPECT); /* as it was */
@@ -259,7 +260,8 @@ static void every_cut_is_a_torn_last_record_or_damage(void **state)
         assert_null(checkpoint_suspicion(s->c, NOW));
     }
     for (size_t n = 0; n < 80; n++) {
-        assert_true(fsx_replace(AT_FDCWD, s->path, slice_first(buf_slice_of(&file), n), 0600, &err));
+        assert_true(
+            fsx_replace(AT_FDCWD, s->path, slice_first(buf_slice_of(&file), n), 0600, &err));
         reopen(s);
         assert_non_null(checkpoint_suspicion(s->c, NOW));
     }

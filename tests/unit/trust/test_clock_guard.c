@@ -13,9 +13,9 @@ struct moment {
 
 struct run {
     const char *name;
-    int64_t seen;            /* before the run; 0 = nothing */
-    struct moment notes[6];  /* until one is 0, 0 */
-    int64_t ask;             /* the wall clock then */
+    int64_t seen;           /* before the run; 0 = nothing */
+    struct moment notes[6]; /* until one is 0, 0 */
+    int64_t ask;            /* the wall clock then */
     bool behind;
 };
 
@@ -27,21 +27,46 @@ static const struct run runs[] = {
     {"at the slack's end", T, {{T, 1}}, T - 5 * MINUTE, false},
     {"just beyond it", T, {{T, 1}}, T - 5 * MINUTE - 1, true},
     {"on and back by ten minutes", T, {{T + HOUR, HOUR}}, T + 50 * MINUTE, true},
-    {"a year ahead at the start, then right", T, {{T + YEAR, 1}, {T + YEAR + HOUR, HOUR}}, T + HOUR, false},
-    {"a year ahead in a run, then right", T, {{T + HOUR, HOUR}, {T + HOUR + YEAR, HOUR + 1}}, T + HOUR, false},
-    {"a year ahead is believed after a day", T,
-     {{T + YEAR, 1}, {T + YEAR + US_PER_DAY, US_PER_DAY + 1}}, T + HOUR, true},
-    {"but not a moment before", T,
-     {{T + YEAR, 1}, {T + YEAR + US_PER_DAY - 1, US_PER_DAY}}, T + HOUR, false},
-    {"an hour down is believed after an hour", T, {{T + HOUR, 1}, {T + 2 * HOUR, HOUR + 1}}, T + HOUR, true},
-    {"two jumps do not add up their times", T,
+    {"a year ahead at the start, then right",
+     T,
+     {{T + YEAR, 1}, {T + YEAR + HOUR, HOUR}},
+     T + HOUR,
+     false},
+    {"a year ahead in a run, then right",
+     T,
+     {{T + HOUR, HOUR}, {T + HOUR + YEAR, HOUR + 1}},
+     T + HOUR,
+     false},
+    {"a year ahead is believed after a day",
+     T,
+     {{T + YEAR, 1}, {T + YEAR + US_PER_DAY, US_PER_DAY + 1}},
+     T + HOUR,
+     true},
+    {"but not a moment before",
+     T,
+     {{T + YEAR, 1}, {T + YEAR + US_PER_DAY - 1, US_PER_DAY}},
+     T + HOUR,
+     false},
+    {"an hour down is believed after an hour",
+     T,
+     {{T + HOUR, 1}, {T + 2 * HOUR, HOUR + 1}},
+     T + HOUR,
+     true},
+    {"two jumps do not add up their times",
+     T,
      {{T + YEAR, 1}, {T + 2 * YEAR, US_PER_DAY}, {T + 2 * YEAR + HOUR, US_PER_DAY + HOUR}},
-     T + US_PER_DAY, false},
-    {"ahead, right for a moment, ahead again", T,
-     {{T + YEAR, 1}, {T + HOUR, HOUR}, {T + YEAR + US_PER_DAY, US_PER_DAY}}, T + HOUR, false},
-    {"in small steps the clock is followed", T,
+     T + US_PER_DAY,
+     false},
+    {"ahead, right for a moment, ahead again",
+     T,
+     {{T + YEAR, 1}, {T + HOUR, HOUR}, {T + YEAR + US_PER_DAY, US_PER_DAY}},
+     T + HOUR,
+     false},
+    {"in small steps the clock is followed",
+     T,
      {{T + 4 * MINUTE, MINUTE}, {T + 8 * MINUTE, 2 * MINUTE}, {T + 12 * MINUTE, 3 * MINUTE}},
-     T + 6 * MINUTE, true},
+     T + 6 * MINUTE,
+     true},
 };
 
 static void every_run(void **state)
