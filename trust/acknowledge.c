@@ -11,7 +11,7 @@ struct acknowledgement {
     struct trust *trust;
     const struct acknowledge_request *rq;
     struct pin_list revoked;
-    int64_t count;
+    int64_t count; /* of repositories */
 };
 
 static const char *scope_of(const struct acknowledge_request *rq)
@@ -19,9 +19,21 @@ static const char *scope_of(const struct acknowledge_request *rq)
     return rq->all ? "*" : rq->repo.text;
 }
 
+/* In the store or in the checkpoint: a repository that the store has lost can be acknowledged too. */
+static bool is_known(const struct acknowledgement *a, struct db_tx *tx, struct err *err)
+{
+    struct repository repo;
+    return a->rq->all || checkpoint_knows(a->trust->checkpoint, &a->rq->repo) ||
+           repository_get(tx, &a->rq->repo, &repo, err);
+}
+
 static bool write_audit(struct db_tx *tx, void *arg, struct err *err)
 {
-    const struct acknowledge_request *rq = arg;
+    const struct acknowledgement *a = arg;
+    const struct acknowledge_request *rq = a->rq;
+    if (!is_known(a, tx, err)) {
+        return false;
+    }
     auto_json json_t *after = json_pack("{s:s}", "reason", rq->reason);
     auto_buf struct buf text = {0};
     json_write(&text, after);
@@ -74,7 +86,7 @@ static bool accept_one(struct acknowledgement *a, struct db_tx *tx, struct err *
     if (repository_get(tx, &a->rq->repo, &repo, &why)) {
         return accept_repository(a, tx, &repo, err);
     }
-    if (why.code == ERR_NAME_UNKNOWN && checkpoint_knows(a->trust->checkpoint, &a->rq->repo)) {
+    if (why.code == ERR_NAME_UNKNOWN) {
         checkpoint_accept(a->trust->checkpoint, &a->rq->repo, &none);
         a->count++;
         return true;
@@ -83,7 +95,7 @@ static bool accept_one(struct acknowledgement *a, struct db_tx *tx, struct err *
     return false;
 }
 
-/* The snapshot's end must come before anything waits for a disk. */
+/* The snapshot ends before anything waits for a disk. */
 static bool accept_snapshot(struct acknowledgement *a, struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
@@ -95,10 +107,9 @@ bool trust_acknowledge(struct trust *trust, const struct acknowledge_request *re
                        json_t **result_out, struct err *err)
 {
     struct acknowledgement a = {.trust = trust, .rq = request};
-    struct acknowledge_request audited = *request;
     *result_out = NULL;
     bool ok = checkpoint_accept_begin(trust->checkpoint, request->all, err) &&
-              db_write(trust->db, write_audit, &audited, err) && accept_snapshot(&a, err) &&
+              db_write(trust->db, write_audit, &a, err) && accept_snapshot(&a, err) &&
               checkpoint_accept_end(trust->checkpoint, &a.revoked, request->all, clock_now_us(),
                                     clock_mono_us(), err);
     pin_list_dispose(&a.revoked);

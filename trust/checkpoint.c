@@ -204,10 +204,11 @@ bool checkpoint_ready(struct checkpoint *c, struct err *err)
 
 static void lose(struct checkpoint *c, const char *what)
 {
-    (void)snprintf(c->lost_why, sizeof c->lost_why,
-                   "%s, so nobody can tell whether the store was set back; an administrator must "
-                   "look at it and then acknowledge it: bond trust acknowledge --all",
-                   what);
+    (void)snprintf(
+        c->lost_why, sizeof c->lost_why,
+        "%.230s, so nobody can tell whether the store was set back; an administrator must "
+        "look at it and then acknowledge it: bond trust acknowledge --all",
+        what);
     atomic_store(&c->lost, true);
     checkpoint_table_free(c->table); /* what was read before the damage proves nothing */
     c->table = checkpoint_table_new();

@@ -69,6 +69,32 @@ static void every_case_decides(void **unused)
     }
 }
 
+/* gate.md 4.2: what would be allowed is not; what is not there stays so. */
+static void a_suspect_store_allows_nothing_by_digest(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < COUNT(reach_cases); i++) {
+        const struct reach_case *c = &reach_cases[i];
+        struct gate_world w;
+        struct digest digest = gate_world_digest(D1);
+        struct gate_held held = {
+            .manifest = c->manifest, .blob = c->blob, .artifact_allowed = c->artifact};
+        struct gate_reached reached = {.kind = c->kind,
+                                       .is_manifest = c->is_manifest,
+                                       .in_grace = c->in_grace,
+                                       .valid_until_us = vectors_now() + US_PER_DAY};
+        bool missing = c->reason == REASON_UNKNOWN || c->reason == REASON_BLOB_UNKNOWN;
+        gate_world_init(&w);
+        w.facts.suspicion = "the store was set back";
+        struct decision d = c->blob_door ? gate_blob(&w.facts, &digest, &reached, &held)
+                                         : gate_digest(&w.facts, &digest, &reached, &held);
+        CHECK_CASE(d.effect == EFFECT_DENY, c->name);
+        CHECK_CASE(d.reason == (missing ? c->reason : REASON_ROLLBACK_SUSPECTED), c->name);
+        CHECK_CASE(missing || strstr(d.message, "the store was set back"), c->name);
+        gate_world_free(&w);
+    }
+}
+
 static void the_ungated_see_manifests_and_blobs(void **unused)
 {
     struct gate_world w;
@@ -417,6 +443,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_decides),
+        cmocka_unit_test(a_suspect_store_allows_nothing_by_digest),
         cmocka_unit_test(the_ungated_see_manifests_and_blobs),
         cmocka_unit_test(a_broken_releases_role_is_told_for_what_it_lists),
         cmocka_unit_test(tag_and_digest_must_belong_together),

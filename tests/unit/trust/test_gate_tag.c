@@ -295,6 +295,41 @@ static void off_and_ungated_are_served_what_is_there(void **unused)
     gate_world_free(&w);
 }
 
+/* gate.md 4.2: signed or not, initialised or not. */
+static void a_suspect_store_allows_no_tag_and_locks_every_tag(void **unused)
+{
+    static const enum trust_status statuses[] = {TRUST_OK, TRUST_NOT_INITIALISED,
+                                                 TRUST_EXPIRED_ROOT};
+    static const struct {
+        enum policy_level level;
+        enum gate_effect effect;
+        enum gate_reason reason;
+    } answers[] = {{LEVEL_OFF, EFFECT_ALLOW, REASON_OFF},
+                   {LEVEL_WARN, EFFECT_ALLOW, REASON_WOULD_DENY},
+                   {LEVEL_DEPLOY, EFFECT_DENY, REASON_ROLLBACK_SUSPECTED},
+                   {LEVEL_ALL, EFFECT_DENY, REASON_ROLLBACK_SUSPECTED},
+                   {LEVEL_LOCK, EFFECT_DENY, REASON_ROLLBACK_SUSPECTED}};
+    (void)unused;
+    for (size_t i = 0; i < COUNT(statuses); i++) {
+        for (size_t k = 0; k < COUNT(answers); k++) {
+            struct gate_world w;
+            struct tag_name tag = gate_world_tag("v1");
+            struct gate_registry_tag registry = gate_world_registry(D1, 0);
+            gate_world_init(&w);
+            add_role(&w, "targets", 1, D1, 0);
+            w.state.status = statuses[i];
+            w.policy.level = answers[k].level;
+            w.facts.suspicion = "the store was set back";
+            struct decision d = gate_tag(&w.facts, &tag, &registry);
+            assert_int_equal(d.effect, answers[k].effect);
+            assert_int_equal(d.reason, answers[k].reason);
+            d = gate_put(&w.facts, &tag, &registry.digest);
+            assert_int_equal(d.effect, answers[k].level == LEVEL_LOCK ? EFFECT_DENY : EFFECT_ALLOW);
+            gate_world_free(&w);
+        }
+    }
+}
+
 static void warn_serves_and_warns(void **unused)
 {
     struct gate_world w;
@@ -543,6 +578,7 @@ int main(void)
         cmocka_unit_test(a_wipe_is_told),
         cmocka_unit_test(levels),
         cmocka_unit_test(off_and_ungated_are_served_what_is_there),
+        cmocka_unit_test(a_suspect_store_allows_no_tag_and_locks_every_tag),
         cmocka_unit_test(warn_serves_and_warns),
         cmocka_unit_test(tags_outside_the_policy_are_refused),
         cmocka_unit_test(a_role_speaks_only_inside_its_paths),
