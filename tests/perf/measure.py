@@ -41,18 +41,23 @@ class Sizes:
 class Field:
     """The servers, filled with the same content."""
 
-    def __init__(self, top, sizes):
-        self.sizes = sizes
+    def __init__(self, sizes):
+        self.sizes, self.started = sizes, []
+
+    def make(self, top):
         self.ours = contest.Bondstore(top)
         self.ours.server.init()
-        self.ours.begin().wait("/readyz")
+        self.ours.begin()
+        self.started.append(self.ours)
+        self.ours.wait("/readyz")
         tls = self.ours.server.data / "tls"
         certificate = (tls / "server.crt", tls / "server.key")
         self.image = SmallImage("the image")
-        self.large = b"0123456789abcdef" * (sizes.large // 16)
+        self.large = b"0123456789abcdef" * (self.sizes.large // 16)
         self.registry = contest.registry(top / "registry", certificate)
         self.nginx = contest.nginx(top / "nginx", certificate, {"large": self.large, "small": self.image.layers[0]})
         self.ceiling = contest.ceiling(top / "ceiling", certificate, self.image.manifest)
+        self.started += [self.registry, self.nginx, self.ceiling]
         self.people(top)
         for who in (self.ours, self.registry):
             self.fill(who)
@@ -60,9 +65,6 @@ class Field:
         self.check()
         for who in (self.ours, self.registry):
             who.forget_peak()
-
-    def everybody(self):
-        return self.ours, self.registry, self.nginx, self.ceiling
 
     def people(self, top):
         server = self.ours.server
@@ -245,9 +247,9 @@ def main():
         os.environ["BONDSTORE_BUILD"] = options.build
     rounds, seconds = (1, 1) if options.quick else (options.rounds, options.seconds)
     with tempfile.TemporaryDirectory() as top:
-        f = None
+        f = Field(Sizes(options.quick))
         try:
-            f = Field(pathlib.Path(top), Sizes(options.quick))
+            f.make(pathlib.Path(top))
             rows = []
             for made in ([memory_row(f, "memory-filled", "memory, after filling")], small_rows(f, seconds),
                          [memory_row(f, "memory-busy", f"memory, peak until now ({f.sizes.connections} busy connections)", "VmHWM")],
@@ -256,7 +258,7 @@ def main():
                 rows += contest.measure(made, rounds, options.only, contest.tell)
             rows += contest.measure(resource_rows(f, rounds), 1, options.only, contest.tell)
         finally:
-            for who in f.everybody() if f else ():
+            for who in f.started:
                 who.stop()
     contest.finish({"rounds": rounds, "seconds": seconds, "rows": rows}, options.json)
 
