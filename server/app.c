@@ -26,9 +26,7 @@ static bool open_store(struct app *app, struct err *err)
     return true;
 }
 
-/* The data folder's own checkpoint gets its folder; a folder elsewhere is not made: a volume that is
- * not mounted must not look like a new checkpoint. */
-static bool checkpoint_path(const struct config *c, struct buf *out, struct err *err)
+bool app_checkpoint_path(const struct config *c, struct buf *out, struct err *err)
 {
     if (c->checkpoint) {
         buf_str(out, c->checkpoint);
@@ -46,7 +44,7 @@ static bool open_trust(struct app *app, struct err *err)
 {
     const struct config *c = app->config;
     auto_buf struct buf key = {0}, checkpoint = {0};
-    if (!checkpoint_path(c, &checkpoint, err)) {
+    if (!app_checkpoint_path(c, &checkpoint, err)) {
         return false;
     }
     buf_printf(&key, "%s/secrets/sealing.key", c->data_dir);

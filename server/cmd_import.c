@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/json.h"
+#include "server/app.h"
 #include "server/cmd.h"
 #include "storage/account.h"
 #include "storage/store.h"
@@ -213,12 +214,16 @@ static bool find_owner(struct db *db, const char *name, int64_t *id_out, struct 
 
 static bool open_trust(const struct config *c, struct db *db, struct trust **out, struct err *err)
 {
-    auto_buf struct buf key = {0};
+    auto_buf struct buf key = {0}, checkpoint = {0};
+    if (!app_checkpoint_path(c, &checkpoint, err)) {
+        return false;
+    }
     buf_printf(&key, "%s/secrets/sealing.key", c->data_dir);
     const struct trust_settings settings = {.db = db,
                                             .host = c->canonical_host,
                                             .aliases = c->aliases,
                                             .sealing_key_path = key.p,
+                                            .checkpoint_path = checkpoint.p,
                                             .timestamp_life_us = c->trust_timestamp_life,
                                             .snapshot_life_us = c->trust_snapshot_life};
     return trust_open(&settings, out, err);

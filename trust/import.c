@@ -87,6 +87,9 @@ static bool take_gun(struct walk *w, struct place *p, struct err *err)
     struct err why = {0};
     g.docs = import_docs_of(&w->im, p->gun);
     g.keys = import_keys_of(&w->im, p->gun);
+    if (!checkpoint_ready(w->im.trust->checkpoint, err)) {
+        return false;
+    }
     bool ok = db_write(w->im.trust->db, import_gun_write, &g, &why) ||
               (w->im.rq->dry_run && g.done); /* not when the commit failed */
     p->taken = ok;
@@ -100,6 +103,10 @@ static bool take_gun(struct walk *w, struct place *p, struct err *err)
     } else {
         *err = why;
     }
+    if (ok && p->taken && !w->im.rq->dry_run) {
+        ok = reached_note(&g.reached, w->im.trust->checkpoint, err);
+    }
+    reached_clear(&g.reached);
     json_decref(g.warnings);
     return ok;
 }

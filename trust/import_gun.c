@@ -160,6 +160,11 @@ static bool begin(struct taking *t, struct err *err)
             t->last_us = t->before.current.items[i].accepted_us;
         }
     }
+    char why[SUSPICION_MAX];
+    if (checkpoint_allows(t->im->trust->checkpoint, &t->repo.name, &t->before.lives,
+                          &t->before.revoked_rows, t->im->rq->now_us, why) != CHECKPOINT_GOOD) {
+        return err_set(err, ERR_INVALID, "%s", why);
+    }
     return check_not_ahead(t, err);
 }
 
@@ -701,7 +706,8 @@ static bool finish(struct taking *t, struct err *err)
         return true;
     }
     return put_key_states(t, err) && put_pins(t, err) && end_roles(t, err) && put_audit(t, err) &&
-           repository_gate_bump(t->tx, t->repo.id, err);
+           repository_gate_bump(t->tx, t->repo.id, err) &&
+           reached_add(&t->g->reached, t->tx, &t->repo, err);
 }
 
 bool import_gun_write(struct db_tx *tx, void *arg, struct err *err)
@@ -710,6 +716,7 @@ bool import_gun_write(struct db_tx *tx, void *arg, struct err *err)
     auto_taking struct taking t = {.tx = tx, .g = g, .im = g->im};
     g->docs_put = g->keys_put = 0;
     g->done = false;
+    reached_clear(&g->reached);
     json_decref(g->warnings);
     g->warnings = json_array();
     if (!begin(&t, err) || !put_docs(&t, err) || !put_keys(&t, err) || !reload(&t, err) ||

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "trust/import.h"
+#include "trust/reached.h"
 
 #include <stdio.h>
 
@@ -70,6 +71,7 @@ struct import_gun {
     /* Written by import_gun_write, which may be run more than once. */
     int64_t docs_put, keys_put;
     json_t *warnings;
+    struct reached_list reached; /* for the checkpoint */
     bool done; /* a dry run came to the end (and was rolled back) */
 };
 
