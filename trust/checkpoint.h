@@ -11,8 +11,8 @@
  * Each repository is compared once in a run, when it is first decided on, never all at the start.
  * Nothing is noted of a repository in a run before it was compared and found good.
  *
- * A NULL checkpoint (tools, tests) knows nothing and suspects nothing. Any thread, the writer
- * included unless said otherwise. */
+ * A NULL checkpoint (tools, tests) knows nothing and suspects nothing. Any thread, inside a write
+ * too unless said otherwise. */
 #ifndef TRUST_CHECKPOINT_H
 #define TRUST_CHECKPOINT_H
 
@@ -67,8 +67,8 @@ void checkpoint_note(struct checkpoint *c, const struct repo_name *repo,
                      const struct trust_role_life_list *lives);
 /* The same for a revoked key. */
 void checkpoint_note_revoked(struct checkpoint *c, const uint8_t spki[32]);
-/* Returns when everything noted before the call is durable: one sync for all who wait. Never on the
- * writer. Expected errors: as checkpoint_ready; then the checkpoint is behind until the next
+/* Returns when everything noted before the call is durable: one sync for all who wait. Not inside a
+ * write. Expected errors: as checkpoint_ready; then the checkpoint is behind until the next
  * checkpoint_ready succeeds. */
 bool checkpoint_flush(struct checkpoint *c, struct err *err) MUST_USE;
 

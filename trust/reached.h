@@ -20,7 +20,7 @@ void reached_clear(struct reached_list *list);
 /* Adds what the repository's roles have reached inside tx. */
 bool reached_add(struct reached_list *list, struct db_tx *tx, const struct repository *repo,
                  struct err *err) MUST_USE;
-/* After the commit; durable. Expected errors: as checkpoint_flush. Never on the writer. */
+/* After the commit; durable. Expected errors: as checkpoint_flush. Not inside a write. */
 bool reached_note(const struct reached_list *list, struct checkpoint *c, struct err *err) MUST_USE;
 
 static inline void cleanup_reached(struct reached_list *list)

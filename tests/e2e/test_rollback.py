@@ -156,7 +156,7 @@ def test_o02_a_deleted_checkpoint_is_no_first_run(store):
 
 
 @pytest.mark.parametrize("harm", ["empty", "cut in the first record", "a bit in the middle", "a record taken out", "another instance",
-                                  "no permission", "a folder"])
+                                  "a link", "a folder"])
 def test_a_checkpoint_that_cannot_be_believed_stops_gated_pulls_and_publishing(store, tmp_path, harm):
     store.server.stop()
     whole = store.checkpoint.read_bytes()
@@ -175,7 +175,7 @@ def test_a_checkpoint_that_cannot_be_believed_stops_gated_pulls_and_publishing(s
         other = Server(tmp_path / "other" if (tmp_path / "other").mkdir() is None else None).init().start()
         other.stop()
         shutil.copy2(other.data / "checkpoint" / "trust", store.checkpoint)
-    elif harm == "no permission":  # root reads everything; what root cannot open for writing either is a link or a folder
+    elif harm == "a link":  # of somebody who wants it written elsewhere
         store.checkpoint.rename(tmp_path / "moved")
         store.checkpoint.symlink_to(tmp_path / "moved")
     else:
