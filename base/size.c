@@ -1,48 +1,34 @@
 #include "base/size.h"
 
+#include "base/unit.h"
+
 #include <stdio.h>
 
-static const struct unit {
-    const char *name;
-    int64_t bytes;
-} units[] = {{"TiB", INT64_C(1) << 40},
-             {"GiB", INT64_C(1) << 30},
-             {"MiB", INT64_C(1) << 20},
-             {"KiB", INT64_C(1) << 10},
-             {"B", 1}};
+static const struct unit units[] = {{"TiB", INT64_C(1) << 40},
+                                    {"GiB", INT64_C(1) << 30},
+                                    {"MiB", INT64_C(1) << 20},
+                                    {"KiB", INT64_C(1) << 10},
+                                    {"B", 1}};
 #define UNITS (sizeof(units) / sizeof(units[0]))
 
 bool size_parse(struct slice text, int64_t *out)
 {
-    size_t digits = 0;
-    while (digits < text.n && text.p[digits] >= '0' && text.p[digits] <= '9') {
-        digits++;
-    }
-    struct slice unit = slice_trim(slice_from(text, digits));
-    int64_t number = 0;
-    if (!slice_to_int64(slice_first(text, digits), &number)) {
-        return false;
-    }
-    for (size_t i = 0; i < UNITS; i++) {
-        if (slice_is(unit, units[i].name)) {
-            return !__builtin_mul_overflow(number, units[i].bytes, out);
-        }
-    }
-    return false;
+    return unit_read(text, units, UNITS, out);
 }
 
 const char *size_format(int64_t bytes, char out[SIZE_STR_MAX])
 {
     const struct unit *unit = units;
-    while (unit->bytes > 1 && bytes < unit->bytes) {
+    while (unit->factor > 1 && bytes < unit->factor) {
         unit++;
     }
-    long long whole = (long long)(bytes / unit->bytes);
-    int64_t rest = bytes % unit->bytes;
+    long long whole = (long long)(bytes / unit->factor);
+    int64_t rest = bytes % unit->factor;
     if (rest == 0) {
         snprintf(out, SIZE_STR_MAX, "%lld%s", whole, unit->name);
     } else {
-        snprintf(out, SIZE_STR_MAX, "%lld.%d%s", whole, (int)(rest * 10 / unit->bytes), unit->name);
+        snprintf(out, SIZE_STR_MAX, "%lld.%d%s", whole, (int)(rest * 10 / unit->factor),
+                 unit->name);
     }
     return out;
 }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/size.h"
+#include "base/unit.h"
 #include "server/config.h"
 
 #include <stddef.h>
@@ -52,34 +53,11 @@ void setting_environment(const struct setting *s, struct buf *out)
     put_upper(out, s->key);
 }
 
-struct unit {
-    const char *name;
-    int64_t factor;
-};
-
 static const struct unit time_units[] = {{"s", US_PER_SECOND},
                                          {"m", 60 * US_PER_SECOND},
                                          {"h", 3600 * US_PER_SECOND},
                                          {"d", US_PER_DAY}};
-
-static bool read_duration(struct slice text, int64_t *out)
-{
-    size_t digits = 0;
-    while (digits < text.n && text.p[digits] >= '0' && text.p[digits] <= '9') {
-        digits++;
-    }
-    struct slice unit = slice_trim(slice_from(text, digits));
-    int64_t number = 0;
-    if (!slice_to_int64(slice_first(text, digits), &number)) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof(time_units) / sizeof(time_units[0]); i++) {
-        if (slice_is(unit, time_units[i].name)) {
-            return !__builtin_mul_overflow(number, time_units[i].factor, out);
-        }
-    }
-    return false;
-}
+#define TIME_UNITS (sizeof(time_units) / sizeof(time_units[0]))
 
 static bool is_word(struct slice text, const char *words)
 {
@@ -129,7 +107,7 @@ bool setting_read(const struct setting *s, struct slice text, int64_t *number_ou
         }
         return in_bounds(s, *number_out, 1, err);
     case SETTING_DURATION:
-        if (!read_duration(text, number_out)) {
+        if (!unit_read(text, time_units, TIME_UNITS, number_out)) {
             return err_set(err, ERR_INVALID,
                            "it must be a duration with its unit: s, m, h or d, as in 24h");
         }
