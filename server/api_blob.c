@@ -62,20 +62,24 @@ static bool keep_transaction(struct db_tx *tx, void *arg, struct err *err)
 }
 
 /* Keeps the blob for a pusher, as long as a fresh one. What cannot be written leaves it as it is,
- * and soon_collected decides. Ends the snapshot. False: only a worker can do it. */
+ * and soon_collected decides. Goes on with a new snapshot, NULL and err when there is none. False:
+ * only a worker can do it. */
 static bool keep_for_push(struct request *rq, struct db_tx **tx, int64_t repository_id,
-                          struct blob *blob)
+                          struct blob *blob, struct err *err)
 {
     struct keeping keeping = {.rq = rq, .repository_id = repository_id};
-    struct err err = {0};
+    struct err why = {0};
     if (!request_on_worker(rq)) {
         return false;
     }
     db_snapshot_end(take(*tx));
-    if (db_write(rq->app->db, keep_transaction, &keeping, &err)) {
+    if (db_write(rq->app->db, keep_transaction, &keeping, &why)) {
         *blob = keeping.blob;
-    } else if (err.code != ERR_BLOB_UNKNOWN) {
-        log_err(LOG_WARN, "blob_keep", &err);
+    } else if (why.code != ERR_BLOB_UNKNOWN) {
+        log_err(LOG_WARN, "blob_keep", &why);
+    }
+    if (!db_snapshot(rq->app->db, tx, err)) {
+        *tx = NULL;
     }
     return true;
 }
@@ -168,8 +172,12 @@ void api_blob_get(struct request *rq, struct reply *reply)
     if (!blob_get(tx, repo.id, &rq->digest, &blob, &err)) {
         return reply_error(reply, &err);
     }
-    if (should_keep(rq, &blob) && may_push(rq, tx) && !keep_for_push(rq, &tx, repo.id, &blob)) {
+    if (should_keep(rq, &blob) && may_push(rq, tx) &&
+        !keep_for_push(rq, &tx, repo.id, &blob, &err)) {
         return;
+    }
+    if (tx == NULL) {
+        return reply_error(reply, &err);
     }
     if (soon_collected(rq, &blob)) {
         err_set(&err, ERR_BLOB_UNKNOWN, "");

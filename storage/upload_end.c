@@ -2,22 +2,33 @@
 #include "base/log.h"
 #include "storage/upload_internal.h"
 
+static bool delete_row(struct upload *u, struct err *err)
+{
+    return !u->has_row || db_write(u->store->db, upload_row_delete, u->id, err);
+}
+
 bool upload_end(struct upload *u, struct err *err)
 {
+    struct err why = {0};
+    struct err file = {0};
     upload_table_end(u);
     if (u->fd >= 0 && !upload_file_remove_published(u->store, u->fd, err)) {
         return false;
     }
-    bool done = !u->has_row || db_write(u->store->db, upload_row_delete, u->id, err);
+    bool done = delete_row(u, &why);
     /* also when the row stays: nobody shall finish a file that was given up */
-    struct err why = {0};
-    if (!fsx_unlink(u->store->uploads_fd, u->id, &why) && done) {
-        if (err) {
-            *err = why;
-        }
-        return false;
+    bool unlinked = fsx_unlink(u->store->uploads_fd, u->id, &file);
+    if (!done && why.code == ERR_NO_SPACE && unlinked) {
+        upload_file_close(u); /* now there is room */
+        done = delete_row(u, &why);
     }
-    return done;
+    if (done && unlinked) {
+        return true;
+    }
+    if (err) {
+        *err = done ? file : why;
+    }
+    return false;
 }
 
 void upload_end_quietly(struct upload *u)

@@ -58,7 +58,7 @@ def test_a_repository_is_gone_at_once_and_its_upload_sessions_with_it(made):
 
 def test_the_files_go_too(made):
     server, people, _, pushed = made
-    assert len(blob_files(server)) == len(pushed.blobs)
+    eventually(lambda: len(blob_files(server)) == len(pushed.blobs), what="the files of small blobs")
     server.stop()
     server.config.write_text(server.config.read_text() + "maintenance:\n  interval: 1s\n")
     server.start()

@@ -17,9 +17,16 @@ def blob_file(server, digest):
     return server.data / "blobs" / algorithm / name[:2] / name
 
 
+def settled(server, digest):
+    """Its file, when it has one: a small blob waits for it."""
+    path = blob_file(server, digest)
+    eventually(path.exists, what="the file of a small blob")
+    return path
+
+
 def damage(server, digest):
     """One bit of the first byte: the size stays."""
-    path = blob_file(server, digest)
+    path = settled(server, digest)
     content = bytearray(path.read_bytes())
     content[0] ^= 1
     path.write_bytes(content)
@@ -86,9 +93,9 @@ def test_a_file_that_is_cut_or_gone_is_404_at_once_and_looked_at_next(own_server
     client.push("ns/app", pushed, "v1")
     layer = some_blob(pushed)
     if harm == "cut":
-        os.truncate(blob_file(own_server, layer), 1)
+        os.truncate(settled(own_server, layer), 1)
     else:
-        blob_file(own_server, layer).unlink()
+        settled(own_server, layer).unlink()
     assert client("GET", f"/v2/ns/app/blobs/{layer}").expect(404).code == "BLOB_UNKNOWN"
     eventually(lambda: "event=blob_missing" in own_server.log_text(), what="the verdict of the scrubber")
     client("HEAD", f"/v2/ns/app/blobs/{layer}").expect(404)
