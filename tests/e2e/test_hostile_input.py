@@ -115,6 +115,9 @@ SAME = {("/v2/{gun}/_trust/tuf/{file}", "/v2/{gun}/_trust/tuf/{key}")}
 ODD_HEADERS = [("Range", "bytes=" + "0-1," * 2000), ("Range", "bytes=9" + "9" * 300 + "-"), ("Content-Range", "\x7f"), ("Accept", "," * 5000),
                ("If-None-Match", '"' * 500), ("Content-Type", "x" * 3000), ("Content-Type", "application/json; charset=\"utf-8"),
                ("Cookie", "__Host-bst=" + "x" * 4000), ("X-Forwarded-For", "evil, evil"), ("X-Forwarded-Proto", "gopher"), ("Expect", "the unexpected")]
+# What would be done, since nothing odd is read by it: it has tests of its own.
+RIGHTLY_DONE = {("POST", "/v2/{name}/blobs/uploads/"), ("DELETE", "/api/v1/sessions/current"), ("DELETE", "/api/v1/namespaces/{1}"),
+                ("DELETE", "/api/v1/repositories/{name}")}
 ODD_QUERIES = ["?", "?=", "?&&&", "?%zz", "?a=%00", "?n=%", "?" + "a=b&" * 500, "?" + "x" * 6000, "?digest=%ff%fe", "?tag=&tag=", "?digest=" + DIGEST[:-1],
                "?from=../../..&mount=x", "?records=%00", "?image=%ff", "?scope=%2a%2a"]
 
@@ -123,8 +126,8 @@ ODD_QUERIES = ["?", "?=", "?&&&", "?%zz", "?a=%00", "?n=%", "?" + "a=b&" * 500, 
 def test_every_route_bears_odd_headers_and_queries(registry, admin, bearer, methods, pattern, body):
     path = path_of(registry, pattern)
     for method in methods:
-        if (method, pattern) in (("POST", "/v2/{name}/blobs/uploads/"), ("DELETE", "/api/v1/sessions/current")):
-            continue  # would rightly succeed; see the tests of uploads and sessions
+        if (method, pattern) in RIGHTLY_DONE:
+            continue
         for header in ODD_HEADERS:
             unharmed(send(registry, admin, bearer, method, path, [header]))
         for query in ODD_QUERIES:
