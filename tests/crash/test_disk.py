@@ -166,7 +166,132 @@ def test_a_blob_whose_sync_failed_is_not_acknowledged_by_a_second_one(life, way)
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("asked", [None, "bytes=1000-1999999"])
 def test_a_blob_that_cannot_be_read_to_its_end_is_cut_off(life, tls, asked):
-    """Not ended as if it were whole. Who asks again when the disk is well gets it."""
+    """Not ended as if it were whole. Who asks again when the disk is well gets it; or 404, when scrub looked at it meanwhile
+    and could not read it either, until it is pushed again."""
+    wire, before = life.server.wire if tls else life.server.plain, descriptors(life)
+    headers = {"Authorization": f"Bearer {life.token}", **({"Range": asked} if asked else {})}
+    for first in (1, 2, 5):
+        content = os.urandom(3 << 20)
+        digest = life.upload_single(content)
+        wanted = content[1000:2000000] if asked else content
+
+        def fetch(keep):
+            return wire.request("GET", f"/v2/{APP}/blobs/{digest}", headers, sink=keep.append)
+        life.faults.set(f"EIO op=sendfile path={BLOBS} from={first}", f"EIO op=read path={BLOBS} from={first}")
+        got = []
+        answer = fetch(got).expect((200, 206))
+        sent = b"".join(got)
+        assert int(answer.header("Content-Length")) == len(wanted) > len(sent), "a clean end"
+        assert wanted.startswith(sent) and life.faults.hits()
+        life.faults.clear()
+        if fetch([]).status == 404:
+            life.upload_single(content)
+        whole = []
+        fetch(whole).expect((200, 206))
+        assert b"".join(whole) == wanted
+    eventually(lambda: descriptors(life) == before, what="the end of the last request's files")
+    eventually(lambda: not list((life.server.data / "uploads").iterdir()), what="no upload is left")
+    life.stop()
+    life.check()
+
+
+def rules_for(error, *paths):
+    return [f"{error} op={op} path={path}" for path in paths for op in ("create", "write", "allocate", "link", "mkdir")]
+
+
+@pytest.mark.parametrize("error", FULL)
+@pytest.mark.parametrize("path", [UPLOADS, BLOBS])
+def test_no_room_for_blobs(life, error, path):
+    before, content = descriptors(life), os.urandom(100000)
+    life.faults.set(*rules_for(error, path))
+    where, digest = f"/v2/{APP}/blobs/uploads/", sha256(content)
+    for _ in range(3):
+        refused(life.ask("POST", f"{where}?digest={digest}", content))
+        begun = life.ask("POST", where)
+        if begun.status != 202:
+            refused(begun)
+            continue
+        place = at(begun.header("Location"))
+        refused(life.ask("PUT", at(place, digest=digest), content))
+        life.ask("DELETE", place).expect((204, 404))
+    life.ask("HEAD", f"/v2/{APP}/blobs/{digest}").expect(404)
+    pulls(life)
+    life.put_manifest(life.template.images[0], "small-things-go-on")
+    assert life.faults.hits()
+    works_again(life, before)
+
+
+def test_a_session_outlives_a_disk_that_was_full_for_a_while(life):
+    content = os.urandom(90000)
+    place = at(life.ask("POST", f"/v2/{APP}/blobs/uploads/").expect(202).header("Location"))
+    life.ask("PATCH", place, content[:30000], **{"Content-Range": "0-29999"}).expect(202)
+    before = descriptors(life)
+    life.faults.set(*rules_for("ENOSPC", UPLOADS))
+    refused(life.ask("PATCH", place, content[30000:60000], **{"Content-Range": "30000-59999"}))
+    assert life.ask("GET", place).expect(204).header("Range") == "0-29999"
+    life.faults.clear()
+    life.ask("PATCH", place, content[30000:60000], **{"Content-Range": "30000-59999"}).expect(202)
+    changes = {("blob", APP, sha256(content)): content}
+    life.step(changes, life.wants(201, "PUT", at(place, digest=sha256(content)), content[60000:], **{"Content-Range": "60000-89999"}))
+    works_again(life, before)
+
+
+@pytest.mark.parametrize("error", FULL)
+def test_no_room_for_the_index(life, error):
+    before, content, three = descriptors(life), os.urandom(1000), life.template.images[2]
+    life.faults.set(*rules_for(error, INDEX))
+    where = f"/v2/{APP}/blobs/uploads/"
+    for _ in range(3):
+        refused(life.ask("POST", where))
+        refused(life.ask("POST", f"{where}?digest={sha256(content)}", content))
+        refused(life.ask("PUT", f"/v2/{APP}/manifests/v9", life.template.images[0].manifest, **{"Content-Type": three.media_type}))
+        refused(life.ask("DELETE", f"/v2/{APP}/manifests/v1"))
+        refused(life.ask("DELETE", f"/v2/{APP}/manifests/{life.template.images[1].digest}"))
+        pulls(life)
+    life.ask("HEAD", f"/v2/{APP}/manifests/v9").expect(404)
+    life.ask("HEAD", f"/v2/{APP}/blobs/{sha256(content)}").expect(404)
+    assert life.faults.hits()
+    works_again(life, before)
+
+
+def test_an_index_that_cannot_be_written_or_synced(life):
+    """Not full but broken: an error of ours, and no write that follows is poisoned by it."""
+    before = descriptors(life)
+    for rule in ("EIO op=write path=index.db", "EIO op=fsync path=index.db", "EROFS op=write path=index.db"):
+        life.faults.set(rule)
+        for _ in range(2):
+            refused(life.ask("PUT", f"/v2/{APP}/manifests/v9", life.template.images[0].manifest,
+                             **{"Content-Type": life.template.images[0].media_type}), (500, 503), "")
+            life.ask("HEAD", f"/v2/{APP}/manifests/v9").expect(404)
+            pulls(life)
+        life.faults.clear()
+        life.put_manifest(life.template.images[0], "v8")
+    works_again(life, before)
+
+
+@pytest.mark.parametrize("way", ["session", "single"])
+def test_a_blob_whose_sync_failed_is_not_acknowledged_by_a_second_one(life, way):
+    content = os.urandom(100000)
+    digest, before = sha256(content), descriptors(life)
+    life.faults.set("EIO op=fsync path=uploads/ to=1")
+    if way == "session":
+        place = at(life.ask("POST", f"/v2/{APP}/blobs/uploads/").expect(202).header("Location"))
+        refused(life.ask("PUT", at(place, digest=digest), content), (500, 503), "")
+        life.ask("PUT", at(place, digest=digest)).expect(404, "BLOB_UPLOAD_UNKNOWN")
+        life.ask("PUT", at(place, digest=digest), content).expect(404, "BLOB_UPLOAD_UNKNOWN")
+    else:
+        refused(life.ask("POST", f"/v2/{APP}/blobs/uploads/?digest={digest}", content), (500, 503), "")
+    assert len(life.faults.hits()) == 1
+    life.ask("HEAD", f"/v2/{APP}/blobs/{digest}").expect(404)
+    works_again(life, before)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("asked", [None, "bytes=1000-1999999"])
+def test_a_blob_that_cannot_be_read_to_its_end_is_cut_off(life, tls, asked):
+    """Not ended as if it were whole. Who asks again when the disk is well gets it; or 404, when scrub looked at it meanwhile
+    and could not read it either, until it is pushed again."""
     content = os.urandom(3 << 20)
     digest = life.upload_single(content)
     wire, before = life.server.wire if tls else life.server.plain, descriptors(life)
@@ -183,6 +308,8 @@ def test_a_blob_that_cannot_be_read_to_its_end_is_cut_off(life, tls, asked):
         assert int(answer.header("Content-Length")) == len(wanted) > len(sent), "a clean end"
         assert wanted.startswith(sent) and life.faults.hits()
         life.faults.clear()
+        if fetch([]).expect((200, 206, 404)).status == 404:
+            life.upload_single(content)
         whole = []
         fetch(whole).expect((200, 206))
         assert b"".join(whole) == wanted
