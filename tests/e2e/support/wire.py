@@ -8,6 +8,10 @@ import ssl
 import urllib.parse
 
 
+# How a connection that the other side closed shows itself to who goes on.
+CLOSED = (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError)
+
+
 class Answer:
     def __init__(self, method, target, status, reason, headers, body):
         self.method, self.target, self.status, self.reason = method, target, status, reason
@@ -131,7 +135,7 @@ class Wire:
         try:
             try:
                 sock.sendall(data)
-            except (BrokenPipeError, ConnectionResetError):
+            except CLOSED:
                 pass
             while until is None or until not in got:
                 piece = sock.recv(65536)
@@ -139,7 +143,7 @@ class Wire:
                     closed = True
                     break
                 got += piece
-        except (ConnectionResetError, BrokenPipeError):
+        except CLOSED:
             closed = True
         except (TimeoutError, socket.timeout):
             pass
