@@ -170,14 +170,31 @@ static bool name_file(const struct store *store, const char *path, struct err *e
     return result == 0 || err_sys(err, errno, "rename to blobs/%s", path);
 }
 
+/* Always a new file: a power cut in a rename may have left one file under both names, and what is
+ * written to it would be written to a blob. */
+static int create_file(const struct store *store, struct err *err)
+{
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    int fd = openat(store->blobs_fd, SETTLING, flags, 0600);
+    if (fd < 0 && errno == EEXIST) {
+        if (!fsx_unlink(store->blobs_fd, SETTLING, err)) {
+            return -1;
+        }
+        fd = openat(store->blobs_fd, SETTLING, flags, 0600);
+    }
+    if (fd < 0) {
+        err_sys(err, errno, "create blobs/%s", SETTLING);
+    }
+    return fd;
+}
+
 /* In the place of whatever has the name: a crash may have left anything there. */
 static bool write_file(const struct store *store, const char *path, struct slice bytes,
                        struct err *err)
 {
-    auto_fd int fd = openat(store->blobs_fd, SETTLING,
-                            O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    auto_fd int fd = create_file(store, err);
     if (fd < 0) {
-        return err_sys(err, errno, "create blobs/%s", SETTLING);
+        return false;
     }
     return fsx_pwrite_all(fd, bytes.p, bytes.n, 0, err) && name_file(store, path, err);
 }

@@ -443,6 +443,23 @@ static void a_death_while_settling(void **state)
     }
 }
 
+/* A power cut in a rename, where names of different folders keep no order: the file that was being
+ * written is there under both names. */
+static void a_file_that_a_power_cut_left_under_two_names(void **state)
+{
+    struct world *w = *state;
+    struct digest one = push_blob(w, "one");
+    struct digest two = push_blob(w, "two");
+    char path[BLOB_PATH_MAX];
+    put_file(w, &one, SLICE_LIT(""));
+    assert_int_equal(linkat(store_blobs_dir(w->store), blob_path(&one, path),
+                            store_blobs_dir(w->store), "settling", 0),
+                     0);
+    assert_int_equal(settle_all(w), 2);
+    assert_true(file_is(w, &one, SLICE_LIT("one")));
+    assert_true(file_is(w, &two, SLICE_LIT("two")));
+}
+
 /* --- collection ------------------------------------------------------------------------------- */
 
 static void a_blob_is_collected_before_it_has_a_file(void **state)
@@ -733,6 +750,7 @@ int main(void)
         WORLD_TEST(what_could_not_be_made_durable_is_written_again),
         WORLD_TEST(a_file_that_cannot_be_made_costs_nothing_but_time),
         WORLD_TEST(a_death_while_settling),
+        WORLD_TEST(a_file_that_a_power_cut_left_under_two_names),
         WORLD_TEST(a_blob_is_collected_before_it_has_a_file),
         WORLD_TEST(a_blob_that_somebody_holds_keeps_its_bytes),
         WORLD_TEST(a_blob_is_collected_while_it_settles),
