@@ -35,6 +35,9 @@ function check_own(path, from, to, stem) {
     if (!among(may[from], to)) {
         offence(from " must not include " path " (it may see: " may[from] ")")
     }
+    if (path == "base/db_internal.h" && FILENAME !~ /^base\/db/) {
+        offence("base/db_internal.h is private to base/db*.c")
+    }
     if (from == "trust/verify" && among(impure, path)) {
         offence("trust/verify is pure: no " path)
     }
@@ -54,8 +57,8 @@ function check_foreign(path, from) {
     if (path == "microhttpd.h" && from != "server") {
         offence("microhttpd.h belongs to server/")
     }
-    if (path == "sqlite3.h" && FILENAME != "base/db.c") {
-        offence("sqlite3.h belongs to base/db.c")
+    if (path == "sqlite3.h" && FILENAME != "base/db_internal.h") {
+        offence("sqlite3.h belongs to base/db_internal.h")
     }
     if (path ~ /^curl\// && from != "cli") {
         offence("libcurl belongs to cli/")

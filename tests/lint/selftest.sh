@@ -39,7 +39,7 @@ expect includes
 expect calls
 expect words
 
-file base/up.c '#include "storage/tag.h"' '#include <sqlite3.h>' '#include <microhttpd.h>'
+file base/up.c '#include "storage/tag.h"' '#include "base/db_internal.h"' '#include <sqlite3.h>' '#include <microhttpd.h>'
 file storage/up.c '#include "base/db.h"' '#include "server/http.h"' '#include "auth/login.h"'
 file trust/across.c '#include "storage/tag.h"' '#include "trust/verify/doc.h"' '#include "auth/login.h"'
 file trust/verify/impure.c '#include "base/json.h"' '#include "base/db.h"' '#include "trust/gate.h"'
@@ -47,7 +47,7 @@ file auth/across.c '#include "storage/account.h"' '#include "trust/gate.h"'
 file auth/token.c '#include "base/json.h"' '#include "auth/scope.h"' '#include "storage/account.h"' '#include "auth/login.h"'
 file cli/up.c '#include "trust/verify/doc.h"' '#include "trust/gate.h"' '#include "local.h"' '#include <curl/curl.h>'
 file server/foreign.c '  #  include <curl/curl.h>' '#include <sqlite3.h>'
-expect includes base/up.c:1 base/up.c:2 base/up.c:3 storage/up.c:2 storage/up.c:3 trust/across.c:3 \
+expect includes base/up.c:1 base/up.c:2 base/up.c:3 base/up.c:4 storage/up.c:2 storage/up.c:3 trust/across.c:3 \
     trust/verify/impure.c:2 trust/verify/impure.c:3 auth/across.c:2 auth/token.c:3 auth/token.c:4 \
     cli/up.c:2 cli/up.c:3 server/foreign.c:1 server/foreign.c:2
 
