@@ -235,14 +235,19 @@ struct here {
     struct progress progress;
 };
 
+static bool rest(int64_t us, void *arg)
+{
+    const struct timespec pause = {.tv_sec = (time_t)(us / US_PER_SECOND),
+                                   .tv_nsec = (long)(us % US_PER_SECOND * 1000)};
+    (void)arg;
+    (void)nanosleep(&pause, NULL);
+    return true;
+}
+
 static bool pace(int64_t bytes, void *arg)
 {
     struct here *here = arg;
-    int64_t wait_us = pace_wait_us(&here->pace, bytes, clock_mono_us());
-    const struct timespec pause = {.tv_sec = (time_t)(wait_us / US_PER_SECOND),
-                                   .tv_nsec = (long)(wait_us % US_PER_SECOND * 1000)};
-    (void)nanosleep(&pause, NULL);
-    return true;
+    return rest(pace_wait_us(&here->pace, bytes, clock_mono_us()), arg);
 }
 
 static void found(const struct scrub_finding *finding, void *arg)
@@ -281,7 +286,7 @@ static bool read_missing(struct store *store, struct report *report, struct err 
 static bool here_round(struct store *store, int64_t rate, struct err *err)
 {
     struct here here = {.pace = {.rate = rate}};
-    const struct scrub_listener listener = {pace, found, &here};
+    const struct scrub_listener listener = {pace, rest, found, &here};
     struct scrub_round round;
     bool more = true;
     progress_begin(&here.progress);

@@ -61,6 +61,11 @@ static bool pace(int64_t bytes, void *arg)
     return wait_until(s, now_us + wait_us, false);
 }
 
+static bool rest(int64_t us, void *arg)
+{
+    return wait_until(arg, clock_mono_us() + us, false);
+}
+
 /* --- findings --------------------------------------------------------------------------------- */
 
 static void write_users(struct buf *out, const struct blob_user_list *users)
@@ -166,7 +171,7 @@ static bool is_round_due(const struct scrubber *s, const struct scrub_round *rou
 /* The next piece of work. *more_out: there is more at once. */
 static bool work(struct scrubber *s, bool *more_out, struct err *err)
 {
-    const struct scrub_listener listener = {pace, found, s};
+    const struct scrub_listener listener = {pace, rest, found, s};
     struct scrub_round round;
     struct digest suspect;
     enum scrub_verdict verdict;

@@ -4,7 +4,8 @@
  * Owns: the table scrub (how far the round has come), the verdict on a file. Refuses to know:
  * schedules and rates (its caller paces it), how a finding is shown.
  * Invariants
- *   1. A file is judged by two readings, and only if it is still the blob's file when the verdict
+ *   1. A file is judged by two readings, a rest apart when it is the disk that gives an error (it may
+ *      pass, other bytes do not), and only if it is still the blob's file when the verdict
  *      falls, under the digest's lock: a push or a collection that comes between wins.
  *   2. The file is moved aside before the row is marked: a crash between the two leaves a blob
  *      without a file, which the next reading finds; never a marked row beside a file that a push
@@ -39,11 +40,14 @@ struct scrub_finding {
     const char *quarantined; /* where the file is now, below the data folder; "" nowhere */
 };
 
-/* Called on the scrubbing thread, without a lock and without a snapshot, except pace, which may be
- * called with neither. */
+#define SCRUB_REST_US (5 * INT64_C(1000000)) /* between two readings of what cannot be read */
+
+/* Called on the scrubbing thread, without a lock and without a snapshot. */
 struct scrub_listener {
     /* Before so many bytes are read: waits as the rate demands. False: stop now. */
     bool (*pace)(int64_t bytes, void *arg);
+    /* Waits so many microseconds. False: stop now. */
+    bool (*rest)(int64_t us, void *arg);
     /* After the finding was stored. Borrows. */
     void (*found)(const struct scrub_finding *finding, void *arg);
     void *arg;

@@ -129,6 +129,22 @@ static bool look(struct reading *r, enum scrub_verdict *out, struct err *err)
     return done;
 }
 
+static bool is_defect(enum scrub_verdict verdict)
+{
+    return verdict != SCRUB_SOUND && verdict != SCRUB_INTERRUPTED;
+}
+
+/* One bit that fell in memory, or a disk that was away for a moment, is no reason to take a blob
+ * away. */
+static bool look_again(struct reading *r, enum scrub_verdict *out, struct err *err)
+{
+    if (*out == SCRUB_UNREADABLE && !r->listener->rest(SCRUB_REST_US, r->listener->arg)) {
+        *out = SCRUB_INTERRUPTED;
+        return true;
+    }
+    return look(r, out, err);
+}
+
 /* --- the verdict ------------------------------------------------------------------------------ */
 
 static bool read_state(struct store *store, const struct digest *digest, struct blob_state *out,
@@ -233,16 +249,10 @@ bool scrub_blob(struct store *store, const struct digest *digest,
         return true;
     }
     struct reading r = {.store = store, .digest = digest, .listener = listener, .size = state.size};
-    /* twice: one bit that fell in memory is no reason to take a blob away */
-    for (int i = 0; i < 2; i++) {
-        if (!look(&r, out, err)) {
-            return false;
-        }
-        if (*out == SCRUB_SOUND || *out == SCRUB_INTERRUPTED) {
-            return true;
-        }
+    if (!look(&r, out, err) || (is_defect(*out) && !look_again(&r, out, err))) {
+        return false;
     }
-    return judge(&r, now_us, out, err);
+    return !is_defect(*out) || judge(&r, now_us, out, err);
 }
 
 /* --- for the log of who is concerned ---------------------------------------------------------- */

@@ -558,7 +558,7 @@ static void scrub_leaves_alone_what_waits_for_its_file(void **state)
     struct world *w = *state;
     int found = 0;
     enum scrub_verdict verdict;
-    const struct scrub_listener listener = {at_any_pace, count_finding, &found};
+    const struct scrub_listener listener = {at_any_pace, at_any_pace, count_finding, &found};
     struct digest d = push_blob(w, "abc");
     put_file(w, &d, SLICE_LIT("x")); /* what a crash left */
     OK(scrub_blob(w->store, &d, &listener, T0, &verdict, err));

@@ -17,7 +17,9 @@ struct watch {
     struct digest digest;
     char users[600];
     char quarantined[QUARANTINE_PATH_MAX];
-    int64_t paced;
+    int64_t paced, rested;
+    void (*while_resting)(void *arg); /* may be NULL */
+    void *resting_arg;
     int64_t stop_after; /* pace says stop beyond so many bytes; 0: never */
 };
 
@@ -26,6 +28,16 @@ static bool pace(int64_t bytes, void *arg)
     struct watch *watch = arg;
     watch->paced += bytes;
     return watch->stop_after == 0 || watch->paced <= watch->stop_after;
+}
+
+static bool rest(int64_t us, void *arg)
+{
+    struct watch *watch = arg;
+    watch->rested += us;
+    if (watch->while_resting) {
+        watch->while_resting(watch->resting_arg);
+    }
+    return watch->stop_after == 0;
 }
 
 static void found(const struct scrub_finding *finding, void *arg)
@@ -47,7 +59,7 @@ static void found(const struct scrub_finding *finding, void *arg)
 static struct scrub_listener listen_with(struct watch *watch)
 {
     *watch = (struct watch){0};
-    return (struct scrub_listener){pace, found, watch};
+    return (struct scrub_listener){pace, rest, found, watch};
 }
 
 /* A whole round. */
@@ -385,6 +397,45 @@ static void a_round_goes_on_after_a_restart(void **state)
     assert_int_equal(round.finished_us, T0 + HOUR);
 }
 
+struct repair {
+    struct world *w;
+    const struct digest *digest;
+};
+
+static void bring_back(void *arg)
+{
+    const struct repair *repair = arg;
+    char path[BLOB_PATH_MAX + 8];
+    file_of(repair->digest, path);
+    assert_int_equal(unlinkat(repair->w->folder.fd, path, 0), 0);
+    auto_fd int fd = openat(repair->w->folder.fd, path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    assert_int_equal(write(fd, "abc", 3), 3);
+}
+
+static void an_error_of_the_disk_that_passes_takes_nothing_away(void **state)
+{
+    struct world *w = *state;
+    struct watch watch;
+    enum scrub_verdict verdict;
+    struct digest d = push_blob(w, "abc");
+    struct repair repair = {w, &d};
+    damage(w, &d, SCRUB_UNREADABLE);
+    const struct scrub_listener listener = listen_with(&watch);
+
+    watch.stop_after = 1; /* the server ends while it waits */
+    OK(scrub_blob(w->store, &d, &listener, T0, &verdict, err));
+    assert_int_equal(verdict, SCRUB_INTERRUPTED);
+    assert_int_equal(missing_count(w), 0);
+
+    watch = (struct watch){.while_resting = bring_back, .resting_arg = &repair};
+    OK(scrub_blob(w->store, &d, &listener, T0, &verdict, err));
+    assert_int_equal(verdict, SCRUB_SOUND);
+    assert_int_equal(watch.rested, SCRUB_REST_US);
+    assert_int_equal(watch.found, 0);
+    assert_int_equal(missing_count(w), 0);
+    assert_true(has_file(w, &d));
+}
+
 static void a_pace_that_says_stop_stops_and_nothing_is_skipped(void **state)
 {
     struct world *w = *state;
@@ -442,6 +493,13 @@ static bool pace_and_act(int64_t bytes, void *arg)
     return true;
 }
 
+static bool rest_between(int64_t us, void *arg)
+{
+    (void)us;
+    (void)arg;
+    return true;
+}
+
 static void found_between(const struct scrub_finding *finding, void *arg)
 {
     struct between *b = arg;
@@ -479,7 +537,7 @@ static void what_comes_between_reading_and_verdict_wins(void **state)
             struct digest d = push_blob(w, "abc");
             damage(w, &d, SCRUB_OTHER_BYTES);
             struct between b = {.w = w, .digest = &d, .act = cases[i].act, .act_at = at};
-            const struct scrub_listener listener = {pace_and_act, found_between, &b};
+            const struct scrub_listener listener = {pace_and_act, rest_between, found_between, &b};
             OK(scrub_blob(w->store, &d, &listener, T0, &verdict, err));
             assert_int_equal(b.calls >= at, true);
             assert_int_equal(b.watch.found, 0);
@@ -568,6 +626,7 @@ int main(void)
         FILES_TEST(a_push_does_not_believe_a_file_beside_a_mark),
         FILES_TEST(a_push_does_not_believe_a_cut_file),
         FILES_TEST(a_round_goes_on_after_a_restart),
+        FILES_TEST(an_error_of_the_disk_that_passes_takes_nothing_away),
         FILES_TEST(a_pace_that_says_stop_stops_and_nothing_is_skipped),
         cmocka_unit_test(percent_follows_the_digests),
         cmocka_unit_test(what_comes_between_reading_and_verdict_wins),
