@@ -154,7 +154,7 @@ static bool write_delay(struct db_tx *tx, void *arg, struct err *err)
 {
     const struct delay *delay = arg;
     const struct entry *e = delay->entry;
-    return gc_condemn(tx, e->kind, e->repository_id, &e->digest, delay->until_us, err);
+    return gc_postpone(tx, e->kind, e->repository_id, &e->digest, delay->until_us, err);
 }
 
 /* False when even that cannot be written. */
