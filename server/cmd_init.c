@@ -66,9 +66,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 /* ---- the folder ---- */
 
 static const char *const parts[] = {
-    "bondstore.yaml", "index.db", "index.db-wal", "index.db-shm", "blobs",
-    "uploads",        "secrets",  "tls",          "run",          "lock",
-    "checkpoint"};
+    "bondstore.yaml", "index.db", "index.db-wal", "index.db-shm", "blobs",     "uploads",
+    "secrets",        "tls",      "run",          "lock",         "checkpoint"};
 
 static bool is_free(const char *dir, struct err *err)
 {
@@ -92,9 +91,13 @@ static bool make_folders(const char *dir, struct err *err)
     for (const char *at = strchr(dir + 1, '/');; at = strchr(at + 1, '/')) {
         buf_clear(&path);
         buf_put(&path, dir, at != NULL ? (size_t)(at - dir) : strlen(dir));
-        if (mkdir(path.p, 0755) != 0 && errno != EEXIST) {
+        bool made = mkdir(path.p, 0755) == 0;
+        if (!made && errno != EEXIST) {
             return err_set(err, ERR_INVALID, "the folder %s cannot be made: %s", path.p,
                            strerror(errno));
+        }
+        if (made && !fsx_sync_folder(AT_FDCWD, path.p, err)) {
+            return false;
         }
         if (at == NULL) {
             return true;
