@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sodium.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
@@ -20,6 +21,7 @@
 #define PATIENCE_US (2 * US_PER_SECOND)
 #define PATIENCE_SHORT_US (US_PER_SECOND / 4)
 #define PATIENCE_SLOW_US (5 * US_PER_SECOND)
+#define LOOK_MAX 256    /* peers that are looked at in one turn with the lock */
 #define SOURCES 4096    /* slots; two addresses in one slot count as one */
 #define SOURCE_SHARE 16 /* of the limit: who holds more than that part goes before others */
 #define HEAVY_RATE 16   /* so many times the minimum rate is asked of them in a crowd */
@@ -51,6 +53,7 @@ struct sweeper {
     unsigned by_source[SOURCES + 1];
     unsigned char source_key[crypto_shorthash_KEYBYTES]; /* nobody chooses whose slot he shares */
     LIST_HEAD(, peer) peers;
+    struct peer *next; /* where a look at all of them goes on */
 };
 
 static uint64_t bytes_moved(int fd)
@@ -242,16 +245,28 @@ static void wait_for_turn(struct sweeper *s, int64_t last_us)
     s->crowded = false;
 }
 
+/* Some at a time: whoever comes or goes waits for the lock no longer than for those. */
+static void look_at_all(struct sweeper *s, int64_t now_us)
+{
+    s->next = LIST_FIRST(&s->peers);
+    while (s->next != NULL) {
+        for (int i = 0; i < LOOK_MAX && s->next != NULL; i++) {
+            struct peer *p = s->next;
+            s->next = LIST_NEXT(p, link);
+            look(s, p, now_us);
+        }
+        (void)pthread_mutex_unlock(&s->lock);
+        (void)sched_yield(); /* a lock that is taken again at once is not had by those who wait */
+        (void)pthread_mutex_lock(&s->lock);
+    }
+}
+
 static void *sweep(void *arg)
 {
     struct sweeper *s = arg;
     (void)pthread_mutex_lock(&s->lock);
     for (int64_t now_us = clock_mono_us(); !s->stopping; now_us = clock_mono_us()) {
-        struct peer *p;
-        LIST_FOREACH(p, &s->peers, link)
-        {
-            look(s, p, now_us);
-        }
+        look_at_all(s, now_us);
         thin_out(s, now_us);
         wait_for_turn(s, now_us);
     }
@@ -325,6 +340,9 @@ void peer_end(struct peer *p)
 {
     struct sweeper *s = p->sweeper;
     (void)pthread_mutex_lock(&s->lock);
+    if (s->next == p) {
+        s->next = LIST_NEXT(p, link);
+    }
     LIST_REMOVE(p, link);
     s->count--;
     s->by_source[p->source]--;
