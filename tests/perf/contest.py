@@ -1,4 +1,5 @@
 """What the measurements share: the servers that are compared, load on them, and what they use of the machine."""
+import argparse
 import http.client
 import json
 import os
@@ -23,6 +24,21 @@ from support.server import Server, build_folder, free_port  # noqa: E402
 TICK = os.sysconf("SC_CLK_TCK")
 GIB = 1 << 30
 UNCHECKED = ssl._create_unverified_context()
+
+
+def options(text, rounds=3, seconds=3, **numbers):
+    """What all measurements are asked with; `numbers` are further options and their defaults."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", nargs="?", help="default: the environment's BONDSTORE_BUILD")
+    for name, default in {"rounds": rounds, "seconds": seconds, **numbers}.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--only", action="append", help="rows whose key holds this word; repeatable")
+    parser.add_argument("--quick", action="store_true")
+    given = parser.parse_args()
+    if given.build:
+        os.environ["BONDSTORE_BUILD"] = given.build
+    return given
 
 
 @dataclass

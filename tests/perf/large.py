@@ -6,7 +6,6 @@ one on a large store (10⁵ repositories, 10⁶ tags, both made by perf_populate
 is how many times faster the small one is, and should stay near 1. Start is from exec to the first 200 of /readyz. --quick:
 two very small stores, to see that every row works.
 """
-import argparse
 import os
 import pathlib
 import random
@@ -151,18 +150,7 @@ def stopped_rows(stores, rounds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("build", nargs="?", help="default: the environment's BONDSTORE_BUILD")
-    parser.add_argument("--repositories", type=int, default=100000)
-    parser.add_argument("--tags", type=int, default=1000000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=2)
-    parser.add_argument("--json", type=pathlib.Path)
-    parser.add_argument("--only", action="append", help="rows whose key holds this word; repeatable")
-    parser.add_argument("--quick", action="store_true")
-    options = parser.parse_args()
-    if options.build:
-        os.environ["BONDSTORE_BUILD"] = options.build
+    options = contest.options(__doc__, seconds=2, repositories=100000, tags=1000000)
     small, large = ((100, 300, 300), (200, 600, 600)) if options.quick else (
         (1000, 9000, 1000), (options.repositories, options.tags * 9 // 10, options.tags // 10))
     rounds, seconds, pushes = (1, 1, 3) if options.quick else (options.rounds, options.seconds, 60)

@@ -9,7 +9,6 @@ nothing. "cpu" is per answer, per image or, in rows of MB/s, per GiB. --quick: s
 
 Needs docker-registry, nginx-light and notary.
 """
-import argparse
 import concurrent.futures
 import os
 import pathlib
@@ -235,16 +234,7 @@ def memory_row(f, key, text, which="VmRSS"):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("build", nargs="?", help="default: the environment's BONDSTORE_BUILD")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=3)
-    parser.add_argument("--json", type=pathlib.Path)
-    parser.add_argument("--only", action="append", help="rows whose key holds this word; repeatable")
-    parser.add_argument("--quick", action="store_true")
-    options = parser.parse_args()
-    if options.build:
-        os.environ["BONDSTORE_BUILD"] = options.build
+    options = contest.options(__doc__)
     rounds, seconds = (1, 1) if options.quick else (options.rounds, options.seconds)
     with tempfile.TemporaryDirectory() as top:
         f = Field(Sizes(options.quick))
