@@ -205,6 +205,7 @@ static void come_to_rest(struct run *run)
     open_store(run);
     operate_as(run, OP_EXPIRE, SESSIONS, IDLE_US + 1);
     operate_as(run, OP_DRAIN, 5, KEEP_US);
+    operate_as(run, OP_SETTLE, 0, 1);
     compare(run);
     const struct shared *s = run->shared;
     expect(run, driver_compare_idle(&run->driver, &s->models[s->current]), "at rest");

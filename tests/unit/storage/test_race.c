@@ -86,6 +86,77 @@ static void a_blob_pushed_again_after_the_collector_chose_it_stays(void **state)
     assert_held(s, s->w.repo.id, T0 + 2 * DAY);
 }
 
+/* --- the journal of small blobs ---------------------------------------------------------------- */
+
+/* The collector takes the old file away while the new bytes wait in the index. */
+static void a_small_push_while_the_file_goes_has_its_bytes_in_the_journal(void **state)
+{
+    struct scene *s = *state;
+    struct deed pushing = {.s = s, .now_us = T0 + DAY}, collecting = pushing, settling = pushing;
+    push_and_lose(s);
+    do_settle(&settling);
+    assert_int_equal(settling.ended, 1);
+    struct actor_thread *a = begin_until(do_collect, &collecting, POINT_BEFORE_UNLINK, 1);
+    do_push(&pushing);
+    assert_done(&pushing);
+    struct actor_thread *b = begin_past(do_settle, &settling, POINT_BEFORE_LOCK);
+    finish_work(a);
+    finish_work(b);
+    assert_done(&settling);
+    assert_int_equal(settling.ended, 1);
+    assert_held(s, s->w.repo.id, T0 + 2 * DAY);
+}
+
+/* The blob goes between the writing of its file and the end of its row: the file goes too. */
+static void a_blob_that_is_collected_while_it_is_settled_leaves_nothing(void **state)
+{
+    struct scene *s = *state;
+    struct deed settling = {.s = s, .now_us = T0 + DAY}, collecting = settling;
+    push_and_lose(s);
+    struct actor_thread *a = begin_until(do_settle, &settling, POINT_AFTER_LINK, 1);
+    struct actor_thread *b = begin_past(do_collect, &collecting, POINT_BEFORE_LOCK);
+    assert_true(has_file(s)); /* one of them has the lock, the other waits */
+    finish_work(a);
+    finish_work(b);
+    assert_done(&settling);
+    assert_done(&collecting);
+    assert_int_equal(collecting.collected.blobs, 1);
+    assert_gone(s);
+}
+
+/* Who settles the old bytes does not take out the new ones, which have no file yet. */
+static void a_blob_that_goes_and_comes_while_it_is_settled_stays(void **state)
+{
+    struct scene *s = *state;
+    struct deed settling = {.s = s, .now_us = T0 + DAY}, collecting = settling, pushing = settling;
+    push_and_lose(s);
+    struct actor_thread *a = begin_until(do_settle, &settling, POINT_BEFORE_WRITE, 1);
+    do_collect(&collecting);
+    assert_int_equal(collecting.collected.blobs, 1);
+    do_push(&pushing);
+    finish_work(a);
+    assert_done(&pushing);
+    assert_held(s, s->w.repo.id, T0 + 2 * DAY);
+    do_settle(&settling);
+    assert_int_equal(settling.ended, 1);
+    assert_held(s, s->w.repo.id, T0 + 2 * DAY);
+}
+
+static void a_blob_that_comes_while_it_is_collected_and_settled_stays(void **state)
+{
+    struct scene *s = *state;
+    struct deed settling = {.s = s, .now_us = T0 + DAY}, collecting = settling, pushing = settling;
+    push_and_lose(s);
+    struct actor_thread *a = begin_until(do_settle, &settling, POINT_BEFORE_LINK, 1);
+    struct actor_thread *b = begin_past(do_collect, &collecting, POINT_BEFORE_LOCK);
+    do_push(&pushing);
+    finish_work(a);
+    finish_work(b);
+    assert_done(&settling);
+    assert_int_equal(collecting.collected.blobs, 0);
+    assert_held(s, s->w.repo.id, T0 + 2 * DAY);
+}
+
 /* The twin: the push comes to nobody's help when it ends without its bytes. */
 static void a_push_that_fails_saves_nothing(void **state)
 {
@@ -384,7 +455,7 @@ static void a_session_that_is_being_finished_does_not_expire(void **state)
     char id[UPLOAD_ID_MAX];
     struct deed finishing = {.s = s, .now_us = T0 + 1, .upload = full_session(s, T0, id)};
     struct deed expiring = {.s = s, .now_us = T0 + 10 * DAY};
-    struct actor_thread *a = begin_until(do_finish, &finishing, POINT_AFTER_LINK, 1);
+    struct actor_thread *a = begin_until(do_finish, &finishing, POINT_BEFORE_WRITE, 1);
     do_expire(&expiring);
     finish_work(a);
     assert_done(&expiring);
@@ -501,6 +572,8 @@ static void a_tag_goes_with_the_manifest_that_it_had_just_come_to(void **state)
     image_free(&put);
 }
 
+#define JOURNAL_TEST(fn) WITH(fn, journal_setup, "journal")
+#define LARGE_TEST(fn) WITH(fn, large_setup, "large")
 #define WITH(fn, setup, size)                                                                      \
     {                                                                                              \
 #fn ", " size, fn, setup, scene_teardown, NULL                                             \
@@ -511,11 +584,15 @@ static void a_tag_goes_with_the_manifest_that_it_had_just_come_to(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RACE_TEST(a_push_between_its_file_and_its_row_is_not_collected),
-        RACE_TEST(a_push_while_the_file_goes_makes_a_new_one),
+        LARGE_TEST(a_push_between_its_file_and_its_row_is_not_collected),
+        LARGE_TEST(a_push_while_the_file_goes_makes_a_new_one),
         RACE_TEST(a_push_after_the_file_went_is_not_forgotten_with_it),
         RACE_TEST(a_push_that_went_again_after_the_file_went_is_not_forgotten),
         RACE_TEST(a_blob_pushed_again_after_the_collector_chose_it_stays),
+        JOURNAL_TEST(a_small_push_while_the_file_goes_has_its_bytes_in_the_journal),
+        JOURNAL_TEST(a_blob_that_is_collected_while_it_is_settled_leaves_nothing),
+        JOURNAL_TEST(a_blob_that_goes_and_comes_while_it_is_settled_stays),
+        JOURNAL_TEST(a_blob_that_comes_while_it_is_collected_and_settled_stays),
         RACE_TEST(a_push_that_fails_saves_nothing),
         RACE_TEST(a_mount_meets_the_collector_anywhere),
         RACE_TEST(a_mount_before_the_delete_keeps_the_blob),
@@ -527,8 +604,8 @@ int main(void)
         RACE_TEST(a_manifest_that_comes_too_late_is_refused),
         RACE_TEST(a_manifest_after_the_delete_of_its_layer_is_refused),
         RACE_TEST(a_layer_deleted_after_its_manifest_can_be_pushed_again),
-        RACE_TEST(two_pushes_of_one_content_share_a_file),
-        RACE_TEST(a_push_that_fails_leaves_the_other_one_its_file),
+        LARGE_TEST(two_pushes_of_one_content_share_a_file),
+        LARGE_TEST(a_push_that_fails_leaves_the_other_one_its_file),
         RACE_TEST(a_session_that_is_being_written_is_not_cancelled),
         RACE_TEST(a_session_that_is_being_cancelled_is_not_written),
         RACE_TEST(a_session_that_is_being_finished_does_not_expire),

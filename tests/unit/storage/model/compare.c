@@ -335,6 +335,12 @@ static bool reads(int fd, struct slice want)
     return slice_equal(slice_of_bytes(bytes, n), want);
 }
 
+static int open_blob(struct comparison *c, const struct digest *digest, struct err *err)
+{
+    auto_snapshot struct db_tx *tx = snapshot_of(c->driver->db);
+    return blob_open(c->driver->store, tx, digest, err);
+}
+
 static bool compare_file(struct comparison *c, int b)
 {
     const struct content *content = &c->universe->blobs[b];
@@ -342,8 +348,7 @@ static bool compare_file(struct comparison *c, int b)
     if (!c->model->blobs[b].row) {
         return true;
     }
-    auto_snapshot struct db_tx *tx = snapshot_of(c->driver->db);
-    auto_fd int fd = blob_open(c->driver->store, tx, &content->digest, &err);
+    auto_fd int fd = open_blob(c, &content->digest, &err);
     if (fd < 0) {
         return driver_differs(c->driver, "blob %d does not open: %s", b, err.msg);
     }

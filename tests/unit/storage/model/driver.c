@@ -36,7 +36,8 @@ bool driver_open(struct driver *d, const char *path, const struct universe *u)
 {
     const struct store_limits limits = {.uploads_per_account = SESSIONS_PER_ACCOUNT,
                                         .upload_idle_us = IDLE_US,
-                                        .condemned_us = KEEP_US};
+                                        .condemned_us = KEEP_US,
+                                        .journal_bytes = 12000};
     struct err err = {0};
     *d = (struct driver){.path = path, .universe = u};
     if (!store_open(path, &d->store, &err)) {

@@ -106,6 +106,7 @@ struct model {
     OPERATION(REFERRERS_PAGE, referrers_page, "referrer list", 15)                                 \
     OPERATION(COLLECT, collect, "collect one step", 20)                                            \
     OPERATION(DRAIN, drain, "collect all", 12)                                                     \
+    OPERATION(SETTLE, settle, "settle the journal", 25)                                            \
     OPERATION(QUOTA, quota, "quota", 12)                                                           \
     OPERATION(CHECK, check, "check", 2)
 enum operation_kind {
@@ -130,6 +131,7 @@ struct operation {
     bool out_of_order; /* APPEND: the chunk is said to begin somewhere else */
     bool sealed; /* APPEND: its file has a second name, left by a crash while it was finished */
     bool sparse; /* PUT */
+    bool rest;   /* FINISH: brings what the session lacks; SINGLE: may wait in memory */
     int64_t
         reserved; /* APPEND, FINISH: what its session has reserved, which a lower quota does not take away */
     bool announced; /* APPEND: the request says how much it brings */

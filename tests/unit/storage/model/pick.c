@@ -193,7 +193,9 @@ static void pick_finish(const struct model *m, const struct universe *u, struct 
     if (session != NONE && m->sessions[session].cut && !dice_once_in(d, 10)) {
         session = NONE; /* others may push the same, or end it, before */
     }
-    if (session == NONE && !dice_once_in(d, 10)) { /* it would end one that is not complete */
+    op->rest = dice_once_in(d, 2);
+    if (session == NONE && !op->rest &&
+        !dice_once_in(d, 10)) { /* it would end one that is not complete */
         op->kind = OP_APPEND;
     }
     pick_session(m, u, d, op);
@@ -263,6 +265,7 @@ static void pick_rest(const struct model *m, const struct universe *u, struct di
         return;
     case OP_SINGLE:
         op->fed = useful_blob(m, u, d, op->repository);
+        op->rest = !dice_once_in(d, 3);
         op->blob = dice_once_in(d, 20) ? dice_below(d, BLOBS) : op->fed;
         return;
     case OP_MOUNT:
@@ -287,6 +290,7 @@ static void pick_rest(const struct model *m, const struct universe *u, struct di
     case OP_TAG:
     case OP_UNTAG:
     case OP_COLLECT:
+    case OP_SETTLE:
     case OP_CHECK:
     case OP_COUNT:
         return;
@@ -316,9 +320,9 @@ void operation_format(const struct operation *op, const struct universe *u, stru
                (long long)op->now_us, operation_name(op->kind),
                u->repositories[op->repository].text, u->repositories[op->other].text, op->blob,
                op->fed, op->manifest, op->like, op->tag, op->second_tag, op->session);
-    buf_printf(out, ", account %d, space %d, n %lld, reader %d%s%s%s%s%s%s", op->account, op->space,
-               (long long)op->n, op->reader, op->junk ? ", junk" : "",
+    buf_printf(out, ", account %d, space %d, n %lld, reader %d%s%s%s%s%s%s%s", op->account,
+               op->space, (long long)op->n, op->reader, op->junk ? ", junk" : "",
                op->strange ? ", another's" : "", op->elsewhere ? ", elsewhere" : "",
                op->out_of_order ? ", out of order" : "", op->sealed ? ", sealed" : "",
-               op->sparse ? ", sparse" : "");
+               op->sparse ? ", sparse" : "", op->rest ? ", rest" : "");
 }

@@ -27,6 +27,21 @@ static bool has_session(struct driver *d, const struct model_session *s)
                          driver_account(s->account), &received, &err);
 }
 
+/* Bytes that arrived, and nothing else. */
+static void look_at_received(struct driver *d, struct model_session *s)
+{
+    int64_t size = (int64_t)d->universe->blobs[s->fed].bytes.n;
+    int64_t received = 0;
+    struct err err = {0};
+    bool here =
+        s->open && upload_status(d->store, &d->universe->repositories[s->repository],
+                                 slice_str(s->id), driver_account(s->account), &received, &err);
+    if (here && received > s->received && received == size) {
+        s->received = received;
+        s->written_us = 0; /* as in complete() */
+    }
+}
+
 /* Sessions that the operation ends, each for itself. */
 static void look_at_sessions(struct driver *d, struct model *m, const struct model *after)
 {
@@ -152,6 +167,9 @@ static void look(struct driver *d, const struct model *after, const struct opera
     if (op->kind == OP_SINGLE) {
         look_at_single(d, m, op);
         driver_learn(d, m);
+    }
+    if (op->kind == OP_FINISH && op->rest) { /* the rest came first */
+        look_at_received(d, &m->sessions[op->session]);
     }
     if (op->kind == OP_COLLECT || op->kind == OP_DRAIN) {
         look_at_collection(d, m, op);

@@ -86,7 +86,16 @@ struct answer apply_finish(struct model *m, const struct universe *u, const stru
     if (code != ERR_NONE) {
         return refused(code);
     }
+    int64_t rest = op->rest ? rule_size(u, s->fed) - s->received : 0;
     s->used_us = op->now_us;
+    if (rest > 0) {
+        struct operation chunk = *op;
+        chunk.n = rest;
+        struct answer answer = apply_append(m, u, &chunk);
+        if (answer.code != ERR_NONE) {
+            return answer;
+        }
+    }
     if (s->junk || !universe_is(u, s->fed, s->received, op->blob)) {
         *s = (struct model_session){0};
         return refused(ERR_DIGEST_INVALID);

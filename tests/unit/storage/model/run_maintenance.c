@@ -1,3 +1,4 @@
+#include "storage/blob_journal.h"
 #include "storage/check.h"
 #include "storage/gc.h"
 #include "storage/namespace.h"
@@ -32,6 +33,20 @@ void run_drain(struct call *c)
     do {
         collect_step(c, (int)c->op->n, &step);
     } while (step.examined > 0 && c->answer.code == ERR_NONE);
+}
+
+void run_settle(struct call *c)
+{
+    bool more = true;
+    while (more) {
+        struct err err = {0};
+        bool ok = blob_journal_settle(c->driver->store, NULL, &more, &err);
+        call_refuse(c, ok, &err);
+        more = ok && more;
+    }
+    if (c->answer.code == ERR_NONE && blob_journal_waiting(c->driver->store)) {
+        driver_differs(c->driver, "the journal is settled and something waits in it");
+    }
 }
 
 static bool quota_in(struct db_tx *tx, void *arg, struct err *err)

@@ -85,14 +85,34 @@ void run_append(struct call *c)
     upload_close(u);
 }
 
+/* The last request of a session may bring the last bytes. */
+static bool append_rest(struct call *c, struct upload *u, bool *brought_out, struct err *err)
+{
+    const struct model_session *s = session_of(c);
+    struct slice rest = slice_from(c->driver->universe->blobs[s->fed].bytes, (size_t)s->received);
+    *brought_out = false;
+    if (!c->op->rest || rest.n == 0) {
+        return true;
+    }
+    upload_bring_rest(u);
+    *brought_out = upload_append(u, rest, c->op->now_us, err);
+    return *brought_out;
+}
+
 void run_finish(struct call *c)
 {
     struct err err = {0};
+    bool brought = false;
     struct upload *u = open_session(c);
-    if (u) {
-        bool ok = upload_finish(u, call_blob(c), c->op->now_us, &c->answer.a, &err);
-        call_refuse(c, ok, &err);
-        upload_close(u);
+    if (!u) {
+        return;
+    }
+    bool ok = append_rest(c, u, &brought, &err) &&
+              upload_finish(u, call_blob(c), c->op->now_us, &c->answer.a, &err);
+    call_refuse(c, ok, &err);
+    upload_close(u);
+    if (brought) {
+        stamp(c->driver, session_of(c)->id, c->op->now_us);
     }
 }
 
@@ -127,6 +147,14 @@ void run_expire(struct call *c)
     call_refuse(c, ok, &err);
 }
 
+static bool promise(const struct call *c, struct upload *u)
+{
+    if (c->op->rest) {
+        upload_bring_rest(u);
+    }
+    return true;
+}
+
 void run_single(struct call *c)
 {
     const struct universe *all = c->driver->universe;
@@ -136,7 +164,7 @@ void run_single(struct call *c)
     struct slice bytes = all->blobs[c->op->fed].bytes;
     bool ok = upload_start(c->driver->store, &all->repositories[c->op->repository], UPLOAD_SINGLE,
                            &actor, c->op->now_us, &u, &err) &&
-              (bytes.n == 0 || upload_append(u, bytes, c->op->now_us, &err)) &&
+              promise(c, u) && (bytes.n == 0 || upload_append(u, bytes, c->op->now_us, &err)) &&
               upload_finish(u, call_blob(c), c->op->now_us, &c->answer.a, &err);
     call_refuse(c, ok, &err);
     upload_close(u);

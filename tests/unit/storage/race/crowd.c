@@ -109,6 +109,14 @@ static void expire_step(struct crowd *c, struct dice *d)
     expect("expire", deed.ok, &deed.err, ERR_NONE, ERR_NONE);
 }
 
+static void settle_step(struct crowd *c, struct dice *d)
+{
+    struct deed deed = {.s = c->s};
+    (void)d;
+    do_settle(&deed);
+    expect("settle", deed.ok, &deed.err, ERR_NONE, ERR_NONE);
+}
+
 static void *walk(void *arg)
 {
     struct walker *w = arg;
@@ -156,6 +164,7 @@ void nothing_is_lost_when_all_come_at_once(void **state)
     struct walker walkers[] = {
         {&c, 1, push_step, false},  {&c, 2, push_step, false},   {&c, 3, delete_step, false},
         {&c, 4, mount_step, false}, {&c, 5, collect_step, true}, {&c, 6, expire_step, true},
+        {&c, 7, settle_step, true},
     };
     struct digest config = digest_of(SLICE_LIT("{}"));
     for (int i = 0; i < CONTENTS; i++) {

@@ -1,5 +1,6 @@
 #include "tests/unit/storage/race/scene.h"
 
+#include "storage/blob_journal.h"
 #include "storage/check.h"
 #include "storage/tag.h"
 
@@ -73,6 +74,13 @@ static void write_deed(struct deed *d, db_write_fn fn)
 void do_mount(void *arg)
 {
     write_deed(arg, mount_in);
+}
+
+void do_settle(void *arg)
+{
+    struct deed *d = arg;
+    bool more = false;
+    d->ok = blob_journal_settle(d->s->w.store, &d->ended, &more, &d->err);
 }
 
 void do_keep(void *arg)
@@ -175,11 +183,12 @@ bool is_member(struct scene *s, int64_t repository_id, struct blob *out)
 bool has_file(struct scene *s)
 {
     struct err err = {0};
-    auto_fd int fd = -1;
+    int fd = -1;
     READ(&s->w)
     {
         fd = blob_open(s->w.store, tx, &s->digest, &err);
     }
+    cleanup_fd(&fd);
     return fd >= 0;
 }
 
@@ -218,10 +227,10 @@ void assert_refused(const struct deed *d, enum err_code code)
 
 /* --- how it begins ---------------------------------------------------------------------------- */
 
-static int scene_setup(void **state, size_t size)
+static int scene_setup(void **state, size_t size, int (*make)(void **world))
 {
     struct world *w = NULL;
-    assert_int_equal(world_setup_files((void **)&w), 0); /* its calls are what is stopped */
+    assert_int_equal(make((void **)&w), 0);
     struct scene *s = xcalloc(1, sizeof(*s));
     s->w = *w;
     free(w);
@@ -242,12 +251,17 @@ static int scene_setup(void **state, size_t size)
 
 int small_setup(void **state)
 {
-    return scene_setup(state, 100);
+    return scene_setup(state, 100, world_setup_files);
+}
+
+int journal_setup(void **state)
+{
+    return scene_setup(state, 100, world_setup);
 }
 
 int large_setup(void **state)
 {
-    return scene_setup(state, 300000);
+    return scene_setup(state, 300000, world_setup_files);
 }
 
 int scene_teardown(void **state)

@@ -16,9 +16,11 @@ struct scene {
     struct digest digest;
 };
 
-/* Fixtures of a scene whose content has 100 bytes, or 300,000: they may become durable in different ways. */
+/* Fixtures of a scene whose content has 100 bytes, or 300,000, and becomes durable through its file; or 100 bytes that
+ * wait in the journal. */
 int small_setup(void **state);
 int large_setup(void **state);
+int journal_setup(void **state);
 int scene_teardown(void **state);
 
 /* What one of them did. */
@@ -32,7 +34,7 @@ struct deed {
     bool ok;
     struct err err;
     struct gc_result collected;
-    int ended;
+    int ended; /* sessions that expired, or blobs that were settled */
 };
 
 /* Each takes a deed and fills its outcome, so that it can be done on a thread. To ns/app, unless said otherwise. */
@@ -44,6 +46,7 @@ void do_finish(void *deed);  /* the session in use */
 void do_cancel(void *deed);  /* the session `id` */
 void do_expire(void *deed);  /* whatever is idle */
 void do_collect(void *deed); /* one step */
+void do_settle(void *deed);  /* the journal, one step */
 void do_mount(void *deed);   /* to the other repository */
 void do_unlink(void *deed);
 void do_keep(void *deed);

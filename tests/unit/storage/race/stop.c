@@ -101,6 +101,15 @@ int __wrap_linkat(int from_dir, const char *from, int to_dir, const char *to, in
     return result;
 }
 
+int __real_renameat(int from_dir, const char *from, int to_dir, const char *to);
+int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+    come_to(POINT_BEFORE_LINK);
+    int result = __real_renameat(from_dir, from, to_dir, to);
+    come_to(POINT_AFTER_LINK);
+    return result;
+}
+
 int __real_unlinkat(int dir, const char *path, int flags);
 int __wrap_unlinkat(int dir, const char *path, int flags)
 {
