@@ -1,5 +1,6 @@
 #include "base/db.h"
 #include "tests/unit/base/check.h"
+#include "tests/unit/base/gate.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
@@ -358,28 +359,6 @@ static void a_snapshot_sees_one_state(void **state)
 
 /* --- groups --- */
 
-struct gate {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool writer_inside, open;
-};
-
-/* Holds the writer, so that everything queued meanwhile becomes one group. */
-static bool write_and_wait(struct db_tx *tx, void *arg, struct err *err)
-{
-    struct gate *g = arg;
-    (void)tx;
-    (void)err;
-    pthread_mutex_lock(&g->lock);
-    g->writer_inside = true;
-    pthread_cond_broadcast(&g->changed);
-    while (!g->open) {
-        pthread_cond_wait(&g->changed, &g->lock);
-    }
-    pthread_mutex_unlock(&g->lock);
-    return true;
-}
-
 #define GROUP 24
 
 struct member {
@@ -406,30 +385,23 @@ struct holder {
 static void *hold(void *arg)
 {
     struct holder *h = arg;
-    return db_write(h->world->db, write_and_wait, h->gate, NULL) ? h : NULL;
+    return db_write(h->world->db, write_at_gate, h->gate, NULL) ? h : NULL;
 }
 
 /* Queues all members behind a held writer, lets go, waits for all. */
 static void run_as_group(struct world *w, struct member *members, size_t n)
 {
-    struct gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false};
+    struct gate gate = GATE;
     struct holder holder = {w, &gate};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, hold, &holder), 0);
-    pthread_mutex_lock(&gate.lock);
-    while (!gate.writer_inside) {
-        pthread_cond_wait(&gate.changed, &gate.lock);
-    }
-    pthread_mutex_unlock(&gate.lock);
+    gate_await(&gate);
     for (size_t i = 0; i < n; i++) {
         members[i].world = w;
         assert_int_equal(pthread_create(&members[i].thread, NULL, member_main, &members[i]), 0);
     }
     usleep(100000); /* so that they are queued; if one is late, it joins the next group */
-    pthread_mutex_lock(&gate.lock);
-    gate.open = true;
-    pthread_cond_broadcast(&gate.changed);
-    pthread_mutex_unlock(&gate.lock);
+    gate_open(&gate);
     for (size_t i = 0; i < n; i++) {
         assert_int_equal(pthread_join(members[i].thread, NULL), 0);
     }

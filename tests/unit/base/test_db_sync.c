@@ -2,6 +2,7 @@
  * the engine is a shared library, and finds those of the program first. */
 #include "base/db.h"
 #include "tests/unit/base/check.h"
+#include "tests/unit/base/gate.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -158,27 +159,6 @@ static void a_durable_write_fails_with_its_sync(void **state)
 
 /* --- a group of both kinds --- */
 
-struct gate {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool inside, open;
-};
-
-static bool wait_at_gate(struct db_tx *tx, void *arg, struct err *err)
-{
-    struct gate *g = arg;
-    (void)tx;
-    (void)err;
-    pthread_mutex_lock(&g->lock);
-    g->inside = true;
-    pthread_cond_broadcast(&g->changed);
-    while (!g->open) {
-        pthread_cond_wait(&g->changed, &g->lock);
-    }
-    pthread_mutex_unlock(&g->lock);
-    return true;
-}
-
 struct writer {
     struct world *world;
     write_call call;
@@ -208,24 +188,18 @@ static void start(struct writer *w)
 static void a_durable_write_among_relaxed_ones_is_synced(void **state)
 {
     struct world *w = *state;
-    struct gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false};
-    struct writer holder = {.world = w, .call = db_write_relaxed, .fn = wait_at_gate, .arg = &gate};
+    struct gate gate = GATE;
+    struct writer holder = {
+        .world = w, .call = db_write_relaxed, .fn = write_at_gate, .arg = &gate};
     char names[2][8] = {"soft", "hard"};
     struct writer soft = {.world = w, .call = db_write_relaxed, .fn = write_name, .arg = names[0]};
     struct writer hard = {.world = w, .call = db_write, .fn = write_name, .arg = names[1]};
     int before = atomic_load(&syncs);
     start(&holder);
-    pthread_mutex_lock(&gate.lock);
-    while (!gate.inside) {
-        pthread_cond_wait(&gate.changed, &gate.lock);
-    }
-    pthread_mutex_unlock(&gate.lock);
+    gate_await(&gate);
     start(&soft);
     start(&hard);
-    pthread_mutex_lock(&gate.lock);
-    gate.open = true;
-    pthread_cond_broadcast(&gate.changed);
-    pthread_mutex_unlock(&gate.lock);
+    gate_open(&gate);
     pthread_join(holder.thread, NULL);
     pthread_join(soft.thread, NULL);
     pthread_join(hard.thread, NULL);
