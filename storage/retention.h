@@ -62,6 +62,11 @@ bool retention_plan_count(struct retention_plan *plan, struct db_tx *tx, int max
  * any more: other rules, or a tag was removed. Any tx. */
 bool retention_plan_renew(struct retention_plan *plan, struct db_tx *tx, bool *out,
                           struct err *err) MUST_USE;
+/* What was removed until now is looked for here, so that renewals need not look there again and
+ * stay short in a repository that loses many tags. Only in a snapshot: what a write transaction
+ * sees may be rolled back. */
+bool retention_plan_follow(struct retention_plan *plan, struct db_tx *tx,
+                           struct err *err) MUST_USE;
 bool retention_decide(const struct retention_plan *plan, struct db_tx *tx,
                       const struct tag_item *item, int64_t now_us, struct retention_verdict *out,
                       struct err *err) MUST_USE;

@@ -39,7 +39,7 @@ struct retention_plan {
     retention_grace_fn grace;
     int64_t grace_us;
     int64_t pulls_since_us; /* 0: pulls are not noted yet */
-    int64_t mark;           /* the last change of any tag when counting began */
+    int64_t mark; /* a change of any tag; from when counting began until then none was removed */
     struct newest *newest;  /* by rule */
     struct tag_name last;   /* counted up to here */
 };
@@ -149,13 +149,21 @@ static bool is_attached(struct db_tx *tx, int64_t repository_id, const struct ta
            manifest_exists(tx, repository_id, &subject, out, err);
 }
 
+/* The rule that decides about a tag: an immutable one first. NULL = none. */
+static const struct tag_rule *rule_about(const struct retention_plan *plan, struct slice tag)
+{
+    const struct tag_rule_list *rules = &plan->rules->rules;
+    struct slice repository = repo_name_slice(&plan->repo.name);
+    const struct tag_rule *rule = tag_rule_immutable(rules, repository, tag);
+    return rule != NULL ? rule : tag_rule_retention(rules, repository, tag);
+}
+
 static bool count_tag(struct retention_plan *plan, struct db_tx *tx, const struct tag_item *item,
                       struct err *err)
 {
     bool attached = false;
-    const struct tag_rule *rule = tag_rule_retention(
-        &plan->rules->rules, repo_name_slice(&plan->repo.name), tag_name_slice(&item->name));
-    if (rule == NULL) {
+    const struct tag_rule *rule = rule_about(plan, tag_name_slice(&item->name));
+    if (rule == NULL || rule->immutable) {
         return true;
     }
     if (!is_attached(tx, plan->repo.id, &item->name, &attached, err)) {
@@ -184,16 +192,35 @@ bool retention_plan_count(struct retention_plan *plan, struct db_tx *tx, int max
     return true;
 }
 
+/* Since the mark, by others than retention. */
+static bool tags_were_removed(const struct retention_plan *plan, struct db_tx *tx, bool *out,
+                              struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_RETENTION_TAGS_REMOVED);
+    db_bind_int(q, 1, plan->mark);
+    db_bind_int(q, 2, plan->repo.id);
+    db_bind_str(q, 3, RETENTION_ACTOR);
+    return row_exists(q, out, err);
+}
+
+bool retention_plan_follow(struct retention_plan *plan, struct db_tx *tx, struct err *err)
+{
+    int64_t mark = 0;
+    bool removed = false;
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_RETENTION_TAG_MARK);
+    if (!row_int(q, &mark, err) || !tags_were_removed(plan, tx, &removed, err)) {
+        return false;
+    }
+    plan->mark = removed ? plan->mark : mark; /* removed: the next renewal finds it too */
+    return true;
+}
+
 /* Tags that were made or moved since only add to what is newer; tags that were removed do not. */
 bool retention_plan_renew(struct retention_plan *plan, struct db_tx *tx, bool *out, struct err *err)
 {
     bool removed = false;
     int64_t generation = 0;
-    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_RETENTION_TAGS_REMOVED);
-    db_bind_int(q, 1, plan->mark);
-    db_bind_int(q, 2, plan->repo.id);
-    db_bind_str(q, 3, RETENTION_ACTOR);
-    if (!read_facts(plan, tx, err) || !row_exists(q, &removed, err) ||
+    if (!read_facts(plan, tx, err) || !tags_were_removed(plan, tx, &removed, err) ||
         !tag_rule_generation(tx, plan->repo.namespace_id, &generation, err)) {
         return false;
     }
@@ -340,16 +367,14 @@ bool retention_decide(const struct retention_plan *plan, struct db_tx *tx,
                       const struct tag_item *item, int64_t now_us, struct retention_verdict *out,
                       struct err *err)
 {
-    const struct tag_rule_list *rules = &plan->rules->rules;
-    struct slice repository = repo_name_slice(&plan->repo.name);
-    struct slice tag = tag_name_slice(&item->name);
-    *out = (struct retention_verdict){.reason = KEPT_IMMUTABLE,
-                                      .rule = tag_rule_immutable(rules, repository, tag)};
-    if (out->rule != NULL) {
+    *out = (struct retention_verdict){.reason = KEPT_NO_RULE,
+                                      .rule = rule_about(plan, tag_name_slice(&item->name))};
+    if (out->rule == NULL) {
         return true;
     }
-    out->reason = KEPT_NO_RULE;
-    out->rule = tag_rule_retention(rules, repository, tag);
-    return out->rule == NULL ||
-           decide_looking(tx, plan, out->rule, item, now_us, &out->reason, err);
+    if (out->rule->immutable) {
+        out->reason = KEPT_IMMUTABLE;
+        return true;
+    }
+    return decide_looking(tx, plan, out->rule, item, now_us, &out->reason, err);
 }

@@ -205,7 +205,7 @@ static bool decide_page(struct batch *batch, struct err *err)
     struct retention *r = batch->r;
     auto_snapshot struct db_tx *tx = NULL;
     auto_tag_list struct tag_list tags = {0};
-    if (!db_snapshot(r->db, &tx, err) ||
+    if (!db_snapshot(r->db, &tx, err) || !retention_plan_follow(r->plan, tx, err) ||
         !tag_list(tx, r->repo.id, tag_name_slice(&r->last), PAGE, &tags, err)) {
         return false;
     }
@@ -317,11 +317,14 @@ bool retention_step(struct retention *r, int64_t now_us, struct retention_result
     *out = (struct retention_result){0};
     bool done = step(r, now_us, out, err);
     if (!done) {
+        out->more = out->more && r->at_hand; /* or else the same would fail again at once */
+    }
+    if (!done && out->more) {
         /* whatever it was: the others come first, this one has its turn in the next round */
-        r->done = r->at_hand ? r->repo.name : r->done;
+        r->done = r->repo.name;
         drop_plan(r);
     }
-    r->steps = done && out->more ? r->steps + 1 : 0;
+    r->steps = out->more ? r->steps + 1 : 0;
     if (r->steps == BURST) {
         r->steps = 0;
         out->more = false;

@@ -160,6 +160,20 @@ static void the_newest_are_those_that_the_rule_decides_about(void **state)
     assert_true(exists(w, "n-1") && exists(w, "x-3"));
 }
 
+static void immutable_tags_take_no_place_among_the_newest(void **state)
+{
+    struct world *w = *state;
+    set_rules(w, "[{\"name\":\"rest\",\"tag\":\"*\",\"keep\":{\"newest\":1}},"
+                 "{\"name\":\"fixed\",\"tag\":\"v*\",\"immutable\":true}]");
+    tag_image(w, "v1", "aaa", 1);
+    tag_image(w, "v2", "bbb", 2);
+    tag_image(w, "x", "ccc", 3);
+    tag_image(w, "y", "ddd", 4);
+    REASON_IS(w, no_grace, "x", KEPT_NEWEST);
+    assert_int_equal(a_round(w, no_grace, NOW).tags, 1);
+    assert_true(exists(w, "v1") && exists(w, "v2") && exists(w, "x") && !exists(w, "y"));
+}
+
 static void each_repository_counts_for_itself(void **state)
 {
     struct world *w = *state;
@@ -465,6 +479,31 @@ static void a_signed_child_stays_until_it_is_signed_no_more(void **state)
     assert_false(has_manifest(w, &child));
 }
 
+static bool grace_of_other_repositories(struct db_tx *tx, const struct repo_name *repo,
+                                        int64_t *us_out, struct err *err)
+{
+    return slice_is(repo_name_slice(repo), "ns/app") ? err_set(err, ERR_INTERNAL, "it fails")
+                                                     : no_grace(tx, repo, us_out, err);
+}
+
+static void a_repository_that_fails_is_passed_over_once_a_round(void **state)
+{
+    struct world *w = *state;
+    struct retention_result result = {.more = true};
+    struct err why = {0};
+    int failures = 0;
+    set_rules(w, OLD);
+    tag_image(w, "a", "aaa", 90);
+    struct retention *r = retention_new(w->store, grace_of_other_repositories, DAY);
+    while (result.more) {
+        failures += !retention_step(r, NOW, &result, &why);
+    }
+    retention_free(r);
+    assert_int_equal(failures, 1);
+    assert_true(exists(w, "a"));
+    assert_int_equal(a_round(w, no_grace, NOW + DAY).tags, 1);
+}
+
 /* --- what happens meanwhile --------------------------------------------------------------------
  * The grace is asked for once when a repository is taken up, and again in the transaction that
  * removes, before anything is decided: there the second call does what somebody else might have
@@ -745,6 +784,8 @@ int main(void)
         WORLD_TEST(the_newest_stay_and_the_others_go),
         WORLD_TEST(tags_of_the_same_moment_stay_together),
         WORLD_TEST(the_newest_are_those_that_the_rule_decides_about),
+        WORLD_TEST(immutable_tags_take_no_place_among_the_newest),
+        WORLD_TEST(a_repository_that_fails_is_passed_over_once_a_round),
         WORLD_TEST(each_repository_counts_for_itself),
         WORLD_TEST(the_young_stay),
         WORLD_TEST(one_condition_is_enough),
