@@ -22,7 +22,7 @@ void tag_rule_read(struct db_stmt *q, struct tag_rule *out)
     out->pulled_us = db_col_int(q, 6);
 }
 
-bool tag_rule_read_all(struct db_stmt *q, struct tag_rule_list *out, struct err *err)
+static bool read_all(struct db_stmt *q, struct tag_rule_list *out, struct err *err)
 {
     enum db_result result;
     *out = (struct tag_rule_list){0};
@@ -65,7 +65,7 @@ bool tag_rule_set_get(struct db_tx *tx, int64_t namespace_id, struct tag_rule_se
     }
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_TAG_RULE_LIST);
     db_bind_int(q, 1, namespace_id);
-    return tag_rule_read_all(q, &out->rules, err);
+    return read_all(q, &out->rules, err);
 }
 
 bool tag_rule_generation(struct db_tx *tx, int64_t namespace_id, int64_t *out, struct err *err)
@@ -135,7 +135,7 @@ bool tag_rule_next_namespace(struct db_tx *tx, int64_t namespace_id, int64_t *ou
 
 /* --- which rule ------------------------------------------------------------------------------- */
 
-bool tag_rule_matches(const struct tag_rule *rule, struct slice repository, struct slice tag)
+static bool matches(const struct tag_rule *rule, struct slice repository, struct slice tag)
 {
     return pattern_matches(rule->tag, tag) && pattern_matches(rule->repository, repository);
 }
@@ -145,7 +145,7 @@ static const struct tag_rule *first_of(const struct tag_rule_list *rules, bool i
 {
     for (size_t i = 0; i < rules->count; i++) {
         const struct tag_rule *rule = &rules->items[i];
-        if (rule->immutable == immutable && tag_rule_matches(rule, repository, tag)) {
+        if (rule->immutable == immutable && matches(rule, repository, tag)) {
             return rule;
         }
     }

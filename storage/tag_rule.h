@@ -65,7 +65,6 @@ bool tag_rule_set_put(struct db_tx *tx, int64_t namespace_id, const struct tag_r
 bool tag_rule_next_namespace(struct db_tx *tx, int64_t namespace_id, int64_t *out,
                              struct err *err) MUST_USE;
 
-bool tag_rule_matches(const struct tag_rule *rule, struct slice repository, struct slice tag);
 /* The first immutable rule that matches, and the first other one; NULL = none. Borrowed from the
  * list. */
 const struct tag_rule *tag_rule_immutable(const struct tag_rule_list *rules,
@@ -80,22 +79,19 @@ struct tag_protection {
     char rule[TAG_RULE_NAME_MAX + 1];
     struct tag_name tag; /* the immutable tag */
 };
-/* Whether a tag of this name is immutable here. Any tx; one statement when no rule is. */
-bool tag_rule_protects_tag(struct db_tx *tx, int64_t repository_id, const struct tag_name *tag,
-                           struct tag_protection *out, struct err *err) MUST_USE;
-/* Whether a manifest or blob belongs to the image of an immutable tag: the tag points to it, or to
- * what names it as config, layer or child, to any depth. What is only about an image (its
- * referrers) does not belong to it. Any tx. */
-bool tag_rule_protects_content(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
-                               struct tag_protection *out, struct err *err) MUST_USE;
-/* Whether any tag of the repository is immutable: the repository is not deleted, unless its owner
- * insists. Reads all tags, by pages, when a rule matches the repository. Any tx. */
+/* Whether any tag of the repository is immutable: then the repository is not deleted. Reads all
+ * names of tags, by pages, when a rule matches the repository. Any tx. */
 bool tag_rule_protects_repository(struct db_tx *tx, int64_t repository_id,
                                   struct tag_protection *out, struct err *err) MUST_USE;
 
-/* The same as refusals. Expected errors: ERR_DENIED, naming the rule and the tag. Any tx. */
+/* Refusals, naming the rule and the tag. Expected errors: ERR_DENIED. Any tx; one statement when no
+ * rule is about the repository. */
+/* Of moving or removing a tag of this name that is there. */
 bool tag_rule_may_move(struct db_tx *tx, int64_t repository_id, const struct tag_name *tag,
                        struct err *err) MUST_USE;
+/* Of deleting a manifest or blob that belongs to the image of an immutable tag: the tag points to
+ * it, or to what names it as config, layer or child, to any depth. What is only about an image (its
+ * referrers) does not belong to it. */
 bool tag_rule_may_delete(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                          struct err *err) MUST_USE;
 

@@ -57,8 +57,8 @@ static void look_at(const struct guard *guard, struct slice tag, struct tag_prot
     out->tag.text[out->tag.n] = '\0';
 }
 
-bool tag_rule_protects_tag(struct db_tx *tx, int64_t repository_id, const struct tag_name *tag,
-                           struct tag_protection *out, struct err *err)
+static bool protects_tag(struct db_tx *tx, int64_t repository_id, const struct tag_name *tag,
+                         struct tag_protection *out, struct err *err)
 {
     auto_guard struct guard guard = {0};
     *out = (struct tag_protection){0};
@@ -82,8 +82,8 @@ static bool look_at_needing(struct db_tx *tx, int64_t repository_id, const struc
     return result != DB_FAILED;
 }
 
-bool tag_rule_protects_content(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
-                               struct tag_protection *out, struct err *err)
+static bool protects_content(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                             struct tag_protection *out, struct err *err)
 {
     auto_guard struct guard guard = {0};
     *out = (struct tag_protection){0};
@@ -104,7 +104,7 @@ bool tag_rule_protects_repository(struct db_tx *tx, int64_t repository_id,
     }
     for (bool more = guard.rules.count > 0; more && !out->holds;) {
         auto_tag_list struct tag_list tags = {0};
-        if (!tag_list(tx, repository_id, tag_name_slice(&last), TAGS_PAGE, &tags, err)) {
+        if (!tag_list_names(tx, repository_id, tag_name_slice(&last), TAGS_PAGE, &tags, err)) {
             return false;
         }
         for (size_t i = 0; i < tags.count && !out->holds; i++) {
@@ -122,7 +122,7 @@ bool tag_rule_may_move(struct db_tx *tx, int64_t repository_id, const struct tag
                        struct err *err)
 {
     struct tag_protection p;
-    if (!tag_rule_protects_tag(tx, repository_id, tag, &p, err)) {
+    if (!protects_tag(tx, repository_id, tag, &p, err)) {
         return false;
     }
     return !p.holds || err_set(err, ERR_DENIED,
@@ -136,7 +136,7 @@ bool tag_rule_may_delete(struct db_tx *tx, int64_t repository_id, const struct d
 {
     struct tag_protection p;
     char text[DIGEST_STR_MAX];
-    if (!tag_rule_protects_content(tx, repository_id, digest, &p, err)) {
+    if (!protects_content(tx, repository_id, digest, &p, err)) {
         return false;
     }
     return !p.holds || err_set(err, ERR_DENIED,

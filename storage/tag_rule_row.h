@@ -6,7 +6,5 @@
 
 /* RULE_COLUMNS of a row. */
 void tag_rule_read(struct db_stmt *q, struct tag_rule *out);
-/* All rows of q. The caller disposes of the list. */
-bool tag_rule_read_all(struct db_stmt *q, struct tag_rule_list *out, struct err *err) MUST_USE;
 
 #endif
