@@ -108,16 +108,16 @@ bool blob_journal_open(struct db_tx *tx, const struct digest *digest, int *fd_ou
 
 /* --- settling --------------------------------------------------------------------------------- */
 
-static bool read_list(struct store *store, int64_t after, int max, struct entry *entries,
-                      int *count_out, struct err *err)
+/* The first that wait: what was settled is not in the way any more. */
+static bool read_list(struct store *store, int max, struct entry *entries, int *count_out,
+                      struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
     if (!db_snapshot(store->db, &tx, err)) {
         return false;
     }
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_JOURNAL_LIST);
-    db_bind_int(q, 1, after);
-    db_bind_int(q, 2, max);
+    db_bind_int(q, 1, max);
 
     int n = 0;
     enum db_result result = DB_DONE;
@@ -135,7 +135,7 @@ bool blob_journal_start(struct store *store, struct err *err)
 {
     struct entry first;
     int count = 0;
-    if (!read_list(store, 0, 1, &first, &count, err)) {
+    if (!read_list(store, 1, &first, &count, err)) {
         return false;
     }
     atomic_store(&store->journal.left_over, count > 0);
@@ -276,7 +276,7 @@ bool blob_journal_settle(struct store *store, int *settled_out, bool *more_out, 
     auto_free struct entry *entries = xcalloc(BLOB_JOURNAL_STEP, sizeof(*entries));
     int count = 0;
     *more_out = false;
-    if (!read_list(store, 0, BLOB_JOURNAL_STEP, entries, &count, err) ||
+    if (!read_list(store, BLOB_JOURNAL_STEP, entries, &count, err) ||
         !write_all(store, entries, count, err)) {
         return false;
     }

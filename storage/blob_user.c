@@ -110,8 +110,7 @@ bool blob_users(struct db_tx *tx, const struct digest *digest, int max, struct b
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_BLOB_HOLDERS);
     *out = (struct blob_user_list){0};
     db_bind_digest(q, 1, digest);
-    db_bind_int(q, 2, 0);
-    db_bind_int(q, 3, (int64_t)max + 1);
+    db_bind_int(q, 2, (int64_t)max + 1);
     bool ok = row_page(q, max, sizeof(struct holder), read_holder, &page, err);
     auto_free struct holder *holders = page.items;
     out->more = page.more;

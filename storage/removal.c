@@ -118,8 +118,7 @@ struct page {
     int64_t now_us;
     int max;
     bool keep_pins;
-    int removed; /* out: rows; 0: nothing was left of it, and it is gone */
-    bool waits;  /* out: something of it is in use */
+    int removed; /* out: rows; 0: nothing was left of it, and it is gone or waits for an upload */
 };
 
 typedef bool (*page_fn)(struct db_tx *tx, struct page *page, struct err *err);
@@ -230,14 +229,15 @@ static bool run_id(struct db_tx *tx, enum sql statement, int64_t id, struct err 
 /* The last step. The row stays for the trust history that hangs on it. */
 static bool finish_repository(struct db_tx *tx, struct page *page, struct err *err)
 {
+    bool waits = false; /* a request is using an upload */
     bool has_trust = false;
-    if (!has_upload(tx, page->id, &page->waits, err) ||
+    if (!has_upload(tx, page->id, &waits, err) ||
         !repository_has_trust(tx, page->id, &has_trust, err)) {
         return false;
     }
-    return page->waits || (run_id(tx, has_trust ? SQL_REPOSITORY_KEEP_NAME : SQL_REPOSITORY_DELETE,
-                                  page->id, err) &&
-                           drop_removal(tx, REMOVAL_REPOSITORY, page->id, err));
+    return waits || (run_id(tx, has_trust ? SQL_REPOSITORY_KEEP_NAME : SQL_REPOSITORY_DELETE,
+                            page->id, err) &&
+                     drop_removal(tx, REMOVAL_REPOSITORY, page->id, err));
 }
 
 /* Runs the steps in their order until one of them found something. */
@@ -245,7 +245,6 @@ static bool first_that_removes(struct db_tx *tx, const page_fn *steps, size_t co
                                struct page *page, struct err *err)
 {
     page->removed = 0;
-    page->waits = false;
     for (size_t i = 0; i < count && page->removed == 0; i++) {
         if (!steps[i](tx, page, err)) {
             return false;
@@ -352,10 +351,10 @@ static bool is_empty(struct db_tx *tx, const struct namespace_removal *r, bool *
     return true;
 }
 
+/* --- a step ----------------------------------------------------------------------------------- */
+
 /* Pages are written without a sync each: what a power cut takes back is removed again, since the
  * mark was durable. */
-
-/* --- a step ----------------------------------------------------------------------------------- */
 
 static bool step_repository(struct store *store, int64_t id, int64_t now_us, int max,
                             bool *more_out, struct err *err)

@@ -141,7 +141,8 @@ const char *const sql_statements[SQL_COUNT] = {
         "WHEN EXISTS (SELECT 1 FROM repository_blob WHERE repository_id = ?1) OR "
         "EXISTS (SELECT 1 FROM upload WHERE repository_id = ?1) THEN 2 ELSE 0 END",
     [SQL_REPOSITORY_IDLE_PUT] =
-        "INSERT INTO repository_idle (repository_id, not_before_us) VALUES (?1, ?2) "
+        "INSERT INTO repository_idle (repository_id, not_before_us) SELECT r.id, ?2 FROM "
+        "repository r WHERE r.id = ?1 AND r.manifest_count = 0 "
         "ON CONFLICT (repository_id) DO UPDATE SET not_before_us = excluded.not_before_us",
     [SQL_REPOSITORY_IDLE_DUE] = "SELECT repository_id FROM repository_idle "
                                 "WHERE not_before_us <= ?1 ORDER BY not_before_us LIMIT ?2",
@@ -237,8 +238,7 @@ const char *const sql_statements[SQL_COUNT] = {
         "UPDATE blob SET missing_us = ?2 WHERE digest = ?1 AND missing_us = 0",
     [SQL_BLOB_HOLDERS] =
         "SELECT r.id, r.namespace_id, r.name FROM repository_blob b CROSS JOIN repository r "
-        "WHERE b.digest = ?1 AND b.repository_id > ?2 AND r.id = b.repository_id "
-        "ORDER BY b.repository_id LIMIT ?3",
+        "WHERE b.digest = ?1 AND r.id = b.repository_id ORDER BY b.repository_id LIMIT ?2",
 
     /* removal: primary key (kind, id); what belongs to a repository, page by page */
     [SQL_REMOVAL_INSERT] =
@@ -293,8 +293,7 @@ const char *const sql_statements[SQL_COUNT] = {
         "DELETE FROM blob_journal WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM "
         "repository_blob b WHERE b.digest = blob_journal.digest)",
     [SQL_JOURNAL_GET] = "SELECT content FROM blob_journal WHERE digest = ?1",
-    [SQL_JOURNAL_LIST] =
-        "SELECT id, digest FROM blob_journal WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [SQL_JOURNAL_LIST] = "SELECT id, digest FROM blob_journal WHERE id > 0 ORDER BY id LIMIT ?1",
     [SQL_JOURNAL_CONTENT] = "SELECT content FROM blob_journal WHERE id = ?1",
     [SQL_JOURNAL_DELETE] = "DELETE FROM blob_journal WHERE id = ?1",
 
