@@ -193,7 +193,7 @@ bool namespace_refuse(const struct namespace *ns, int64_t more, struct err *err)
 {
     char quota[SIZE_STR_MAX], used[SIZE_STR_MAX], reserved[SIZE_STR_MAX], asked[SIZE_STR_MAX];
     return err_set(err, ERR_QUOTA,
-                   "%s more do not fit in the quota of namespace %.60s, %s: %s are used, %s held by "
+                   "%s more do not fit in the quota of namespace %s, %s: %s are used, %s held by "
                    "unfinished uploads; delete images or ask an administrator to raise it",
                    size_format(more, asked), ns->name.text, size_format(ns->quota_bytes, quota),
                    size_format(ns->used_bytes, used), size_format(ns->reserved_bytes, reserved));

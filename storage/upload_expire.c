@@ -200,7 +200,10 @@ static bool remember_row(struct store *store, char *id, struct err *err)
     struct repo_name repo;
     struct err why = {0};
     if (!upload_row_get(store->db, id, &row, &why)) {
-        return why.code == ERR_UPLOAD_UNKNOWN || err_internal(err, "%s", why.detail);
+        if (why.code != ERR_UPLOAD_UNKNOWN) {
+            *err = why;
+        }
+        return why.code == ERR_UPLOAD_UNKNOWN;
     }
     if (upload_file_written_us(store, id) != 0) {
         return true; /* known by its file */

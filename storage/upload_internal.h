@@ -186,8 +186,9 @@ int64_t upload_file_written_us(const struct store *store, const char *id);
 
 /* --- upload_quota.c --------------------------------------------------------------------------- */
 
-/* Reserves in the index what an upload needs to become `need` bytes, and a step more when there is
- * room. What other uploads of the namespace have reserved and not filled makes room.
+/* Sees that an upload can become `need` bytes, and reserves in the index what is claimed of them
+ * and a step more when there is room. What other uploads of the namespace have reserved and not
+ * filled makes room.
  *   claimed   bytes that it holds from then on; need, or what it has received
  * Expected errors: ERR_QUOTA, ERR_UPLOAD_UNKNOWN (ended, or its namespace is gone). */
 bool upload_reserve(struct upload *u, int64_t need, int64_t claimed, struct err *err) MUST_USE;
