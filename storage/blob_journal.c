@@ -30,14 +30,13 @@ struct entry {
 bool blob_journal_has_room(const struct store *store, int64_t size)
 {
     const struct journal_size *j = &store->journal;
-    return size <= BLOB_JOURNAL_BLOB_MAX && !atomic_load(&j->left_over) &&
-           atomic_load(&j->rows) < BLOB_JOURNAL_ROWS_MAX &&
+    return size <= BLOB_JOURNAL_BLOB_MAX && atomic_load(&j->rows) < BLOB_JOURNAL_ROWS_MAX &&
            atomic_load(&j->bytes) + size <= store->limits.journal_bytes;
 }
 
 bool blob_journal_waiting(const struct store *store)
 {
-    return atomic_load(&store->journal.left_over) || atomic_load(&store->journal.rows) > 0;
+    return atomic_load(&store->journal.rows) > 0;
 }
 
 void blob_journal_added(struct store *store, int64_t size)
@@ -46,13 +45,10 @@ void blob_journal_added(struct store *store, int64_t size)
     atomic_fetch_add(&store->journal.bytes, size);
 }
 
-/* What the last run left was never counted, and until it is gone nothing is added. */
 void blob_journal_dropped(struct store *store, int64_t size)
 {
-    if (!atomic_load(&store->journal.left_over)) {
-        atomic_fetch_sub(&store->journal.rows, 1);
-        atomic_fetch_sub(&store->journal.bytes, size);
-    }
+    atomic_fetch_sub(&store->journal.rows, 1);
+    atomic_fetch_sub(&store->journal.bytes, size);
 }
 
 bool blob_journal_put(struct db_tx *tx, const struct digest *digest, struct slice bytes,
@@ -133,12 +129,16 @@ static bool read_list(struct store *store, int max, struct entry *entries, int *
 
 bool blob_journal_start(struct store *store, struct err *err)
 {
-    struct entry first;
-    int count = 0;
-    if (!read_list(store, 1, &first, &count, err)) {
+    auto_snapshot struct db_tx *tx = NULL;
+    if (!db_snapshot(store->db, &tx, err)) {
         return false;
     }
-    atomic_store(&store->journal.left_over, count > 0);
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_JOURNAL_SIZE);
+    if (db_step(q, err) != DB_ROW) {
+        return false;
+    }
+    atomic_store(&store->journal.rows, db_col_int(q, 0));
+    atomic_store(&store->journal.bytes, db_col_int(q, 1));
     return true;
 }
 
@@ -292,8 +292,5 @@ bool blob_journal_settle(struct store *store, int *settled_out, bool *more_out, 
         *settled_out = count;
     }
     *more_out = count == BLOB_JOURNAL_STEP;
-    if (!*more_out) {
-        atomic_store(&store->journal.left_over, false);
-    }
     return true;
 }

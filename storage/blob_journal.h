@@ -40,7 +40,7 @@ void blob_journal_dropped(struct store *store, int64_t size);
 bool blob_journal_open(struct db_tx *tx, const struct digest *digest, int *fd_out,
                        struct err *err) MUST_USE;
 
-/* At the start: what the last run left waits to be settled. Reads no blob. */
+/* At the start: counts what the last run left to be settled; no more than the bound. Reads no blob. */
 bool blob_journal_start(struct store *store, struct err *err) MUST_USE;
 /* One step: writes the files of at most BLOB_JOURNAL_STEP rows, syncs them together, takes the rows
  * out. After an error everything is still in the journal, and the next call begins again with new

@@ -375,18 +375,31 @@ static bool find(struct store *store, enum removal_kind kind, int64_t after,
     return db_snapshot(store->db, &tx, err) && next_removal(tx, kind, after, out, found_out, err);
 }
 
+/* One that fails does not stand in the way of the others; the first of the failures is told. */
+static bool told(const struct err *first, struct err *err)
+{
+    if (first->code != ERR_NONE && err) {
+        *err = *first;
+    }
+    return first->code == ERR_NONE;
+}
+
 static bool step_repositories(struct store *store, int64_t now_us, int max, bool *more_out,
                               struct err *err)
 {
     struct namespace_removal r = {0};
+    struct err first = {0};
     bool found = true;
     while (found) {
-        if (!find(store, REMOVAL_REPOSITORY, r.namespace_id, &r, &found, err) ||
-            (found && !step_repository(store, r.namespace_id, now_us, max, more_out, err))) {
+        struct err why = {0};
+        if (!find(store, REMOVAL_REPOSITORY, r.namespace_id, &r, &found, err)) {
             return false;
         }
+        if (found && !step_repository(store, r.namespace_id, now_us, max, more_out, &why)) {
+            first = first.code == ERR_NONE ? why : first;
+        }
     }
-    return true;
+    return told(&first, err);
 }
 
 static bool find_empty(struct store *store, const struct namespace_removal *r, bool *out,
@@ -413,16 +426,18 @@ static bool step_namespace(struct store *store, const struct namespace_removal *
 bool removal_step(struct store *store, int64_t now_us, int max, bool *more_out, struct err *err)
 {
     struct namespace_removal r = {0};
+    struct err first = {0};
     bool found = true;
     *more_out = false;
-    if (!step_repositories(store, now_us, max, more_out, err)) {
-        return false;
-    }
+    (void)step_repositories(store, now_us, max, more_out, &first);
     while (found) {
-        if (!find(store, REMOVAL_NAMESPACE, r.namespace_id, &r, &found, err) ||
-            (found && !step_namespace(store, &r, now_us, max, more_out, err))) {
+        struct err why = {0};
+        if (!find(store, REMOVAL_NAMESPACE, r.namespace_id, &r, &found, err)) {
             return false;
         }
+        if (found && !step_namespace(store, &r, now_us, max, more_out, &why)) {
+            first = first.code == ERR_NONE ? why : first;
+        }
     }
-    return true;
+    return told(&first, err);
 }

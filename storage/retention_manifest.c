@@ -154,17 +154,25 @@ static bool look_at(struct db_tx *tx, struct batch *batch, const struct retired 
     bool due = false;
     bool held = false;
     enum retention_reason reason = KEPT_SIGNED;
-    if (!is_due(tx, r, batch->now_us, &due, err) || !due) {
-        return due == false;
+    struct err why = {0};
+    if (!is_due(tx, r, batch->now_us, &due, err)) {
+        return false;
+    }
+    if (!due) {
+        return true;
     }
     if (!is_held(tx, r, &held, err)) {
         return false;
     }
-    if (held) {
+    bool gone = !repository_get_by_id(tx, r->repository_id, &repo, &why);
+    if (held || (gone && why.code == ERR_NAME_UNKNOWN)) { /* it is being deleted, with all it has */
         return forget(tx, r, err);
     }
-    if (!repository_get_by_id(tx, r->repository_id, &repo, err) ||
-        !batch->grace(tx, &repo.name, &grace_us, err) ||
+    if (gone) {
+        *err = why;
+        return false;
+    }
+    if (!batch->grace(tx, &repo.name, &grace_us, err) ||
         !retention_decide_manifest(tx, r->repository_id, &r->digest, grace_us, batch->now_us,
                                    &reason, err)) {
         return false;

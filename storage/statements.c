@@ -293,6 +293,8 @@ const char *const sql_statements[SQL_COUNT] = {
         "DELETE FROM blob_journal WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM "
         "repository_blob b WHERE b.digest = blob_journal.digest)",
     [SQL_JOURNAL_GET] = "SELECT content FROM blob_journal WHERE digest = ?1",
+    [SQL_JOURNAL_SIZE] =
+        "SELECT count(*), coalesce(sum(length(content)), 0) FROM blob_journal WHERE id > 0",
     [SQL_JOURNAL_LIST] = "SELECT id, digest FROM blob_journal WHERE id > 0 ORDER BY id LIMIT ?1",
     [SQL_JOURNAL_CONTENT] = "SELECT content FROM blob_journal WHERE id = ?1",
     [SQL_JOURNAL_DELETE] = "DELETE FROM blob_journal WHERE id = ?1",

@@ -15,7 +15,6 @@ struct uploads; /* upload_table.c */
 /* What waits in the journal of small blobs, about; blob_journal.c */
 struct journal_size {
     atomic_int_fast64_t rows, bytes;
-    atomic_bool left_over; /* the last run left some, which nobody has counted */
 };
 
 struct store {

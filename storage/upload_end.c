@@ -2,9 +2,10 @@
 #include "base/log.h"
 #include "storage/upload_internal.h"
 
+/* A row that a power cut brings back has no file, and ends when it is idle: nothing was promised of it. */
 static bool delete_row(struct upload *u, struct err *err)
 {
-    return !u->has_row || db_write(u->store->db, upload_row_delete, u->id, err);
+    return !u->has_row || db_write_relaxed(u->store->db, upload_row_delete, u->id, err);
 }
 
 bool upload_end(struct upload *u, struct err *err)

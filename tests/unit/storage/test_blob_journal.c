@@ -317,19 +317,39 @@ static void a_full_journal_sends_them_the_ordinary_way(void **state)
 }
 
 /* What an earlier run left was not counted: it goes first. */
-static void nothing_is_added_before_the_last_run_is_settled(void **state)
+static void what_the_last_run_left_takes_its_room(void **state)
 {
     struct world *w = *state;
+    struct store_limits limits = *store_get_limits(w->store);
     push_blob(w, "one");
     push_blob(w, "two");
     world_reopen(w);
     assert_true(blob_journal_waiting(w->store));
+    limits.journal_bytes = 9;
+    store_set_limits(w->store, &limits);
+    struct digest fits = push_blob(w, "abc");
+    struct digest beyond = push_blob(w, "def");
+    assert_true(is_journalled(w, &fits));
+    assert_false(is_journalled(w, &beyond));
+    assert_true(file_is(w, &beyond, SLICE_LIT("def")));
+    assert_int_equal(settle_all(w), 3);
+    assert_false(blob_journal_waiting(w->store));
+    beyond = push_blob(w, "ghi");
+    assert_true(is_journalled(w, &beyond));
+}
+
+/* As many as came go, whoever takes them out. */
+static void what_the_last_run_left_is_collected(void **state)
+{
+    struct world *w = *state;
     struct digest d = push_blob(w, "abc");
-    assert_false(is_journalled(w, &d));
-    assert_true(file_is(w, &d, SLICE_LIT("abc")));
-    assert_int_equal(settle_all(w), 2);
-    d = push_blob(w, "def");
-    assert_true(is_journalled(w, &d));
+    world_reopen(w);
+    collect(w, T0 + DAY);
+    assert_false(is_blob(w, &d));
+    assert_false(blob_journal_waiting(w->store));
+    push_blob(w, "def");
+    assert_true(blob_journal_waiting(w->store));
+    assert_int_equal(settle_all(w), 1);
 }
 
 /* --- power loss and crashes ------------------------------------------------------------------- */
@@ -744,7 +764,8 @@ int main(void)
         WORLD_TEST(what_waited_in_memory_is_kept_with_its_session),
         WORLD_TEST(only_small_blobs_wait),
         WORLD_TEST(a_full_journal_sends_them_the_ordinary_way),
-        WORLD_TEST(nothing_is_added_before_the_last_run_is_settled),
+        WORLD_TEST(what_the_last_run_left_takes_its_room),
+        WORLD_TEST(what_the_last_run_left_is_collected),
         cmocka_unit_test(what_a_crash_left_under_the_name_is_not_believed),
         WORLD_TEST(a_row_goes_only_after_its_file_is_durable),
         WORLD_TEST(what_could_not_be_made_durable_is_written_again),
