@@ -157,17 +157,16 @@ static const struct {
              {"purge_sessions", purge_sessions},
              {"checkpoint", checkpoint}};
 
-/* Until the pause is over or the server stops. */
+/* Until the pause is over, somebody wakes the threads, or the server stops. The lock is held. By the
+ * monotonic clock: setting the other one back makes no pause longer. */
 static void pause_for(struct maintenance *m, int64_t seconds)
 {
     struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += (time_t)seconds;
-    (void)pthread_mutex_lock(&m->lock);
     if (!m->stopping) {
-        (void)pthread_cond_timedwait(&m->wake, &m->lock, &until);
+        (void)pthread_cond_clockwait(&m->wake, &m->lock, CLOCK_MONOTONIC, &until);
     }
-    (void)pthread_mutex_unlock(&m->lock);
 }
 
 static bool is_stopping(struct maintenance *m)
@@ -188,6 +187,7 @@ static void run_round(struct maintenance *m)
             if (!steps[i].run(m, clock_now_us(), &more, &err)) {
                 log_err(LOG_ERROR, steps[i].name, &err);
                 metrics_add(m->app->metrics, METRIC_MAINTENANCE_ERRORS, 1);
+                more = false; /* it is tried again in the next round, whatever is left */
             }
         }
     }
@@ -199,12 +199,9 @@ static void *run(void *arg)
     int64_t interval_us = m->app->config->maintenance_interval;
     while (!is_stopping(m)) {
         run_round(m);
-        struct timespec until;
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += (time_t)(interval_us / US_PER_SECOND);
         (void)pthread_mutex_lock(&m->lock);
-        if (!m->stopping && !m->wanted) {
-            (void)pthread_cond_timedwait(&m->wake, &m->lock, &until);
+        if (!m->wanted) {
+            pause_for(m, interval_us / US_PER_SECOND);
         }
         m->wanted = false;
         (void)pthread_mutex_unlock(&m->lock);
@@ -234,7 +231,10 @@ static void *run_settler(void *arg)
     bool last = false;
     while (!last) {
         last = is_stopping(m);
-        pause_for(m, settle(m));
+        int64_t pause_s = settle(m);
+        (void)pthread_mutex_lock(&m->lock);
+        pause_for(m, pause_s);
+        (void)pthread_mutex_unlock(&m->lock);
     }
     return NULL;
 }
