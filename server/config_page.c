@@ -13,7 +13,7 @@ static const char *type_text(const struct setting *s)
     case SETTING_COUNT:
         return "number";
     case SETTING_SIZE:
-        return "size (B, KiB, MiB, GiB)";
+        return "size (B, KiB, MiB, GiB, TiB)";
     case SETTING_DURATION:
         return "duration (s, m, h, d)";
     }
