@@ -83,16 +83,15 @@ static bool collect(struct maintenance *m, int64_t now_us, bool *more, struct er
     return true;
 }
 
+/* The repositories of deleted namespaces. What is refused here does not keep the rows of others. */
+static bool mark_deleted(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
+{
+    return trust_remove_step(m->app->trust, now_us, STEP_MAX, more, err);
+}
+
 static bool remove_deleted(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
 {
-    struct app *app = m->app;
-    bool more_marks = false;
-    if (!trust_remove_step(app->trust, now_us, STEP_MAX, &more_marks, err) ||
-        !removal_step(app->store, now_us, STEP_MAX, more, err)) {
-        return false;
-    }
-    *more = *more || more_marks;
-    return true;
+    return removal_step(m->app->store, now_us, STEP_MAX, more, err);
 }
 
 static bool collect_repositories(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
@@ -151,6 +150,7 @@ static const struct {
              {"expire_uploads", expire_uploads},
              {"write_pulls", write_pulls},
              {"retire_tags", retire_tags},
+             {"mark_deleted", mark_deleted},
              {"remove_deleted", remove_deleted},
              {"collect", collect},
              {"collect_repositories", collect_repositories},
