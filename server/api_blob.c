@@ -165,7 +165,9 @@ void api_blob_get(struct request *rq, struct reply *reply)
     if (!registry_open(rq, &tx, &repo, &err) || !decide(rq, tx, &repo, &d, &err)) {
         return reply_error(reply, &err);
     }
-    registry_count_decision(rq, "blob", &d);
+    if (!rq->on_worker) { /* where it is run again (keep_for_push): it was counted before */
+        registry_count_decision(rq, "blob", &d);
+    }
     if (d.effect != EFFECT_ALLOW) {
         return reply_refusal(rq, reply, &d);
     }

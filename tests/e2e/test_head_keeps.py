@@ -56,7 +56,9 @@ def test_within_the_last_hour_a_reader_is_told_404_and_a_pusher_keeps_it(aged):
     server.client(account).push_blob("ns/app", content, sha256(content))
     later(server, 23.5)
     assert head(server, account, content, "pull") == 404
+    decisions = server.counter("bondstore_gate_decisions_total")
     assert head(server, account, content, "pull,push") == 200
+    assert server.counter("bondstore_gate_decisions_total") == decisions + 1
     assert head(server, account, content, "pull") == 200  # it has a day again
 
 
