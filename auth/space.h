@@ -13,8 +13,9 @@ struct space_settings {
 };
 
 /* Makes a namespace. Instance administrators only. The acting user becomes owner when it is an
- * account; the control socket makes one without owner. Expected errors: ERR_DENIED, ERR_CONFLICT (exists), ERR_INVALID (named like a host
- * of this registry: its images could not be told from trust scopes). Durable on true. */
+ * account; the control socket makes one without owner.
+ * Expected errors: ERR_DENIED, ERR_CONFLICT (exists), ERR_INVALID (named like a host of this
+ * registry: its images could not be told from trust scopes). Durable on true. */
 bool space_create(struct auth *a, const struct identity *who, const struct actor *actor,
                   const struct namespace_name *name, const struct space_settings *settings,
                   int64_t now_us, struct namespace *out, struct err *err) MUST_USE;
@@ -25,8 +26,9 @@ bool space_create(struct auth *a, const struct identity *who, const struct actor
 bool space_set_quota(struct auth *a, const struct identity *who, const struct actor *actor,
                      const struct namespace_name *name, int64_t quota_bytes, int64_t now_us,
                      struct namespace *out, struct err *err) MUST_USE;
-/* Makes a namespace by the first push of an instance administrator (access_answer.creates_namespace):
- * private, without a quota; one that has come into being meanwhile is success. */
+/* Makes a namespace by the first push of an instance administrator
+ * (access_answer.creates_namespace): private, without a quota; one that has come into being
+ * meanwhile is success. */
 bool space_create_by_push(struct auth *a, const struct identity *who, const struct actor *actor,
                           const struct namespace_name *name, int64_t now_us,
                           struct err *err) MUST_USE;

@@ -24,16 +24,14 @@ bool removal_is_confirmed(const struct call *call, const char *name)
     return false;
 }
 
-static void tell(const json_t *answer, const char *name)
+void removal_commands(const json_t *answer, const char *sentence)
 {
     const json_t *commands = json_get_array(answer, "commands");
     size_t i;
     json_t *line;
 
-    say("%s is deleted; its space comes back within minutes", name);
     if (json_array_size(commands) > 0) {
-        say("clients remember what was signed there; before the name is signed again, run on each "
-            "machine that signs or verifies:");
+        say("%s", sentence);
     }
     json_array_foreach(commands, i, line)
     {
@@ -56,7 +54,9 @@ enum outcome removal_request(const struct call *call, struct buf *path, const ch
     if (call_has(call, OPTION_JSON)) {
         output_json(answer);
     } else if (!call_has(call, OPTION_QUIET)) {
-        tell(answer, name);
+        say("%s is deleted; its space comes back within minutes", name);
+        removal_commands(answer, "clients remember what was signed there; before the name is "
+                                 "signed again, run on each machine that signs or verifies:");
     }
     return OUTCOME_OK;
 }

@@ -3,9 +3,8 @@
 #include "cli/check.h"
 #include "cli/client.h"
 #include "cli/output.h"
+#include "cli/removal.h"
 #include "cli/say.h"
-
-#include <stdio.h>
 
 static enum outcome status(const struct call *call)
 {
@@ -50,23 +49,14 @@ static bool wipe_is_confirmed(const struct call *call)
 static void wipe_tell(const struct call *call, const json_t *answer)
 {
     static const struct column columns[] = {{"REPOSITORY", "gun"}, {NULL, NULL}};
-    const json_t *commands = json_get_array(answer, "commands");
-    size_t i;
-    json_t *line;
 
     if (json_array_size(json_get_array(answer, "wiped")) == 0) {
         say("there are no signatures in %s; nothing was wiped", call->args[0]);
         return;
     }
     output_list(call, answer, "wiped", columns);
-    if (json_array_size(commands) > 0) {
-        say("clients remember the old signatures; on each machine that signs or verifies run:");
-    }
-    json_array_foreach(commands, i, line)
-    {
-        auto_free char *text = xstrdup(json_is_string(line) ? json_string_value(line) : "");
-        (void)fprintf(stderr, "  %s\n", printable(text));
-    }
+    removal_commands(
+        answer, "clients remember the old signatures; on each machine that signs or verifies run:");
 }
 
 static enum outcome wipe(const struct call *call)
