@@ -26,7 +26,9 @@ static bool open_store(struct app *app, struct err *err)
     return true;
 }
 
-bool app_checkpoint_path(const struct config *c, struct buf *out, struct err *err)
+/* The data folder's own gets its folder; a folder elsewhere is not made: a volume that is not mounted
+ * must not look like a new checkpoint. */
+static bool put_checkpoint_path(const struct config *c, struct buf *out, struct err *err)
 {
     if (c->checkpoint) {
         buf_str(out, c->checkpoint);
@@ -40,15 +42,14 @@ bool app_checkpoint_path(const struct config *c, struct buf *out, struct err *er
     return true;
 }
 
-static bool open_trust(struct app *app, struct err *err)
+bool app_open_trust(const struct config *c, struct db *db, struct trust **out, struct err *err)
 {
-    const struct config *c = app->config;
     auto_buf struct buf key = {0}, checkpoint = {0};
-    if (!app_checkpoint_path(c, &checkpoint, err)) {
+    if (!put_checkpoint_path(c, &checkpoint, err)) {
         return false;
     }
     buf_printf(&key, "%s/secrets/sealing.key", c->data_dir);
-    const struct trust_settings settings = {.db = app->db,
+    const struct trust_settings settings = {.db = db,
                                             .host = c->canonical_host,
                                             .aliases = c->aliases,
                                             .sealing_key_path = key.p,
@@ -56,7 +57,7 @@ static bool open_trust(struct app *app, struct err *err)
                                             .view_bytes = (size_t)c->trust_view_memory,
                                             .timestamp_life_us = c->trust_timestamp_life,
                                             .snapshot_life_us = c->trust_snapshot_life};
-    return trust_open(&settings, &app->trust, err);
+    return trust_open(&settings, out, err);
 }
 
 /* Whoever waits for a password to be hashed holds a worker: half of them go on with pushes. */
@@ -92,7 +93,8 @@ bool app_open(const struct config *config, struct app **out, struct err *err)
     app->config = config;
     app->metrics = metrics_new(route_labels(), route_count());
     app->pulls = pull_log_new();
-    if (!open_store(app, err) || !open_trust(app, err) || !open_auth(app, err)) {
+    if (!open_store(app, err) || !app_open_trust(config, app->db, &app->trust, err) ||
+        !open_auth(app, err)) {
         app_close(app);
         return false;
     }

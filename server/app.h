@@ -3,7 +3,6 @@
 #ifndef SERVER_APP_H
 #define SERVER_APP_H
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "server/config.h"
 
@@ -39,8 +38,9 @@ bool app_open(const struct config *config, struct app **out, struct err *err) MU
 /* No thread may use it any more. Accepts NULL. */
 void app_close(struct app *app);
 
-/* Appends the path of the checkpoint (trust/checkpoint.h). The data folder's own gets its folder; a
- * folder elsewhere is not made: a volume that is not mounted must not look like a new checkpoint. */
-bool app_checkpoint_path(const struct config *c, struct buf *out, struct err *err) MUST_USE;
+/* Opens the trust of a configuration over its database, for verbs that need no more of the app; the
+ * caller closes it. Errors as trust_open. */
+bool app_open_trust(const struct config *c, struct db *db, struct trust **out,
+                    struct err *err) MUST_USE;
 
 #endif

@@ -1,9 +1,11 @@
 #include "server/cmd.h"
 
+#include "base/buf.h"
 #include "base/log.h"
 
 #include <argp.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 int cmd_fail(const struct err *err)
 {
@@ -13,6 +15,15 @@ int cmd_fail(const struct err *err)
         (void)fprintf(stderr, "bondstore: (%s)\n", err->detail);
     }
     return 1;
+}
+
+bool cmd_load(const char *place, struct config **out, struct err *err)
+{
+    struct stat st;
+    auto_buf struct buf file = {0};
+    bool is_folder = stat(place, &st) == 0 && S_ISDIR(st.st_mode);
+    buf_printf(&file, is_folder ? "%s/bondstore.yaml" : "%s", place);
+    return config_load(file.p, out, err);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

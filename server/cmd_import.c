@@ -12,7 +12,6 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #define PHRASES_MAX 32
 #define PHRASE_MAX 4096
@@ -68,6 +67,16 @@ static bool add_from_environment(struct options *o, const char *name, struct err
     return add_phrase(o, slice_str(name + strlen(ENV_PREFIX)), slice_str(phrase), err);
 }
 
+/* Its length, without the end of the line. */
+static size_t first_line(struct slice text)
+{
+    size_t n = 0;
+    while (n < text.n && text.p[n] != '\n' && text.p[n] != '\r') {
+        n++;
+    }
+    return n;
+}
+
 static bool add_from_file(struct options *o, const char *arg, struct err *err)
 {
     char text[PHRASE_MAX];
@@ -80,15 +89,16 @@ static bool add_from_file(struct options *o, const char *arg, struct err *err)
         return err_set(err, ERR_INVALID, "%s cannot be opened: %s", equals + 1, strerror(errno));
     }
     ssize_t n = read(fd, text, sizeof(text));
-    if (n <= 0 || n == (ssize_t)sizeof(text)) {
-        return err_set(err, ERR_INVALID, "%s is empty, or no pass phrase: it has %d bytes or more",
-                       equals + 1, PHRASE_MAX);
+    if (n < 0) {
+        return err_set(err, ERR_INVALID, "%s cannot be read: %s", equals + 1, strerror(errno));
     }
-    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r')) {
-        n--;
-    }
-    bool added = add_phrase(o, slice_of_bytes(arg, (size_t)(equals - arg)),
-                            slice_of_bytes(text, (size_t)n), err);
+    struct slice line = slice_of_bytes(text, (size_t)n);
+    line = slice_first(line, first_line(line));
+    bool added =
+        n < (ssize_t)sizeof(text)
+            ? add_phrase(o, slice_of_bytes(arg, (size_t)(equals - arg)), line, err)
+            : err_set(err, ERR_INVALID, "%s is no file of a pass phrase: it has %d bytes or more",
+                      equals + 1, PHRASE_MAX);
     sodium_memzero(text, sizeof(text));
     return added;
 }
@@ -183,17 +193,6 @@ static bool read_arguments(int argc, char **argv, struct options *out)
 
 /* ---- the work ---- */
 
-static bool load_config(const char *place, struct config **out, struct err *err)
-{
-    struct stat st;
-    auto_buf struct buf file = {0};
-    buf_str(&file, place);
-    if (stat(place, &st) == 0 && S_ISDIR(st.st_mode)) {
-        buf_str(&file, "/bondstore.yaml");
-    }
-    return config_load(file.p, out, err);
-}
-
 static bool find_owner(struct db *db, const char *name, int64_t *id_out, struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
@@ -212,23 +211,6 @@ static bool find_owner(struct db *db, const char *name, int64_t *id_out, struct 
     return true;
 }
 
-static bool open_trust(const struct config *c, struct db *db, struct trust **out, struct err *err)
-{
-    auto_buf struct buf key = {0}, checkpoint = {0};
-    if (!app_checkpoint_path(c, &checkpoint, err)) {
-        return false;
-    }
-    buf_printf(&key, "%s/secrets/sealing.key", c->data_dir);
-    const struct trust_settings settings = {.db = db,
-                                            .host = c->canonical_host,
-                                            .aliases = c->aliases,
-                                            .sealing_key_path = key.p,
-                                            .checkpoint_path = checkpoint.p,
-                                            .timestamp_life_us = c->trust_timestamp_life,
-                                            .snapshot_life_us = c->trust_snapshot_life};
-    return trust_open(&settings, out, err);
-}
-
 static bool import(const struct config *c, const struct options *o, json_t **report_out,
                    struct err *err)
 {
@@ -244,7 +226,7 @@ static bool import(const struct config *c, const struct options *o, json_t **rep
     struct store *store = NULL;
     struct trust *trust = NULL;
     bool done = store_open(c->data_dir, &store, err) &&
-                open_trust(c, store_db(store), &trust, err) &&
+                app_open_trust(c, store_db(store), &trust, err) &&
                 find_owner(store_db(store), o->owner, &request.owner_id, err) &&
                 trust_import(trust, &request, report_out, err);
     trust_close(trust);
@@ -315,8 +297,7 @@ int cmd_import(int argc, char **argv)
         options_dispose(&options);
         return EXIT_USAGE;
     }
-    bool done =
-        load_config(options.place, &config, &err) && import(config, &options, &report, &err);
+    bool done = cmd_load(options.place, &config, &err) && import(config, &options, &report, &err);
     config_free(config);
     options_dispose(&options);
     return done ? print_report(report, options.json) : cmd_fail(&err);

@@ -1,15 +1,14 @@
 /* bondstore scrub: by the running server when there is one, otherwise here. */
 #include "base/clock.h"
+#include "base/size.h"
 #include "server/cmd.h"
 #include "server/control_client.h"
 #include "server/pace.h"
 #include "server/progress.h"
 #include "server/scrub_report.h"
-#include "server/setting.h"
 
 #include <argp.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #define POLL_NS 300000000
@@ -24,11 +23,9 @@ enum { OPTION_LIST = 'l', OPTION_JSON = 'j', OPTION_RATE = 'r' };
 
 static error_t parse_rate(const char *arg, int64_t *out, const struct argp_state *state)
 {
-    static const struct setting rate = {
-        .key = "--rate", .type = SETTING_SIZE, .low = 1, .high = INT64_MAX};
-    struct err err = {0};
-    if (!setting_read(&rate, slice_str(arg), out, &err)) {
-        argp_error(state, "--rate is bytes per second: a number with B, KiB, MiB or GiB");
+    if (!size_parse(slice_str(arg), out) || *out == 0) {
+        argp_error(state, "--rate is bytes per second: a number with B, KiB, MiB, GiB or TiB, as "
+                          "in 16MiB");
     }
     return 0;
 }
@@ -81,15 +78,6 @@ static bool read_arguments(int argc, char **argv, struct options *out)
     return argp_parse(&argp, argc, argv, 0, NULL, out) == 0 && out->where != NULL;
 }
 
-static bool load_config(const char *where, struct config **out, struct err *err)
-{
-    struct stat st;
-    auto_buf struct buf file = {0};
-    bool is_folder = stat(where, &st) == 0 && S_ISDIR(st.st_mode);
-    buf_printf(&file, is_folder ? "%s/bondstore.yaml" : "%s", where);
-    return config_load(file.p, out, err);
-}
-
 /* --- what is shown ---------------------------------------------------------------------------- */
 
 static int64_t number(const json_t *object, const char *member)
@@ -103,13 +91,13 @@ static const char *text(const json_t *object, const char *member)
     return value != NULL ? value : "";
 }
 
-static void show_progress(struct progress *p, const json_t *round)
+static void show_progress(struct progress *p, int64_t percent, int64_t manifests, int64_t bytes,
+                          int64_t findings)
 {
     if (progress_is_due(p)) {
         progress_say(p, "%lld%% of the blobs, %lld manifests, %lld MiB read, %lld findings",
-                     (long long)number(round, "percent"), (long long)number(round, "manifests"),
-                     (long long)(number(round, "bytes") / (1024 * 1024)),
-                     (long long)number(round, "findings"));
+                     (long long)percent, (long long)manifests, (long long)(bytes / (1024 * 1024)),
+                     (long long)findings);
     }
 }
 
@@ -206,7 +194,8 @@ static bool server_round(const char *data_dir, json_t **round_out, struct err *e
     progress_begin(&progress);
     bool ok = control_request(data_dir, "POST", "/api/v1/scrub", round_out, err);
     while (ok && strcmp(text(*round_out, "state"), "idle") != 0) {
-        show_progress(&progress, *round_out);
+        show_progress(&progress, number(*round_out, "percent"), number(*round_out, "manifests"),
+                      number(*round_out, "bytes"), number(*round_out, "findings"));
         (void)nanosleep(&pause, NULL);
         json_decref(*round_out);
         ok = control_request(data_dir, "GET", "/api/v1/scrub", round_out, err);
@@ -293,8 +282,10 @@ static bool here_round(struct store *store, int64_t rate, struct err *err)
     bool ok = scrub_begin(store, clock_now_us(), err);
     while (ok && more) {
         ok = scrub_step(store, &listener, clock_now_us(), &round, &more, err);
-        auto_json json_t *report = ok ? read_round(store, err) : NULL;
-        show_progress(&here.progress, report);
+        if (ok) {
+            show_progress(&here.progress, scrub_round_percent(&round), round.manifests, round.bytes,
+                          round.findings);
+        }
     }
     progress_clear(&here.progress);
     return ok;
@@ -344,7 +335,7 @@ int cmd_scrub(int argc, char **argv)
     if (!read_arguments(argc, argv, &options)) {
         return EXIT_USAGE;
     }
-    if (!load_config(options.where, &config, &err)) {
+    if (!cmd_load(options.where, &config, &err)) {
         return cmd_fail(&err);
     }
     bool done = scrub(&report, config->data_dir, &round, &err);
