@@ -311,16 +311,18 @@ static bool scrub(struct report *report, const char *data_dir, json_t **round_ou
 {
     struct store *store = NULL;
     struct err why = {0};
+    struct err unheard = {0};
     if (store_open(data_dir, &store, &why)) {
         bool ok = by_us(report, store, round_out, err);
         store_close(store);
         return ok;
     }
-    if (why.code == ERR_CONFLICT && by_server(report, data_dir, round_out, err)) {
+    if (why.code == ERR_CONFLICT && by_server(report, data_dir, round_out, &unheard)) {
         return true;
     }
-    if (why.code != ERR_CONFLICT || err->code == ERR_BUSY) {
-        *err = why; /* the folder is not to be had, and nobody answers for it */
+    *err = why.code == ERR_CONFLICT ? unheard : why;
+    if (unheard.code == ERR_BUSY) { /* the folder is not to be had, and nobody answers for it */
+        return err_set(err, ERR_BUSY, "%s; %s", why.msg, unheard.msg);
     }
     return false;
 }

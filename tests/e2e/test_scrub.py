@@ -125,6 +125,9 @@ def test_without_a_server_the_command_does_the_work(own_server):
 def test_a_folder_that_is_none_is_told(own_server, tmp_path):
     assert "bondstore.yaml" in scrub(own_server, code=1, where=tmp_path).err
     scrub(own_server, "--rate", "fast", code=2)
+    (own_server.data / "run" / "control.sock").rename(tmp_path / "elsewhere")
+    said = scrub(own_server, code=1).err
+    assert "another server is using the folder" in said and "control.sock: No such file" in said
 
 
 def test_only_the_administrator_is_told_what_is_missing(own_server):
