@@ -104,6 +104,9 @@ static int open_blob(const struct request *rq, struct db_tx *tx, const struct bl
         scrubber_suspect(rq->app->scrubber, &rq->digest);
         return -1;
     }
+    if (fd < 0 && err->code == ERR_BUSY) { /* no descriptors, say: that tells nothing of the disk */
+        return -1;
+    }
     if (fd < 0) {
         scrubber_read_failed(rq->app, &rq->digest, err->sys);
         return -1;

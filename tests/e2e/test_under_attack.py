@@ -180,6 +180,7 @@ def test_a_server_out_of_descriptors_says_so_and_goes_on_when_they_come_free(own
     assert newcomer.recv(4096).startswith(b"HTTP/1.1 200 ")
     assert own_server.plain.request("GET", f"/v2/house/app/blobs/{sha256(b'x' * 5000)}", {"Authorization": f"Bearer {bearer}"}).expect(200).body == b"x" * 5000
     assert "code=ERR_BUSY sys=24 " in own_server.log_text(), "the log names the reason"
+    assert own_server.counter("bondstore_blob_read_errors_total") == 0, "and does not blame the disk"
 
 
 def test_few_descriptors_mean_few_connections(tmp_path):
