@@ -168,6 +168,19 @@ bool trust_role_lives(struct db_tx *tx, int64_t repository_id, struct trust_role
     return true;
 }
 
+static int compare_role(const void *role, const void *life)
+{
+    return strcmp(role, ((const struct trust_role_life *)life)->role);
+}
+
+const struct trust_role_life *trust_role_life_find(const struct trust_role_life_list *lives,
+                                                   const char *role)
+{
+    return lives->count == 0
+               ? NULL
+               : bsearch(role, lives->items, lives->count, sizeof(*lives->items), compare_role);
+}
+
 bool trust_doc_accepted_before(struct db_tx *tx, struct slice role, int64_t before_us,
                                const struct trust_due *after, int max, struct trust_due_list *out,
                                struct err *err)

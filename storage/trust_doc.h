@@ -93,6 +93,9 @@ struct trust_role_life_list {
 /* The newest life of every role, by name, ended ones included. Any tx. */
 bool trust_role_lives(struct db_tx *tx, int64_t repository_id, struct trust_role_life_list *out,
                       struct err *err) MUST_USE;
+/* The life of one role in such a list; NULL when the role never lived. Borrowed. */
+const struct trust_role_life *trust_role_life_find(const struct trust_role_life_list *lives,
+                                                   const char *role);
 void trust_role_life_list_dispose(struct trust_role_life_list *list);
 static inline void cleanup_trust_role_life_list(struct trust_role_life_list *list)
 {

@@ -34,22 +34,34 @@ static void entry_free(struct checkpoint_entry *entry)
     free(entry);
 }
 
-static struct place *place_find(const struct checkpoint_entry *entry, struct slice role)
+/* How many places are of roles before this one. */
+static size_t places_before(const struct checkpoint_entry *entry, struct slice role)
 {
-    for (size_t i = 0; i < entry->count; i++) {
-        if (slice_is(role, entry->places[i].role)) {
-            return &entry->places[i];
+    size_t low = 0, high = entry->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (slice_compare(slice_str(entry->places[middle].role), role) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
-    return NULL;
+    return low;
 }
 
-static struct place *place_add(struct checkpoint_entry *entry, struct slice role)
+/* The place of the role, made when missing. */
+static struct place *place_get(struct checkpoint_entry *entry, struct slice role)
 {
+    size_t at = places_before(entry, role);
+    if (at < entry->count && slice_is(role, entry->places[at].role)) {
+        return &entry->places[at];
+    }
     entry->places = xrealloc(entry->places, (entry->count + 1) * sizeof *entry->places);
-    struct place *place = &entry->places[entry->count++];
-    *place = (struct place){.role = xstrndup(role.p, role.n)};
-    return place;
+    memmove(entry->places + at + 1, entry->places + at,
+            (entry->count - at) * sizeof *entry->places);
+    entry->places[at] = (struct place){.role = xstrndup(role.p, role.n)};
+    entry->count++;
+    return &entry->places[at];
 }
 
 static int compare_numbers(int64_t a, int64_t b)
@@ -80,10 +92,7 @@ void checkpoint_entry_raise(struct checkpoint_entry *entry,
 {
     for (size_t i = 0; i < lives->count; i++) {
         const struct trust_role_life *life = &lives->items[i];
-        struct place *place = place_find(entry, slice_str(life->role));
-        if (!place) {
-            place = place_add(entry, slice_str(life->role));
-        }
+        struct place *place = place_get(entry, slice_str(life->role));
         if (compare_places(place, life) < 0) {
             place_take(place, life);
         }
@@ -97,17 +106,6 @@ void checkpoint_entry_set(struct checkpoint_entry *entry, const struct trust_rol
 }
 
 /* --- comparing -------------------------------------------------------------------------------- */
-
-static const struct trust_role_life *life_find(const struct trust_role_life_list *lives,
-                                               const char *role)
-{
-    for (size_t i = 0; i < lives->count; i++) {
-        if (strcmp(lives->items[i].role, role) == 0) {
-            return &lives->items[i];
-        }
-    }
-    return NULL;
-}
 
 static enum checkpoint_order place_order(const struct place *place,
                                          const struct trust_role_life *life, char *why, size_t n)
@@ -143,7 +141,7 @@ enum checkpoint_order checkpoint_entry_order(const struct checkpoint_entry *entr
     bool ahead = lives->count > known;
     for (size_t i = 0; i < known; i++) {
         const struct place *place = &entry->places[i];
-        switch (place_order(place, life_find(lives, place->role), why, n)) {
+        switch (place_order(place, trust_role_life_find(lives, place->role), why, n)) {
         case STORE_BEHIND:
             return STORE_BEHIND;
         case STORE_SAME:
@@ -310,7 +308,7 @@ static bool read_place(struct checkpoint_entry *entry, struct slice role, struct
         !hex_decode(hex, sha256, sizeof sha256)) {
         return false;
     }
-    struct place *place = place_add(entry, role);
+    struct place *place = place_get(entry, role);
     place->incarnation = life;
     place->version = number;
     place->ended = slice_is(ended, "1");

@@ -20,7 +20,7 @@ struct place {
 struct checkpoint_entry {
     struct checkpoint_entry *next;
     char *repo; /* owned */
-    struct place *places;
+    struct place *places; /* in the order of their roles: ended ones stay, there may be many */
     size_t count;
     bool checked; /* found good, or acknowledged, since the start */
     bool told;    /* found bad since the start, and logged */

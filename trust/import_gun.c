@@ -103,16 +103,6 @@ static bool ensure_namespace(struct taking *t, struct err *err)
     return audit_append(t->tx, rq->actor, &entry, rq->now_us, err);
 }
 
-static const struct trust_role_life *life_of(const struct taking *t, const char *role)
-{
-    for (size_t i = 0; i < t->before.lives.count; i++) {
-        if (strcmp(t->before.lives.items[i].role, role) == 0) {
-            return &t->before.lives.items[i];
-        }
-    }
-    return NULL;
-}
-
 static int64_t newest_in_dump(const struct taking *t, const char *role)
 {
     int64_t newest = 0;
@@ -342,7 +332,7 @@ static bool put_row(struct taking *t, const struct import_doc *row, struct err *
     if (!read_doc(t, row, role, &doc, err)) {
         return false;
     }
-    const struct trust_role_life *life = life_of(t, role);
+    const struct trust_role_life *life = trust_role_life_find(&t->before.lives, role);
     bool known = life && doc->version <= life->version;
     if (known ? !check_stored(t, life, doc, err) : !store(t, doc, row->created_us, err)) {
         return false;

@@ -154,12 +154,7 @@ static bool add_tag_history(struct gate_view *v, struct db_tx *tx, int64_t repos
 
 static bool releases_ever_lived(const struct trust_loaded *loaded)
 {
-    for (size_t i = 0; i < loaded->lives.count; i++) {
-        if (strcmp(loaded->lives.items[i].role, ROLE_RELEASES) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return trust_role_life_find(&loaded->lives, ROLE_RELEASES) != NULL;
 }
 
 static void names_of_doc(const struct trust_state *state, const char *role, struct names *names)

@@ -156,6 +156,34 @@ static void a_store_is_behind_equal_or_ahead(void **state)
     assert_int_equal(ask(s, "ns/app", NULL, 0, why), CHECKPOINT_SUSPECT); /* the role is gone */
 }
 
+static void each_of_many_roles_counts(void **state)
+{
+    struct scene *s = *state;
+    struct trust_role_life lives[] = {
+        life("root", 1, 1, false, 1), life("snapshot", 1, 2, false, 2),
+        life("targets", 1, 2, false, 3), life("targets/alice", 1, 1, true, 4),
+        life("targets/bob", 1, 1, false, 5)};
+    const size_t count = sizeof lives / sizeof lives[0];
+    char why[SUSPICION_MAX];
+    open_with(s, false, keys[0]);
+    note(s, "ns/app", lives + 2, 3);
+    note(s, "ns/app", lives, count); /* two that come before what is known */
+    for (size_t i = 0; i < count; i++) {
+        struct trust_role_life kept = lives[i];
+        reopen(s);
+        lives[i].version--;
+        assert_int_equal(ask(s, "ns/app", lives, count, why), CHECKPOINT_SUSPECT);
+        assert_non_null(strstr(why, kept.role));
+        lives[i] = kept;
+        assert_int_equal(ask(s, "ns/app", lives, count, why), CHECKPOINT_GOOD);
+    }
+    reopen(s);
+    assert_int_equal(ask(s, "ns/app", lives, count - 1, why), CHECKPOINT_SUSPECT);
+    assert_non_null(strstr(why, "it has no targets/bob"));
+    assert_int_equal(ask(s, "ns/app", lives + 1, count - 1, why), CHECKPOINT_SUSPECT);
+    assert_non_null(strstr(why, "it has no root"));
+}
+
 static void what_is_ahead_after_a_crash_is_taken_over(void **state)
 {
     struct scene *s = *state;
@@ -418,6 +446,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_store_is_behind_equal_or_ahead),
+        TEST(each_of_many_roles_counts),
         TEST(what_is_ahead_after_a_crash_is_taken_over),
         TEST(only_the_first_look_of_a_run_compares),
         TEST(revoked_keys_that_are_revoked_no_more_make_all_suspect),
