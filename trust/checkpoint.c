@@ -563,9 +563,11 @@ bool checkpoint_accept_end(struct checkpoint *c, const struct pin_list *revoked,
     }
     pthread_mutex_unlock(&c->lock);
     bool ok = replace(c, &why);
-    if (ok) {
+    if (ok && all) {
+        pthread_mutex_lock(&c->lock);
         atomic_store(&c->seen_us, c->clock.seen_us);
-        atomic_store(&c->lost, atomic_load(&c->lost) && !all);
+        pthread_mutex_unlock(&c->lock);
+        atomic_store(&c->lost, false);
     }
     pthread_mutex_unlock(&c->io);
     return ok || say_unwritable(c, &why, err);
