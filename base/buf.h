@@ -44,6 +44,11 @@ static inline void cleanup_buf(struct buf *b)
     buf_dispose(b);
 }
 #define auto_buf __attribute__((cleanup(cleanup_buf)))
+static inline void cleanup_wiped(struct buf *b)
+{
+    buf_wipe(b);
+}
+#define auto_wiped __attribute__((cleanup(cleanup_wiped))) /* for secrets */
 
 /* malloc wrappers that log and abort when memory is exhausted: only for sizes that were bounded before. */
 void *xmalloc(size_t n);

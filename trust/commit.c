@@ -49,14 +49,12 @@ static struct digest hash_digest(bool has, enum digest_algorithm algorithm, cons
     return d;
 }
 
-/* What a document of targets or a delegation lists becomes history. */
-static bool put_listing(struct db_tx *tx, const struct trust_commit *c, const struct tuf_doc *doc,
-                        struct err *err)
+bool trust_commit_listing(struct db_tx *tx, int64_t repository_id, const struct tuf_doc *doc,
+                          const struct sig_count *signed_by, int64_t now_us, struct err *err)
 {
-    const struct trust_role *role = trust_state_role(c->state, slice_str(doc->role));
     auto_free struct role_target_entry *entries = xcalloc(doc->target_count + 1, sizeof *entries);
     uint8_t signers[TARGET_SIGNERS_MAX][32];
-    int signer_count = 0;
+    int n = 0;
     for (size_t i = 0; i < doc->target_count; i++) {
         const struct tuf_target *t = &doc->target_list[i];
         entries[i] = (struct role_target_entry){
@@ -65,13 +63,19 @@ static bool put_listing(struct db_tx *tx, const struct trust_commit *c, const st
             .sha512 = hash_digest(t->file.has_sha512, DIGEST_SHA512, t->file.sha512),
             .length = t->file.length};
     }
-    for (int i = 0; role && i < role->signatures.signer_count && signer_count < TARGET_SIGNERS_MAX;
-         i++) {
-        memcpy(signers[signer_count++], role->signatures.signers[i].sha256, 32);
+    for (; signed_by && n < signed_by->signer_count && n < TARGET_SIGNERS_MAX; n++) {
+        memcpy(signers[n], signed_by->signers[n].sha256, 32);
     }
-    return role_target_update(tx, c->repo->id, slice_str(doc->role), doc->version, entries,
-                              doc->target_count, (const uint8_t(*)[32])signers, signer_count,
-                              c->now_us, err);
+    return role_target_update(tx, repository_id, slice_str(doc->role), doc->version, entries,
+                              doc->target_count, (const uint8_t(*)[32])signers, n, now_us, err);
+}
+
+static bool put_listing(struct db_tx *tx, const struct trust_commit *c, const struct tuf_doc *doc,
+                        struct err *err)
+{
+    const struct trust_role *role = trust_state_role(c->state, slice_str(doc->role));
+    return trust_commit_listing(tx, c->repo->id, doc, role ? &role->signatures : NULL, c->now_us,
+                                err);
 }
 
 static bool put_document(struct db_tx *tx, const struct trust_commit *c, const struct tuf_doc *doc,
@@ -88,25 +92,15 @@ static bool put_document(struct db_tx *tx, const struct trust_commit *c, const s
     return !lists || put_listing(tx, c, doc, err);
 }
 
-static bool listed(const struct tuf_role_keys *keys, const char *key_id)
+bool trust_commit_key_states(struct db_tx *tx, const struct trust_key_list *keys,
+                             const struct tuf_doc *root, struct err *err)
 {
-    for (size_t i = 0; i < keys->key_count; i++) {
-        if (strcmp(keys->key_ids[i], key_id) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A key that the root in force names is active from now on; one that it named before is retired. */
-static bool put_key_states(struct db_tx *tx, const struct trust_commit *c, struct err *err)
-{
-    for (size_t i = 0; i < c->loaded->keys.count; i++) {
-        const struct trust_key *key = &c->loaded->keys.items[i];
+    for (size_t i = 0; i < keys->count; i++) {
+        const struct trust_key *key = &keys->items[i];
         bool timestamp = strcmp(key->role, "timestamp") == 0;
-        bool in_use = listed(timestamp ? &c->root->timestamp : &c->root->snapshot, key->key_id);
         enum trust_key_state state = key->state;
-        if (in_use) {
+        if (tuf_role_lists_key(timestamp ? &root->timestamp : &root->snapshot,
+                               slice_str(key->key_id))) {
             state = TRUST_KEY_ACTIVE;
         } else if (key->state == TRUST_KEY_ACTIVE) {
             state = TRUST_KEY_RETIRED;
@@ -179,7 +173,7 @@ bool trust_commit_write(struct db_tx *tx, void *arg, struct err *err)
             return false;
         }
     }
-    return put_key_states(tx, c, err) && put_pins(tx, c, err) &&
+    return trust_commit_key_states(tx, &c->loaded->keys, c->root, err) && put_pins(tx, c, err) &&
            change_record_put(tx, c->loaded->set.gun, CHANGE_UPDATE, c->timestamp->version,
                              c->timestamp->sha256, c->now_us, err) &&
            put_audit(tx, c, err) && repository_gate_bump(tx, c->repo->id, err) &&

@@ -31,4 +31,15 @@ struct trust_commit {
  */
 bool trust_commit_write(struct db_tx *tx, void *arg, struct err *err) MUST_USE;
 
+/* Parts of it, for documents that come in another way (import.h). Writer.
+ * What a document of targets or of a delegation lists becomes history.
+ *   signed_by   may be NULL: nobody */
+bool trust_commit_listing(struct db_tx *tx, int64_t repository_id, const struct tuf_doc *doc,
+                          const struct sig_count *signed_by, int64_t now_us,
+                          struct err *err) MUST_USE;
+/* A key of the server's roles that the root in force names is active from now on; one that was and
+ * is not named any more is retired. */
+bool trust_commit_key_states(struct db_tx *tx, const struct trust_key_list *keys,
+                             const struct tuf_doc *root, struct err *err) MUST_USE;
+
 #endif

@@ -60,17 +60,17 @@ static void find_guns(struct walk *w)
 
 /* ---- the report ---- */
 
-static bool report(struct walk *w, const struct place *p, enum outcome outcome, const char *why,
+static void report(struct walk *w, const struct place *p, enum outcome outcome, const char *why,
                    const struct import_gun *g)
 {
     w->counts[outcome]++;
-    return json_array_append_new(
-               w->guns, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:O}", "gun", w->im.names[p->gun],
-                                  "repository", p->ours ? p->repo.text : "", "outcome",
-                                  outcome_names[outcome], "why", why, "documents",
-                                  (json_int_t)(g ? g->docs_put : 0), "keys",
-                                  (json_int_t)(g ? g->keys_put : 0), "warnings",
-                                  g && g->warnings ? g->warnings : json_null())) == 0;
+    json_array_append_new(w->guns,
+                          json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:O}", "gun",
+                                    w->im.names[p->gun], "repository", p->ours ? p->repo.text : "",
+                                    "outcome", outcome_names[outcome], "why", why, "documents",
+                                    (json_int_t)(g ? g->docs_put : 0), "keys",
+                                    (json_int_t)(g ? g->keys_put : 0), "warnings",
+                                    g && g->warnings ? g->warnings : json_null()));
 }
 
 /* ---- one after the other ---- */

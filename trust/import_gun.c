@@ -1,7 +1,7 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "storage/audit.h"
-#include "storage/role_target.h"
+#include "trust/commit.h"
 #include "trust/import_internal.h"
 #include "trust/import_key.h"
 #include "trust/load.h"
@@ -52,12 +52,6 @@ static void cleanup_doc(struct tuf_doc **doc)
     tuf_doc_free(*doc);
 }
 #define auto_doc __attribute__((cleanup(cleanup_doc)))
-
-static void cleanup_wiped(struct buf *b)
-{
-    buf_wipe(b);
-}
-#define auto_wiped __attribute__((cleanup(cleanup_wiped)))
 
 static void warn(struct taking *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void warn(struct taking *t, const char *fmt, ...)
@@ -168,7 +162,7 @@ static bool read_bytes(const struct taking *t, const struct import_doc *row, cha
         ssize_t got = pread(fileno(t->im->spool), out + done, row->length - done,
                             (off_t)row->offset + (off_t)done);
         if (got <= 0) {
-            return err_sys(err, errno, "reading the spool of an import");
+            return err_sys(err, got < 0 ? errno : EIO, "reading the spool of an import");
         }
         done += (size_t)got;
     }
@@ -227,15 +221,6 @@ static bool count_signers(const struct taking *t, const struct tuf_doc *doc, str
     return sig_count_met(out);
 }
 
-static struct digest hash_digest(bool has, enum digest_algorithm algorithm, const uint8_t *bytes)
-{
-    struct digest d = {0};
-    if (has) {
-        (void)digest_from_hash(algorithm, bytes, digest_size(algorithm), &d);
-    }
-    return d;
-}
-
 static bool put_listing(struct taking *t, const struct tuf_doc *doc, int64_t when, struct err *err)
 {
     struct sig_count count = {0};
@@ -243,22 +228,7 @@ static bool put_listing(struct taking *t, const struct tuf_doc *doc, int64_t whe
         t->unsigned_count++;
         return true;
     }
-    auto_free struct role_target_entry *entries = xcalloc(doc->target_count + 1, sizeof *entries);
-    uint8_t signers[TARGET_SIGNERS_MAX][32];
-    int n = 0;
-    for (size_t i = 0; i < doc->target_count; i++) {
-        const struct tuf_target *target = &doc->target_list[i];
-        entries[i] = (struct role_target_entry){
-            .tag = {target->name, target->name_n},
-            .sha256 = hash_digest(target->file.has_sha256, DIGEST_SHA256, target->file.sha256),
-            .sha512 = hash_digest(target->file.has_sha512, DIGEST_SHA512, target->file.sha512),
-            .length = target->file.length};
-    }
-    for (; n < count.signer_count && n < TARGET_SIGNERS_MAX; n++) {
-        memcpy(signers[n], count.signers[n].sha256, 32);
-    }
-    return role_target_update(t->tx, t->repo.id, slice_str(doc->role), doc->version, entries,
-                              doc->target_count, (const uint8_t(*)[32])signers, n, when, err);
+    return trust_commit_listing(t->tx, t->repo.id, doc, &count, when, err);
 }
 
 /* What is stored already: the same, or not to be touched. */
@@ -363,14 +333,9 @@ static bool put_docs(struct taking *t, struct err *err)
 
 static bool root_lists(const struct taking *t, const struct import_key *key)
 {
-    const struct tuf_role_keys *keys =
-        strcmp(key->role, "timestamp") == 0 ? &t->root->timestamp : &t->root->snapshot;
-    for (size_t i = 0; i < keys->key_count; i++) {
-        if (strcmp(keys->key_ids[i], key->key_id) == 0) {
-            return true;
-        }
-    }
-    return false;
+    bool timestamp = strcmp(key->role, "timestamp") == 0;
+    return tuf_role_lists_key(timestamp ? &t->root->timestamp : &t->root->snapshot,
+                              slice_str(key->key_id));
 }
 
 static const struct import_phrase *phrase_of(const struct import_request *rq, const char *alias)
@@ -485,31 +450,6 @@ static bool put_keys(struct taking *t, struct err *err)
         }
     }
     return !t->im->nameless_keys || take_nameless_keys(t, err);
-}
-
-/* A root that came with this dump may name other keys than the one before. */
-static bool put_key_states(struct taking *t, struct err *err)
-{
-    for (size_t i = 0; i < t->after.keys.count; i++) {
-        const struct trust_key *key = &t->after.keys.items[i];
-        enum role_kind role = strcmp(key->role, "timestamp") == 0 ? ROLE_TIMESTAMP : ROLE_SNAPSHOT;
-        const struct tuf_role_keys *keys =
-            role == ROLE_TIMESTAMP ? &t->root->timestamp : &t->root->snapshot;
-        bool in_use = false;
-        for (size_t k = 0; k < keys->key_count; k++) {
-            in_use = in_use || strcmp(keys->key_ids[k], key->key_id) == 0;
-        }
-        enum trust_key_state state = key->state;
-        if (in_use) {
-            state = TRUST_KEY_ACTIVE;
-        } else if (state == TRUST_KEY_ACTIVE) {
-            state = TRUST_KEY_RETIRED;
-        }
-        if (state != key->state && !trust_key_set_state(t->tx, key->id, state, err)) {
-            return false;
-        }
-    }
-    return true;
 }
 
 /* ---- does it hold? ---- */
@@ -695,8 +635,9 @@ static bool finish(struct taking *t, struct err *err)
     if (t->g->docs_put == 0 && t->g->keys_put == 0) {
         return true;
     }
-    return put_key_states(t, err) && put_pins(t, err) && end_roles(t, err) && put_audit(t, err) &&
-           repository_gate_bump(t->tx, t->repo.id, err) &&
+    /* a root that came with this dump may name other keys than the one before */
+    return trust_commit_key_states(t->tx, &t->after.keys, t->root, err) && put_pins(t, err) &&
+           end_roles(t, err) && put_audit(t, err) && repository_gate_bump(t->tx, t->repo.id, err) &&
            reached_add(&t->g->reached, t->tx, &t->repo, err);
 }
 

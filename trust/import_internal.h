@@ -72,7 +72,7 @@ struct import_gun {
     int64_t docs_put, keys_put;
     json_t *warnings;
     struct reached_list reached; /* for the checkpoint */
-    bool done; /* a dry run came to the end (and was rolled back) */
+    bool done;                   /* a dry run came to the end (and was rolled back) */
 };
 
 /* The rows of one GUN in an array that is sorted by gun; from == to when there are none. */

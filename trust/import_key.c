@@ -11,12 +11,6 @@
 #define TAG_SIZE 16
 #define HEADER_DEPTH 4
 
-static void cleanup_wiped(struct buf *b)
-{
-    buf_wipe(b);
-}
-#define auto_wiped __attribute__((cleanup(cleanup_wiped)))
-
 static void cleanup_cipher(EVP_CIPHER_CTX **ctx)
 {
     EVP_CIPHER_CTX_free(*ctx);

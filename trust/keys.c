@@ -120,12 +120,6 @@ static void cleanup_md_ctx(EVP_MD_CTX **ctx)
 }
 #define auto_md_ctx __attribute__((cleanup(cleanup_md_ctx)))
 
-static void cleanup_wiped(struct buf *b)
-{
-    buf_wipe(b);
-}
-#define auto_wiped __attribute__((cleanup(cleanup_wiped)))
-
 static bool put_pair(const struct sealing *sealing, EVP_PKEY *key, struct buf *public_der_out,
                      struct buf *sealed_out, char id_out[KEY_ID_MAX], struct err *err)
 {

@@ -15,7 +15,7 @@ static bool root_key_counts(const struct tuf_key *key, const struct root_rules *
            rules->now_us <= cert->not_after_us && rules->now_us <= cert->chain_not_after_us;
 }
 
-static bool is_role_key(const struct tuf_role_keys *keys, struct slice key_id)
+bool tuf_role_lists_key(const struct tuf_role_keys *keys, struct slice key_id)
 {
     for (size_t i = 0; i < keys->key_count; i++) {
         if (slice_is(key_id, keys->key_ids[i])) {
@@ -64,7 +64,7 @@ static const struct tuf_key *key_that_may_count(const struct tuf_doc *doc, size_
 {
     struct slice key_id = doc->signatures[at].key_id;
 
-    if (is_repeated(doc, at) || !is_role_key(keys, key_id)) {
+    if (is_repeated(doc, at) || !tuf_role_lists_key(keys, key_id)) {
         return NULL;
     }
     const struct tuf_key *key = tuf_doc_key(lister, key_id);

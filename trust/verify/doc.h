@@ -103,6 +103,8 @@ const struct tuf_meta *tuf_doc_meta(const struct tuf_doc *doc,
 const struct tuf_target *tuf_doc_target(const struct tuf_doc *doc,
                                         struct slice name); /* NULL when not listed */
 const struct tuf_delegation *tuf_doc_delegation(const struct tuf_doc *doc, struct slice role);
+/* Whether the role lists this key id. */
+bool tuf_role_lists_key(const struct tuf_role_keys *keys, struct slice key_id);
 /* The key listed under this id whose computed id equals it; NULL otherwise. */
 const struct tuf_key *tuf_doc_key(const struct tuf_doc *doc, struct slice key_id);
 /* True when length and every known hash of the entry equal the bytes of doc. */
