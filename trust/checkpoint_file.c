@@ -12,7 +12,9 @@
 #define FILE_MAX ((size_t)1 << 30)
 #define GROWTH_MIN ((size_t)1 << 20) /* a file is not replaced for less than this */
 #define RESERVE ((size_t)256 * 1024)
-#define RESERVE_MIN ((size_t)64 * 1024) /* more than a record of one change */
+/* More than a record of a change to a repository with 200 roles. One that needs more is found after
+ * its commit: the flush fails, and what it did not note is taken over at the next look. */
+#define RESERVE_MIN ((size_t)64 * 1024)
 #define HEAD "record "
 #define HEAD_SIZE (sizeof HEAD - 1 + 8 + 1 + 2 * CHECKPOINT_CODE_SIZE + 1)
 

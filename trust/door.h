@@ -48,9 +48,9 @@ json_t *gate_explain_for(struct trust *trust, struct db_tx *tx, const struct gat
                          const struct repository *repo, const struct repo_name *name,
                          const struct decision *d, int64_t now_us);
 
-/* Lists of a repository as gated identities see them: true when this one must be filtered at all. Tags are filtered when
- * the policy says `released`, referrers always (gate.md 3). For every tag, or every referrer's digest, then ask
- * gate_decide_tag / gate_decide_digest. */
+/* Lists of a repository as gated identities see them: true when this one must be filtered at all.
+ * Tags are filtered when the policy says `released`, referrers always (gate.md 3). For every tag, or
+ * every referrer's digest, then ask gate_decide_tag / gate_decide_digest. */
 enum gate_list { GATE_LIST_TAGS, GATE_LIST_REFERRERS };
 bool gate_lists_filtered(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
                          const struct repository *repo, enum gate_list list, int64_t now_us);

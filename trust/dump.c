@@ -2,7 +2,6 @@
 
 #include "trust/dump_internal.h"
 
-#include <ctype.h>
 #include <strings.h>
 
 /* ---- tables and columns ---- */
@@ -68,7 +67,7 @@ static bool is_constraint(const char *word)
     return false;
 }
 
-/* To the ',' or ')' that ends a definition; leaves it. */
+/* To the ',' or ')' that ends a definition, or a value with its cast; leaves it. */
 static bool skip_definition(struct dump *d)
 {
     int depth = 0;
@@ -158,7 +157,6 @@ static bool end_row(struct dump *d, const struct dump_table *table)
     return d->sink->row(d->sink->arg, table, values, d->err);
 }
 
-/* The rest of a value: a cast, for instance. Leaves the ',' or ')'. */
 static bool read_tuple(struct dump *d, const struct dump_table *table, const struct layout *layout)
 {
     size_t n = 0;

@@ -342,7 +342,7 @@ static bool read_quoted_value(struct dump *d, int slot, bool escapes)
             return true;
         }
         if (c < 0) {
-            continue; /* the block was used up */
+            continue; /* the end of the dump, which is told above */
         }
         if (c == '\'' || (c == '\\' && escapes)) {
             int next = dump_next(d);

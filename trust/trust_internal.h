@@ -18,7 +18,7 @@ struct trust {
     char **aliases; /* NULL-terminated */
     struct sealing *sealing;
     struct gate_views *views;
-    struct chains *chains; /* root chains that were verified since the start */
+    struct chains *chains;         /* root chains that were verified since the start */
     struct checkpoint *checkpoint; /* may be NULL */
     int64_t timestamp_life_us, snapshot_life_us;
     struct trust_due
