@@ -110,7 +110,7 @@ bool trust_acknowledge(struct trust *trust, const struct acknowledge_request *re
     *result_out = NULL;
     bool ok = checkpoint_accept_begin(trust->checkpoint, request->all, err) &&
               db_write(trust->db, write_audit, &a, err) && accept_snapshot(&a, err) &&
-              checkpoint_accept_end(trust->checkpoint, &a.revoked, request->all, clock_now_us(),
+              checkpoint_accept_end(trust->checkpoint, &a.revoked, request->all, request->now_us,
                                     clock_mono_us(), err);
     pin_list_dispose(&a.revoked);
     if (ok) {

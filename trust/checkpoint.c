@@ -38,6 +38,7 @@ struct checkpoint {
     atomic_bool lost;             /* there is no usable checkpoint: everything is suspect */
     char lost_why[SUSPICION_MAX]; /* constant after the opening */
     _Atomic int64_t seen_us;      /* clock.seen_us, for readers without the lock */
+    atomic_uint acceptances;
 };
 
 /* --- lines ------------------------------------------------------------------------------------ */
@@ -412,6 +413,11 @@ enum checkpoint_answer checkpoint_look(struct checkpoint *c, const struct repo_n
     return answer;
 }
 
+unsigned checkpoint_acceptances(const struct checkpoint *c)
+{
+    return c ? atomic_load(&c->acceptances) : 0;
+}
+
 /* From now on the repository may be changed: a snapshot from before, or a group of the writer that is
  * not committed yet, is not to be compared any more. */
 static void mark_checked(struct checkpoint *c, const struct repo_name *repo)
@@ -562,6 +568,7 @@ bool checkpoint_accept_end(struct checkpoint *c, const struct pin_list *revoked,
         accept_rest(c, revoked, now_us, mono_us);
     }
     pthread_mutex_unlock(&c->lock);
+    atomic_fetch_add(&c->acceptances, 1); /* what was accepted is, in memory, written or not */
     bool ok = replace(c, &why);
     if (ok && all) {
         pthread_mutex_lock(&c->lock);

@@ -53,7 +53,9 @@ enum checkpoint_answer { CHECKPOINT_SUSPECT = 0, CHECKPOINT_GOOD };
 enum checkpoint_answer checkpoint_look(struct checkpoint *c, const struct repo_name *repo,
                                        const struct trust_role_life_list *lives,
                                        const struct pin_list *revoked, char *why);
-/* The same, and checkpoint_suspicion: what publishing, renewing and wiping ask. */
+/* How often something was acknowledged: a suspicion from before the last time may be over. No lock. */
+unsigned checkpoint_acceptances(const struct checkpoint *c);
+/* The same as checkpoint_look, and checkpoint_suspicion: what publishing, renewing and wiping ask. */
 enum checkpoint_answer checkpoint_allows(struct checkpoint *c, const struct repo_name *repo,
                                          const struct trust_role_life_list *lives,
                                          const struct pin_list *revoked, int64_t now_us, char *why);

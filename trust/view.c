@@ -432,6 +432,7 @@ static bool view_build(const struct trust *trust, struct db_tx *tx, const struct
         !trust_load(trust, tx, repo, &loaded, err)) {
         return false;
     }
+    v->acceptances = checkpoint_acceptances(trust->checkpoint);
     (void)checkpoint_look(trust->checkpoint, &repo->name, &loaded.lives, &loaded.revoked_rows,
                           v->suspicion); /* "" when it is good */
     trust_loaded_options(&loaded, now_us, &options);
@@ -459,18 +460,23 @@ bool gate_view_build(struct trust *trust, struct db_tx *tx, const struct reposit
     return true;
 }
 
+/* An acknowledgement moves no generation. */
+static bool is_acknowledged(const struct gate_view *view)
+{
+    return view->suspicion[0] && view->acceptances != checkpoint_acceptances(view->checkpoint);
+}
+
 bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repository *repo,
                    int64_t now_us, struct gate_view **out, struct err *err)
 {
     *out = gate_views_find(trust->views, repo->id, repo->gate_generation, now_us);
-    if (*out) {
+    if (*out && !is_acknowledged(*out)) {
         return true;
     }
+    gate_view_unref(*out);
     if (!gate_view_build(trust, tx, repo, now_us, out, err)) {
         return false;
     }
-    if (!(*out)->suspicion[0]) { /* an acknowledgement moves no generation */
-        gate_views_keep(trust->views, *out);
-    }
+    gate_views_keep(trust->views, *out);
     return true;
 }

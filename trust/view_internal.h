@@ -31,7 +31,8 @@ struct gate_view {
     struct gate_tombstone tombstone; /* who NULL: none */
     struct reach reach;
     const struct checkpoint *checkpoint; /* as host */
-    char suspicion[SUSPICION_MAX];       /* of this repository; such a view is not kept */
+    char suspicion[SUSPICION_MAX];       /* of this repository */
+    unsigned acceptances;                /* when it was suspected */
 
     struct gate_view *next_in_bucket, *older,
         *newer; /* of the views that keep it; under their lock */

@@ -351,7 +351,9 @@ static void one_acknowledged_repository_leaves_the_other_suspect(void **state)
     expect(s, "ns/app", l, CHECKPOINT_SUSPECT);
     assert_true(checkpoint_accept_begin(s->c, false, &err));
     checkpoint_accept(s->c, &r, &list);
+    assert_int_equal(checkpoint_acceptances(s->c), 0);
     assert_true(checkpoint_accept_end(s->c, &none, false, NOW, 3, &err));
+    assert_int_equal(checkpoint_acceptances(s->c), 1); /* who kept a suspicion looks again */
     for (int i = 0; i < 2; i++) {
         expect(s, "ns/app", l, CHECKPOINT_GOOD);
         expect(s, "ns/api", l, CHECKPOINT_SUSPECT);
