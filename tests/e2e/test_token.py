@@ -309,6 +309,10 @@ def test_a_login_is_answered_in_time_while_strangers_fill_the_hashing_queue(own_
     assert not odd, odd[0]
     assert took < 15, f"{took:.1f} s"
     assert answer.status in (200, 429), answer
-    time.sleep(2.5)
-    own_server.token_answer(own_server.admin).expect(200)
+    for _ in range(8):
+        answer = own_server.token_answer(own_server.admin).expect((200, 429))
+        if answer.status == 200:
+            break
+        time.sleep(int(answer.header("Retry-After")))
+    answer.expect(200)
     own_server.alive()
