@@ -30,11 +30,7 @@ struct hasher *hasher_new(const struct hasher_options *options)
     h->wait_us = options->wait_us ? options->wait_us : 5 * US_PER_SECOND;
     h->cost = options->cost.opslimit ? options->cost : password_cost_default();
     pthread_mutex_init(&h->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&h->freed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&h->freed, NULL);
     return h;
 }
 
@@ -69,7 +65,7 @@ static bool slot_take(struct hasher *h)
         h->waiting++;
         int rc = 0;
         while (h->busy >= h->slots && rc == 0) {
-            rc = pthread_cond_timedwait(&h->freed, &h->lock, &deadline);
+            rc = pthread_cond_clockwait(&h->freed, &h->lock, CLOCK_MONOTONIC, &deadline);
         }
         h->waiting--;
         taken = h->busy < h->slots;

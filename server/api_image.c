@@ -53,8 +53,7 @@ static bool list(const struct request *rq, json_t *out, struct err *err)
     auto_buf struct buf ns = {0};
     auto_buf struct buf last = {0};
     (void)request_query(rq, "namespace", 0, &ns);
-    (void)request_query(rq, "last", 0, &last);
-    if (!db_snapshot(rq->app->db, &tx, err) ||
+    if (!request_last(rq, &last, err) || !db_snapshot(rq->app->db, &tx, err) ||
         !find_repositories(tx, rq, buf_slice_of(&ns), buf_slice_of(&last), &found, err)) {
         return false;
     }
@@ -103,8 +102,8 @@ static bool tags(const struct request *rq, json_t *out, struct err *err)
     auto_buf struct buf last = {0};
     struct repository repo;
     struct gate_caller caller;
-    (void)request_query(rq, "last", 0, &last);
-    if (!registry_open(rq, &tx, &repo, err) || !registry_gate_caller(rq, tx, &caller, err) ||
+    if (!request_last(rq, &last, err) || !registry_open(rq, &tx, &repo, err) ||
+        !registry_gate_caller(rq, tx, &caller, err) ||
         !tag_list(tx, repo.id, buf_slice_of(&last), PAGE_MAX, &found, err)) {
         return false;
     }

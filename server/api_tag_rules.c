@@ -155,6 +155,22 @@ static bool rules_to_try(const struct request *rq, struct db_tx *tx, int64_t nam
            tag_rule_doc_read(body, &ns, &out->rules, err);
 }
 
+/* `last` of the dry run: REPO:TAG that the page before ended with. Both empty: from the beginning. */
+static bool read_place(const struct request *rq, struct buf *last, struct slice *repo_out,
+                       struct slice *tag_out, struct err *err)
+{
+    *repo_out = (struct slice){0};
+    if (!request_last(rq, last, err)) {
+        return false;
+    }
+    *tag_out = buf_slice_of(last);
+    if (last->n > 0 && (!slice_next(tag_out, ':', repo_out) || tag_out->n == 0)) {
+        return err_set(err, ERR_REQUEST_INVALID,
+                       "the parameter last is REPO:TAG, with which a page ended");
+    }
+    return true;
+}
+
 static bool dry_run(const struct request *rq, json_t **out, struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
@@ -162,13 +178,9 @@ static bool dry_run(const struct request *rq, json_t **out, struct err *err)
     auto_retention_lines struct retention_lines lines = {0};
     auto_buf struct buf last = {0};
     struct access_answer answer;
-    struct slice repo;
-    (void)request_query(rq, "last", 0, &last);
-    struct slice tag = buf_slice_of(&last);
-    if (!slice_next(&tag, ':', &repo)) {
-        repo = tag = (struct slice){0};
-    }
-    if (!administration_open(rq, ACTION_POLICY_READ, &tx, &answer, err) ||
+    struct slice repo, tag;
+    if (!read_place(rq, &last, &repo, &tag, err) ||
+        !administration_open(rq, ACTION_POLICY_READ, &tx, &answer, err) ||
         !rules_to_try(rq, tx, answer.facts.namespace_id, &set, err) ||
         !retention_preview(tx, answer.facts.namespace_id, &set, policy_grace, repo, tag, PAGE_MAX,
                            rq->now_us, &lines, err)) {

@@ -17,13 +17,32 @@ int cmd_fail(const struct err *err)
     return 1;
 }
 
+static enum log_level level_of(const char *word)
+{
+    static const struct {
+        const char *word;
+        enum log_level level;
+    } levels[] = {
+        {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warn", LOG_WARN}, {"error", LOG_ERROR}};
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+        if (strcmp(levels[i].word, word) == 0) {
+            return levels[i].level;
+        }
+    }
+    return LOG_INFO;
+}
+
 bool cmd_load(const char *place, struct config **out, struct err *err)
 {
     struct stat st;
     auto_buf struct buf file = {0};
     bool is_folder = stat(place, &st) == 0 && S_ISDIR(st.st_mode);
     buf_printf(&file, is_folder ? "%s/bondstore.yaml" : "%s", place);
-    return config_load(file.p, out, err);
+    if (!config_load(file.p, out, err)) {
+        return false;
+    }
+    log_set_level(level_of((*out)->log_level));
+    return true;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -44,21 +63,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static enum log_level level_of(const char *word)
-{
-    static const struct {
-        const char *word;
-        enum log_level level;
-    } levels[] = {
-        {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warn", LOG_WARN}, {"error", LOG_ERROR}};
-    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
-        if (strcmp(levels[i].word, word) == 0) {
-            return levels[i].level;
-        }
-    }
-    return LOG_INFO;
-}
-
 int cmd_config(int argc, char **argv, const char *doc, struct config **out)
 {
     const char *file = NULL;
@@ -67,9 +71,5 @@ int cmd_config(int argc, char **argv, const char *doc, struct config **out)
     if (argp_parse(&argp, argc, argv, 0, NULL, &file) != 0 || file == NULL) {
         return EXIT_USAGE;
     }
-    if (!config_load(file, out, &err)) {
-        return cmd_fail(&err);
-    }
-    log_set_level(level_of((*out)->log_level));
-    return -1;
+    return cmd_load(file, out, &err) ? -1 : cmd_fail(&err);
 }

@@ -19,7 +19,8 @@ int cmd_settings(int argc, char **argv);
 
 /* "bondstore: SENTENCE" on stderr; returns 1. */
 int cmd_fail(const struct err *err);
-/* Reads the configuration of a data folder, DIR or DIR/bondstore.yaml. Errors as config_load. */
+/* Reads the configuration of a data folder, DIR or DIR/bondstore.yaml, and logs at its level from then on. Errors as
+ * config_load. */
 bool cmd_load(const char *place, struct config **out, struct err *err) MUST_USE;
 /* For verbs whose only argument is the configuration file: parses argv and reads it. -1: *out is
  * filled; otherwise the exit status. */

@@ -182,7 +182,7 @@ int cmd_fsck(int argc, char **argv)
     if (!read_arguments(argc, argv, &options)) {
         return EXIT_USAGE;
     }
-    if (!config_load(options.file, &config, &err)) {
+    if (!cmd_load(options.file, &config, &err)) {
         return cmd_fail(&err);
     }
     bool done = check(config->data_dir, &options, &report, &err);

@@ -66,6 +66,9 @@ void request_header_all(const struct request *rq, const char *name, struct buf *
  * ('+' is a blank). */
 bool request_query(const struct request *rq, const char *name, int nth, struct buf *out);
 bool request_has_query(const struct request *rq, const char *name);
+/* The query parameter `last`: the name that the page before ended with; empty when there is none. ERR_REQUEST_INVALID:
+ * it cannot be decoded or holds a NUL. */
+bool request_last(const struct request *rq, struct buf *out, struct err *err) MUST_USE;
 /* The same for an application/x-www-form-urlencoded body. */
 bool request_form(const struct request *rq, const char *name, int nth, struct buf *out);
 /* The body as JSON object: ERR_REQUEST_INVALID with a sentence when it is none. Owned by the caller. */

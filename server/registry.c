@@ -75,19 +75,6 @@ bool registry_not_modified(const struct request *rq, const struct digest *digest
     return false;
 }
 
-static bool read_last(const struct request *rq, struct buf *out, struct err *err)
-{
-    if (!request_has_query(rq, "last")) {
-        return true;
-    }
-    bool decoded = request_query(rq, "last", 0, out);
-    if (!decoded || slice_index(buf_slice_of(out), '\0') >= 0) {
-        return err_set(err, ERR_REQUEST_INVALID,
-                       "the parameter last is the name that a page ended with, percent-encoded");
-    }
-    return true;
-}
-
 bool registry_page(const struct request *rq, struct page *out, struct err *err)
 {
     auto_buf struct buf n = {0};
@@ -99,7 +86,7 @@ bool registry_page(const struct request *rq, struct page *out, struct err *err)
                        PAGE_MAX);
     }
     out->max = max < PAGE_MAX ? (int)max : PAGE_MAX;
-    return read_last(rq, &out->last, err);
+    return request_last(rq, &out->last, err);
 }
 
 int registry_looks(const struct page *page)

@@ -42,7 +42,7 @@ static bool wait_until(struct scrubber *s, int64_t mono_us, bool wakes)
     (void)pthread_mutex_lock(&s->lock);
     int result = 0;
     while (!s->stopping && !(wakes && s->woken) && result != ETIMEDOUT) {
-        result = pthread_cond_timedwait(&s->moved, &s->lock, &until);
+        result = pthread_cond_clockwait(&s->moved, &s->lock, CLOCK_MONOTONIC, &until);
     }
     bool goes_on = !s->stopping;
     if (wakes) {
@@ -223,16 +223,12 @@ static void *run(void *arg)
 struct scrubber *scrubber_new(struct app *app)
 {
     struct scrubber *s = xcalloc(1, sizeof(*s));
-    pthread_condattr_t monotonic;
     s->app = app;
     s->pace.rate = app->config->scrub_rate;
-    if (pthread_condattr_init(&monotonic) != 0 ||
-        pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) != 0 ||
-        pthread_mutex_init(&s->lock, NULL) != 0 || pthread_cond_init(&s->moved, &monotonic) != 0 ||
+    if (pthread_mutex_init(&s->lock, NULL) != 0 || pthread_cond_init(&s->moved, NULL) != 0 ||
         pthread_create(&s->thread, NULL, run, s) != 0) {
         BUG("the scrubbing thread could not be made");
     }
-    (void)pthread_condattr_destroy(&monotonic);
     return s;
 }
 

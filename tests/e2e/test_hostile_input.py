@@ -227,6 +227,21 @@ def test_every_api_route_needs_somebody(registry):
             clear(registry.wire.request(method, path_of(registry, pattern), JSON, b"{}" if method in ("POST", "PUT") else None).expect(401))
 
 
+LISTS = [("GET", "/v2/_catalog"), ("GET", "/api/v1/namespaces"), ("GET", "/api/v1/users"), ("GET", "/api/v1/images"), ("GET", "/api/v1/namespaces/house/robots"),
+         ("GET", "/api/v1/scrub/missing"), ("POST", "/api/v1/namespaces/house/tag-rules/dry-run")]
+
+
+@pytest.mark.parametrize("method, path", LISTS, ids=[path for _, path in LISTS])
+def test_a_page_after_a_name_that_cannot_be_read_is_refused(registry, admin, bearer, method, path):
+    for last in ("%zz", "%", "a%00b"):
+        clear(send(registry, admin, bearer, method, f"{path}?last={last}").expect(400))
+
+
+def test_a_page_after_what_is_no_entry_is_refused(registry, admin, bearer):
+    for path, last in (("/api/v1/namespaces/house/tag-rules/dry-run", "app"), ("/api/v1/namespaces/house/tag-rules/dry-run", "app:"), ("/api/v1/scrub/missing", "sha256:1")):
+        clear(send(registry, admin, bearer, "POST" if path.endswith("run") else "GET", f"{path}?last={last}").expect(400))
+
+
 def test_a_multipart_body_of_ten_thousand_boundaries(registry, admin):
     path = f"/v2/{registry.gun('house/hostile')}/_trust/tuf/"
     clear(admin("POST", path, {"Content-Type": "multipart/form-data; boundary=b"}, b"--b\r\n" * 10000 + b"--b--\r\n"))
