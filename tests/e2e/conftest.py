@@ -32,6 +32,9 @@ def pytest_configure():
 def pytest_collection_modifyitems(items):
     place = {name: i for i, name in enumerate(ORDER)}
     items.sort(key=lambda item: place.get(item.module.__name__.rpartition(".")[2], len(ORDER)))
+    for item in items:
+        if "engine" in item.fixturenames:
+            item.add_marker("engine")
 
 
 def pytest_make_parametrize_id(val):
