@@ -1,6 +1,7 @@
 #include "storage/manifest.h"
 
 #include "storage/gc.h"
+#include "storage/override.h"
 #include "storage/repository.h"
 #include "storage/role_target.h"
 #include "storage/row.h"
@@ -330,13 +331,16 @@ static bool is_named(struct db_tx *tx, int64_t repository_id, const struct diges
 }
 
 static bool bump_when_named(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
-                            struct err *err)
+                            int64_t now_us, struct err *err)
 {
     bool named = false;
     if (!is_named(tx, repository_id, digest, &named, err)) {
         return false;
     }
     if (!named && !role_target_names(tx, repository_id, digest, &named, err)) {
+        return false;
+    }
+    if (!named && !override_names_digest(tx, repository_id, digest, now_us, &named, err)) {
         return false;
     }
     return !named || repository_gate_bump(tx, repository_id, err);
@@ -381,7 +385,7 @@ bool manifest_put(struct db_tx *tx, int64_t repository_id, const struct manifest
            insert_edges(tx, repository_id, put, err) &&
            repository_charge(tx, repository_id, (int64_t)put->bytes.n, err) &&
            repository_count_manifests(tx, repository_id, 1, err) &&
-           bump_when_named(tx, repository_id, &put->digest, err);
+           bump_when_named(tx, repository_id, &put->digest, now_us, err);
 }
 
 /* --- deleting --------------------------------------------------------------------------------- */

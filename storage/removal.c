@@ -1,6 +1,7 @@
 #include "storage/removal.h"
 
 #include "storage/blob.h"
+#include "storage/override.h"
 #include "storage/repository.h"
 #include "storage/row.h"
 #include "storage/statements.h"
@@ -40,6 +41,8 @@ bool repository_remove(struct db_tx *tx, int64_t repository_id, const struct act
 {
     return repository_count_deleted(tx, repository_id, err) &&
            mark(tx, SQL_REPOSITORY_MARK_DELETED, repository_id, now_us, ERR_NAME_UNKNOWN, err) &&
+           override_end_repository(tx, repository_id, "the repository was deleted", actor, now_us,
+                                   err) &&
            put_removal(tx, REMOVAL_REPOSITORY, repository_id, true, actor, now_us, err);
 }
 

@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/pattern.h"
 #include "storage/manifest.h"
+#include "storage/override.h"
 #include "storage/pull.h"
 #include "storage/retention.h"
 #include "storage/role_target.h"
@@ -263,11 +264,16 @@ bool retention_decide_manifest(struct db_tx *tx, int64_t repository_id, const st
     struct digest other;
     int64_t end_us = 0;
     bool trusted = false;
+    bool overridden = false;
     int64_t since_us = grace_since(grace_us, now_us);
-    if (!role_target_any(tx, repository_id, &trusted, err)) {
+    if (!override_names_digest(tx, repository_id, digest, now_us, &overridden, err) ||
+        !role_target_any(tx, repository_id, &trusted, err)) {
         return false;
     }
-    *out = RETENTION_GOES;
+    *out = overridden ? KEPT_OVERRIDE : RETENTION_GOES;
+    if (overridden) {
+        return true;
+    }
     if (!trusted) {
         return true;
     }

@@ -8,4 +8,5 @@ REASON(KEPT_PULLS_UNKNOWN, "pulls_unknown", "pulls have not been noted for long 
 REASON(KEPT_ATTACHED, "attached", "it belongs to an image that is here")
 REASON(KEPT_SIGNED, "signed", "it is signed")
 REASON(KEPT_GRACE, "grace", "it was signed until recently and is within the grace of the policy")
+REASON(KEPT_OVERRIDE, "override", "an override lets it be pulled")
 REASON(RETENTION_GOES, "remove", "nothing in the rule keeps it")

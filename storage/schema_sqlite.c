@@ -465,6 +465,65 @@ static const char blob_journal[] =
 static const char changes_by_version[] =
     "CREATE INDEX change_record_by_version ON change_record (gun, version, created_us);";
 
+/* What the gate lets through or refuses against the signatures. `changes` counts the changes of a
+ * row. Rows outlive what they are about, and ends that were never reached are 0. */
+static const char gate_exceptions[] =
+    "CREATE TABLE denied_digest ("
+    "  scope TEXT NOT NULL CHECK (scope <> '')," /* an asterisk, or the name of a namespace */
+    "  digest BLOB NOT NULL" DIGEST_CHECK("digest") ","
+    "  changes INTEGER NOT NULL CHECK (changes >= 1),"
+    "  lifted_us INTEGER NOT NULL DEFAULT 0,"
+    "  since_us INTEGER NOT NULL,"
+    "  denied_by TEXT NOT NULL,"
+    "  reason TEXT NOT NULL,"
+    "  PRIMARY KEY (scope, digest)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX denied_digest_in_force ON denied_digest (scope, digest) WHERE lifted_us = 0;"
+
+    "CREATE TABLE override ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  namespace_id INTEGER NOT NULL,"
+    "  repository_id INTEGER NOT NULL,"
+    "  repository TEXT NOT NULL,"
+    "  digest BLOB NOT NULL" DIGEST_CHECK("digest") ","
+    "  reason TEXT NOT NULL CHECK (reason <> ''),"
+    "  ticket TEXT NOT NULL CHECK (ticket <> ''),"
+    "  start_us INTEGER NOT NULL,"
+    "  end_us INTEGER NOT NULL,"
+    "  max_uses INTEGER NOT NULL CHECK (max_uses >= 0)," /* 0: any number */
+    "  uses INTEGER NOT NULL DEFAULT 0,"
+    "  two_person INTEGER NOT NULL CHECK (two_person IN (0, 1)),"
+    "  changes INTEGER NOT NULL DEFAULT 1 CHECK (changes >= 1),"
+    "  created_us INTEGER NOT NULL,"
+    "  created_by_id INTEGER NOT NULL,"
+    "  created_by TEXT NOT NULL,"
+    "  approved_us INTEGER NOT NULL DEFAULT 0,"
+    "  approved_by_id INTEGER NOT NULL DEFAULT 0,"
+    "  approved_by TEXT NOT NULL DEFAULT '',"
+    "  ended_us INTEGER NOT NULL DEFAULT 0,"
+    "  ended_by_id INTEGER NOT NULL DEFAULT 0,"
+    "  ended_by TEXT NOT NULL DEFAULT '',"
+    "  ended_why TEXT NOT NULL DEFAULT '',"
+    "  CHECK (start_us < end_us),"
+    "  CHECK (max_uses = 0 OR uses <= max_uses)"
+    ") STRICT;"
+    "CREATE INDEX override_by_namespace ON override (namespace_id, id);"
+    "CREATE INDEX override_by_end ON override (end_us, id);"
+    "CREATE INDEX override_of_repository ON override (repository_id, digest, end_us) "
+    "WHERE ended_us = 0;"
+    "CREATE TABLE override_identity ("
+    "  override_id INTEGER NOT NULL REFERENCES override (id),"
+    "  account_id INTEGER NOT NULL,"
+    "  name TEXT NOT NULL,"
+    "  PRIMARY KEY (override_id, account_id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE override_use (" /* the last one of each identity */
+    "  override_id INTEGER NOT NULL REFERENCES override (id),"
+    "  account_id INTEGER NOT NULL,"
+    "  used_us INTEGER NOT NULL,"
+    "  PRIMARY KEY (override_id, account_id)"
+    ") STRICT, WITHOUT ROWID;";
+
 const char *const schema_migrations[] = {
     first_format,
     referrers_by_type,
@@ -475,5 +534,6 @@ const char *const schema_migrations[] = {
     repository_counts,
     blob_journal,
     changes_by_version,
+    gate_exceptions,
 };
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

@@ -50,6 +50,11 @@
 #define RULE_COLUMNS                                                                               \
     "x.name, x.repository, x.tag, x.immutable, x.newest, x.younger_us, x.pulled_us"
 #define CHANGE_COLUMNS "id, created_us, gun, version, sha256, category"
+#define DENIED_COLUMNS "scope, digest, changes, lifted_us, since_us, denied_by, reason"
+#define OVERRIDE_COLUMNS                                                                           \
+    "id, namespace_id, repository_id, repository, digest, reason, ticket, start_us, end_us, "      \
+    "max_uses, uses, two_person, changes, created_us, created_by_id, created_by, approved_us, "    \
+    "approved_by_id, approved_by, ended_us, ended_by_id, ended_by, ended_why"
 #define ACCOUNT_COLUMNS                                                                            \
     "id, kind, name, administrator, disabled, COALESCE(namespace_id, 0), actions, "               \
     "password_hash, password_version, created_us"
@@ -772,4 +777,73 @@ const char *const sql_statements[SQL_COUNT] = {
         "SELECT d.id, r.name, d.role, d.version, d.sha256, d.content FROM trust_doc d "
         "CROSS JOIN repository r WHERE d.id > ?1 AND r.id = d.repository_id "
         "ORDER BY d.id LIMIT ?2",
+
+    /* deny list: by (scope, digest) */
+    [SQL_DENIED_GET] =
+        "SELECT " DENIED_COLUMNS " FROM denied_digest WHERE scope = ?1 AND digest = ?2",
+    [SQL_DENIED_COUNT] =
+        "SELECT COUNT(*) FROM denied_digest WHERE scope = ?1 AND lifted_us = 0",
+    [SQL_DENIED_PUT] =
+        "INSERT INTO denied_digest (scope, digest, changes, since_us, denied_by, reason) "
+        "VALUES (?1, ?2, 1, ?3, ?4, ?5) ON CONFLICT (scope, digest) DO UPDATE SET "
+        "changes = denied_digest.changes + 1, lifted_us = 0, since_us = excluded.since_us, "
+        "denied_by = excluded.denied_by, reason = excluded.reason",
+    [SQL_DENIED_LIFT] =
+        "UPDATE denied_digest SET changes = changes + 1, lifted_us = ?3 "
+        "WHERE scope = ?1 AND digest = ?2 AND lifted_us = 0",
+    [SQL_DENIED_LIST] =
+        "SELECT " DENIED_COLUMNS " FROM denied_digest WHERE scope = ?1 AND lifted_us = 0 "
+        "AND digest > ?2 ORDER BY digest LIMIT ?3",
+    [SQL_DENIED_LIST_ALL] =
+        "SELECT " DENIED_COLUMNS " FROM denied_digest WHERE (scope, digest) > (?1, ?2) "
+        "ORDER BY scope, digest LIMIT ?3",
+
+    /* override: by id, by (namespace, id), by end, by (repository, digest) those not ended */
+    [SQL_OVERRIDE_INSERT] =
+        "INSERT INTO override (namespace_id, repository_id, repository, digest, reason, ticket, "
+        "start_us, end_us, max_uses, two_person, created_us, created_by_id, created_by) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) RETURNING id",
+    [SQL_OVERRIDE_ADD_IDENTITY] =
+        "INSERT INTO override_identity (override_id, account_id, name) VALUES (?1, ?2, ?3) "
+        "ON CONFLICT (override_id, account_id) DO NOTHING",
+    [SQL_OVERRIDE_GET] =
+        "SELECT " OVERRIDE_COLUMNS " FROM override WHERE id = ?1 AND namespace_id = ?2",
+    [SQL_OVERRIDE_IDENTITIES] =
+        "SELECT account_id, name FROM override_identity WHERE override_id = ?1 ORDER BY account_id",
+    [SQL_OVERRIDE_LIVE] =
+        "SELECT " OVERRIDE_COLUMNS " FROM override WHERE repository_id = ?1 AND ended_us = 0 "
+        "AND end_us > ?2 ORDER BY digest, end_us LIMIT ?3",
+    [SQL_OVERRIDE_COUNT_LIVE] =
+        "SELECT COUNT(*) FROM override WHERE repository_id = ?1 AND ended_us = 0 AND end_us > ?2",
+    [SQL_OVERRIDE_NAMES] =
+        "SELECT 1 FROM override WHERE repository_id = ?1 AND digest = ?2 AND ended_us = 0 "
+        "AND end_us > ?3 LIMIT 1",
+    [SQL_OVERRIDE_LIST] =
+        "SELECT " OVERRIDE_COLUMNS " FROM override WHERE namespace_id = ?1 AND id < ?2 "
+        "ORDER BY id DESC LIMIT ?3",
+    [SQL_OVERRIDE_COUNT_ACTIVE] =
+        "SELECT COUNT(*) FROM override WHERE end_us > ?1 AND start_us <= ?1 AND ended_us = 0 "
+        "AND (two_person = 0 OR approved_us > 0) AND (max_uses = 0 OR uses < max_uses)",
+    [SQL_OVERRIDE_CHANGES] =
+        "SELECT id, repository_id, changes, end_us, ended_us FROM override WHERE end_us > ?1 "
+        "ORDER BY end_us, id",
+    [SQL_OVERRIDE_APPROVE] =
+        "UPDATE override SET changes = changes + 1, approved_us = ?2, approved_by_id = ?3, "
+        "approved_by = ?4 WHERE id = ?1 AND approved_us = 0 AND ended_us = 0 AND end_us > ?2",
+    [SQL_OVERRIDE_END] =
+        "UPDATE override SET changes = changes + 1, ended_us = ?2, ended_by_id = ?3, "
+        "ended_by = ?4, ended_why = ?5 WHERE id = ?1 AND ended_us = 0 AND end_us > ?2",
+    [SQL_OVERRIDE_END_REPOSITORY] =
+        "UPDATE override SET changes = changes + 1, ended_us = ?2, ended_by_id = ?3, "
+        "ended_by = ?4, ended_why = ?5 WHERE repository_id = ?1 AND ended_us = 0 AND end_us > ?2",
+    [SQL_OVERRIDE_STANDING] =
+        "SELECT o.uses, COALESCE((SELECT u.used_us FROM override_use u WHERE u.override_id = o.id "
+        "AND u.account_id = ?2), 0) FROM override o WHERE o.id = ?1",
+    [SQL_OVERRIDE_USE] =
+        "UPDATE override SET uses = uses + 1, changes = changes + 1 WHERE id = ?1 AND "
+        "ended_us = 0 AND start_us <= ?2 AND end_us > ?2 AND (two_person = 0 OR approved_us > 0) "
+        "AND (max_uses = 0 OR uses < max_uses) RETURNING changes",
+    [SQL_OVERRIDE_USE_NOTE] =
+        "INSERT INTO override_use (override_id, account_id, used_us) VALUES (?1, ?2, ?3) "
+        "ON CONFLICT (override_id, account_id) DO UPDATE SET used_us = excluded.used_us",
 };
