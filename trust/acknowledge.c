@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "storage/audit.h"
 #include "storage/repository.h"
+#include "trust/exceptions.h"
 #include "trust/trust_internal.h"
 
 #define PAGE 500
@@ -95,12 +96,23 @@ static bool accept_one(struct acknowledgement *a, struct db_tx *tx, struct err *
     return false;
 }
 
+static bool accept_exceptions(const struct acknowledgement *a, struct db_tx *tx, struct err *err)
+{
+    auto_exception_list struct exception_list store = {0};
+    if (!exceptions_load(tx, a->rq->now_us, &store, err)) {
+        return false;
+    }
+    checkpoint_accept_exceptions(a->trust->checkpoint, &store);
+    return true;
+}
+
 /* The snapshot ends before anything waits for a disk. */
 static bool accept_snapshot(struct acknowledgement *a, struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
     return db_snapshot(a->trust->db, &tx, err) && revoked_key_list(tx, &a->revoked, err) &&
-           (a->rq->all ? accept_all(a, tx, err) : accept_one(a, tx, err));
+           (a->rq->all ? accept_all(a, tx, err) && accept_exceptions(a, tx, err)
+                       : accept_one(a, tx, err));
 }
 
 bool trust_acknowledge(struct trust *trust, const struct acknowledge_request *request,

@@ -45,7 +45,7 @@ static bool is_allowed(const struct gate_view *view, const struct digest *digest
 {
     struct gate_reached reached;
     gate_view_reached(view, digest, &reached);
-    return reached.kind != REACH_NONE && reached.is_manifest;
+    return gate_reached_allows(&reached) && reached.is_manifest;
 }
 
 /* What connects a manifest with an allowed digest. */
@@ -90,6 +90,18 @@ static bool bytes_agree(const struct manifest *m, const struct gate_view *view,
     return (about || link->tag) && artifact_not_runnable(doc);
 }
 
+/* On the deny list itself. What it is about is asked by is_allowed. */
+static bool is_denied(struct db_tx *tx, const struct gate_view *view, const struct digest *digest,
+                      bool *out, struct err *err)
+{
+    struct gate_exception_rows rows;
+    struct gate_exceptions exceptions = {0};
+    bool ok = !gate_view_has_denied(view) ||
+              gate_view_exceptions(view, tx, 0, digest, 0, &rows, &exceptions, err);
+    *out = exceptions.denial != NULL;
+    return ok;
+}
+
 bool artifact_allowed(struct db_tx *tx, int64_t repository_id, const struct gate_view *view,
                       const struct digest *digest, bool *out, struct err *err)
 {
@@ -97,7 +109,14 @@ bool artifact_allowed(struct db_tx *tx, int64_t repository_id, const struct gate
     struct manifest_info info;
     struct artifact_link link;
     struct err why = {0};
+    bool denied = false;
     *out = false;
+    if (!is_denied(tx, view, digest, &denied, err)) {
+        return false;
+    }
+    if (denied) {
+        return true;
+    }
     if (!manifest_stat(tx, repository_id, digest, &info, &why)) {
         if (why.code == ERR_MANIFEST_UNKNOWN) {
             return true;

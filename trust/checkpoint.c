@@ -31,6 +31,7 @@ struct checkpoint {
     struct checkpoint_table *table;
     struct key_set revoked;
     bool revoked_checked; /* the store's were compared in this run and found good */
+    struct exception_list exceptions;
     struct clock_guard clock;
     struct buf pending; /* lines that are in the table and not in the file */
     uint64_t changes;   /* lines ever noted */
@@ -39,6 +40,7 @@ struct checkpoint {
     char lost_why[SUSPICION_MAX]; /* constant after the opening */
     _Atomic int64_t seen_us;      /* clock.seen_us, for readers without the lock */
     atomic_uint acceptances;
+    atomic_bool exceptions_checked; /* as revoked_checked; written under lock */
 };
 
 /* --- lines ------------------------------------------------------------------------------------ */
@@ -98,6 +100,9 @@ static bool read_line(void *arg, struct slice text)
     if (slice_is(word, "seen")) {
         return slice_to_int64(rest, &c->clock.seen_us);
     }
+    if (slice_is(word, "exception")) {
+        return exception_list_read(&c->exceptions, rest);
+    }
     return slice_is(word, "revoked") && read_key(c, rest);
 }
 
@@ -109,6 +114,7 @@ static void write_all(const struct checkpoint *c, struct buf *out)
     for (size_t i = 0; i < c->revoked.count; i++) {
         write_key(c->revoked.items[i], out);
     }
+    exception_list_write(&c->exceptions, c->clock.seen_us, out);
     checkpoint_table_write(c->table, out);
 }
 
@@ -214,6 +220,7 @@ static void lose(struct checkpoint *c, const char *what)
     checkpoint_table_free(c->table); /* what was read before the damage proves nothing */
     c->table = checkpoint_table_new();
     c->revoked.count = 0;
+    exception_list_dispose(&c->exceptions);
     c->clock.seen_us = 0;
     log_event(LOG_ERROR, "rollback_suspected", "path=\"%s\" why=\"%s\"", c->file.path, what);
 }
@@ -279,6 +286,7 @@ void checkpoint_close(struct checkpoint *c)
     checkpoint_file_close(&c->file);
     checkpoint_table_free(c->table);
     buf_dispose(&c->pending);
+    exception_list_dispose(&c->exceptions);
     free(c->revoked.items);
     pthread_mutex_destroy(&c->lock);
     pthread_mutex_destroy(&c->io);
@@ -335,6 +343,59 @@ static bool revoked_good(struct checkpoint *c, const struct pin_list *revoked)
     }
     c->revoked_checked = true;
     return true;
+}
+
+bool checkpoint_exceptions_checked(const struct checkpoint *c)
+{
+    return !c || atomic_load(&c->exceptions_checked);
+}
+
+/* Under lock. */
+static void raise_exception(struct checkpoint *c, const char *name, int64_t changes,
+                            int64_t until_us)
+{
+    if (exception_list_raise(&c->exceptions, name, changes, until_us)) {
+        exception_write(name, changes, until_us, &c->pending);
+        c->changes++;
+    }
+}
+
+static void raise_exceptions(struct checkpoint *c, const struct exception_list *store)
+{
+    for (size_t i = 0; i < store->count; i++) {
+        const struct exception *e = &store->items[i];
+        raise_exception(c, e->name, e->changes, e->until_us);
+    }
+    atomic_store(&c->exceptions_checked, true);
+}
+
+enum checkpoint_answer checkpoint_look_exceptions(struct checkpoint *c,
+                                                  const struct exception_list *store,
+                                                  int64_t now_us, char *why)
+{
+    char what[160];
+    bool good = true;
+    why[0] = '\0';
+    if (!c || atomic_load(&c->lost)) {
+        return CHECKPOINT_GOOD; /* of one that is lost checkpoint_suspicion tells */
+    }
+    pthread_mutex_lock(&c->lock);
+    if (!atomic_load(&c->exceptions_checked)) {
+        good = exception_list_covered(&c->exceptions, store, now_us, what, sizeof what);
+    }
+    if (good && !atomic_load(&c->exceptions_checked)) {
+        raise_exceptions(c, store);
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (good) {
+        return CHECKPOINT_GOOD;
+    }
+    (void)snprintf(why, SUSPICION_MAX,
+                   "the store seems to have been set back: %s; an administrator must look at the "
+                   "deny list and the overrides and then acknowledge it: bond trust acknowledge "
+                   "--all",
+                   what);
+    return CHECKPOINT_SUSPECT;
 }
 
 static void put_entry(struct checkpoint *c, const struct checkpoint_entry *entry)
@@ -472,6 +533,17 @@ void checkpoint_note_revoked(struct checkpoint *c, const uint8_t spki[32])
     pthread_mutex_unlock(&c->lock);
 }
 
+void checkpoint_note_exception(struct checkpoint *c, const char *name, int64_t changes,
+                               int64_t until_us)
+{
+    if (!c) {
+        return;
+    }
+    pthread_mutex_lock(&c->lock);
+    raise_exception(c, name, changes, until_us);
+    pthread_mutex_unlock(&c->lock);
+}
+
 bool checkpoint_tick(struct checkpoint *c, int64_t now_us, int64_t mono_us, struct err *err)
 {
     if (!c || atomic_load(&c->lost)) {
@@ -531,6 +603,19 @@ void checkpoint_accept(struct checkpoint *c, const struct repo_name *repo,
     if (entry->count == 0) {
         checkpoint_table_remove(c->table, repo_name_slice(repo));
     }
+    pthread_mutex_unlock(&c->lock);
+}
+
+void checkpoint_accept_exceptions(struct checkpoint *c, const struct exception_list *store)
+{
+    if (!c) {
+        return;
+    }
+    pthread_mutex_lock(&c->lock);
+    if (!atomic_load(&c->exceptions_checked)) {
+        exception_list_dispose(&c->exceptions);
+    }
+    raise_exceptions(c, store);
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -1,6 +1,7 @@
 /* The checkpoint (gate.md 4.2): what the store has reached, kept outside the database, so that a
  * restored one is told from a current one: every signature in it is valid, and everything is old.
- * Per repository the place of each role, the revoked keys, and the latest time seen. Later work may
+ * Per repository the place of each role, the revoked keys, how often each override and each entry of
+ * the deny list was changed, and the latest time seen. Later work may
  * add further words to its lines; a server that does not know one suspects.
  *
  * Order. A change is noted after its commit and before its answer, so the checkpoint is never ahead
@@ -19,6 +20,7 @@
 #include "base/name.h"
 #include "storage/trust_doc.h"
 #include "storage/trust_pin.h"
+#include "trust/checkpoint_exception.h"
 #include "trust/checkpoint_file.h"
 
 #define SUSPICION_MAX 400
@@ -60,6 +62,15 @@ enum checkpoint_answer checkpoint_allows(struct checkpoint *c, const struct repo
                                          const struct trust_role_life_list *lives,
                                          const struct pin_list *revoked, int64_t now_us, char *why);
 
+/* Whether the exceptions of the store were compared and found good in this run: then nothing needs to
+ * be read for checkpoint_look_exceptions. No lock. */
+bool checkpoint_exceptions_checked(const struct checkpoint *c);
+/* What a snapshot of the store says about the deny list and overrides, as checkpoint_look. Asked
+ * before any of them is changed in this run. */
+enum checkpoint_answer checkpoint_look_exceptions(struct checkpoint *c,
+                                                  const struct exception_list *store,
+                                                  int64_t now_us, char *why);
+
 /* Before a change is committed that must be noted. Mends a file that could not be written before.
  * Expected errors: ERR_NO_SPACE, ERR_INTERNAL, each with a sentence. */
 bool checkpoint_ready(struct checkpoint *c, struct err *err) MUST_USE;
@@ -69,6 +80,9 @@ void checkpoint_note(struct checkpoint *c, const struct repo_name *repo,
                      const struct trust_role_life_list *lives);
 /* The same for a revoked key. */
 void checkpoint_note_revoked(struct checkpoint *c, const uint8_t spki[32]);
+/* The same for an override or an entry of the deny list. */
+void checkpoint_note_exception(struct checkpoint *c, const char *name, int64_t changes,
+                               int64_t until_us);
 /* Returns when everything noted before the call is durable: one sync for all who wait. Not inside a
  * write. Expected errors: as checkpoint_ready; then the checkpoint is behind until the next
  * checkpoint_ready succeeds. */
@@ -90,6 +104,8 @@ bool checkpoint_knows(struct checkpoint *c, const struct repo_name *repo);
 bool checkpoint_accept_begin(struct checkpoint *c, bool all, struct err *err) MUST_USE;
 void checkpoint_accept(struct checkpoint *c, const struct repo_name *repo,
                        const struct trust_role_life_list *lives);
+/* With `all`: the exceptions of the store are the right ones. */
+void checkpoint_accept_exceptions(struct checkpoint *c, const struct exception_list *store);
 bool checkpoint_accept_end(struct checkpoint *c, const struct pin_list *revoked, bool all,
                            int64_t now_us, int64_t mono_us, struct err *err) MUST_USE;
 

@@ -21,6 +21,8 @@ struct door {
     const struct repository *repo;
     struct gate_view *view;
     struct gate_facts facts;
+    int64_t account_id;
+    struct gate_exception_rows rows, signed_rows; /* of what was asked for; of S */
 };
 
 /* What could not be decided: the zero decision with words. */
@@ -56,7 +58,8 @@ static bool door_open(struct door *door, struct trust *trust, struct db_tx *tx,
                       int64_t now_us, struct decision *out)
 {
     struct err why = {0};
-    *door = (struct door){.trust = trust, .tx = tx, .repo = repo};
+    *door =
+        (struct door){.trust = trust, .tx = tx, .repo = repo, .account_id = caller->account_id};
     if (!gate_view_get(trust, tx, repo, now_us, &door->view, &why)) {
         undecided(out, &repo->name, caller);
         return false;
@@ -73,6 +76,17 @@ static void door_close(struct door *door)
     gate_view_unref(door->view);
 }
 #define auto_door __attribute__((cleanup(door_close)))
+
+/* Of what was asked for. Who is not subject to the gate has no exceptions from it. */
+static bool find_exceptions(struct door *door, const struct digest *digest,
+                            struct gate_exceptions *out)
+{
+    struct err why = {0};
+    *out = (struct gate_exceptions){0};
+    return !door->facts.enforced ||
+           gate_view_exceptions(door->view, door->tx, door->account_id, digest, door->facts.now_us,
+                                &door->rows, out, &why);
+}
 
 /* --- by tag ----------------------------------------------------------------------------------- */
 
@@ -111,15 +125,21 @@ static bool tag_was(const struct door *door, const struct tag_name *tag,
 }
 
 /* Whether the signed manifest is in the repository, and what the policy needs to know about it. */
-static bool add_signed_manifest(const struct door *door, const struct tag_name *tag,
+static bool add_signed_manifest(struct door *door, const struct tag_name *tag,
                                 const struct digest *signed_digest,
                                 struct gate_registry_tag *registry)
 {
     struct manifest_info info;
+    struct gate_exceptions exceptions;
     struct err why = {0};
     if (!digest_is_set(signed_digest)) {
         return true;
     }
+    if (!gate_view_exceptions(door->view, door->tx, 0, signed_digest, door->facts.now_us,
+                              &door->signed_rows, &exceptions, &why)) {
+        return false;
+    }
+    registry->signed_denial = exceptions.denial;
     if (!manifest_stat(door->tx, door->repo->id, signed_digest, &info, &why)) {
         return why.code == ERR_MANIFEST_UNKNOWN;
     }
@@ -141,10 +161,14 @@ static void registry_from_tag(const struct tag *current, int64_t size,
     }
 }
 
-static bool add_signed_facts(const struct door *door, const struct tag_name *tag,
+static bool add_signed_facts(struct door *door, const struct tag_name *tag,
                              struct gate_registry_tag *registry)
 {
     struct gate_entry entry;
+    if (registry->exists &&
+        !find_exceptions(door, &registry->digest, &registry->exceptions)) {
+        return false;
+    }
     if (!door->facts.enforced || !door->facts.trust || door->facts.trust->status != TRUST_OK) {
         return true;
     }
@@ -156,8 +180,7 @@ static bool add_signed_facts(const struct door *door, const struct tag_name *tag
            add_signed_manifest(door, tag, &entry.digest, registry);
 }
 
-static void decide_digest(const struct door *door, const struct digest *digest,
-                          struct decision *out);
+static void decide_digest(struct door *door, const struct digest *digest, struct decision *out);
 
 void gate_decide_tag(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
                      const struct repository *repo, const struct repo_name *name,
@@ -185,8 +208,7 @@ void gate_decide_tag(struct trust *trust, struct db_tx *tx, const struct gate_ca
 
 /* --- by digest -------------------------------------------------------------------------------- */
 
-static void decide_digest(const struct door *door, const struct digest *digest,
-                          struct decision *out)
+static void decide_digest(struct door *door, const struct digest *digest, struct decision *out)
 {
     struct gate_held held = {0};
     struct gate_reached reached = {0};
@@ -195,7 +217,9 @@ static void decide_digest(const struct door *door, const struct digest *digest,
     bool ok = manifest_exists(door->tx, door->repo->id, digest, &held.manifest, &why);
     if (ok && facts.enforced && held.manifest) {
         gate_view_reached(door->view, digest, &reached);
-        if (reached.kind == REACH_NONE && facts.trust && facts.trust->status == TRUST_OK) {
+        ok = find_exceptions(door, digest, &held.exceptions);
+        if (ok && !gate_reached_allows(&reached) && facts.trust &&
+            facts.trust->status == TRUST_OK) {
             ok = artifact_allowed(door->tx, door->repo->id, door->view, digest,
                                   &held.artifact_allowed, &why);
         }
@@ -265,7 +289,8 @@ void gate_decide_blob(struct trust *trust, struct db_tx *tx, const struct gate_c
     bool ok = hold_blob(&door, digest, &held);
     if (ok && door.facts.enforced && held.blob && !held.manifest) {
         gate_view_reached(door.view, digest, &reached);
-        if (reached.kind == REACH_NONE && door.facts.trust &&
+        ok = find_exceptions(&door, digest, &held.exceptions);
+        if (ok && !gate_reached_allows(&reached) && door.facts.trust &&
             door.facts.trust->status == TRUST_OK) {
             ok = artifact_blob_allowed(tx, repo->id, door.view, digest, &held.artifact_allowed,
                                        &why);

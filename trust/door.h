@@ -12,7 +12,11 @@ struct tag;        /* storage/tag.h */
 struct gate_caller {       /* the identity as plain values, filled by the server */
     bool gated;            /* identity->gated */
     bool may_push_or_sign; /* it may push to or sign in this repository (level `all`) */
+    int64_t account_id;    /* whose overrides count; 0: nobody's */
 };
+
+/* Whoever serves what REASON_OVERRIDE allows counts the use first, when override_counts says so
+ * (override_use in override.h). */
 
 /* The door's answer to a tag request.
  *   tx           the request's snapshot: every fact is read in it

@@ -349,6 +349,11 @@ struct decision gate_tag(const struct gate_facts *f, const struct tag_name *tag,
         return d;
     }
     decide_tag(f, tag, registry, &d);
+    if (d.effect == EFFECT_ALLOW && registry->signed_denial &&
+        digest_equal(&d.serve, &d.signed_digest)) {
+        gate_deny_digest(registry->signed_denial, &d.signed_digest, &d);
+    }
+    gate_except(there, &registry->exceptions, &d);
     soften(f, there, &d);
     return d;
 }
@@ -357,7 +362,7 @@ struct decision gate_tag(const struct gate_facts *f, const struct tag_name *tag,
 
 static bool reached_now(const struct gate_facts *f, const struct gate_reached *reached)
 {
-    return !f->suspicion && reached->kind != REACH_NONE && f->now_us < reached->valid_until_us;
+    return !f->suspicion && gate_reached_allows(reached) && f->now_us < reached->valid_until_us;
 }
 
 static void allow_reached(const struct gate_reached *reached, const struct digest *digest,
@@ -425,8 +430,9 @@ struct decision gate_digest(const struct gate_facts *f, const struct digest *dig
         allow(&d, REASON_ALLOWED, digest);
     } else {
         deny_digest(f, digest, REASON_UNSIGNED_DIGEST, &d);
-        soften(f, digest, &d);
     }
+    gate_except(held->manifest ? digest : NULL, &held->exceptions, &d);
+    soften(f, held->manifest ? digest : NULL, &d);
     return d;
 }
 
@@ -453,8 +459,9 @@ struct decision gate_blob(const struct gate_facts *f, const struct digest *diges
         allow(&d, REASON_ALLOWED, digest);
     } else {
         deny_digest(f, digest, REASON_BLOB_NOT_REACHABLE, &d);
-        soften(f, digest, &d);
     }
+    gate_except(digest, &held->exceptions, &d);
+    soften(f, digest, &d);
     return d;
 }
 

@@ -57,6 +57,9 @@ struct decision {
     char missing[GATE_SIGNERS_MAX][GATE_NAME_MAX];
     int missing_count;
     int64_t valid_until_us; /* of an allow: when it ends by itself; 0 unknown */
+    int64_t override_id;      /* REASON_OVERRIDE: which; 0 otherwise */
+    int64_t override_end_us;  /* and when it ends */
+    bool override_counts;     /* and this request begins a use of it (override.h) */
     char policy_scope[POLICY_SCOPE_SIZE];
     enum policy_level level;
     char message[600]; /* stands alone, starts with "content trust: "; "" for plain allows */
@@ -83,6 +86,28 @@ struct gate_tombstone { /* a wipe that nobody has answered with a new root yet *
     const char *who;
     int64_t when_us;
     const char *reason;
+};
+
+/* An entry of the deny list that concerns a digest: it names the digest, or every way to the digest
+ * leads through what it names. */
+struct gate_denial {
+    struct digest digest; /* what it names */
+    const char *reason, *who;
+    int64_t since_us;
+    bool everywhere; /* of the instance, not of the namespace alone */
+};
+
+/* An override that the caller has, that acts now, and that names a digest or one above it. */
+struct gate_override {
+    int64_t id, end_us;
+    const char *ticket;
+    bool counts; /* the caller's use of it is not counted yet */
+};
+
+/* Exceptions from what signatures say, of one digest. All pointers borrowed, NULL = none. */
+struct gate_exceptions {
+    const struct gate_denial *denial;
+    const struct gate_override *override;
 };
 
 /* Everything the rules need of one repository. All pointers borrowed. */
@@ -136,13 +161,21 @@ struct gate_registry_tag {
     int64_t signed_size;          /* its bytes, when present */
     int64_t pushed_us;            /* 0 unknown */
     const char *pushed_by;        /* NULL unknown */
+    struct gate_exceptions exceptions; /* of A */
+    const struct gate_denial *signed_denial; /* of S */
 };
 /* The tag rule (gate.md 5). Never sets effect ALLOW with an unset `serve`. */
 struct decision gate_tag(const struct gate_facts *f, const struct tag_name *tag,
                          const struct gate_registry_tag *registry);
 
 /* How a digest is reached from an allowed root (view). */
-enum reach_kind { REACH_NONE = 0, REACH_RELEASED, REACH_SUPERSEDED, REACH_CHILD };
+enum reach_kind {
+    REACH_NONE = 0,
+    REACH_RELEASED,
+    REACH_SUPERSEDED,
+    REACH_CHILD,
+    REACH_DENIED /* only through a denied digest, which is the root */
+};
 struct gate_reached {
     enum reach_kind kind;
     bool is_manifest;   /* else a blob */
@@ -150,10 +183,16 @@ struct gate_reached {
     struct digest root; /* through which */
     int64_t valid_until_us;
 };
+/* Whether it is reached by an allowed way. */
+static inline bool gate_reached_allows(const struct gate_reached *reached)
+{
+    return reached->kind != REACH_NONE && reached->kind != REACH_DENIED;
+}
 /* What the repository holds under a digest. */
 struct gate_held {
     bool manifest, blob;
     bool artifact_allowed; /* gate.md 6 d: not runnable, and its subject is allowed */
+    struct gate_exceptions exceptions;
 };
 /* The digest rule (gate.md 6) for manifests. */
 struct decision gate_digest(const struct gate_facts *f, const struct digest *digest,

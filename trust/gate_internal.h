@@ -20,6 +20,15 @@ void gate_add_name(char names[GATE_SIGNERS_MAX][GATE_NAME_MAX], int *count, cons
 enum gate_reason gate_reason_of_status(enum trust_status status);
 enum gate_reason gate_reason_of_role(enum role_state state);
 
+/* The deny list and overrides have the last word (gate.md 5 step 9 and 10, 14): what was decided
+ * from signatures becomes a refusal, or an allow.
+ *   there    what was asked for, or what the tag points to; NULL when there is no such thing
+ *   of_there its exceptions */
+void gate_except(const struct digest *there, const struct gate_exceptions *of_there,
+                 struct decision *d);
+void gate_deny_digest(const struct gate_denial *denial, const struct digest *digest,
+                      struct decision *d);
+
 /* Texts: message, phrase, hint of a refusal; warning of served_signed. Each expects the decision's
  * facts filled. */
 void gate_say_status(const struct gate_facts *f, struct decision *d);

@@ -64,21 +64,92 @@ static void fill(struct reach_entry *e, const struct gate_root *root, int depth,
     }
 }
 
-static bool walk(struct reach *reach, struct db_tx *tx, int64_t repository_id,
-                 const struct gate_root *root, const struct digest *digest, int depth,
-                 struct err *err)
+static void fill_denied(struct reach_entry *e, const struct digest *denied, int depth,
+                        bool is_manifest)
 {
-    auto_edge_list struct edge_list edges = {0};
+    e->root = *denied;
+    e->depth = depth;
+    e->is_manifest = is_manifest;
+    e->kind = REACH_DENIED;
+}
+
+struct walk {
+    struct reach *reach;
+    struct db_tx *tx;
+    int64_t repository_id;
+    const struct gate_root *root;     /* NULL: what is below `below` is marked as denied */
+    const struct denied_set *denied;  /* of the roots; met ones are left for later */
+    const struct digest *below;
+};
+
+static void put_denied_by(struct reach *reach, const struct digest *digest)
+{
+    for (size_t i = 0; i < reach->denied_count; i++) {
+        if (digest_equal(&reach->denied[i], digest)) {
+            return;
+        }
+    }
+    reach->denied =
+        xrealloc(reach->denied, (reach->denied_count + 1) * sizeof *reach->denied);
+    reach->denied[reach->denied_count++] = *digest;
+}
+
+/* True: the walk does not enter it. */
+static bool is_denied(const struct walk *w, const struct digest *digest)
+{
+    bool denied = w->root && denied_set_has(w->denied, digest);
+    if (denied) {
+        put_denied_by(w->reach, digest);
+    }
+    return denied;
+}
+
+static void fill_by(const struct walk *w, struct reach_entry *e, int depth, bool is_manifest)
+{
+    if (w->root) {
+        fill(e, w->root, depth, is_manifest);
+    } else {
+        fill_denied(e, w->below, depth, is_manifest);
+    }
+}
+
+static void add_blob(const struct walk *w, const struct digest *digest, int depth)
+{
     bool made = false;
-    struct reach_entry *e = entry_of(reach, digest, &made);
+    if (is_denied(w, digest)) {
+        return;
+    }
+    struct reach_entry *e = entry_of(w->reach, digest, &made);
+    if (made) {
+        fill_by(w, e, depth, false);
+    }
+}
+
+/* True: there is nothing to do below it. */
+static bool enter(const struct walk *w, const struct digest *digest, int depth)
+{
+    bool made = false;
+    struct reach_entry *e = entry_of(w->reach, digest, &made);
+    if (!made && !w->root && e->kind != REACH_DENIED) {
+        return true; /* there is a way that is allowed */
+    }
     if (!made && e->is_manifest && e->depth <= depth) {
         return true; /* seen on a way that is no longer */
     }
     if (made || !e->is_manifest) {
-        fill(e, root, depth, true);
+        fill_by(w, e, depth, true);
     }
     e->depth = depth;
-    if (!manifest_edges(tx, repository_id, digest, &edges, err)) {
+    return false;
+}
+
+static bool walk(const struct walk *w, const struct digest *digest, int depth, struct err *err)
+{
+    auto_edge_list struct edge_list edges = {0};
+    if (is_denied(w, digest) || enter(w, digest, depth)) {
+        return true;
+    }
+    if (!manifest_edges(w->tx, w->repository_id, digest, &edges, err)) {
         return false;
     }
     for (size_t i = 0; i < edges.count; i++) {
@@ -86,24 +157,40 @@ static bool walk(struct reach *reach, struct db_tx *tx, int64_t repository_id,
         if (edge->kind == EDGE_SUBJECT || (edge->kind == EDGE_CHILD && depth >= REACH_DEPTH)) {
             continue;
         }
-        if (edge->kind == EDGE_CHILD) {
-            if (!walk(reach, tx, repository_id, root, &edge->digest, depth + 1, err)) {
-                return false;
-            }
-            continue;
-        }
-        struct reach_entry *blob = entry_of(reach, &edge->digest, &made);
-        if (made) {
-            fill(blob, root, depth + 1, false);
+        if (edge->kind != EDGE_CHILD) {
+            add_blob(w, &edge->digest, depth + 1);
+        } else if (!walk(w, &edge->digest, depth + 1, err)) {
+            return false;
         }
     }
     return true;
 }
 
 bool reach_add(struct reach *reach, struct db_tx *tx, int64_t repository_id,
-               const struct gate_root *root, struct err *err)
+               const struct gate_root *root, const struct denied_set *denied, struct err *err)
 {
-    return walk(reach, tx, repository_id, root, &root->digest, 0, err);
+    struct walk w = {.reach = reach,
+                     .tx = tx,
+                     .repository_id = repository_id,
+                     .root = root,
+                     .denied = denied};
+    return walk(&w, &root->digest, 0, err);
+}
+
+bool reach_finish(struct reach *reach, struct db_tx *tx, int64_t repository_id, struct err *err)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < reach->denied_count; i++) {
+        struct walk w = {.reach = reach,
+                         .tx = tx,
+                         .repository_id = repository_id,
+                         .below = &reach->denied[i]};
+        ok = walk(&w, w.below, 0, err);
+    }
+    free(reach->denied);
+    reach->denied = NULL;
+    reach->denied_count = 0;
+    return ok;
 }
 
 void reach_get(const struct reach *reach, const struct digest *digest, struct gate_reached *out)
@@ -130,6 +217,7 @@ size_t reach_bytes(const struct reach *reach)
 void reach_dispose(struct reach *reach)
 {
     free(reach->slots);
+    free(reach->denied);
     *reach = (struct reach){0};
 }
 

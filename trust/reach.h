@@ -5,6 +5,7 @@
 #define TRUST_REACH_H
 
 #include "base/db.h"
+#include "storage/denied_digest.h"
 #include "trust/gate.h"
 
 #define REACH_DEPTH 4
@@ -13,12 +14,19 @@ struct reach_entry;
 struct reach {
     struct reach_entry *slots; /* open addressing */
     size_t capacity, count;
+    struct digest *denied; /* that were met, until reach_finish */
+    size_t denied_count;
 };
 
-/* Adds a root and everything below it. Roots must come best first: what is already there stays as
- * it is. */
+/* Adds a root and everything below it, but for what is denied and reached through that alone. Roots
+ * must come best first: what is already there stays as it is. */
 bool reach_add(struct reach *reach, struct db_tx *tx, int64_t repository_id,
-               const struct gate_root *root, struct err *err) MUST_USE;
+               const struct gate_root *root, const struct denied_set *denied,
+               struct err *err) MUST_USE;
+/* After the last root: what is reached through denied digests alone becomes REACH_DENIED, with the
+ * denied one as its root. */
+bool reach_finish(struct reach *reach, struct db_tx *tx, int64_t repository_id,
+                  struct err *err) MUST_USE;
 void reach_get(const struct reach *reach, const struct digest *digest, struct gate_reached *out);
 size_t reach_bytes(const struct reach *reach);
 void reach_dispose(struct reach *reach);

@@ -38,10 +38,13 @@ static bool store_has_trust(struct db *db, bool *out, struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
     auto_repository_list struct repository_list first = {0};
-    if (!db_snapshot(db, &tx, err) || !repository_list_trusted(tx, 0, 1, &first, err)) {
+    auto_denied_digest_list struct denied_digest_list denied = {0};
+    const struct digest none = {0};
+    if (!db_snapshot(db, &tx, err) || !repository_list_trusted(tx, 0, 1, &first, err) ||
+        !denied_digest_list_all(tx, "", &none, 1, &denied, err)) {
         return false;
     }
-    *out = first.count > 0;
+    *out = first.count > 0 || denied.count > 0;
     return true;
 }
 

@@ -6,6 +6,7 @@
 #include "storage/role_target.h"
 #include "storage/tombstone.h"
 #include "trust/checkpoint.h"
+#include "trust/exceptions.h"
 #include "trust/load.h"
 #include "trust/reach.h"
 #include "trust/trust_internal.h"
@@ -31,6 +32,7 @@ static void view_free(struct gate_view *v)
     free_listings(v);
     tombstone_dispose(&v->tombstone_row);
     reach_dispose(&v->reach);
+    view_overrides_free(v);
     free(v);
 }
 
@@ -275,7 +277,7 @@ static bool root_is_here(struct db_tx *tx, int64_t repository_id, const struct g
 }
 
 static bool build_reach(struct gate_view *v, struct db_tx *tx, const struct repository *repo,
-                        int64_t now_us, struct err *err)
+                        int64_t now_us, const struct denied_set *denied, struct err *err)
 {
     struct gate_facts facts;
     struct root_list roots = {0};
@@ -288,9 +290,10 @@ static bool build_reach(struct gate_view *v, struct db_tx *tx, const struct repo
     for (size_t i = 0; ok && i < roots.count; i++) {
         bool here = false;
         ok = root_is_here(tx, repo->id, &roots.items[i], &here, err) &&
-             (!here || reach_add(&v->reach, tx, repo->id, &roots.items[i], err));
+             (!here || reach_add(&v->reach, tx, repo->id, &roots.items[i], denied, err));
     }
     free(roots.items);
+    ok = ok && reach_finish(&v->reach, tx, repo->id, err);
     v->bytes += reach_bytes(&v->reach);
     return ok;
 }
@@ -394,6 +397,10 @@ static void find_end(struct gate_view *v, int64_t now_us)
         note_end(v, v->history[i].since_us + v->policy.grace_us,
                  now_us); /* of what this listing shadowed */
     }
+    for (size_t i = 0; i < v->override_count; i++) {
+        note_end(v, v->overrides[i].row.start_us, now_us);
+        note_end(v, v->overrides[i].row.end_us, now_us);
+    }
 }
 
 static bool load_tombstone(struct gate_view *v, struct db_tx *tx, const struct repository *repo,
@@ -417,6 +424,16 @@ static bool load_tombstone(struct gate_view *v, struct db_tx *tx, const struct r
     return false;
 }
 
+static bool build_reaches(struct gate_view *v, struct db_tx *tx, const struct repository *repo,
+                          int64_t now_us, struct err *err)
+{
+    auto_denied_set struct denied_set denied = {0};
+    struct slice ns = slice_first(repo_name_slice(&repo->name), repo->name.namespace_n);
+    return denied_set_load(tx, ns, &denied, err) &&
+           build_reach(v, tx, repo, now_us, &denied, err) &&
+           view_overrides_build(v, tx, now_us, &denied, err);
+}
+
 static bool view_build(const struct trust *trust, struct db_tx *tx, const struct repository *repo,
                        int64_t now_us, struct gate_view *v, struct err *err)
 {
@@ -435,11 +452,15 @@ static bool view_build(const struct trust *trust, struct db_tx *tx, const struct
     v->acceptances = checkpoint_acceptances(trust->checkpoint);
     (void)checkpoint_look(trust->checkpoint, &repo->name, &loaded.lives, &loaded.revoked_rows,
                           v->suspicion); /* "" when it is good */
+    if (!v->suspicion[0] &&
+        !exceptions_look(trust->checkpoint, tx, now_us, v->suspicion, err)) {
+        return false;
+    }
     trust_loaded_options(&loaded, now_us, &options);
     chains_build(trust->chains, repo->id, &loaded.set, &options, &v->state);
     v->bytes += trust_state_bytes(v->state);
     if (!load_tombstone(v, tx, repo, err) || !load_history(v, tx, repo, &loaded, now_us, err) ||
-        !build_reach(v, tx, repo, now_us, err)) {
+        !build_reaches(v, tx, repo, now_us, err)) {
         return false;
     }
     find_end(v, now_us);

@@ -7,6 +7,7 @@
 #ifndef TRUST_VIEW_H
 #define TRUST_VIEW_H
 
+#include "storage/denied_digest.h"
 #include "trust/gate.h"
 #include "trust/trust.h"
 
@@ -32,6 +33,21 @@ void gate_view_facts(const struct gate_view *view, int64_t now_us, struct gate_f
 /* Point lookup in the reachable set. */
 void gate_view_reached(const struct gate_view *view, const struct digest *digest,
                        struct gate_reached *out);
+/* Where the texts of exceptions live while a decision is made. */
+struct gate_exception_rows {
+    struct denied_digest denied;
+    struct gate_denial denial;
+    struct gate_override override;
+};
+/* What the deny list and the overrides say of a digest, for this account.
+ *   tx     the snapshot of the view: uses of an override are read in it
+ *   out    borrows from rows, and from the view */
+bool gate_view_exceptions(const struct gate_view *view, struct db_tx *tx, int64_t account_id,
+                          const struct digest *digest, int64_t now_us,
+                          struct gate_exception_rows *rows, struct gate_exceptions *out,
+                          struct err *err) MUST_USE;
+/* True when some digest is denied here, so that a part of an allowed image may be. */
+bool gate_view_has_denied(const struct gate_view *view);
 /* Verified but for an expired timestamp or snapshot that the server can renew: do that before
  * deciding (resign.h). */
 bool gate_view_needs_renewal(const struct gate_view *view);

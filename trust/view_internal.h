@@ -2,6 +2,7 @@
 #ifndef TRUST_VIEW_INTERNAL_H
 #define TRUST_VIEW_INTERNAL_H
 
+#include "storage/override.h"
 #include "storage/tombstone.h"
 #include "trust/checkpoint.h"
 #include "trust/reach.h"
@@ -12,6 +13,12 @@
 struct view_listing {
     char *owned; /* signers, then the tag */
     struct gate_listing listing;
+};
+
+struct view_override {
+    struct override row;
+    struct reach reach; /* of its digest */
+    bool released;      /* its digest is: it is not needed, and does not act */
 };
 
 struct gate_view {
@@ -30,6 +37,9 @@ struct gate_view {
     struct tombstone tombstone_row;
     struct gate_tombstone tombstone; /* who NULL: none */
     struct reach reach;
+    bool has_denied; /* something is on the deny lists that concern it */
+    struct view_override *overrides; /* whose end had not come */
+    size_t override_count;
     const struct checkpoint *checkpoint; /* as host */
     char suspicion[SUSPICION_MAX];       /* of this repository */
     unsigned acceptances;                /* when it was suspected */
@@ -37,6 +47,11 @@ struct gate_view {
     struct gate_view *next_in_bucket, *older,
         *newer; /* of the views that keep it; under their lock */
 };
+
+/* The overrides of a view: what each reaches. After the view's own reach is built. */
+bool view_overrides_build(struct gate_view *v, struct db_tx *tx, int64_t now_us,
+                          const struct denied_set *denied, struct err *err) MUST_USE;
+void view_overrides_free(struct gate_view *v);
 
 /* A reference to the kept view of this very generation that is still valid, or NULL. */
 struct gate_view *gate_views_find(struct gate_views *views, int64_t repository_id,

@@ -1,0 +1,21 @@
+/* The deny list and overrides against the checkpoint (gate.md 4.2): a restored store must not let
+ * through again what was denied after it was saved, nor bring an override back that was ended. */
+#ifndef TRUST_EXCEPTIONS_H
+#define TRUST_EXCEPTIONS_H
+
+#include "trust/checkpoint.h"
+
+/* All that the store has. Any tx. */
+bool exceptions_load(struct db_tx *tx, int64_t now_us, struct exception_list *out,
+                     struct err *err) MUST_USE;
+/* Compares them with the checkpoint, once in a run: afterwards it costs nothing.
+ *   why   SUSPICION_MAX bytes: the sentence of a suspicion; "" when all is good
+ * Any tx. */
+bool exceptions_look(struct checkpoint *c, struct db_tx *tx, int64_t now_us, char *why,
+                     struct err *err) MUST_USE;
+/* Before a change of one of them, outside of the write. Expected errors: ERR_CONFLICT (the store, or
+ * the clock, may have been set back), ERR_NO_SPACE, ERR_INTERNAL. */
+bool exceptions_ready(struct checkpoint *c, struct db *db, int64_t now_us,
+                      struct err *err) MUST_USE;
+
+#endif
