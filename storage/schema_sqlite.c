@@ -523,6 +523,30 @@ static const char gate_exceptions[] =
     "  used_us INTEGER NOT NULL,"
     "  PRIMARY KEY (override_id, account_id)"
     ") STRICT, WITHOUT ROWID;";
+/* What the gate answered, chained: decision.h. The head is kept beside the records, so that an end
+ * that was cut off is found. */
+static const char decision_format[] =
+    "CREATE TABLE decision ("
+    "  number INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  id TEXT NOT NULL UNIQUE CHECK (length(id) = 26),"
+    "  created_us INTEGER NOT NULL,"
+    "  repository_id INTEGER NOT NULL," /* outlives the repository; 0: a cut */
+    "  account_id INTEGER NOT NULL,"
+    "  effect INTEGER NOT NULL CHECK (effect BETWEEN 0 AND 2)," /* 0: a cut */
+    "  identity TEXT NOT NULL,"
+    "  total_bytes INTEGER NOT NULL,"
+    "  sha256 BLOB NOT NULL CHECK (length(sha256) = 32),"
+    "  record TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX decision_by_repository ON decision (repository_id, number);"
+    "CREATE INDEX decision_by_account ON decision (account_id, number);"
+    "CREATE INDEX decision_cuts ON decision (effect, number) WHERE effect = 0;"
+    "CREATE TABLE decision_chain ("
+    "  id INTEGER PRIMARY KEY CHECK (id = 1),"
+    "  head BLOB NOT NULL CHECK (length(head) = 32),"
+    "  total_bytes INTEGER NOT NULL"
+    ") STRICT;"
+    "INSERT INTO decision_chain VALUES (1, zeroblob(32), 0);";
 
 const char *const schema_migrations[] = {
     first_format,
@@ -535,5 +559,6 @@ const char *const schema_migrations[] = {
     blob_journal,
     changes_by_version,
     gate_exceptions,
+    decision_format,
 };
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

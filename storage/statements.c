@@ -65,6 +65,9 @@
 #define AUDIT_COLUMNS                                                                              \
     "id, created_us, namespace_id, account_id, actor, address, proof, action, object, outcome, "  \
     "state_before, state_after, prev, sha256"
+#define DECISION_COLUMNS                                                                           \
+    "number, id, created_us, repository_id, account_id, effect, identity, total_bytes, sha256, "  \
+    "record"
 
 const char *const sql_statements[SQL_COUNT] = {
     /* namespace: by name, by id, by prefix */
@@ -626,6 +629,30 @@ const char *const sql_statements[SQL_COUNT] = {
     [SQL_AUDIT_LIST] = "SELECT " AUDIT_COLUMNS " FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2",
     [SQL_AUDIT_LIST_NAMESPACE] = "SELECT " AUDIT_COLUMNS " FROM audit WHERE namespace_id = ?3 "
                                  "AND id > ?1 ORDER BY id LIMIT ?2",
+
+    /* decision: by number, by id, by (repository, number), by (account, number); cuts */
+    [SQL_DECISION_HEAD] = "SELECT head, total_bytes FROM decision_chain WHERE id = 1",
+    [SQL_DECISION_SET_HEAD] =
+        "UPDATE decision_chain SET head = ?1, total_bytes = ?2 WHERE id = 1",
+    [SQL_DECISION_INSERT] =
+        "INSERT INTO decision (id, created_us, repository_id, account_id, effect, identity, "
+        "total_bytes, sha256, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [SQL_DECISION_GET] = "SELECT " DECISION_COLUMNS " FROM decision WHERE id = ?1",
+    [SQL_DECISION_NEWEST] = "SELECT " DECISION_COLUMNS " FROM decision WHERE number < ?1 "
+                            "ORDER BY number DESC LIMIT ?2",
+    [SQL_DECISION_OF_REPOSITORY] = "SELECT " DECISION_COLUMNS " FROM decision "
+                                   "WHERE repository_id = ?3 AND number < ?1 "
+                                   "ORDER BY number DESC LIMIT ?2",
+    [SQL_DECISION_OF_ACCOUNT] = "SELECT " DECISION_COLUMNS " FROM decision "
+                                "WHERE account_id = ?3 AND number < ?1 "
+                                "ORDER BY number DESC LIMIT ?2",
+    [SQL_DECISION_CHAIN] = "SELECT " DECISION_COLUMNS " FROM decision WHERE number > ?1 "
+                           "ORDER BY number LIMIT ?2",
+    [SQL_DECISION_OLDEST] = "SELECT number, id, created_us, total_bytes, sha256 FROM decision "
+                            "WHERE number > 0 ORDER BY number LIMIT ?1",
+    [SQL_DECISION_NEWEST_CUT] = "SELECT record FROM decision WHERE effect = 0 "
+                                "ORDER BY number DESC LIMIT 1",
+    [SQL_DECISION_DELETE_UNTIL] = "DELETE FROM decision WHERE number <= ?1",
 
     /* tag_rule: primary key (namespace, place) */
     [SQL_TAG_RULE_SET_GET] =
