@@ -74,12 +74,18 @@ struct decision_draft {
 };
 /* New; decision_draft_free. Any thread. */
 struct decision_draft *decision_draft_new(const struct decision_entry *entry);
-/* The record that ends a run of equal decisions.
- *   first   the record of the first of them
- *   count   how many came after it; a record of its own {…,"repeat_of":ID,"count":N}
- *   blobs   they were blobs that were served because of it, not the same request again */
+/* A copy that is good for decision_draft_repeat alone, and small. */
+struct decision_draft *decision_draft_stub(const struct decision_draft *draft);
+enum decision_repeat {
+    DECISION_REPEAT_SAME,  /* the same request again */
+    DECISION_REPEAT_BLOBS, /* blobs that were served because of it: {…,"blobs":true} */
+    DECISION_REPEAT_OTHERS /* refusals for the same reason, of other names too: {…,"others":true} */
+};
+/* The record that ends a run of equal decisions: {…,"repeat_of":ID,"count":N}.
+ *   first   the record of the first of them, or a stub of it
+ *   count   how many came after it */
 struct decision_draft *decision_draft_repeat(const struct decision_draft *first, int64_t count,
-                                             bool blobs, int64_t now_us);
+                                             enum decision_repeat kind, int64_t now_us);
 void decision_draft_free(struct decision_draft *draft); /* accepts NULL */
 static inline void cleanup_decision_draft(struct decision_draft **draft)
 {

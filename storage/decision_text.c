@@ -233,7 +233,7 @@ struct decision_draft *decision_draft_new(const struct decision_entry *e)
     draft->effect = e->allow ? DECISION_ALLOW : DECISION_DENY;
     draft->identity = plain_text(e->identity.name ? e->identity.name : "", TEXT_MAX);
     put_head(&b, draft->id, e->time_us);
-    draft->shared_at = b.n;
+    draft->shared_at = b.n + 1; /* behind the comma */
     put_text(&b, "door", e->door, TEXT_MAX);
     put_text(&b, "effect", e->allow ? "allow" : "deny", TEXT_MAX);
     put_text(&b, "reason", e->reason, TEXT_MAX);
@@ -255,23 +255,38 @@ struct decision_draft *decision_draft_new(const struct decision_entry *e)
     return draft;
 }
 
+static struct decision_draft *new_alike(const struct decision_draft *draft)
+{
+    struct decision_draft *out = xcalloc(1, sizeof(*out));
+    *out = *draft;
+    out->identity = xstrdup(draft->identity);
+    out->text = NULL;
+    return out;
+}
+
+struct decision_draft *decision_draft_stub(const struct decision_draft *draft)
+{
+    struct decision_draft *out = new_alike(draft);
+    out->text = xstrndup(draft->text + draft->shared_at, draft->shared_n);
+    out->shared_at = 0;
+    return out;
+}
+
 struct decision_draft *decision_draft_repeat(const struct decision_draft *first, int64_t count,
-                                             bool blobs, int64_t now_us)
+                                             enum decision_repeat kind, int64_t now_us)
 {
     auto_buf struct buf b = {0};
-    struct decision_draft *draft = new_draft(now_us);
-    draft->repository_id = first->repository_id;
-    draft->account_id = first->account_id;
-    draft->effect = first->effect;
-    draft->identity = xstrdup(first->identity);
+    struct decision_draft *draft = new_alike(first);
+    decision_make_id(now_us, draft->id);
+    draft->time_us = now_us;
     put_head(&b, draft->id, now_us);
+    buf_char(&b, ',');
     draft->shared_at = b.n;
     buf_put(&b, first->text + first->shared_at, first->shared_n);
-    draft->shared_n = first->shared_n;
     put_text(&b, "repeat_of", first->id, DECISION_ID_SIZE);
     put_int(&b, "count", count);
-    if (blobs) {
-        put_bool(&b, "blobs", true);
+    if (kind != DECISION_REPEAT_SAME) {
+        put_bool(&b, kind == DECISION_REPEAT_BLOBS ? "blobs" : "others", true);
     }
     draft->text = buf_steal(&b, NULL);
     return draft;

@@ -176,7 +176,7 @@ static void a_repeat_says_what_it_repeats(void **state)
     struct decision_entry e = refused(w, T0);
     auto_decision_draft struct decision_draft *first = decision_draft_new(&e);
     auto_decision_draft struct decision_draft *repeat =
-        decision_draft_repeat(first, 41, false, T0 + 60000000);
+        decision_draft_repeat(first, 41, DECISION_REPEAT_SAME, T0 + 60000000);
     auto_decision_row struct decision_row row = {0};
     auto_json json_t *record = NULL;
     int64_t count = 0;
