@@ -5,6 +5,7 @@
 #include "server/api_refusal.h"
 #include "server/app.h"
 #include "server/range.h"
+#include "server/record.h"
 #include "server/registry.h"
 #include "server/scrubber.h"
 #include "storage/blob.h"
@@ -146,13 +147,12 @@ static void send_blob(const struct request *rq, struct db_tx *tx, struct reply *
 
 /* The gate comes first: a manifest's digest is no blob for a gated identity even if the same bytes were uploaded. */
 static bool decide(const struct request *rq, struct db_tx *tx, const struct repository *repo,
-                   struct decision *out, struct err *err)
+                   struct gate_caller *caller, struct decision *out, struct err *err)
 {
-    struct gate_caller caller;
-    if (!registry_gate_caller(rq, tx, &caller, err)) {
+    if (!registry_gate_caller(rq, tx, caller, err)) {
         return false;
     }
-    gate_decide_blob(rq->app->trust, tx, &caller, repo, &rq->repo, &rq->digest, rq->now_us, out);
+    gate_decide_blob(rq->app->trust, tx, caller, repo, &rq->repo, &rq->digest, rq->now_us, out);
     return true;
 }
 
@@ -162,13 +162,20 @@ void api_blob_get(struct request *rq, struct reply *reply)
     auto_snapshot struct db_tx *tx = NULL;
     struct repository repo;
     struct blob blob;
+    struct gate_caller caller;
     struct decision d = {0};
     struct err err = {0};
+    int64_t began_us = clock_mono_us();
 
-    if (!registry_open(rq, &tx, &repo, &err) || !decide(rq, tx, &repo, &d, &err)) {
+    if (!registry_open(rq, &tx, &repo, &err) || !decide(rq, tx, &repo, &caller, &d, &err)) {
         return reply_error(reply, &err);
     }
-    if (!rq->on_worker) { /* where it is run again (keep_for_push): it was counted before */
+    const struct record record = {rq, tx, "blob", &caller, &repo, began_us};
+    if (!record_decision(&record, &d)) {
+        return; /* a worker goes on */
+    }
+    /* where it is run again (keep_for_push), an allow was counted before */
+    if (!rq->on_worker || d.effect != EFFECT_ALLOW) {
         registry_count_decision(rq, "blob", &d);
     }
     if (d.effect != EFFECT_ALLOW) {

@@ -1,8 +1,10 @@
 #include "auth/access.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "server/api.h"
 #include "server/api_refusal.h"
 #include "server/app.h"
+#include "server/record.h"
 #include "server/registry.h"
 #include "storage/manifest.h"
 #include "storage/pull.h"
@@ -19,6 +21,7 @@ struct reading {
     struct request *rq;
     struct db_tx *tx;
     struct repository repo;
+    struct gate_caller caller;
     struct decision decision;
     /* what was read so far; by tag it comes with the tag, before the gate says what to serve */
     struct manifest_info info; /* digest unset: nothing */
@@ -61,14 +64,13 @@ static bool read_by_digest(struct reading *r, const struct digest *digest, struc
 static bool decide(struct reading *r, struct err *err)
 {
     const struct request *rq = r->rq;
-    struct gate_caller caller;
     struct tag tag;
     struct err missing = {0};
-    if (!registry_gate_caller(rq, r->tx, &caller, err)) {
+    if (!registry_gate_caller(rq, r->tx, &r->caller, err)) {
         return false;
     }
     if (rq->reference == REFERENCE_DIGEST) {
-        gate_decide_digest(rq->app->trust, r->tx, &caller, &r->repo, &rq->repo, &rq->digest,
+        gate_decide_digest(rq->app->trust, r->tx, &r->caller, &r->repo, &rq->repo, &rq->digest,
                            rq->now_us, &r->decision);
         return true;
     }
@@ -77,7 +79,7 @@ static bool decide(struct reading *r, struct err *err)
         *err = missing;
         return false;
     }
-    gate_decide_tag(rq->app->trust, r->tx, &caller, &r->repo, &rq->repo, &rq->tag,
+    gate_decide_tag(rq->app->trust, r->tx, &r->caller, &r->repo, &rq->repo, &rq->tag,
                     exists ? &tag : NULL, exists ? tag.size : -1, rq->now_us, &r->decision);
     return true;
 }
@@ -112,8 +114,13 @@ static void send_manifest(struct reading *r, struct reply *reply)
 static void read_and_answer(struct reading *r, struct reply *reply)
 {
     struct err err = {0};
+    int64_t began_us = clock_mono_us();
     if (!repository_get(r->tx, &r->rq->repo, &r->repo, &err) || !decide(r, &err)) {
         return reply_error(reply, &err);
+    }
+    const struct record record = {r->rq, r->tx, "pull", &r->caller, &r->repo, began_us};
+    if (!record_decision(&record, &r->decision)) {
+        return; /* a worker goes on */
     }
     registry_count_decision(r->rq, "manifest", &r->decision);
     if (r->decision.effect != EFFECT_ALLOW) {

@@ -1,6 +1,7 @@
 #include "server/api_refusal.h"
 
 #include "base/clock.h"
+#include "server/record.h"
 
 #include <stdio.h>
 
@@ -112,11 +113,22 @@ static bool is_plain_unknown(const struct decision *d)
     return d->reason == REASON_UNKNOWN || d->reason == REASON_BLOB_UNKNOWN;
 }
 
+static json_t *detail_of(const struct request *rq, const struct decision *d)
+{
+    auto_buf struct buf why = {0};
+    json_t *detail = decision_detail(d);
+    if (d->record[0]) {
+        record_write_url(rq, d, &why);
+        put_text(detail, "decision", d->record);
+        put_text(detail, "why", why.p);
+    }
+    return detail;
+}
+
 void reply_refusal(struct request *rq, struct reply *reply, const struct decision *d)
 {
     const struct gate_reason_info *info = gate_reason_info(d->reason);
     struct err err = {0};
-    (void)rq;
     if (is_plain_unknown(d)) {
         (void)err_set(&err, info->code, "");
         reply_error(reply, &err);
@@ -124,7 +136,7 @@ void reply_refusal(struct request *rq, struct reply *reply, const struct decisio
         /* An allow that is refused by mistake still refuses. */
         (void)err_set(&err, info->code == ERR_NONE ? ERR_INDETERMINATE : info->code, "%s",
                       d->message);
-        reply_error_detail(reply, &err, decision_detail(d));
+        reply_error_detail(reply, &err, detail_of(rq, d));
         (void)snprintf(reply->phrase, sizeof reply->phrase, "%s", d->phrase);
         put_warning(reply, d->message);
     }

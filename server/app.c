@@ -5,6 +5,7 @@
 #include "base/fsx.h"
 #include "server/metrics.h"
 #include "server/route.h"
+#include "storage/decision_log.h"
 #include "storage/pull.h"
 #include "storage/store.h"
 #include "trust/trust.h"
@@ -23,6 +24,7 @@ static bool open_store(struct app *app, struct err *err)
     limits.condemned_us = c->limits_unreferenced;
     store_set_limits(app->store, &limits);
     app->db = store_db(app->store);
+    app->decisions = decision_log_new(app->db);
     return true;
 }
 
@@ -109,6 +111,7 @@ void app_close(struct app *app)
     }
     auth_free(app->auth);
     trust_close(app->trust);
+    decision_log_free(app->decisions);
     store_close(app->store);
     pull_log_free(app->pulls);
     metrics_free(app->metrics);

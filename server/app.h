@@ -14,6 +14,7 @@ struct trust;
 struct auth;
 struct metrics;
 struct pull_log;
+struct decision_log;
 struct scrubber;
 struct maintenance;
 
@@ -25,6 +26,7 @@ struct app {
     struct auth *auth;   /* auth/auth.h: token keys, verified-token cache, throttle, hashing pool */
     struct metrics *metrics; /* server/metrics.h */
     struct pull_log *pulls;  /* storage/pull.h: what was pulled since it was last written */
+    struct decision_log *decisions; /* storage/decision_log.h: on their way to their records */
     struct maintenance *maintenance; /* server/maintenance.h; NULL where none runs (tests) */
     struct scrubber *scrubber; /* server/scrubber.h; NULL where none runs (tests) */
     atomic_bool stopping;    /* set at SIGTERM: not ready any more */

@@ -8,6 +8,7 @@
 #include "server/maintenance.h"
 #include "server/route.h"
 #include "server/router.h"
+#include "server/recorder.h"
 #include "server/scrubber.h"
 #include "server/sweeper.h"
 #include "server/tls.h"
@@ -30,6 +31,7 @@ struct serving {
     struct tls *tls[LISTEN_MAX]; /* by listener; NULL for plain ones */
     struct listener *listeners[LISTEN_MAX + 1];
     size_t listener_count;
+    struct recorder *recorder;
 };
 
 /* Connections, files on their way out and uploads each hold a descriptor; the soft limit that
@@ -126,6 +128,7 @@ static bool start(struct serving *s, struct err *err)
     }
     s->app->maintenance = maintenance_new(s->app);
     s->app->scrubber = scrubber_new(s->app);
+    s->recorder = recorder_new(s->app);
     return start_all(s, err);
 }
 
@@ -160,6 +163,7 @@ static void stop(struct serving *s)
     if (s->app != NULL) { /* after the last request that may give them work */
         maintenance_free(s->app->maintenance);
         scrubber_free(s->app->scrubber);
+        recorder_free(s->recorder);
     }
     sweeper_free(s->server.sweeper);
     defer_free(s->server.defer);

@@ -301,6 +301,7 @@ void gate_decide_blob(struct trust *trust, struct db_tx *tx, const struct gate_c
         return;
     }
     *out = gate_blob(&door.facts, digest, &reached, &held);
+    out->root = reached.root;
 }
 
 /* --- lists, explanations ---------------------------------------------------------------------- */

@@ -66,6 +66,8 @@ struct decision {
     char phrase[161];  /* reason phrase: printable ASCII, digests cut to 8 hex; "" for allows */
     char warning[600]; /* text of a Warning header (served_signed, would_deny); "" = none */
     char hint[700];    /* what to do; "" = none */
+    struct digest root; /* of a blob that is allowed: the released manifest that it belongs to */
+    char record[27];    /* id of the decision's record, by whoever recorded it; "" = none */
 };
 
 /* One period in which a role listed a name. */
