@@ -212,7 +212,7 @@ static struct shard *shard_of(struct decision_log *log, const uint8_t key[16])
 static struct window **place_of(struct shard *s, const uint8_t key[16])
 {
     struct window **at = &s->buckets[key[1] % BUCKETS];
-    while (*at && memcmp((*at)->key, key, sizeof((*at)->key)) != 0) {
+    while (*at && !slice_equal(slice_of_bytes((*at)->key, 16), slice_of_bytes(key, 16))) {
         at = &(*at)->next;
     }
     return at;
