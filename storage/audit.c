@@ -124,16 +124,8 @@ static void read_record(struct db_stmt *q, struct audit_record *out)
     row_hash(q, 13, out->sha256);
 }
 
-bool audit_list(struct db_tx *tx, int64_t namespace_id, int64_t after, int max,
-                struct audit_list *out, struct err *err)
+static bool read_records(struct db_stmt *q, struct audit_list *out, struct err *err)
 {
-    auto_stmt struct db_stmt *q =
-        db_stmt(tx, namespace_id != 0 ? SQL_AUDIT_LIST_NAMESPACE : SQL_AUDIT_LIST);
-    db_bind_int(q, 1, after);
-    db_bind_int(q, 2, max);
-    if (namespace_id != 0) {
-        db_bind_int(q, 3, namespace_id);
-    }
     *out = (struct audit_list){0};
     enum db_result result;
     while ((result = db_step(q, err)) == DB_ROW) {
@@ -144,6 +136,41 @@ bool audit_list(struct db_tx *tx, int64_t namespace_id, int64_t after, int max,
         audit_list_dispose(out);
         return false;
     }
+    return true;
+}
+
+bool audit_list(struct db_tx *tx, int64_t namespace_id, int64_t after, int max,
+                struct audit_list *out, struct err *err)
+{
+    auto_stmt struct db_stmt *q =
+        db_stmt(tx, namespace_id != 0 ? SQL_AUDIT_LIST_NAMESPACE : SQL_AUDIT_LIST);
+    db_bind_int(q, 1, after);
+    db_bind_int(q, 2, max);
+    if (namespace_id != 0) {
+        db_bind_int(q, 3, namespace_id);
+    }
+    return read_records(q, out, err);
+}
+
+bool audit_last(struct db_tx *tx, const char *action, struct slice object, int64_t at_us,
+                struct audit_list *out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_AUDIT_LAST);
+    db_bind_str(q, 1, action);
+    db_bind_text(q, 2, object);
+    db_bind_int(q, 3, at_us);
+    return read_records(q, out, err);
+}
+
+bool audit_before(struct db_tx *tx, int64_t since_us, int64_t *id_out, struct err *err)
+{
+    bool found = false;
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_AUDIT_SINCE);
+    db_bind_int(q, 1, since_us);
+    if (!row_exists(q, &found, err)) {
+        return false;
+    }
+    *id_out = found ? db_col_int(q, 0) - 1 : INT64_MAX - 1;
     return true;
 }
 

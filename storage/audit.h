@@ -42,6 +42,13 @@ struct audit_list {
  * Any tx. */
 bool audit_list(struct db_tx *tx, int64_t namespace_id, int64_t after, int max,
                 struct audit_list *out, struct err *err) MUST_USE;
+/* The newest entry of an action on an object that is not younger than `at_us`, or none: how an
+ * object was at a time. Any tx. */
+bool audit_last(struct db_tx *tx, const char *action, struct slice object, int64_t at_us,
+                struct audit_list *out, struct err *err) MUST_USE;
+/* The entry before the first that is not older than `since_us`: where a list from then on begins.
+ * Any tx. */
+bool audit_before(struct db_tx *tx, int64_t since_us, int64_t *id_out, struct err *err) MUST_USE;
 void audit_list_dispose(struct audit_list *list);
 static inline void cleanup_audit_list(struct audit_list *list)
 {

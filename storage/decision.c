@@ -57,6 +57,9 @@ bool decision_append(struct db_tx *tx, const struct decision_draft *draft, struc
     return insert(tx, draft, buf_slice_of(&text), &head, err) && set_head(tx, &head, err);
 }
 
+/* A clock that was set back by no more than this hides no record from a list. */
+#define CLOCK_STEP_US (INT64_C(3600) * 1000000)
+
 /* --- reading ---------------------------------------------------------------------------------- */
 
 void decision_row_read(struct db_stmt *q, struct decision_row *out)
@@ -144,11 +147,13 @@ bool decision_list(struct db_tx *tx, const struct decision_filter *filter, int64
     auto_stmt struct db_stmt *q = newest_first(tx, filter, before);
     int64_t last = 0;
     int looks = 0;
+    bool past = false;
     enum db_result result = DB_DONE;
     *out = (struct decision_list){0};
-    while (out->count < (size_t)max && (result = db_step(q, err)) == DB_ROW) {
+    while (!past && out->count < (size_t)max && (result = db_step(q, err)) == DB_ROW) {
         looks++;
         last = db_col_int(q, 0);
+        past = db_col_int(q, 2) < filter->since_us - CLOCK_STEP_US;
         if (is_wanted(q, filter)) {
             keep(out, q);
         }
@@ -158,7 +163,7 @@ bool decision_list(struct db_tx *tx, const struct decision_filter *filter, int64
         return false;
     }
     bool full = out->count == (size_t)max || looks == DECISION_LOOKS;
-    out->next = full ? last : 0;
+    out->next = full && !past ? last : 0;
     return true;
 }
 

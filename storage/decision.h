@@ -157,6 +157,10 @@ struct decision_proof {
     const char *what;           /* half a sentence about it: "it was changed" */
     int64_t after, total_bytes; /* where the next page begins */
 };
+/* Begins behind the record with this number instead, whose hash is believed. Expected errors:
+ * ERR_NOT_FOUND. Any tx. */
+bool decision_proof_from(struct db_tx *tx, int64_t number, struct decision_proof *out,
+                         struct err *err) MUST_USE;
 /* Recomputes at most `max` further records. Any tx. */
 bool decision_verify(struct db_tx *tx, int max, struct decision_proof *proof,
                      struct err *err) MUST_USE;

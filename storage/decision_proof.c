@@ -30,6 +30,25 @@ static bool begin(struct db_tx *tx, struct decision_proof *proof, struct err *er
     return true;
 }
 
+bool decision_proof_from(struct db_tx *tx, int64_t number, struct decision_proof *out,
+                         struct err *err)
+{
+    auto_decision_list struct decision_list list = {0};
+    *out = (struct decision_proof){.after = number};
+    if (number == 0) {
+        return true;
+    }
+    if (!decision_chain(tx, number - 1, 1, &list, err)) {
+        return false;
+    }
+    if (list.count != 1 || list.items[0].number != number) {
+        return err_set(err, ERR_NOT_FOUND, "there is no record with this number");
+    }
+    out->total_bytes = list.items[0].total_bytes;
+    memcpy(out->head, list.items[0].sha256, sizeof(out->head));
+    return true;
+}
+
 static void blame(struct decision_proof *proof, int64_t number, const char *id, const char *what)
 {
     proof->done = true;

@@ -548,6 +548,11 @@ static const char decision_format[] =
     ") STRICT;"
     "INSERT INTO decision_chain VALUES (1, zeroblob(32), 0);";
 
+/* How an object was at a time, and what happened since another. */
+static const char audit_by_time[] =
+    "CREATE INDEX audit_by_object ON audit (action, object, id);"
+    "CREATE INDEX audit_by_time ON audit (created_us, id);";
+
 const char *const schema_migrations[] = {
     first_format,
     referrers_by_type,
@@ -560,5 +565,6 @@ const char *const schema_migrations[] = {
     changes_by_version,
     gate_exceptions,
     decision_format,
+    audit_by_time,
 };
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

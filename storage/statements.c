@@ -619,7 +619,7 @@ const char *const sql_statements[SQL_COUNT] = {
     [SQL_SESSION_LIST] = "SELECT " SESSION_COLUMNS " FROM session WHERE account_id = ?1 "
                          "ORDER BY id DESC LIMIT ?2",
 
-    /* audit: by id, by (namespace, id) */
+    /* audit: by id, by (namespace, id), by (action, object, id), by (created, id) */
     [SQL_AUDIT_HEAD] = "SELECT audit_head FROM instance WHERE id = 1",
     [SQL_AUDIT_SET_HEAD] = "UPDATE instance SET audit_head = ?1 WHERE id = 1",
     [SQL_AUDIT_INSERT] =
@@ -629,6 +629,10 @@ const char *const sql_statements[SQL_COUNT] = {
     [SQL_AUDIT_LIST] = "SELECT " AUDIT_COLUMNS " FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2",
     [SQL_AUDIT_LIST_NAMESPACE] = "SELECT " AUDIT_COLUMNS " FROM audit WHERE namespace_id = ?3 "
                                  "AND id > ?1 ORDER BY id LIMIT ?2",
+    [SQL_AUDIT_LAST] = "SELECT " AUDIT_COLUMNS " FROM audit WHERE action = ?1 AND object = ?2 "
+                       "AND created_us <= ?3 ORDER BY id DESC LIMIT 1",
+    [SQL_AUDIT_SINCE] =
+        "SELECT id FROM audit WHERE created_us >= ?1 ORDER BY created_us, id LIMIT 1",
 
     /* decision: by number, by id, by (repository, number), by (account, number); cuts */
     [SQL_DECISION_HEAD] = "SELECT head, total_bytes FROM decision_chain WHERE id = 1",
