@@ -30,7 +30,7 @@ static bool open_store(struct app *app, struct err *err)
 
 /* The data folder's own gets its folder; a folder elsewhere is not made: a volume that is not mounted
  * must not look like a new checkpoint. */
-static bool put_checkpoint_path(const struct config *c, struct buf *out, struct err *err)
+bool app_checkpoint_path(const struct config *c, struct buf *out, struct err *err)
 {
     if (c->checkpoint) {
         buf_str(out, c->checkpoint);
@@ -44,13 +44,18 @@ static bool put_checkpoint_path(const struct config *c, struct buf *out, struct 
     return true;
 }
 
+void app_sealing_path(const struct config *c, struct buf *out)
+{
+    buf_printf(out, "%s/secrets/sealing.key", c->data_dir);
+}
+
 bool app_open_trust(const struct config *c, struct db *db, struct trust **out, struct err *err)
 {
     auto_buf struct buf key = {0}, checkpoint = {0};
-    if (!put_checkpoint_path(c, &checkpoint, err)) {
+    if (!app_checkpoint_path(c, &checkpoint, err)) {
         return false;
     }
-    buf_printf(&key, "%s/secrets/sealing.key", c->data_dir);
+    app_sealing_path(c, &key);
     const struct trust_settings settings = {.db = db,
                                             .host = c->canonical_host,
                                             .aliases = c->aliases,

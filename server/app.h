@@ -40,6 +40,10 @@ bool app_open(const struct config *config, struct app **out, struct err *err) MU
 /* No thread may use it any more. Accepts NULL. */
 void app_close(struct app *app);
 
+/* The file of the sealing key. */
+void app_sealing_path(const struct config *c, struct buf *out);
+/* The file of the checkpoint; the data folder's own gets its folder. Errors as fsx_mkdir. */
+bool app_checkpoint_path(const struct config *c, struct buf *out, struct err *err) MUST_USE;
 /* Opens the trust of a configuration over its database, for verbs that need no more of the app; the
  * caller closes it. Errors as trust_open. */
 bool app_open_trust(const struct config *c, struct db *db, struct trust **out,

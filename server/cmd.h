@@ -15,6 +15,7 @@ int cmd_fsck(int argc, char **argv);
 int cmd_gc(int argc, char **argv);
 int cmd_scrub(int argc, char **argv);
 int cmd_import(int argc, char **argv);
+int cmd_rewrap(int argc, char **argv);
 int cmd_settings(int argc, char **argv);
 
 /* "bondstore: SENTENCE" on stderr; returns 1. */

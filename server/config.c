@@ -348,7 +348,8 @@ static bool secret_is_private(const char *path, struct err *err)
 
 static bool secrets_are_private(const struct config *c, struct err *err)
 {
-    static const char *const names[] = {"secrets", "secrets/sealing.key", "secrets/token.key",
+    static const char *const names[] = {"secrets", "secrets/sealing.key",
+                                        "secrets/sealing.key.next", "secrets/token.key",
                                         "tls/ca.key"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         auto_buf struct buf path = {0};

@@ -19,6 +19,7 @@ static const struct verb {
     {"scrub", cmd_scrub, "read and hash every blob again, also while the server runs"},
     {"gc", cmd_gc, "remove now what nothing refers to any more"},
     {"import", cmd_import, "move in from a Notary v1 server"},
+    {"rewrap", cmd_rewrap, "seal the server's keys anew under another sealing key"},
     {"settings", cmd_settings, "print every setting with its default and meaning"},
 };
 

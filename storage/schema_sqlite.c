@@ -552,6 +552,10 @@ static const char decision_format[] =
 static const char audit_by_time[] =
     "CREATE INDEX audit_by_object ON audit (action, object, id);"
     "CREATE INDEX audit_by_time ON audit (created_us, id);";
+/* Which key seals a server key; "" is what was sealed before, until the next start seals it anew. */
+static const char sealed_keys[] =
+    "ALTER TABLE trust_key ADD COLUMN sealed_by TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX trust_key_unbound ON trust_key (id) WHERE sealed_by = '';";
 
 const char *const schema_migrations[] = {
     first_format,
@@ -566,5 +570,6 @@ const char *const schema_migrations[] = {
     gate_exceptions,
     decision_format,
     audit_by_time,
+    sealed_keys,
 };
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

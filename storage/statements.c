@@ -45,7 +45,11 @@
     "r.repository_id = x.repository_id AND r.role = x.role), x.last_version) ELSE "               \
     "x.last_version END, x.until_us, x.why, x.signers"
 
-#define KEY_COLUMNS "id, role, key_id, state, created_us, public_der, sealed"
+#define KEY_COLUMNS "id, role, key_id, state, created_us, public_der, sealed, sealed_by"
+/* with its repository, by id */
+#define KEY_PAGE                                                                                   \
+    "SELECT k.id, k.role, k.key_id, k.state, k.created_us, k.public_der, k.sealed, k.sealed_by, "  \
+    "r.name FROM trust_key k CROSS JOIN repository r WHERE k.id > ?1 AND r.id = k.repository_id "
 #define POLICY_COLUMNS "scope, generation, updated_us, updated_by, json"
 #define RULE_COLUMNS                                                                               \
     "x.name, x.repository, x.tag, x.immutable, x.newest, x.younger_us, x.pulled_us"
@@ -528,7 +532,7 @@ const char *const sql_statements[SQL_COUNT] = {
     /* trust_key: by (repository, role, key id), the pending one */
     [SQL_TRUST_KEY_INSERT] =
         "INSERT INTO trust_key (repository_id, role, key_id, state, created_us, public_der, "
-        "sealed) VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6)",
+        "sealed, sealed_by) VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7)",
     [SQL_TRUST_KEY_PENDING] = "SELECT " KEY_COLUMNS " FROM trust_key WHERE repository_id = ?1 "
                               "AND role = ?2 AND state = 1",
     [SQL_TRUST_KEY_GET] = "SELECT " KEY_COLUMNS " FROM trust_key WHERE repository_id = ?1 "
@@ -536,6 +540,11 @@ const char *const sql_statements[SQL_COUNT] = {
     [SQL_TRUST_KEY_SET_STATE] = "UPDATE trust_key SET state = ?2 WHERE id = ?1",
     [SQL_TRUST_KEY_LIST] = "SELECT " KEY_COLUMNS " FROM trust_key WHERE repository_id = ?1 "
                            "ORDER BY id DESC",
+
+    [SQL_TRUST_KEY_PAGE] = KEY_PAGE "ORDER BY k.id LIMIT ?2",
+    [SQL_TRUST_KEY_PAGE_UNBOUND] = KEY_PAGE "AND k.sealed_by = '' ORDER BY k.id LIMIT ?2",
+    [SQL_TRUST_KEY_RESEAL] =
+        "UPDATE trust_key SET sealed = ?3, sealed_by = ?4 WHERE id = ?1 AND sealed_by = ?2",
 
     /* pins: primary keys (repository, spki), (namespace, spki), (spki) */
     [SQL_TRUST_PIN_LIST] = "SELECT spki, added_us, added_by, '' FROM trust_pin "

@@ -30,6 +30,7 @@ static void read_key(struct db_stmt *q, struct trust_key *out)
     out->created_us = db_col_int(q, 4);
     buf_slice(&out->public_der, db_col_blob(q, 5));
     buf_slice(&out->sealed, db_col_blob(q, 6));
+    row_text(q, 7, out->sealed_by, sizeof(out->sealed_by));
 }
 
 static bool read_one(struct db_stmt *q, struct trust_key *out, struct err *err)
@@ -47,16 +48,17 @@ static bool read_one(struct db_stmt *q, struct trust_key *out, struct err *err)
     BUG("db_step has no fourth answer");
 }
 
-bool trust_key_put(struct db_tx *tx, int64_t repository_id, struct slice role, const char *key_id,
-                   struct slice public_der, struct slice sealed, int64_t now_us, struct err *err)
+bool trust_key_put(struct db_tx *tx, int64_t repository_id, const struct trust_key_new *key,
+                   int64_t now_us, struct err *err)
 {
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_TRUST_KEY_INSERT);
     db_bind_int(q, 1, repository_id);
-    db_bind_text(q, 2, role);
-    db_bind_str(q, 3, key_id);
+    db_bind_text(q, 2, key->role);
+    db_bind_str(q, 3, key->key_id);
     db_bind_int(q, 4, now_us);
-    db_bind_blob(q, 5, public_der);
-    db_bind_blob(q, 6, sealed);
+    db_bind_blob(q, 5, key->public_der);
+    db_bind_blob(q, 6, key->sealed);
+    db_bind_str(q, 7, key->sealed_by);
     return db_run(q, err);
 }
 
@@ -104,4 +106,47 @@ bool trust_key_list(struct db_tx *tx, int64_t repository_id, struct trust_key_li
         return false;
     }
     return true;
+}
+
+void trust_key_page_dispose(struct trust_key_page *page)
+{
+    for (size_t i = 0; i < page->count; i++) {
+        trust_key_dispose(&page->items[i].key);
+    }
+    free(page->items);
+    *page = (struct trust_key_page){0};
+}
+
+bool trust_key_page_read(struct db_tx *tx, bool unbound, int64_t after_id, int max,
+                         struct trust_key_page *out, struct err *err)
+{
+    auto_stmt struct db_stmt *q =
+        db_stmt(tx, unbound ? SQL_TRUST_KEY_PAGE_UNBOUND : SQL_TRUST_KEY_PAGE);
+    db_bind_int(q, 1, after_id);
+    db_bind_int(q, 2, max);
+
+    *out = (struct trust_key_page){0};
+    enum db_result result;
+    while ((result = db_step(q, err)) == DB_ROW) {
+        out->items = list_room(out->items, out->count, sizeof(*out->items));
+        struct trust_key_owned *item = &out->items[out->count++];
+        read_key(q, &item->key);
+        row_text(q, 8, item->repository, sizeof(item->repository));
+    }
+    if (result == DB_FAILED) {
+        trust_key_page_dispose(out);
+        return false;
+    }
+    return true;
+}
+
+bool trust_key_reseal(struct db_tx *tx, int64_t id, const char *before, struct slice sealed,
+                      const char *sealed_by, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_TRUST_KEY_RESEAL);
+    db_bind_int(q, 1, id);
+    db_bind_str(q, 2, before);
+    db_bind_blob(q, 3, sealed);
+    db_bind_str(q, 4, sealed_by);
+    return row_changed(tx, q, ERR_NOT_FOUND, err);
 }

@@ -283,3 +283,51 @@ bool checkpoint_file_wants_replacing(const struct checkpoint_file *f)
 {
     return f->fd < 0 || f->size > 2 * f->written_whole + GROWTH_MIN;
 }
+
+/* --- another key ------------------------------------------------------------------------------ */
+
+static bool keep_line(void *arg, struct slice text)
+{
+    buf_slice(arg, text);
+    buf_str(arg, "\n");
+    return true;
+}
+
+static enum checkpoint_read read_under(const char *path, const uint8_t key[CHECKPOINT_KEY_SIZE],
+                                       struct buf *lines, struct err *err)
+{
+    struct checkpoint_file f;
+    checkpoint_file_init(&f, path, key);
+    enum checkpoint_read result = checkpoint_file_read(&f, keep_line, lines, err);
+    checkpoint_file_close(&f);
+    return result;
+}
+
+bool checkpoint_file_is_under(const char *path, const uint8_t key[CHECKPOINT_KEY_SIZE])
+{
+    auto_buf struct buf lines = {0};
+    struct err why = {0};
+    return read_under(path, key, &lines, &why) == CHECKPOINT_READ;
+}
+
+bool checkpoint_file_rekey(const char *path, const uint8_t before[CHECKPOINT_KEY_SIZE],
+                           const uint8_t after[CHECKPOINT_KEY_SIZE], struct err *err)
+{
+    auto_buf struct buf lines = {0};
+    struct checkpoint_file f;
+    if (checkpoint_file_is_under(path, after)) {
+        return true;
+    }
+    switch (read_under(path, before, &lines, err)) {
+    case CHECKPOINT_MISSING:
+        return true;
+    case CHECKPOINT_DAMAGED:
+        return false;
+    case CHECKPOINT_READ:
+        break;
+    }
+    checkpoint_file_init(&f, path, after);
+    bool ok = checkpoint_file_replace(&f, buf_slice_of(&lines), err);
+    checkpoint_file_close(&f);
+    return ok;
+}

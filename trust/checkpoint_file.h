@@ -51,6 +51,12 @@ bool checkpoint_file_append(struct checkpoint_file *f, struct slice lines,
 /* Replaces the file by one record, atomically; durable. Mends every failure before it. */
 bool checkpoint_file_replace(struct checkpoint_file *f, struct slice lines,
                              struct err *err) MUST_USE;
+/* Writes the whole file anew under another key; durable. One that is missing, or is under it already,
+ * is no error. Expected errors: ERR_INVALID (damaged, or under neither key), ERR_NO_SPACE. */
+bool checkpoint_file_rekey(const char *path, const uint8_t before[CHECKPOINT_KEY_SIZE],
+                           const uint8_t after[CHECKPOINT_KEY_SIZE], struct err *err) MUST_USE;
+/* True when the file reads under this key. */
+bool checkpoint_file_is_under(const char *path, const uint8_t key[CHECKPOINT_KEY_SIZE]);
 /* True when an append is not possible, or when what is no longer true takes most of the file. */
 bool checkpoint_file_wants_replacing(const struct checkpoint_file *f);
 

@@ -348,27 +348,27 @@ static const struct import_phrase *phrase_of(const struct import_request *rq, co
     return NULL;
 }
 
-static bool open_key(const struct taking *t, const struct import_key *key, struct buf *public_der,
-                     struct buf *sealed, struct err *err)
+static bool open_key(const struct taking *t, const struct import_key *key, struct held_key *out,
+                     struct err *err)
 {
     auto_wiped struct buf plain = {0};
-    char id[KEY_ID_MAX] = "";
     const struct import_phrase *phrase = phrase_of(t->im->rq, key->alias);
     if (!phrase) {
         return err_set(err, ERR_INVALID, "no pass phrase was given for the alias %s", key->alias);
     }
     return import_key_open(slice_str(key->sealed), phrase->phrase, &plain, err) &&
-           held_key_adopt(t->im->trust->sealing, buf_slice_of(&plain), public_der, sealed, id,
+           held_key_adopt(t->im->trust->sealing, &t->repo.name, key->role, buf_slice_of(&plain), out,
                           err) &&
-           (strcmp(id, key->key_id) == 0 ||
+           (strcmp(out->id, key->key_id) == 0 ||
             err_set(err, ERR_INVALID, "it is another key than its id says"));
 }
 
 /* trust_key_put makes a pending key, of which there may be one: it steps aside for a moment. */
-static bool put_key(struct taking *t, const struct import_key *key, struct slice public_der,
-                    struct slice sealed, struct err *err)
+static bool put_key(struct taking *t, const struct import_key *key, const struct held_key *held,
+                    struct err *err)
 {
     struct slice role = slice_str(key->role);
+    struct trust_key_new row;
     auto_trust_key struct trust_key waiting = {0}, put = {0};
     struct err why = {0};
     bool waits = trust_key_pending(t->tx, t->repo.id, role, &waiting, &why);
@@ -385,7 +385,8 @@ static bool put_key(struct taking *t, const struct import_key *key, struct slice
     if (waits && !trust_key_set_state(t->tx, waiting.id, TRUST_KEY_RETIRED, err)) {
         return false;
     }
-    if (!trust_key_put(t->tx, t->repo.id, role, key->key_id, public_der, sealed,
+    held_key_row(t->im->trust->sealing, held, key->role, &row);
+    if (!trust_key_put(t->tx, t->repo.id, &row,
                        key->created_us ? key->created_us : t->im->rq->now_us, err) ||
         !trust_key_get(t->tx, t->repo.id, role, key->key_id, &put, err) ||
         !trust_key_set_state(t->tx, put.id, state, err)) {
@@ -399,7 +400,7 @@ static bool put_key(struct taking *t, const struct import_key *key, struct slice
 static bool take_key(struct taking *t, const struct import_key *key, struct err *err)
 {
     auto_trust_key struct trust_key known = {0};
-    auto_buf struct buf public_der = {0}, sealed = {0};
+    auto_held_key struct held_key held = {0};
     struct err why = {0};
     if (trust_key_get(t->tx, t->repo.id, slice_str(key->role), key->key_id, &known, &why)) {
         return true;
@@ -409,14 +410,14 @@ static bool take_key(struct taking *t, const struct import_key *key, struct err 
         return false;
     }
     why = (struct err){0};
-    if (!open_key(t, key, &public_der, &sealed, &why)) {
+    if (!open_key(t, key, &held, &why)) {
         warn(t, "%s key %.12s: %s", key->role, key->key_id, why.msg);
         if (!t->key_why[0]) {
             (void)snprintf(t->key_why, sizeof t->key_why, "%.290s", why.msg);
         }
         return true;
     }
-    return put_key(t, key, buf_slice_of(&public_der), buf_slice_of(&sealed), err);
+    return put_key(t, key, &held, err);
 }
 
 /* A key whose row has no GUN belongs to the repository whose root lists it, in the role of it. */

@@ -1,7 +1,5 @@
 #include "trust/keys.h"
 
-#include "base/fsx.h"
-#include "base/hash.h"
 #include "base/hex.h"
 #include "storage/repository.h"
 #include "storage/trust_doc.h"
@@ -9,102 +7,9 @@
 #include "trust/trust_internal.h"
 #include "trust/verify/canon.h"
 
-#include <fcntl.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
-#include <sodium.h>
-#include <sys/stat.h>
-
-struct sealing {
-    uint8_t *key; /* sodium_malloc, read-only */
-};
-
-/* --- the sealing key -------------------------------------------------------------------------- */
-
-static bool read_key_file(int fd, const char *path, uint8_t *key, struct err *err)
-{
-    struct stat st;
-    if (fstat(fd, &st) != 0) {
-        return err_set(err, ERR_INVALID, "the sealing key %s cannot be read", path);
-    }
-    if ((st.st_mode & 077) != 0) {
-        return err_set(err, ERR_INVALID, "the sealing key %s may be read by others; chmod 600 it",
-                       path);
-    }
-    if (st.st_size != SEALING_KEY_SIZE || read(fd, key, SEALING_KEY_SIZE) != SEALING_KEY_SIZE) {
-        return err_set(err, ERR_INVALID, "the sealing key %s does not hold %d bytes", path,
-                       SEALING_KEY_SIZE);
-    }
-    return true;
-}
-
-bool sealing_read(const char *path, struct sealing **out, struct err *err)
-{
-    *out = NULL;
-    if (sodium_init() < 0) {
-        return err_internal(err, "libsodium does not start");
-    }
-    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) {
-        return err_set(err, ERR_INVALID, "the sealing key %s cannot be opened", path);
-    }
-    uint8_t *key = sodium_malloc(SEALING_KEY_SIZE);
-    if (!key) {
-        return err_internal(err, "no protected memory for the sealing key");
-    }
-    if (!read_key_file(fd, path, key, err)) {
-        sodium_free(key);
-        return false;
-    }
-    (void)sodium_mprotect_readonly(key);
-    *out = xcalloc(1, sizeof **out);
-    (*out)->key = key;
-    return true;
-}
-
-void sealing_free(struct sealing *s)
-{
-    if (s) {
-        sodium_free(s->key);
-        free(s);
-    }
-}
-
-void sealing_derive(const struct sealing *sealing, const char *purpose, uint8_t out[32])
-{
-    _Static_assert(SEALING_KEY_SIZE == crypto_kdf_KEYBYTES, "the sealing key is a master key too");
-    (void)crypto_kdf_derive_from_key(out, 32, 1, purpose, sealing->key);
-}
-
-static void seal(const struct sealing *s, struct slice secret, struct buf *out)
-{
-    uint8_t nonce[crypto_secretbox_NONCEBYTES];
-    randombytes_buf(nonce, sizeof nonce);
-    auto_free uint8_t *box = xmalloc(secret.n + crypto_secretbox_MACBYTES);
-    if (crypto_secretbox_easy(box, (const uint8_t *)secret.p, secret.n, nonce, s->key) != 0) {
-        BUG("secretbox does not seal");
-    }
-    buf_put(out, nonce, sizeof nonce);
-    buf_put(out, box, secret.n + crypto_secretbox_MACBYTES);
-}
-
-/*   out   wipe it (buf_wipe) */
-static bool unseal(const struct sealing *s, struct slice sealed, struct buf *out, struct err *err)
-{
-    const size_t overhead = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES;
-    if (sealed.n <= overhead || sealed.n > overhead + 4096) {
-        return err_internal(err, "a sealed key has %zu bytes", sealed.n);
-    }
-    const uint8_t *nonce = (const uint8_t *)sealed.p, *box = nonce + crypto_secretbox_NONCEBYTES;
-    buf_reserve(out, sealed.n);
-    if (crypto_secretbox_open_easy((uint8_t *)out->p, box, sealed.n - crypto_secretbox_NONCEBYTES,
-                                   nonce, s->key) != 0) {
-        return err_internal(err, "the sealing key does not open a server key");
-    }
-    out->n = sealed.n - overhead;
-    return true;
-}
 
 /* --- key pairs -------------------------------------------------------------------------------- */
 
@@ -120,31 +25,40 @@ static void cleanup_md_ctx(EVP_MD_CTX **ctx)
 }
 #define auto_md_ctx __attribute__((cleanup(cleanup_md_ctx)))
 
-static bool put_pair(const struct sealing *sealing, EVP_PKEY *key, struct buf *public_der_out,
-                     struct buf *sealed_out, char id_out[KEY_ID_MAX], struct err *err)
+void held_key_dispose(struct held_key *key)
+{
+    buf_dispose(&key->public_der);
+    buf_wipe(&key->sealed);
+    *key = (struct held_key){0};
+}
+
+static bool put_pair(const struct sealing *sealing, const struct repo_name *repo, const char *role,
+                     EVP_PKEY *pkey, struct held_key *out, struct err *err)
 {
     unsigned char *public_der = NULL, *private_der = NULL;
     auto_buf struct buf json = {0};
-    int public_n = i2d_PUBKEY(key, &public_der), private_n = i2d_PrivateKey(key, &private_der);
+    int public_n = i2d_PUBKEY(pkey, &public_der), private_n = i2d_PrivateKey(pkey, &private_der);
     bool ok = public_n > 0 && private_n > 0;
     if (ok) {
-        buf_put(public_der_out, public_der, (size_t)public_n);
-        seal(sealing, slice_of_bytes(private_der, (size_t)private_n), sealed_out);
-        tuf_key_write_ecdsa(buf_slice_of(public_der_out), &json, id_out);
+        buf_put(&out->public_der, public_der, (size_t)public_n);
+        tuf_key_write_ecdsa(buf_slice_of(&out->public_der), &json, out->id);
+        const struct seal_place place = {repo_name_slice(repo), role, out->id};
+        sealing_seal(sealing, &place, slice_of_bytes(private_der, (size_t)private_n), &out->sealed);
     }
     OPENSSL_free(public_der);
     OPENSSL_clear_free(private_der, private_n > 0 ? (size_t)private_n : 0);
     return ok || err_internal(err, "a new key does not encode");
 }
 
-bool held_key_make(const struct sealing *sealing, struct buf *public_der_out,
-                   struct buf *sealed_out, char id_out[KEY_ID_MAX], struct err *err)
+bool held_key_make(const struct sealing *sealing, const struct repo_name *repo, const char *role,
+                   struct held_key *out, struct err *err)
 {
     auto_pkey EVP_PKEY *key = EVP_EC_gen("P-256");
+    *out = (struct held_key){0};
     if (!key) {
         return err_internal(err, "no P-256 key could be made");
     }
-    return put_pair(sealing, key, public_der_out, sealed_out, id_out, err);
+    return put_pair(sealing, repo, role, key, out, err);
 }
 
 static bool is_p256(const EVP_PKEY *key)
@@ -164,28 +78,79 @@ static bool pair_fits(EVP_PKEY *key)
     return fits;
 }
 
-bool held_key_adopt(const struct sealing *sealing, struct slice private_der,
-                    struct buf *public_der_out, struct buf *sealed_out, char id_out[KEY_ID_MAX],
-                    struct err *err)
+bool held_key_adopt(const struct sealing *sealing, const struct repo_name *repo, const char *role,
+                    struct slice private_der, struct held_key *out, struct err *err)
 {
     const unsigned char *p = (const unsigned char *)private_der.p;
     auto_pkey EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &p, (long)private_der.n);
+    *out = (struct held_key){0};
     if (!key || !is_p256(key) || !pair_fits(key)) {
         return err_set(err, ERR_INVALID, "it is no ECDSA P-256 key");
     }
-    return put_pair(sealing, key, public_der_out, sealed_out, id_out, err);
+    return put_pair(sealing, repo, role, key, out, err);
 }
 
-static bool open_key(const struct sealing *sealing, const struct trust_key *key, EVP_PKEY **out,
-                     struct err *err)
+/* The private half belongs to the key of this row, whatever the row says. */
+static bool parse_private(const struct unsealed *der, const struct trust_key *key, EVP_PKEY **out,
+                          struct err *err)
 {
-    auto_wiped struct buf der = {0};
-    if (!unseal(sealing, buf_slice_of(&key->sealed), &der, err)) {
+    const unsigned char *p = der->p;
+    unsigned char *public_der = NULL;
+    *out = d2i_PrivateKey(EVP_PKEY_EC, NULL, &p, (long)der->n); /* guessing the type takes thrice as long */
+    int n = *out ? i2d_PUBKEY(*out, &public_der) : 0;
+    bool same = n > 0 && slice_equal(slice_of_bytes(public_der, (size_t)n),
+                                     buf_slice_of(&key->public_der));
+    OPENSSL_free(public_der);
+    return same || err_internal(err, "server key %s does not have the private half of its row",
+                                key->key_id);
+}
+
+static struct seal_place place_of(struct slice repository, const struct trust_key *key)
+{
+    return (struct seal_place){repository, key->role, key->key_id};
+}
+
+static bool open_key(const struct sealing *sealing, struct slice repository,
+                     const struct trust_key *key, EVP_PKEY **out, struct err *err)
+{
+    auto_unsealed struct unsealed der = {0};
+    const struct seal_place place = place_of(repository, key);
+    return sealing_unseal(sealing, &place, key->sealed_by, buf_slice_of(&key->sealed), &der, err) &&
+           parse_private(&der, key, out, err);
+}
+
+bool held_key_opens(const struct sealing *sealing, struct slice repository,
+                    const struct trust_key *key, struct err *err)
+{
+    auto_pkey EVP_PKEY *pkey = NULL;
+    return open_key(sealing, repository, key, &pkey, err);
+}
+
+bool held_key_reseal(const struct sealing *from, const struct sealing *to, struct slice repository,
+                     const struct trust_key *key, struct buf *sealed_out, struct err *err)
+{
+    auto_unsealed struct unsealed der = {0};
+    auto_pkey EVP_PKEY *pkey = NULL;
+    const struct seal_place place = place_of(repository, key);
+    struct slice sealed = buf_slice_of(&key->sealed);
+    bool opened = key->sealed_by[0]
+                      ? sealing_unseal(from, &place, key->sealed_by, sealed, &der, err)
+                      : sealing_unseal_unbound(from, sealed, &der, err);
+    if (!opened || !parse_private(&der, key, &pkey, err)) {
         return false;
     }
-    const unsigned char *p = (const unsigned char *)der.p;
-    *out = d2i_PrivateKey(EVP_PKEY_EC, NULL, &p, (long)der.n); /* guessing the type takes thrice as long */
-    return *out || err_internal(err, "an unsealed server key does not parse");
+    sealing_seal(to, &place, slice_of_bytes(der.p, der.n), sealed_out);
+    return true;
+}
+
+void held_key_row(const struct sealing *sealing, const struct held_key *key, const char *role,
+                  struct trust_key_new *out)
+{
+    *out = (struct trust_key_new){.role = slice_str(role),
+                                  .key_id = key->id,
+                                  .public_der = buf_slice_of(&key->public_der),
+                                  .sealed = buf_slice_of(&key->sealed),
+                                  .sealed_by = sealing_id(sealing)};
 }
 
 /* DER ECDSA-Sig-Value to r||s, each left-padded to 32 bytes. */
@@ -203,14 +168,15 @@ static bool flatten_signature(const unsigned char *der, size_t n, struct buf *ou
     return true;
 }
 
-bool held_key_sign(const struct sealing *sealing, const struct trust_key *key, struct slice bytes,
-                   struct buf *sig_out, struct err *err)
+bool held_key_sign(const struct sealing *sealing, const struct repo_name *repo,
+                   const struct trust_key *key, struct slice bytes, struct buf *sig_out,
+                   struct err *err)
 {
     auto_pkey EVP_PKEY *pkey = NULL;
     auto_md_ctx EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     unsigned char der[128];
     size_t n = sizeof der;
-    if (!open_key(sealing, key, &pkey, err)) {
+    if (!open_key(sealing, repo_name_slice(repo), key, &pkey, err)) {
         return false;
     }
     if (EVP_DigestSignInit_ex(ctx, NULL, "SHA256", NULL, NULL, pkey, NULL) != 1 ||
@@ -220,9 +186,9 @@ bool held_key_sign(const struct sealing *sealing, const struct trust_key *key, s
     return flatten_signature(der, n, sig_out, err);
 }
 
-bool trust_sign_document(const struct sealing *sealing, const json_t *signed_part,
-                         const struct trust_key *const *keys, size_t key_count,
-                         struct buf *wire_out, struct err *err)
+bool trust_sign_document(const struct sealing *sealing, const struct repo_name *repo,
+                         const json_t *signed_part, const struct trust_key *const *keys,
+                         size_t key_count, struct buf *wire_out, struct err *err)
 {
     auto_buf struct buf canonical = {0};
     if (!canon_encode(signed_part, &canonical, err)) {
@@ -235,7 +201,7 @@ bool trust_sign_document(const struct sealing *sealing, const json_t *signed_par
     buf_str(wire_out, ",\"signatures\":[");
     for (size_t i = 0; i < key_count; i++) {
         auto_buf struct buf sig = {0};
-        if (!held_key_sign(sealing, keys[i], buf_slice_of(&canonical), &sig, err)) {
+        if (!held_key_sign(sealing, repo, keys[i], buf_slice_of(&canonical), &sig, err)) {
             return false;
         }
         buf_printf(wire_out, "%s{\"keyid\":\"%s\",\"method\":\"ecdsa\",\"sig\":\"", i ? "," : "",
@@ -299,8 +265,7 @@ struct pending_arg {
     const struct repo_name *repo;
     enum role_kind role;
     int64_t now_us;
-    struct slice public_der, sealed;
-    const char *id;
+    struct trust_key_new key;
     struct buf *json_out;
 };
 
@@ -325,25 +290,19 @@ static bool write_pending(struct db_tx *tx, void *arg, struct err *err)
         return false;
     }
     char id[KEY_ID_MAX];
-    tuf_key_write_ecdsa(a->public_der, a->json_out, id);
-    return trust_key_put(tx, repo.id, role, a->id, a->public_der, a->sealed, a->now_us, err);
+    tuf_key_write_ecdsa(a->key.public_der, a->json_out, id);
+    return trust_key_put(tx, repo.id, &a->key, a->now_us, err);
 }
 
 static bool make_pending(struct trust *trust, const struct repo_name *repo, enum role_kind role,
                          int64_t now_us, struct buf *json_out, struct err *err)
 {
-    auto_buf struct buf public_der = {0}, sealed = {0};
-    char id[KEY_ID_MAX];
-    if (!held_key_make(trust->sealing, &public_der, &sealed, id, err)) {
+    auto_held_key struct held_key made = {0};
+    if (!held_key_make(trust->sealing, repo, role_text(role), &made, err)) {
         return false;
     }
-    struct pending_arg arg = {.repo = repo,
-                              .role = role,
-                              .now_us = now_us,
-                              .public_der = buf_slice_of(&public_der),
-                              .sealed = buf_slice_of(&sealed),
-                              .id = id,
-                              .json_out = json_out};
+    struct pending_arg arg = {.repo = repo, .role = role, .now_us = now_us, .json_out = json_out};
+    held_key_row(trust->sealing, &made, role_text(role), &arg.key);
     return db_write(trust->db, write_pending, &arg, err);
 }
 

@@ -57,7 +57,7 @@ static void index_rows(struct trust_loaded *l)
 bool trust_load(const struct trust *trust, struct db_tx *tx, const struct repository *repo,
                 struct trust_loaded *out, struct err *err)
 {
-    *out = (struct trust_loaded){0};
+    *out = (struct trust_loaded){.repo = repo->name};
     if (!load_rows(tx, repo->id, out, err)) {
         return false;
     }

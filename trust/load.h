@@ -11,6 +11,7 @@
 #include "trust/verify/state.h"
 
 struct trust_loaded {
+    struct repo_name repo;
     struct trust_doc_list roots, current;
     struct trust_role_life_list lives;
     struct trust_key_list keys;

@@ -30,7 +30,7 @@ static bool sign_and_read(const struct trust *trust, const struct trust_loaded *
         return err_internal(err, "the server holds %zu of %lld keys for %.*s", n,
                             (long long)keys->threshold, SLICE_FMT(name));
     }
-    if (!trust_sign_document(trust->sealing, signed_part, held, n, &wire, err)) {
+    if (!trust_sign_document(trust->sealing, &loaded->repo, signed_part, held, n, &wire, err)) {
         return false;
     }
     if (tuf_doc_read(name, buf_slice_of(&wire), out, &why) != DOC_OK) {

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/fsx.h"
 #include "storage/repository.h"
+#include "trust/rewrap.h"
 #include "trust/trust_internal.h"
 
 #include <fcntl.h>
@@ -48,6 +49,17 @@ static bool store_has_trust(struct db *db, bool *out, struct err *err)
     return true;
 }
 
+/* While a change of the sealing key is under way the checkpoint may be under the next one already. */
+static void checkpoint_key(const struct sealing *sealing, const char *path,
+                           uint8_t key[CHECKPOINT_KEY_SIZE])
+{
+    const struct sealing *next = sealing_next(sealing);
+    sealing_derive(next ? next : sealing, "chkpoint", key);
+    if (next && !checkpoint_file_is_under(path, key)) {
+        sealing_derive(sealing, "chkpoint", key);
+    }
+}
+
 static bool open_checkpoint(struct trust *trust, const char *path, struct err *err)
 {
     uint8_t key[CHECKPOINT_KEY_SIZE];
@@ -56,7 +68,7 @@ static bool open_checkpoint(struct trust *trust, const char *path, struct err *e
     if (!path) {
         return true;
     }
-    sealing_derive(trust->sealing, "chkpoint", key);
+    checkpoint_key(trust->sealing, path, key);
     bool ok = store_has_trust(trust->db, &options.store_has_trust, err) &&
               checkpoint_open(&options, &trust->checkpoint, err);
     sodium_memzero(key, sizeof key);
@@ -72,7 +84,11 @@ bool trust_open(const struct trust_settings *settings, struct trust **out, struc
 {
     struct sealing *sealing = NULL;
     *out = NULL;
-    if (!sealing_read(settings->sealing_key_path, &sealing, err)) {
+    if (!sealing_read_both(settings->sealing_key_path, &sealing, err)) {
+        return false;
+    }
+    if (!trust_keys_bind(settings->db, sealing, err)) {
+        sealing_free(sealing);
         return false;
     }
     struct trust *trust = xcalloc(1, sizeof *trust);

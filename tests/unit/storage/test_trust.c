@@ -472,25 +472,35 @@ static void the_changefeed_pages_both_ways(void **state)
 #define KEY_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define KEY_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
+static struct trust_key_new key_row(const char *role, const char *id, struct slice sealed,
+                                    const char *sealed_by)
+{
+    return (struct trust_key_new){.role = slice_str(role),
+                                  .key_id = id,
+                                  .public_der = SLICE_LIT("der"),
+                                  .sealed = sealed,
+                                  .sealed_by = sealed_by};
+}
+
 static void one_key_of_a_role_is_pending(void **state)
 {
     struct world *w = *state;
     struct slice role = SLICE_LIT("timestamp");
+    const struct trust_key_new a = key_row("timestamp", KEY_A, SLICE_LIT("\0sealed"), "k1"),
+                               b = key_row("timestamp", KEY_B, SLICE_LIT("s"), "k1"),
+                               snapshot = key_row("snapshot", KEY_A, SLICE_LIT("s"), "k1");
     auto_trust_key struct trust_key pending = {0};
     auto_trust_key struct trust_key other = {0};
     auto_trust_key_list struct trust_key_list list = {0};
     WRITE(w)
     {
         FAILS(ERR_NOT_FOUND, trust_key_pending(tx, w->repo.id, role, &pending, err));
-        OK(trust_key_put(tx, w->repo.id, role, KEY_A, SLICE_LIT("der"), SLICE_LIT("\0sealed"), T0,
-                         err));
-        FAILS(ERR_CONFLICT, trust_key_put(tx, w->repo.id, role, KEY_B, SLICE_LIT("der"),
-                                          SLICE_LIT("s"), T0, err));
-        OK(trust_key_put(tx, w->repo.id, SLICE_LIT("snapshot"), KEY_A, SLICE_LIT("der"),
-                         SLICE_LIT("s"), T0, err));
+        OK(trust_key_put(tx, w->repo.id, &a, T0, err));
+        FAILS(ERR_CONFLICT, trust_key_put(tx, w->repo.id, &b, T0, err));
+        OK(trust_key_put(tx, w->repo.id, &snapshot, T0, err));
         OK(trust_key_pending(tx, w->repo.id, role, &pending, err));
         OK(trust_key_set_state(tx, pending.id, TRUST_KEY_ACTIVE, err));
-        OK(trust_key_put(tx, w->repo.id, role, KEY_B, SLICE_LIT("der"), SLICE_LIT("s"), T0, err));
+        OK(trust_key_put(tx, w->repo.id, &b, T0, err));
         OK(trust_key_get(tx, w->repo.id, role, KEY_A, &other, err));
         OK(trust_key_list(tx, w->repo.id, &list, err));
         FAILS(ERR_NOT_FOUND, trust_key_set_state(tx, 4711, TRUST_KEY_ACTIVE, err));
@@ -500,6 +510,38 @@ static void one_key_of_a_role_is_pending(void **state)
     assert_int_equal(other.state, TRUST_KEY_ACTIVE);
     assert_int_equal(list.count, 3);
     assert_string_equal(list.items[0].key_id, KEY_B);
+    assert_string_equal(pending.sealed_by, "k1");
+}
+
+static void keys_are_walked_page_by_page_and_sealed_anew_once(void **state)
+{
+    struct world *w = *state;
+    const struct trust_key_new a = key_row("timestamp", KEY_A, SLICE_LIT("s"), ""),
+                               b = key_row("snapshot", KEY_B, SLICE_LIT("s"), "k1");
+    auto_trust_key_page struct trust_key_page first = {0}, second = {0}, last = {0}, unbound = {0},
+                                              after = {0};
+    WRITE(w)
+    {
+        OK(trust_key_put(tx, w->repo.id, &a, T0, err));
+        OK(trust_key_put(tx, w->repo.id, &b, T0, err));
+        OK(trust_key_page_read(tx, false, 0, 1, &first, err));
+        OK(trust_key_page_read(tx, false, first.items[0].key.id, 1, &second, err));
+        OK(trust_key_page_read(tx, false, second.items[0].key.id, 1, &last, err));
+        OK(trust_key_page_read(tx, true, 0, 10, &unbound, err));
+        OK(trust_key_reseal(tx, first.items[0].key.id, "", SLICE_LIT("new"), "k2", err));
+        FAILS(ERR_NOT_FOUND,
+              trust_key_reseal(tx, first.items[0].key.id, "", SLICE_LIT("x"), "k3", err));
+        OK(trust_key_page_read(tx, false, 0, 1, &after, err));
+    }
+    assert_int_equal(first.count, 1);
+    assert_string_equal(first.items[0].key.key_id, KEY_A);
+    assert_string_equal(first.items[0].repository, w->repo.name.text);
+    assert_string_equal(second.items[0].key.key_id, KEY_B);
+    assert_int_equal(last.count, 0);
+    assert_int_equal(unbound.count, 1);
+    assert_string_equal(unbound.items[0].key.key_id, KEY_A);
+    assert_string_equal(after.items[0].key.sealed_by, "k2");
+    assert_int_equal(after.items[0].key.sealed.n, 3);
 }
 
 static void pins_and_sets_are_kept_apart(void **state)
@@ -567,6 +609,7 @@ int main(void)
         WORLD_TEST(tombstones_count_incarnations),
         WORLD_TEST(the_changefeed_pages_both_ways),
         WORLD_TEST(one_key_of_a_role_is_pending),
+        WORLD_TEST(keys_are_walked_page_by_page_and_sealed_anew_once),
         WORLD_TEST(pins_and_sets_are_kept_apart),
         WORLD_TEST(a_revoked_key_moves_every_view),
     };

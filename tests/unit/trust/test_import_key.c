@@ -28,6 +28,8 @@ static bool open_text(struct slice jwe, const char *with, struct buf *out, struc
     return import_key_open(jwe, slice_str(with), out, err);
 }
 
+static const struct repo_name app = {.text = "demo/app", .n = 8};
+
 static struct sealing *make_sealing(const struct folder *f)
 {
     char path[160];
@@ -43,17 +45,22 @@ static void the_signers_key_opens_and_is_the_key_of_its_id(void **unused)
 {
     struct folder f;
     struct trust_key key = {.role = "timestamp"};
+    struct held_key made;
     auto_buf struct buf plain = {0}, sig = {0};
     struct err err = {0};
     (void)unused;
     folder_make(&f);
     struct sealing *s = make_sealing(&f);
     if (!open_text(slice_str(sealed_text), phrase, &plain, &err) ||
-        !held_key_adopt(s, buf_slice_of(&plain), &key.public_der, &key.sealed, key.key_id, &err)) {
+        !held_key_adopt(s, &app, key.role, buf_slice_of(&plain), &made, &err)) {
         fail_msg("%s", err.msg);
     }
+    key.public_der = made.public_der;
+    key.sealed = made.sealed;
+    memcpy(key.key_id, made.id, sizeof made.id);
+    (void)snprintf(key.sealed_by, sizeof key.sealed_by, "%s", sealing_id(s));
     assert_string_equal(key.key_id, key_id);
-    assert_true(held_key_sign(s, &key, SLICE_LIT("x"), &sig, &err));
+    assert_true(held_key_sign(s, &app, &key, SLICE_LIT("x"), &sig, &err));
     assert_int_equal(sig.n, 64);
     trust_key_dispose(&key);
     sealing_free(s);
@@ -166,13 +173,13 @@ static void only_p256_keys_are_adopted(void **unused)
     folder_make(&f);
     struct sealing *s = make_sealing(&f);
     for (size_t i = 0; i < COUNT(curves); i++) {
-        auto_buf struct buf der = {0}, public_der = {0}, sealed = {0};
-        char id[KEY_ID_MAX];
+        auto_buf struct buf der = {0};
+        auto_held_key struct held_key made = {0};
         struct err err = {0};
         put_private(curves[i], &der);
-        assert_false(held_key_adopt(s, buf_slice_of(&der), &public_der, &sealed, id, &err));
+        assert_false(held_key_adopt(s, &app, "timestamp", buf_slice_of(&der), &made, &err));
         assert_int_equal(err.code, ERR_INVALID);
-        assert_int_equal(sealed.n, 0);
+        assert_int_equal(made.sealed.n, 0);
     }
     sealing_free(s);
     folder_remove(&f);
