@@ -557,6 +557,26 @@ static const char sealed_keys[] =
     "ALTER TABLE trust_key ADD COLUMN sealed_by TEXT NOT NULL DEFAULT '';"
     "CREATE INDEX trust_key_unbound ON trust_key (id) WHERE sealed_by = '';";
 
+/* When signed documents end, for whoever must renew them. Of what was stored before, one row of each
+ * repository says that nobody has looked yet. */
+static const char trust_expiry[] =
+    "CREATE TABLE trust_expiry ("
+    "  repository_id INTEGER NOT NULL REFERENCES repository (id) ON DELETE CASCADE,"
+    "  kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 5)," /* enum expiry_kind */
+    "  role TEXT NOT NULL,"
+    "  expires_us INTEGER NOT NULL,"
+    "  namespace_id INTEGER NOT NULL,"
+    "  PRIMARY KEY (repository_id, kind, role)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX trust_expiry_by_end ON trust_expiry (expires_us, repository_id, kind, role);"
+    "CREATE INDEX trust_expiry_by_namespace "
+    "ON trust_expiry (namespace_id, expires_us, repository_id, kind, role);"
+    "CREATE INDEX trust_expiry_by_kind ON trust_expiry (kind, expires_us);"
+    "INSERT INTO trust_expiry (repository_id, kind, role, expires_us, namespace_id) "
+    "SELECT d.repository_id, 1, 'root', 0, r.namespace_id FROM trust_doc d "
+    "JOIN repository r ON r.id = d.repository_id "
+    "WHERE d.superseded_us = 0 AND d.role = 'root';";
+
 const char *const schema_migrations[] = {
     first_format,
     referrers_by_type,
@@ -571,5 +591,6 @@ const char *const schema_migrations[] = {
     decision_format,
     audit_by_time,
     sealed_keys,
+    trust_expiry,
 };
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

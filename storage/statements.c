@@ -50,6 +50,14 @@
 #define KEY_PAGE                                                                                   \
     "SELECT k.id, k.role, k.key_id, k.state, k.created_us, k.public_der, k.sealed, k.sealed_by, "  \
     "r.name FROM trust_key k CROSS JOIN repository r WHERE k.id > ?1 AND r.id = k.repository_id "
+#define EXPIRY_COLUMNS "x.repository_id, r.name, x.kind, x.role, x.expires_us"
+/* of repositories that are not deleted, from a place on, first ends first */
+#define EXPIRY_LIST                                                                                \
+    "SELECT " EXPIRY_COLUMNS " FROM trust_expiry x CROSS JOIN repository r WHERE "                 \
+    "x.expires_us > 0 AND x.expires_us < ?1 "                                                      \
+    "AND (x.expires_us, x.repository_id, x.kind, x.role) > (?2, ?3, ?4, ?5) "                      \
+    "AND r.id = x.repository_id AND r.deleted_us = 0 "
+#define EXPIRY_ORDER "ORDER BY x.expires_us, x.repository_id, x.kind, x.role LIMIT ?6"
 #define POLICY_COLUMNS "scope, generation, updated_us, updated_by, json"
 #define RULE_COLUMNS                                                                               \
     "x.name, x.repository, x.tag, x.immutable, x.newest, x.younger_us, x.pulled_us"
@@ -545,6 +553,25 @@ const char *const sql_statements[SQL_COUNT] = {
     [SQL_TRUST_KEY_PAGE_UNBOUND] = KEY_PAGE "AND k.sealed_by = '' ORDER BY k.id LIMIT ?2",
     [SQL_TRUST_KEY_RESEAL] =
         "UPDATE trust_key SET sealed = ?3, sealed_by = ?4 WHERE id = ?1 AND sealed_by = ?2",
+
+    /* trust_expiry: primary key (repository, kind, role), by end, by (namespace, end), by (kind, end) */
+    [SQL_EXPIRY_PUT] =
+        "INSERT INTO trust_expiry (repository_id, kind, role, expires_us, namespace_id) "
+        "SELECT r.id, ?2, ?3, ?4, r.namespace_id FROM repository r WHERE r.id = ?1 "
+        "ON CONFLICT (repository_id, kind, role) DO UPDATE SET expires_us = excluded.expires_us",
+    [SQL_EXPIRY_REMOVE] =
+        "DELETE FROM trust_expiry WHERE repository_id = ?1 AND kind = ?2 AND role = ?3",
+    [SQL_EXPIRY_REMOVE_ROLE] =
+        "DELETE FROM trust_expiry WHERE repository_id = ?1 AND (?2 = '' OR role = ?2)",
+    [SQL_EXPIRY_LIST] = EXPIRY_LIST EXPIRY_ORDER,
+    [SQL_EXPIRY_LIST_NAMESPACE] = EXPIRY_LIST "AND x.namespace_id = ?7 " EXPIRY_ORDER,
+    [SQL_EXPIRY_LIST_REPOSITORY] =
+        "SELECT " EXPIRY_COLUMNS " FROM trust_expiry x CROSS JOIN repository r WHERE "
+        "x.repository_id = ?1 AND r.id = x.repository_id ORDER BY x.kind, x.role",
+    [SQL_EXPIRY_COUNT] = "SELECT count(*) FROM trust_expiry WHERE kind = ?1 AND expires_us > 0 "
+                         "AND expires_us < ?2",
+    [SQL_EXPIRY_UNKNOWN] = "SELECT " EXPIRY_COLUMNS " FROM trust_expiry x CROSS JOIN repository r "
+                           "WHERE x.expires_us = 0 AND r.id = x.repository_id LIMIT ?1",
 
     /* pins: primary keys (repository, spki), (namespace, spki), (spki) */
     [SQL_TRUST_PIN_LIST] = "SELECT spki, added_us, added_by, '' FROM trust_pin "

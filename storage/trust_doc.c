@@ -3,6 +3,7 @@
 #include "storage/role_target.h"
 #include "storage/row.h"
 #include "storage/statements.h"
+#include "storage/trust_expiry.h"
 
 void trust_doc_dispose(struct trust_doc *doc)
 {
@@ -286,6 +287,7 @@ bool trust_role_end(struct db_tx *tx, int64_t repository_id, struct slice role, 
     db_bind_text(q, 2, role);
     db_bind_int(q, 3, now_us);
     return db_run(q, err) && supersede(tx, repository_id, role, now_us, err) &&
+           expiry_remove_role(tx, repository_id, role, err) &&
            role_target_close(tx, repository_id, role, ROLE_TARGET_ROLE_ENDED, now_us, err);
 }
 
@@ -308,5 +310,6 @@ bool trust_doc_wipe(struct db_tx *tx, int64_t repository_id, int64_t now_us, boo
         *had_out = db_changes(tx) > 0;
     }
     return end_all(tx, SQL_TRUST_ROLE_END_ALL, repository_id, now_us, err) &&
+           expiry_remove_role(tx, repository_id, (struct slice){0}, err) &&
            role_target_close(tx, repository_id, (struct slice){0}, ROLE_TARGET_WIPED, now_us, err);
 }

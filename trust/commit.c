@@ -4,6 +4,7 @@
 #include "storage/audit.h"
 #include "storage/change_record.h"
 #include "storage/role_target.h"
+#include "trust/expiry.h"
 
 /* A root is accepted by more than the repository's documents: pin, policy, revoked keys and the keys
  * that the namespace accepts. Each change of those moves the gate generation. */
@@ -174,6 +175,7 @@ bool trust_commit_write(struct db_tx *tx, void *arg, struct err *err)
         }
     }
     return trust_commit_key_states(tx, &c->loaded->keys, c->root, err) && put_pins(tx, c, err) &&
+           expiry_note(tx, c->repo->id, c->root, &c->loaded->keys, c->docs, c->doc_count, err) &&
            change_record_put(tx, c->loaded->set.gun, CHANGE_UPDATE, c->timestamp->version,
                              c->timestamp->sha256, c->now_us, err) &&
            put_audit(tx, c, err) && repository_gate_bump(tx, c->repo->id, err) &&

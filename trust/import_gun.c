@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "storage/audit.h"
 #include "trust/commit.h"
+#include "trust/expiry.h"
 #include "trust/import_internal.h"
 #include "trust/import_key.h"
 #include "trust/load.h"
@@ -638,7 +639,8 @@ static bool finish(struct taking *t, struct err *err)
     }
     /* a root that came with this dump may name other keys than the one before */
     return trust_commit_key_states(t->tx, &t->after.keys, t->root, err) && put_pins(t, err) &&
-           end_roles(t, err) && put_audit(t, err) && repository_gate_bump(t->tx, t->repo.id, err) &&
+           end_roles(t, err) && expiry_note_unknown(t->tx, t->repo.id, err) && put_audit(t, err) &&
+           repository_gate_bump(t->tx, t->repo.id, err) &&
            reached_add(&t->g->reached, t->tx, &t->repo, err);
 }
 

@@ -1,0 +1,260 @@
+#include "trust/expiry.h"
+
+#include "base/clock.h"
+#include "trust/load.h"
+#include "trust/trust_internal.h"
+
+/* --- keeping the table ------------------------------------------------------------------------ */
+
+static int later_first(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+int64_t expiry_of_certificates(const struct tuf_doc *root)
+{
+    const struct tuf_role_keys *keys = &root->root;
+    auto_free int64_t *ends = xcalloc(keys->key_count + 1, sizeof *ends);
+    size_t n = 0;
+    for (size_t i = 0; i < keys->key_count; i++) {
+        const struct tuf_key *key = tuf_doc_key(root, slice_str(keys->key_ids[i]));
+        const struct tuf_cert *cert = key ? tuf_key_cert(key) : NULL;
+        if (key) {
+            ends[n++] = cert ? cert->not_after_us : INT64_MAX;
+        }
+    }
+    if (keys->threshold < 1 || (int64_t)n < keys->threshold) {
+        return INT64_MAX; /* such a root never verified */
+    }
+    qsort(ends, n, sizeof *ends, later_first);
+    return ends[keys->threshold - 1];
+}
+
+/* The server renews a snapshot when it holds enough of the root's keys. */
+static bool renews_snapshot(const struct tuf_doc *root, const struct trust_key_list *keys)
+{
+    int64_t held = 0;
+    for (size_t i = 0; i < keys->count; i++) {
+        held += strcmp(keys->items[i].role, "snapshot") == 0 &&
+                tuf_role_lists_key(&root->snapshot, slice_str(keys->items[i].key_id));
+    }
+    return root->snapshot.threshold >= 1 && held >= root->snapshot.threshold;
+}
+
+static bool put_or_remove(struct db_tx *tx, int64_t repository_id, enum expiry_kind kind,
+                          const char *role, bool ends, int64_t expires_us, struct err *err)
+{
+    return ends ? expiry_put(tx, repository_id, kind, slice_str(role), expires_us, err)
+                : expiry_remove(tx, repository_id, kind, slice_str(role), err);
+}
+
+static bool note_root(struct db_tx *tx, int64_t repository_id, const struct tuf_doc *root,
+                      struct err *err)
+{
+    int64_t certificates = expiry_of_certificates(root);
+    return expiry_put(tx, repository_id, EXPIRY_ROOT, SLICE_LIT("root"), root->expires_us, err) &&
+           put_or_remove(tx, repository_id, EXPIRY_CERTIFICATE, "root", certificates != INT64_MAX,
+                         certificates, err);
+}
+
+static bool note_document(struct db_tx *tx, int64_t repository_id, const struct tuf_doc *root,
+                          const struct trust_key_list *keys, const struct tuf_doc *doc,
+                          struct err *err)
+{
+    switch (doc->kind) {
+    case ROLE_ROOT:
+        return note_root(tx, repository_id, doc, err);
+    case ROLE_TARGETS:
+        return expiry_put(tx, repository_id, EXPIRY_TARGETS, slice_str(doc->role), doc->expires_us,
+                          err);
+    case ROLE_DELEGATION:
+        return expiry_put(tx, repository_id, EXPIRY_DELEGATION, slice_str(doc->role),
+                          doc->expires_us, err);
+    case ROLE_SNAPSHOT:
+        return put_or_remove(tx, repository_id, EXPIRY_SNAPSHOT, doc->role,
+                             !renews_snapshot(root, keys), doc->expires_us, err);
+    case ROLE_TIMESTAMP: /* always the server's */
+    case ROLE_NONE:
+        return true;
+    }
+    BUG("a role of no kind");
+}
+
+bool expiry_note(struct db_tx *tx, int64_t repository_id, const struct tuf_doc *root,
+                 const struct trust_key_list *keys, const struct tuf_doc *const *docs,
+                 size_t doc_count, struct err *err)
+{
+    for (size_t i = 0; i < doc_count; i++) {
+        if (!note_document(tx, repository_id, root, keys, docs[i], err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool expiry_note_unknown(struct db_tx *tx, int64_t repository_id, struct err *err)
+{
+    return expiry_put(tx, repository_id, EXPIRY_ROOT, SLICE_LIT("root"), 0, err);
+}
+
+/* --- what nobody looked at -------------------------------------------------------------------- */
+
+static bool read_document(const struct trust_doc *row, struct tuf_doc **out, struct err *err)
+{
+    struct err why = {0};
+    if (tuf_doc_read(slice_str(row->role), row->bytes, out, &why) != DOC_OK) {
+        return err_internal(err, "a stored %s does not read: %s", row->role, why.msg);
+    }
+    return true;
+}
+
+static const struct tuf_doc *find_root(struct tuf_doc *const *docs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (docs[i]->kind == ROLE_ROOT) {
+            return docs[i];
+        }
+    }
+    return NULL;
+}
+
+static bool note_all(struct db_tx *tx, int64_t repository_id, const struct trust_doc_list *rows,
+                     const struct trust_key_list *keys, struct err *err)
+{
+    auto_free struct tuf_doc **docs = xcalloc(rows->count + 1, sizeof *docs);
+    size_t n = 0;
+    bool ok = true;
+    while (ok && n < rows->count) {
+        ok = read_document(&rows->items[n], &docs[n], err);
+        n += ok;
+    }
+    const struct tuf_doc *root = find_root(docs, n);
+    ok = ok && root &&
+         expiry_note(tx, repository_id, root, keys, (const struct tuf_doc *const *)docs, n, err);
+    for (size_t i = 0; i < n; i++) {
+        tuf_doc_free(docs[i]);
+    }
+    return ok;
+}
+
+/* What does not read is told by fsck and by the gate; it is not looked at in each round again. */
+static bool look_at(struct db_tx *tx, int64_t repository_id, struct err *err)
+{
+    auto_trust_doc_list struct trust_doc_list rows = {0};
+    auto_trust_key_list struct trust_key_list keys = {0};
+    struct err why = {0};
+    if (!trust_doc_current(tx, repository_id, &rows, err) ||
+        !trust_key_list(tx, repository_id, &keys, err)) {
+        return false;
+    }
+    return note_all(tx, repository_id, &rows, &keys, &why) ||
+           expiry_remove_role(tx, repository_id, (struct slice){0}, err);
+}
+
+struct look_arg {
+    int max;
+    bool more;
+};
+
+static bool look(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct look_arg *a = arg;
+    auto_expiry_list struct expiry_list list = {0};
+    if (!expiry_unknown(tx, a->max, &list, err)) {
+        return false;
+    }
+    a->more = list.count == (size_t)a->max;
+    for (size_t i = 0; i < list.count; i++) {
+        if (!look_at(tx, list.items[i].repository_id, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool any_unknown(struct trust *trust, bool *out, struct err *err)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    auto_expiry_list struct expiry_list list = {0};
+    bool ok = db_snapshot(trust->db, &tx, err) && expiry_unknown(tx, 1, &list, err);
+    *out = list.count > 0;
+    return ok;
+}
+
+bool expiry_look(struct trust *trust, int max, bool *more_out, struct err *err)
+{
+    struct look_arg arg = {.max = max};
+    bool any = false;
+    *more_out = false;
+    if (!any_unknown(trust, &any, err)) {
+        return false;
+    }
+    bool ok = !any || db_write(trust->db, look, &arg, err);
+    *more_out = arg.more;
+    return ok;
+}
+
+/* --- who must act ----------------------------------------------------------------------------- */
+
+/* NOTARY stands for the client with its server and its folder, GUN and ROLE for what they say. */
+static const struct {
+    const char *name, *what, *who, *command;
+} kinds[EXPIRY_KINDS + 1] = {
+    [EXPIRY_ROOT] = {"root", "the root", "the holder of the root key", "key rotate GUN root"},
+    [EXPIRY_CERTIFICATE] = {"root_certificate", "the certificate of the root key",
+                            "the holder of the root key", "key rotate GUN root"},
+    [EXPIRY_TARGETS] = {"targets", "targets", "the holder of the targets key",
+                        "witness -p GUN targets"},
+    [EXPIRY_DELEGATION] = {"delegation", "", "", "witness -p GUN ROLE"},
+    [EXPIRY_SNAPSHOT] = {"snapshot", "the snapshot", "the holder of the root key",
+                         "key rotate GUN snapshot -r"},
+};
+
+const char *expiry_kind_name(enum expiry_kind kind)
+{
+    return kinds[kind].name;
+}
+
+void expiry_who(const struct expiry *e, struct buf *out)
+{
+    if (e->kind == EXPIRY_DELEGATION) {
+        buf_printf(out, "a signer of %s", e->role);
+    } else {
+        buf_str(out, kinds[e->kind].who);
+    }
+}
+
+static void put_words(const struct trust *trust, const struct expiry *e, const char *words,
+                      struct buf *out)
+{
+    struct slice rest = slice_str(words), word;
+    while (rest.n > 0 && slice_next(&rest, ' ', &word)) {
+        buf_str(out, " ");
+        if (slice_is(word, "GUN")) {
+            trust_gun_write(trust, &e->repo, out);
+        } else if (slice_is(word, "ROLE")) {
+            buf_str(out, e->role);
+        } else {
+            buf_slice(out, word);
+        }
+    }
+}
+
+void expiry_command(const struct trust *trust, const struct expiry *e, struct buf *out)
+{
+    buf_printf(out, "notary -s https://%s --tlscacert ca.crt -d ~/.docker/trust", trust->host);
+    put_words(trust, e, kinds[e->kind].command, out);
+}
+
+void expiry_sentence(const struct trust *trust, const struct expiry *e, int64_t now_us,
+                     struct buf *out)
+{
+    char when[TIME_STR_MAX];
+    const char *what = e->kind == EXPIRY_DELEGATION ? e->role : kinds[e->kind].what;
+    buf_printf(out, "%s %s %s; ", what, e->expires_us <= now_us ? "expired at" : "expires at",
+               time_format(e->expires_us, when));
+    expiry_who(e, out);
+    buf_str(out, " runs: ");
+    expiry_command(trust, e, out);
+}
