@@ -51,6 +51,7 @@ enum flag {
     OPTION_FORGET_PINS,
     OPTION_YES,
     OPTION_ALL,
+    OPTION_WITHIN,
     OPTION_COUNT,
 };
 

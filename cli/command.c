@@ -44,6 +44,7 @@ static const struct option_row option_rows[] = {
     {OPTION_FORGET_PINS, 0, "forget-pins", NULL, "let any root key begin again under the name"},
     {OPTION_YES, 'y', "yes", NULL, "do not ask"},
     {OPTION_ALL, 0, "all", NULL, "everything on the server"},
+    {OPTION_WITHIN, 0, "within", "TIME", "how long ahead, such as 90d; default: the policy's"},
 };
 #define OPTION_ROWS (sizeof(option_rows) / sizeof(option_rows[0]))
 

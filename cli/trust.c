@@ -1,10 +1,26 @@
-/* bond trust status, wipe, acknowledge */
+/* bond trust status, expiring, keys, wipe, acknowledge */
 #include "base/json.h"
 #include "cli/check.h"
 #include "cli/client.h"
 #include "cli/output.h"
 #include "cli/removal.h"
 #include "cli/say.h"
+
+/* What somebody should do: below the table, for people. */
+static void tell_attention(const json_t *answer)
+{
+    size_t i, k;
+    json_t *row, *sentence;
+
+    json_array_foreach(json_get_array(answer, "repositories"), i, row)
+    {
+        json_array_foreach(json_get_array(row, "attention"), k, sentence)
+        {
+            auto_free char *text = xstrdup(json_string_value(sentence));
+            say("%s: %s", json_get_string(row, "repository"), printable(text));
+        }
+    }
+}
 
 static enum outcome status(const struct call *call)
 {
@@ -26,6 +42,111 @@ static enum outcome status(const struct call *call)
     enum outcome outcome = api(call, "GET", path.p, NULL, &answer);
     if (outcome == OUTCOME_OK) {
         output_list(call, answer, "repositories", columns);
+    }
+    if (outcome == OUTCOME_OK && !call_has(call, OPTION_JSON) && !call_has(call, OPTION_QUIET)) {
+        tell_attention(answer);
+    }
+    return outcome;
+}
+
+/* Pages follow each other by the place of the last row. */
+static enum outcome expiring_read(const struct call *call, const char *path, json_t **out)
+{
+    auto_json json_t *all = json_array();
+    auto_buf struct buf next = {0};
+
+    buf_str(&next, path);
+    for (;;) {
+        auto_json json_t *page = NULL;
+        enum outcome outcome = api(call, "GET", next.p, NULL, &page);
+        if (outcome != OUTCOME_OK) {
+            return outcome;
+        }
+        json_t *part = json_get_array(page, "expiring");
+        size_t n = json_array_size(part);
+        const char *last = n ? json_get_string(json_array_get(part, n - 1), "place") : NULL;
+        (void)json_array_extend(all, part);
+        if (!last) {
+            break;
+        }
+        buf_clear(&next);
+        buf_str(&next, path);
+        client_query(&next, "last", last);
+    }
+    *out = json_pack("{s:O}", "expiring", all);
+    return OUTCOME_OK;
+}
+
+static enum outcome expiring(const struct call *call)
+{
+    static const struct column columns[] = {{"REPOSITORY", "repository"}, {"ROLE", "role"},
+                                            {"KIND", "kind"},             {"EXPIRES", "expires"},
+                                            {"WHO", "who"},               {"COMMAND", "command"},
+                                            {NULL, NULL}};
+    const char *scope = call->n ? call->args[0] : call->value[OPTION_NAMESPACE];
+    auto_json json_t *answer = NULL;
+    auto_buf struct buf path = {0};
+
+    if (scope && !check_scope(scope)) {
+        return OUTCOME_USAGE;
+    }
+    buf_str(&path, "/api/v1/trust/expiring");
+    if (scope) {
+        client_query(&path, "scope", scope);
+    }
+    if (call->value[OPTION_WITHIN]) {
+        client_query(&path, "within", call->value[OPTION_WITHIN]);
+    }
+    enum outcome outcome = expiring_read(call, path.p, &answer);
+    if (outcome == OUTCOME_OK) {
+        output_list(call, answer, "expiring", columns);
+    }
+    return outcome;
+}
+
+static enum outcome keys_list(const struct call *call)
+{
+    static const struct column columns[] = {{"ROLE", "role"},
+                                            {"STATE", "state"},
+                                            {"CREATED", "created"},
+                                            {"KEY-ID", "key_id"},
+                                            {NULL, NULL}};
+    auto_json json_t *answer = NULL;
+    auto_buf struct buf path = {0};
+
+    if (!check_scope(call->args[0])) {
+        return OUTCOME_USAGE;
+    }
+    buf_str(&path, "/api/v1/trust/keys");
+    client_query(&path, "scope", call->args[0]);
+    enum outcome outcome = api(call, "GET", path.p, NULL, &answer);
+    if (outcome == OUTCOME_OK) {
+        output_list(call, answer, "keys", columns);
+    }
+    return outcome;
+}
+
+static enum outcome keys_rotate(const struct call *call)
+{
+    static const struct column columns[] = {
+        {"ROLE", "role"}, {"STATE", "state"}, {"KEY-ID", "key_id"}, {NULL, NULL}};
+    auto_json json_t *answer = NULL;
+
+    if (!check_scope(call->args[0])) {
+        return OUTCOME_USAGE;
+    }
+    auto_json json_t *body = json_pack("{s:s, s:s}", "scope", call->args[0], "role", call->args[1]);
+    if (!body) {
+        say("the role is timestamp or snapshot");
+        return OUTCOME_USAGE;
+    }
+    enum outcome outcome = api(call, "POST", "/api/v1/trust/keys", body, &answer);
+    if (outcome == OUTCOME_OK) {
+        output_object(call, answer, columns);
+    }
+    if (outcome == OUTCOME_OK && !call_has(call, OPTION_JSON)) {
+        removal_commands(answer, "the new key is ready; it signs from the moment on that the root names "
+                                 "it, so the holder of the root key runs:");
     }
     return outcome;
 }
@@ -123,6 +244,30 @@ const struct command trust_commands[] = {
      {OPTION_NONE},
      "Show the state of the signatures of each repository.",
      status},
+    {"trust expiring",
+     "[NS[/REPO]]",
+     0,
+     1,
+     false,
+     {OPTION_WITHIN},
+     "List what ends soon and a person must renew: who, and by which command.",
+     expiring},
+    {"trust keys list",
+     "NS/REPO",
+     1,
+     1,
+     false,
+     {OPTION_NONE},
+     "List the keys that the server holds for a repository.",
+     keys_list},
+    {"trust keys rotate",
+     "NS/REPO ROLE",
+     2,
+     2,
+     false,
+     {OPTION_NONE},
+     "Make a new key of the server, and say what the holder of the root key does next.",
+     keys_rotate},
     {"trust wipe",
      "NS[/REPO]",
      1,

@@ -136,6 +136,7 @@ static void run_publish(struct request *rq, struct reply *reply, struct publish_
         for (int i = 0; i < verdict->warning_count; i++) {
             reply_header(reply, "Warning", "299 - \"%s\"", verdict->warnings[i]);
         }
+        reply_expiry_warnings(rq, reply);
     } else if (verdict) {
         reply_verdict(rq, reply, verdict);
     } else {

@@ -8,5 +8,7 @@
 void reply_trust_missing(struct reply *reply);
 /* What storage does not have is that 404, whatever noun is missing; everything else as it is. */
 void reply_trust_error(struct reply *reply, const struct err *err);
+/* A Warning for each document of the repository that ends soon: who must act, and how. */
+void reply_expiry_warnings(const struct request *rq, struct reply *reply);
 
 #endif

@@ -4,41 +4,14 @@
 #include "server/administration.h"
 #include "server/api.h"
 #include "server/app.h"
+#include "server/trust_scope.h"
 #include "storage/repository.h"
 #include "trust/acknowledge.h"
+#include "trust/expiry.h"
 #include "trust/view.h"
 #include "trust/wipe.h"
 
 #define STATUS_MAX 1000
-
-struct trust_scope { /* "ns" or "ns/app" */
-    bool whole_namespace;
-    struct namespace_name namespace_;
-    struct repo_name repo;
-};
-
-static bool trust_scope_read(struct slice text, struct trust_scope *out, struct err *err)
-{
-    *out = (struct trust_scope){0};
-    out->whole_namespace = slice_index(text, '/') < 0;
-    if (out->whole_namespace) {
-        return namespace_name_parse(text, &out->namespace_, err);
-    }
-    if (!repo_name_parse(text, &out->repo, err)) {
-        return false;
-    }
-    repo_name_namespace(&out->repo, &out->namespace_);
-    return true;
-}
-
-static bool scope_require(struct db_tx *tx, const struct request *rq,
-                          const struct trust_scope *scope, enum access_action action,
-                          struct err *err)
-{
-    struct access_answer answer;
-    return access_check_namespace(tx, rq->identity, &scope->namespace_, action, &answer, err) &&
-           access_require(rq->identity, &answer, err);
-}
 
 /* --- wipe ------------------------------------------------------------------------------------- */
 
@@ -70,7 +43,7 @@ static bool wipe_read(const struct request *rq, json_t **body, struct trust_scop
 static bool wipe_allowed(const struct request *rq, const struct trust_scope *scope, struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
-    return db_snapshot(rq->app->db, &tx, err) && scope_require(tx, rq, scope, ACTION_WIPE, err);
+    return db_snapshot(rq->app->db, &tx, err) && trust_scope_require(tx, rq, scope, ACTION_WIPE, err);
 }
 
 /* POST /api/v1/trust/wipe {"scope","confirm","keep_pin","reason"} */
@@ -185,6 +158,34 @@ static const char *state_word(const struct gate_facts *f)
     return "defective";
 }
 
+/* What somebody should do before it is too late, in sentences. */
+static bool put_attention(struct db_tx *tx, const struct request *rq, const struct repository *repo,
+                          const struct gate_facts *f, json_t *object, struct err *err)
+{
+    auto_expiry_list struct expiry_list list = {0};
+    int64_t before = expiry_before(rq->now_us, f->policy->expiring_within_us);
+    json_t *sentences = json_array();
+    json_object_set_new(object, "attention", sentences);
+    if (f->trust->root && f->trust->root->root.key_count == 1) {
+        json_object_set_new(object, "single_root_key", json_true());
+        json_array_append_new(
+            sentences, json_string("it hangs on a single root key: when that is lost, everything is "
+                                   "signed afresh; see that it is backed up twice, or name a second "
+                                   "one (docs/key-holder.md)"));
+    }
+    if (!expiry_list_repository(tx, repo->id, &list, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < list.count; i++) {
+        auto_buf struct buf sentence = {0};
+        if (list.items[i].expires_us > 0 && list.items[i].expires_us < before) {
+            expiry_sentence(rq->app->trust, &list.items[i], rq->now_us, &sentence);
+            json_array_append_new(sentences, json_string(sentence.p));
+        }
+    }
+    return true;
+}
+
 static json_t *status_json(const struct request *rq, const struct repository *repo,
                            const struct gate_facts *f)
 {
@@ -225,8 +226,9 @@ static bool append_status(struct db_tx *tx, const struct request *rq, const stru
         return false;
     }
     gate_view_facts(view, rq->now_us, &facts);
-    json_array_append_new(list, status_json(rq, repo, &facts));
-    return true;
+    json_t *item = status_json(rq, repo, &facts);
+    json_array_append_new(list, item);
+    return put_attention(tx, rq, repo, &facts, item, err);
 }
 
 /* The repositories of the scope; without one, all that ever had trust data (administrators). */
@@ -235,7 +237,6 @@ static bool scope_repositories(struct db_tx *tx, const struct request *rq,
 {
     auto_buf struct buf text = {0};
     struct trust_scope scope;
-    struct access_answer answer;
     struct repository repo;
     if (!request_query(rq, "scope", 0, &text)) {
         return access_is_admin(rq->identity)
@@ -243,11 +244,8 @@ static bool scope_repositories(struct db_tx *tx, const struct request *rq,
                    : err_set(err, ERR_INVALID, "the parameter scope is needed: ns or ns/app");
     }
     if (!trust_scope_read(buf_slice_of(&text), &scope, err) ||
-        !access_check_namespace(tx, rq->identity, &scope.namespace_, ACTION_PULL, &answer, err)) {
+        !trust_scope_may_read(tx, rq, &scope, err)) {
         return false;
-    }
-    if (answer.result != ACCESS_ALLOWED && !access_is_admin(rq->identity)) {
-        return access_require(rq->identity, &answer, err);
     }
     if (scope.whole_namespace) {
         struct namespace ns;

@@ -12,6 +12,7 @@
 #include "storage/retention.h"
 #include "storage/session.h"
 #include "storage/upload.h"
+#include "trust/expiry.h"
 #include "trust/policy.h"
 #include "trust/remove.h"
 #include "trust/resign.h"
@@ -49,6 +50,31 @@ static bool renew_trust(struct maintenance *m, int64_t now_us, bool *more, struc
     metrics_add(app->metrics, METRIC_TRUST_RENEWED,
                 trust_renew_due(app->trust, now_us, STEP_MAX, more));
     return true;
+}
+
+#define LOOK_MAX 10 /* repositories whose documents are parsed in one write */
+
+static bool count_expiring(struct maintenance *m, int64_t now_us, struct err *err)
+{
+    struct app *app = m->app;
+    auto_snapshot struct db_tx *tx = NULL;
+    int64_t within = 0, count = 0;
+    if (!db_snapshot(app->db, &tx, err) || !expiry_within(tx, NULL, NULL, &within, err)) {
+        return false;
+    }
+    for (int kind = 1; kind <= EXPIRY_KINDS; kind++) {
+        if (!expiry_count(tx, (enum expiry_kind)kind, expiry_before(now_us, within), &count, err)) {
+            return false;
+        }
+        metrics_expiring(app->metrics, (size_t)kind, expiry_kind_name((enum expiry_kind)kind), count);
+    }
+    return true;
+}
+
+static bool look_at_expiry(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
+{
+    return expiry_look(m->app->trust, LOOK_MAX, more, err) &&
+           (*more || count_expiring(m, now_us, err));
 }
 
 /* Before renewal, which a clock that was turned back stops. */
@@ -147,6 +173,7 @@ static const struct {
     step_fn run;
 } steps[] = {{"note_time", note_time},
              {"renew_trust", renew_trust},
+             {"look_at_expiry", look_at_expiry},
              {"expire_uploads", expire_uploads},
              {"write_pulls", write_pulls},
              {"retire_tags", retire_tags},

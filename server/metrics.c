@@ -25,6 +25,10 @@ struct metrics {
     pthread_mutex_t lock; /* adding gate rows */
     struct gate_row gate[GATE_ROWS];
     atomic_size_t gate_count;
+    struct {
+        _Atomic(const char *) role; /* NULL: nobody counted */
+        atomic_llong count;
+    } expiring[METRICS_EXPIRING];
 };
 
 static const struct {
@@ -164,6 +168,12 @@ void metrics_gate(struct metrics *m, const char *door, const char *effect, const
     }
 }
 
+void metrics_expiring(struct metrics *m, size_t index, const char *role, int64_t count)
+{
+    atomic_store(&m->expiring[index].count, count);
+    atomic_store(&m->expiring[index].role, role);
+}
+
 static const char *label_of(const struct metrics *m, size_t i)
 {
     return i < m->label_count ? m->labels[i] : "none";
@@ -221,6 +231,19 @@ static void write_gate(struct metrics *m, struct buf *out)
     }
 }
 
+static void write_expiring(struct metrics *m, struct buf *out)
+{
+    buf_str(out, "# HELP bondstore_trust_expiring Signed documents that end soon, or have ended, and "
+                 "that a person must renew.\n# TYPE bondstore_trust_expiring gauge\n");
+    for (size_t i = 0; i < METRICS_EXPIRING; i++) {
+        const char *role = atomic_load(&m->expiring[i].role);
+        if (role != NULL) {
+            buf_printf(out, "bondstore_trust_expiring{role=\"%s\"} %lld\n", role,
+                       get(&m->expiring[i].count));
+        }
+    }
+}
+
 void metrics_write(struct metrics *m, struct buf *out)
 {
     for (int i = 0; i < METRIC_COUNT; i++) {
@@ -230,4 +253,5 @@ void metrics_write(struct metrics *m, struct buf *out)
     write_routes(m, out);
     write_sums(m, out);
     write_gate(m, out);
+    write_expiring(m, out);
 }

@@ -52,6 +52,12 @@ void metrics_add(struct metrics *m, enum metric which, int64_t by);
 void metrics_set(struct metrics *m, enum metric which, int64_t value);
 int64_t metrics_value(const struct metrics *m, enum metric which);
 
+/* Signed documents that end soon: bondstore_trust_expiring{role}.
+ *   role   a literal, the same for the same index
+ *   index  below METRICS_EXPIRING */
+#define METRICS_EXPIRING 8
+void metrics_expiring(struct metrics *m, size_t index, const char *role, int64_t count);
+
 /* Appends everything as text. */
 void metrics_write(struct metrics *m, struct buf *out);
 

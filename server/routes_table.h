@@ -67,6 +67,9 @@ ROUTE(METHOD_PUT, "/api/v1/policy", ACCESS_SIGNED_IN, BODY_API, WORKER, api_poli
 ROUTE(METHOD_POST, "/api/v1/trust/wipe", ACCESS_SIGNED_IN, BODY_API, WORKER, api_trust_wipe)
 ROUTE(METHOD_POST, "/api/v1/trust/acknowledge", ACCESS_ADMIN, BODY_API, WORKER, api_trust_acknowledge)
 ROUTE(METHOD_GET, "/api/v1/trust/status", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_trust_status)
+ROUTE(METHOD_GET, "/api/v1/trust/expiring", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_trust_expiring)
+ROUTE(METHOD_GET, "/api/v1/trust/keys", ACCESS_SIGNED_IN, BODY_NONE, INLINE, api_trust_keys_list)
+ROUTE(METHOD_POST, "/api/v1/trust/keys", ACCESS_SIGNED_IN, BODY_API, WORKER, api_trust_keys_rotate)
 /* operation */
 ROUTE(METHOD_GET, "/api/v1/scrub", ACCESS_ADMIN, BODY_NONE, INLINE, api_scrub_get)
 ROUTE(METHOD_POST, "/api/v1/scrub", ACCESS_ADMIN, BODY_NONE, WORKER, api_scrub_begin)

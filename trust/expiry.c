@@ -1,7 +1,9 @@
 #include "trust/expiry.h"
 
 #include "base/clock.h"
+#include "storage/policy.h"
 #include "trust/load.h"
+#include "trust/policy.h"
 #include "trust/trust_internal.h"
 
 /* --- keeping the table ------------------------------------------------------------------------ */
@@ -193,6 +195,32 @@ bool expiry_look(struct trust *trust, int max, bool *more_out, struct err *err)
     bool ok = !any || db_write(trust->db, look, &arg, err);
     *more_out = arg.more;
     return ok;
+}
+
+/* --- how long ahead --------------------------------------------------------------------------- */
+
+bool expiry_within(struct db_tx *tx, const struct repo_name *repo, const struct namespace_name *ns,
+                   int64_t *us_out, struct err *err)
+{
+    auto_policy struct policy policy = {0};
+    auto_policy_row struct policy_row row = {0};
+    struct err why = {0};
+    bool found = repo ? policy_row_find(tx, repo, &row, err)
+                 : ns ? policy_row_find_namespace(tx, ns, &row, err)
+                      : policy_row_get(tx, "*", &row, err);
+    if (!found) {
+        return false;
+    }
+    if (!policy_read_text(slice_str(row.json), &policy, &why)) {
+        return err_internal(err, "the stored policy of %s does not read: %s", row.scope, why.msg);
+    }
+    *us_out = policy.expiring_within_us;
+    return true;
+}
+
+int64_t expiry_before(int64_t now_us, int64_t within_us)
+{
+    return within_us > INT64_MAX - now_us ? INT64_MAX : now_us + within_us;
 }
 
 /* --- who must act ----------------------------------------------------------------------------- */

@@ -27,6 +27,15 @@ bool expiry_look(struct trust *trust, int max, bool *more_out, struct err *err) 
  * its threshold are left. INT64_MAX without certificates. */
 int64_t expiry_of_certificates(const struct tuf_doc *root);
 
+/* From how long ahead it is told: expiring_within of the policy that applies.
+ *   repo, ns   one of both; both NULL: the policy of the whole instance
+ *   us_out     DURATION_FOREVER is possible
+ * Errors as policy_for. Any tx. */
+bool expiry_within(struct db_tx *tx, const struct repo_name *repo, const struct namespace_name *ns,
+                   int64_t *us_out, struct err *err) MUST_USE;
+/* now_us + within_us, or INT64_MAX. */
+int64_t expiry_before(int64_t now_us, int64_t within_us);
+
 /* "root", "root_certificate", "targets", "delegation", "snapshot": for metrics and JSON. */
 const char *expiry_kind_name(enum expiry_kind kind);
 /* Appends who must act, "the holder of the root key". */
