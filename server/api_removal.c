@@ -35,17 +35,18 @@ static bool may(const struct request *rq, enum access_action action, struct remo
     return true;
 }
 
-/* Rights are read anew from here on, and the rows begin to go at once. */
+/* Rights are read anew from here on, and the rows begin to go at once; after a failure too, since it
+ * may have come after the commit. */
 static void reply_removed(const struct request *rq, struct reply *reply, bool ok, json_t *result,
                           const struct err *err)
 {
-    if (!ok) {
-        reply_error(reply, err);
-        return;
-    }
     auth_changed(rq->app->auth);
     maintenance_wake(rq->app->maintenance);
-    reply_json(reply, 202, result);
+    if (ok) {
+        reply_json(reply, 202, result);
+    } else {
+        reply_error(reply, err);
+    }
 }
 
 /* DELETE /api/v1/repositories/NS/REPO?pins=keep|forget */

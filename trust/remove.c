@@ -149,22 +149,25 @@ bool trust_remove_namespace(struct trust *trust, const struct remove_request *re
 
 /* --- the repositories of namespaces on their way out ------------------------------------------ */
 
-struct remove_step {
+struct remove_step { /* of one namespace */
     struct trust *trust;
     int64_t now_us;
+    int64_t after; /* the namespace is the next one behind this */
     int max;
-    bool more;                   /* out */
-    struct reached_list reached; /* out, of the last run */
+    struct namespace_removal ns; /* out, of the last run, as are the others */
+    bool found;                  /* out: there is one */
+    int left;                    /* out, of max */
+    struct reached_list reached; /* out */
 };
 
 /* Rows of a repository are read by id here, since its namespace hides it. */
-static bool mark_one(struct db_tx *tx, struct remove_step *step, struct namespace_removal *ns,
-                     int64_t repository_id, struct err *err)
+static bool mark_one(struct db_tx *tx, struct remove_step *step, int64_t repository_id,
+                     struct err *err)
 {
     struct repository repo;
     bool marked = false;
     const struct remove_request rq = {
-        .keep_pins = ns->keep_pins, .actor = &ns->actor, .now_us = step->now_us};
+        .keep_pins = step->ns.keep_pins, .actor = &step->ns.actor, .now_us = step->now_us};
     auto_json json_t *wiped = json_array();
     const struct removal r = {
         .trust = step->trust, .rq = &rq, .wiped = wiped, .reached = &step->reached};
@@ -172,65 +175,73 @@ static bool mark_one(struct db_tx *tx, struct remove_step *step, struct namespac
         return false;
     }
     return (marked || wipe_and_mark(tx, &r, &repo, REASON_NAMESPACE, err)) &&
-           namespace_removal_advance(tx, ns, &repo.name, err);
-}
-
-static bool mark_some(struct db_tx *tx, struct remove_step *step, struct namespace_removal *ns,
-                      int *left, struct err *err)
-{
-    bool found = true;
-    while (found && *left > 0) {
-        int64_t id = 0;
-        if (!namespace_removal_repository(tx, ns, &id, &found, err)) {
-            return false;
-        }
-        if (!found) {
-            break;
-        }
-        if (!mark_one(tx, step, ns, id, err)) {
-            return false;
-        }
-        --*left;
-    }
-    return true;
+           namespace_removal_advance(tx, &step->ns, &repo.name, err);
 }
 
 static bool write_step(struct db_tx *tx, void *arg, struct err *err)
 {
     struct remove_step *step = arg;
-    struct namespace_removal ns = {0};
-    int left = step->max;
     bool found = true;
+    step->left = step->max;
     reached_clear(&step->reached);
-    while (found && left > 0) {
-        if (!namespace_removal_next(tx, ns.namespace_id, &ns, &found, err) ||
-            (found && !mark_some(tx, step, &ns, &left, err))) {
+    if (!namespace_removal_next(tx, step->after, &step->ns, &step->found, err)) {
+        return false;
+    }
+    while (step->found && found && step->left > 0) {
+        int64_t id = 0;
+        if (!namespace_removal_repository(tx, &step->ns, &id, &found, err) ||
+            (found && !mark_one(tx, step, id, err))) {
             return false;
         }
+        step->left -= found;
     }
-    step->more = left == 0;
     return true;
 }
 
-static bool is_any(struct trust *trust, bool *out, struct err *err)
+static bool is_any(struct trust *trust, int64_t after, bool *out, struct err *err)
 {
     struct namespace_removal ns;
     auto_snapshot struct db_tx *tx = NULL;
-    return db_snapshot(trust->db, &tx, err) && namespace_removal_next(tx, 0, &ns, out, err);
+    return db_snapshot(trust->db, &tx, err) && namespace_removal_next(tx, after, &ns, out, err);
+}
+
+/* What was committed is noted, whatever happens to the next namespace. */
+static bool mark_namespace(struct remove_step *step, struct err *err)
+{
+    bool ok = checkpoint_ready(step->trust->checkpoint, err) &&
+              db_write(step->trust->db, write_step, step, err) &&
+              reached_note(&step->reached, step->trust->checkpoint, err);
+    reached_clear(&step->reached);
+    return ok;
 }
 
 bool trust_remove_step(struct trust *trust, int64_t now_us, int max, bool *more_out,
                        struct err *err)
 {
-    struct remove_step step = {.trust = trust, .now_us = now_us, .max = max};
-    bool any = false;
-    if (!is_any(trust, &any, err)) {
-        return false;
+    struct remove_step step = {.trust = trust, .now_us = now_us, .left = max};
+    struct err first = {0};
+    bool any = true;
+    *more_out = false;
+    while (any && step.left > 0) {
+        if (!is_any(trust, step.after, &any, err)) {
+            return false;
+        }
+        if (!any) {
+            break;
+        }
+        struct err why = {0};
+        step.max = step.left;
+        step.ns = (struct namespace_removal){0};
+        if (!mark_namespace(&step, &why)) {
+            first = first.code == ERR_NONE ? why : first;
+            step.left = step.max; /* nothing of it was marked */
+        }
+        if (step.ns.namespace_id == 0) {
+            break; /* not even read */
+        }
+        step.after = step.ns.namespace_id;
     }
-    bool ok = !any || (checkpoint_ready(trust->checkpoint, err) &&
-                       db_write(trust->db, write_step, &step, err) &&
-                       reached_note(&step.reached, trust->checkpoint, err));
-    reached_clear(&step.reached);
-    *more_out = ok && step.more;
-    return ok;
+    *more_out = step.left == 0;
+    *err = first;
+    return first.code == ERR_NONE;
 }

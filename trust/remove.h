@@ -31,9 +31,11 @@ bool trust_remove_repository(struct trust *trust, const struct remove_request *r
  * threads; durable. */
 bool trust_remove_namespace(struct trust *trust, const struct remove_request *request,
                             json_t **result_out, struct err *err) MUST_USE;
-/* Marks and wipes at most `max` repositories of namespaces on their way out.
- *   more_out   there are others
- * Maintenance thread. */
+/* Marks and wipes at most `max` repositories of namespaces on their way out, a transaction for each
+ * namespace: one that is refused does not hold up the others.
+ *   more_out   there may be others that can go at once; also when it fails
+ * Expected errors, of the first namespace that failed: ERR_CONFLICT (a repository of it may be of a
+ * restored store: checkpoint.h), ERR_NO_SPACE. Maintenance thread. */
 bool trust_remove_step(struct trust *trust, int64_t now_us, int max, bool *more_out,
                        struct err *err) MUST_USE;
 
