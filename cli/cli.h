@@ -92,6 +92,7 @@ extern const struct command policy_commands[];
 extern const struct command rules_commands[];
 extern const struct command deploy_commands[];
 extern const struct command trust_commands[];
+extern const struct command roots_commands[];
 extern const struct command images_commands[];
 extern const struct command status_commands[];
 extern const struct command completion_commands[];

@@ -12,6 +12,7 @@ const struct command *const command_lists[] = {
     rules_commands,
     deploy_commands,
     trust_commands,
+    roots_commands,
     images_commands,
     status_commands,
     completion_commands,

@@ -70,6 +70,11 @@ ROUTE(METHOD_GET, "/api/v1/trust/status", ACCESS_SIGNED_IN, BODY_NONE, WORKER, a
 ROUTE(METHOD_GET, "/api/v1/trust/expiring", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_trust_expiring)
 ROUTE(METHOD_GET, "/api/v1/trust/keys", ACCESS_SIGNED_IN, BODY_NONE, INLINE, api_trust_keys_list)
 ROUTE(METHOD_POST, "/api/v1/trust/keys", ACCESS_SIGNED_IN, BODY_API, WORKER, api_trust_keys_rotate)
+ROUTE(METHOD_GET, "/api/v1/namespaces/{1}/roots", ACCESS_SIGNED_IN, BODY_NONE, INLINE, api_roots_list)
+ROUTE(METHOD_POST, "/api/v1/namespaces/{1}/roots", ACCESS_SIGNED_IN, BODY_API, WORKER, api_roots_add)
+ROUTE(METHOD_DELETE, "/api/v1/namespaces/{1}/roots/{2}", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_roots_remove)
+ROUTE(METHOD_GET, "/api/v1/trust/revoked-keys", ACCESS_ADMIN, BODY_NONE, INLINE, api_revoked_keys_list)
+ROUTE(METHOD_POST, "/api/v1/trust/revoked-keys", ACCESS_ADMIN, BODY_API, WORKER, api_revoked_keys_add)
 /* operation */
 ROUTE(METHOD_GET, "/api/v1/scrub", ACCESS_ADMIN, BODY_NONE, INLINE, api_scrub_get)
 ROUTE(METHOD_POST, "/api/v1/scrub", ACCESS_ADMIN, BODY_NONE, WORKER, api_scrub_begin)

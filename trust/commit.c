@@ -5,6 +5,7 @@
 #include "storage/change_record.h"
 #include "storage/role_target.h"
 #include "trust/expiry.h"
+#include "trust/roots.h"
 
 /* A root is accepted by more than the repository's documents: pin, policy, revoked keys and the keys
  * that the namespace accepts. Each change of those moves the gate generation. */
@@ -120,15 +121,16 @@ static bool put_pins(struct db_tx *tx, const struct trust_commit *c, struct err 
                                  c->actor, c->now_us, err)) {
         return false;
     }
-    bool added = false;
+    struct roots_change change = {
+        .namespace_id = c->repo->namespace_id, .actor = c->actor, .now_us = c->now_us};
+    repo_name_namespace(&c->repo->name, &change.namespace_);
     for (size_t i = 0; i < c->accept_count; i++) {
-        if (!namespace_root_add(tx, c->repo->namespace_id, c->accept[i].sha256, c->actor, c->now_us,
-                                err)) {
+        change.key = c->accept[i];
+        if (!trust_roots_add(tx, &change, err)) {
             return false;
         }
-        added = added || db_changes(tx) > 0;
     }
-    return !added || repository_gate_bump_namespace(tx, c->repo->namespace_id, err);
+    return true;
 }
 _Static_assert(sizeof(struct spki) == 32, "an array of spki is an array of hashes");
 

@@ -8,6 +8,7 @@
 #include "trust/load.h"
 #include "trust/make.h"
 #include "trust/policy.h"
+#include "trust/roots.h"
 #include "trust/trust_internal.h"
 
 #include <errno.h>
@@ -594,14 +595,17 @@ static bool put_pins(struct taking *t, struct err *err)
     if (policy.allow_roots_set) {
         return check_allowed(t, &policy, &own, err) && pin_first_root(t, err);
     }
+    struct roots_change change = {.namespace_id = t->repo.namespace_id,
+                                  .actor = t->im->rq->actor,
+                                  .now_us = t->im->rq->now_us};
+    repo_name_namespace(&t->repo.name, &change.namespace_);
     for (int i = 0; i < own.signer_count; i++) {
-        if (!namespace_root_add(t->tx, t->repo.namespace_id, own.signers[i].sha256,
-                                t->im->rq->actor, t->im->rq->now_us, err)) {
+        change.key = own.signers[i];
+        if (!trust_roots_add(t->tx, &change, err)) {
             return false;
         }
     }
-    return pin_first_root(t, err) &&
-           repository_gate_bump_namespace(t->tx, t->repo.namespace_id, err);
+    return pin_first_root(t, err);
 }
 
 /* Delegations that nobody delegates any more. */

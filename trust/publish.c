@@ -21,7 +21,7 @@ struct attempt {
     struct trust_loaded loaded;
     struct spki *accepted;
     size_t accepted_count;
-    bool restricted;
+    bool restricted, by_policy;
     bool adds_key; /* the first root's signers enter the namespace's set */
     struct publish_past *past;
     size_t past_count;
@@ -68,7 +68,7 @@ static bool load_allowed_roots(struct attempt *a, struct db_tx *tx, bool *given,
         return true;
     }
     *given = true;
-    a->restricted = true;
+    a->restricted = a->by_policy = true;
     a->accepted = xcalloc(policy.allow_roots.count, sizeof *a->accepted);
     for (size_t i = 0; i < policy.allow_roots.count; i++) {
         const char *hex = policy.allow_roots.items[i] + strlen("sha256:");
@@ -200,6 +200,7 @@ static void decide(struct attempt *a)
                                   .accepted_roots = a->accepted,
                                   .accepted_root_count = a->accepted_count,
                                   .roots_restricted = a->restricted,
+                                  .roots_by_policy = a->by_policy,
                                   .keep_pin = first ? a->loaded.pin : NULL,
                                   .keep_pin_count = first ? a->loaded.pin_rows.count : 0,
                                   .past = a->past,

@@ -37,6 +37,7 @@ struct publish_facts {
     const struct spki *accepted_roots;
     size_t accepted_root_count;
     bool roots_restricted; /* false: accepted_roots says nothing (TOFU, or an owner) */
+    bool roots_by_policy;  /* accepted_roots are the policy's allow_roots, not the namespace's set */
     const struct spki
         *keep_pin; /* a wipe kept this pin: the first root must have exactly these keys */
     size_t keep_pin_count;

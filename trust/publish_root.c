@@ -1,4 +1,5 @@
 /* Publishing a root: who may begin a repository, who may follow, and the server keys it names. */
+#include "base/hex.h"
 #include "trust/publish_internal.h"
 #include "trust/verify/chain.h"
 
@@ -12,13 +13,27 @@ static bool spki_in(const struct spki *list, size_t count, const struct spki *ke
     return false;
 }
 
-/* How many of the root's valid signers are in (or, inverted, outside of) a list. */
-static int64_t signers_in(const struct sig_count *own, const struct spki *list, size_t count,
-                          bool inside)
+static bool is_revoked(const struct check *c, const struct spki *key)
+{
+    return spki_in(c->f->stored->revoked, c->f->stored->revoked_count, key);
+}
+
+static int64_t signers_not_revoked(const struct check *c, const struct sig_count *count)
+{
+    int64_t n = 0;
+    for (int i = 0; i < count->signer_count; i++) {
+        n += is_revoked(c, &count->signers[i]) ? 0 : 1;
+    }
+    return n;
+}
+
+/* Valid signers that the namespace accepts; the set may still hold a key that was revoked since. */
+static int64_t signers_accepted(const struct check *c, const struct sig_count *own)
 {
     int64_t n = 0;
     for (int i = 0; i < own->signer_count; i++) {
-        n += spki_in(list, count, &own->signers[i]) == inside ? 1 : 0;
+        const struct spki *key = &own->signers[i];
+        n += spki_in(c->f->accepted_roots, c->f->accepted_root_count, key) && !is_revoked(c, key);
     }
     return n;
 }
@@ -42,6 +57,35 @@ static void count_own(struct check *c, const struct tuf_doc *root, struct sig_co
     tuf_count_signatures(root, root, &root->root, &rules, own);
 }
 
+/* Names a key that would have to be accepted, and the command: its fingerprint is in nobody's files. */
+static bool refuse_stranger(struct check *c, const struct sig_count *own)
+{
+    struct slice rest = c->f->stored->gun;
+    struct slice host, ns;
+    char hex[65];
+    const struct spki *key = NULL;
+    for (int i = 0; i < own->signer_count && !key; i++) {
+        bool accepted = spki_in(c->f->accepted_roots, c->f->accepted_root_count, &own->signers[i]);
+        key = accepted ? NULL : &own->signers[i];
+    }
+    if (!key || !slice_next(&rest, '/', &host) || !slice_next(&rest, '/', &ns)) {
+        return publish_refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "root_pinned",
+                              "the root needs more keys that this namespace accepts");
+    }
+    hex_encode(key->sha256, sizeof key->sha256, hex);
+    if (c->f->roots_by_policy) {
+        return publish_refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "root_pinned",
+                              "the root key sha256:%s is none that the policy of this repository "
+                              "accepts (allow_roots); whoever may set the policy can add it",
+                              hex);
+    }
+    return publish_refuse(
+        c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "root_pinned",
+        "the root key sha256:%s is none that this namespace accepts; an owner can publish it, or add "
+        "the key: bond trust roots add %.*s sha256:%s",
+        hex, SLICE_FMT(ns), hex);
+}
+
 /* gate.md 11.1: whose key may begin a repository. */
 static bool check_first_root(struct check *c, const struct tuf_doc *root,
                              const struct sig_count *own)
@@ -53,14 +97,27 @@ static bool check_first_root(struct check *c, const struct tuf_doc *root,
             "this repository was wiped with its pin kept: only a root with the same root "
             "keys may begin it again");
     }
-    if (f->roots_restricted &&
-        signers_in(own, f->accepted_roots, f->accepted_root_count, true) < own->threshold) {
-        return publish_refuse(
-            c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "root_pinned",
-            "the root key is none that this namespace accepts; an owner can publish it, "
-            "or add the key");
+    if (f->roots_restricted && signers_accepted(c, own) < own->threshold) {
+        return refuse_stranger(c, own);
     }
     return true;
+}
+
+/* The keys in force may hand over to new ones, but not those of them that were revoked: whoever has
+ * stolen one would take the repository over. Rotations from before the revocation stay good. */
+static bool check_handover(struct check *c, const struct tuf_doc *root)
+{
+    const struct root_rules rules = {.gun = c->f->stored->gun, .now_us = c->f->now_us};
+    struct sig_count by_stored = {0};
+    if (!c->stored_root || c->f->stored->revoked_count == 0) {
+        return true;
+    }
+    tuf_count_signatures(root, c->stored_root, &c->stored_root->root, &rules, &by_stored);
+    c->checks += by_stored.checks;
+    return signers_not_revoked(c, &by_stored) >= by_stored.threshold ||
+           publish_refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "root_key_revoked",
+                          "the root is handed over by a key that an administrator revoked: sign "
+                          "it with the other root keys, or wipe the trust data and begin anew");
 }
 
 static bool check_root_keys(struct check *c, const struct tuf_doc *root)
@@ -68,13 +125,11 @@ static bool check_root_keys(struct check *c, const struct tuf_doc *root)
     struct sig_count own = {0};
     count_own(c, root, &own);
     c->checks += own.checks;
-    if (c->f->stored->revoked_count > 0 &&
-        signers_in(&own, c->f->stored->revoked, c->f->stored->revoked_count, false) <
-            own.threshold) {
+    if (signers_not_revoked(c, &own) < own.threshold) {
         return publish_refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "root_key_revoked",
                               "the root is signed by a key that an administrator revoked");
     }
-    return c->stored_root || check_first_root(c, root, &own);
+    return check_handover(c, root) && (c->stored_root || check_first_root(c, root, &own));
 }
 
 /* Equal versions are told as VERSION at the end, but only to who holds the current root's keys. */

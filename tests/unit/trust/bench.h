@@ -92,15 +92,23 @@ static inline void bench_close(struct bench *b)
     trust_close(b->trust);
 }
 
-static inline json_t *root_for(struct bench *b, int64_t version, const struct made_key *root)
+/* A root by these root keys (NULL ends them), with the server's keys of the repository at hand. */
+static inline json_t *root_of(struct bench *b, int64_t version,
+                              const struct made_key *const roots[], int threshold,
+                              const struct made_key *targets)
 {
-    const struct made_key *const list[] = {root, NULL}, *const ts[] = {&b->timestamp, NULL},
-                                 *const sn[] = {&b->snapshot, NULL};
-    json_t *part = made_root(version, list, 1, &keys.targets, &b->timestamp);
+    const struct made_key *const ts[] = {&b->timestamp, NULL}, *const sn[] = {&b->snapshot, NULL};
+    json_t *part = made_root(version, roots, threshold, targets, &b->timestamp);
     json_t *all = json_object_get(part, "keys"), *roles = json_object_get(part, "roles");
     json_object_set_new(roles, "timestamp", made_role(all, ts, 1));
     json_object_set_new(roles, "snapshot", made_role(all, sn, 1));
     return part;
+}
+
+static inline json_t *root_for(struct bench *b, int64_t version, const struct made_key *root)
+{
+    const struct made_key *const list[] = {root, NULL};
+    return root_of(b, version, list, 1, &keys.targets);
 }
 
 static inline void sign_tag(json_t *targets, const char *tag, const struct digest *digest,

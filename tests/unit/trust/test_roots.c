@@ -1,0 +1,360 @@
+/* Root keys over a real store: which a namespace accepts, which are revoked (gate.md 11.1, 11.2;
+ * attacks K-01, K-02, K-05). */
+#include "base/hex.h"
+#include "storage/audit.h"
+#include "storage/policy.h"
+#include "storage/trust_pin.h"
+#include "tests/unit/trust/bench.h"
+#include "trust/revoke.h"
+#include "trust/roots.h"
+
+#include <stdio.h>
+
+static int audited(struct bench *b, const char *action)
+{
+    auto_audit_list struct audit_list list = {0};
+    int n = 0;
+    READ(b->w)
+    {
+        OK(audit_list(tx, 0, 0, 1000, &list, err));
+    }
+    for (size_t i = 0; i < list.count; i++) {
+        n += strcmp(list.items[i].action, action) == 0;
+    }
+    return n;
+}
+
+/* --- the set ---------------------------------------------------------------------------------- */
+
+static size_t set_size(struct bench *b, const struct made_key *key, bool *has)
+{
+    auto_pin_list struct pin_list set = {0};
+    struct spki spki = spki_of(key);
+    READ(b->w)
+    {
+        OK(namespace_root_list(tx, b->w->ns.id, &set, err));
+    }
+    *has = false;
+    for (size_t i = 0; i < set.count; i++) {
+        *has = *has || memcmp(set.items[i].spki, spki.sha256, 32) == 0;
+    }
+    return set.count;
+}
+
+static struct roots_change change_of(struct bench *b, const struct made_key *key)
+{
+    return (struct roots_change){.namespace_id = b->w->ns.id,
+                                 .namespace_ = ns_of("ns"),
+                                 .key = spki_of(key),
+                                 .actor = &b->w->alice,
+                                 .now_us = b->now_us};
+}
+
+static void owners_say_which_keys_may_begin(void **state)
+{
+    struct bench b;
+    char word[32];
+    bool has = false;
+    bench_open(&b, *state);
+    assert_string_equal(begin_with(&b, "ns/app", &keys.root, false, word), "");
+    assert_int_equal(audited(&b, "trust.root_add"), 1); /* the first one is told too */
+    assert_string_equal(begin_with(&b, "ns/b", &keys.root2, false, word), "ErrBadRoot");
+    struct roots_change second = change_of(&b, &keys.root2), first = change_of(&b, &keys.root);
+    WRITE(b.w)
+    {
+        OK(trust_roots_accept(tx, &second, err));
+        OK(trust_roots_accept(tx, &second, err)); /* it is there */
+    }
+    assert_int_equal(audited(&b, "trust.root_add"), 2);
+    assert_string_equal(begin_with(&b, "ns/b", &keys.root2, false, word), "");
+    WRITE(b.w)
+    {
+        OK(trust_roots_remove(tx, &first, err));
+        FAILS(ERR_NOT_FOUND, trust_roots_remove(tx, &first, err));
+        FAILS(ERR_CONFLICT, trust_roots_remove(tx, &second, err)); /* the last one */
+    }
+    assert_int_equal(audited(&b, "trust.root_remove"), 1);
+    assert_int_equal(set_size(&b, &keys.root2, &has), 1);
+    assert_true(has);
+    assert_string_equal(begin_with(&b, "ns/c", &keys.root, false, word), "ErrBadRoot");
+    sign_again(&b, 2, NULL, NULL, 0); /* what began with the removed key goes on */
+    bench_close(&b);
+}
+
+static void an_owners_first_root_adds_its_key_and_is_audited(void **state)
+{
+    struct bench b;
+    char word[32];
+    bool has = false;
+    bench_open(&b, *state);
+    assert_string_equal(begin_with(&b, "ns/app", &keys.root, false, word), "");
+    assert_string_equal(begin_with(&b, "ns/b", &keys.root2, true, word), "");
+    assert_int_equal(set_size(&b, &keys.root2, &has), 2);
+    assert_true(has);
+    assert_int_equal(audited(&b, "trust.root_add"), 2);
+    bench_close(&b);
+}
+
+static void allow_roots_bind_owners_too(void **state)
+{
+    struct bench b;
+    char word[32], text[160], key[ROOT_KEY_TEXT_SIZE];
+    bool has = false;
+    struct spki spki = spki_of(&keys.root);
+    bench_open(&b, *state);
+    (void)snprintf(text, sizeof text, "{\"allow_roots\":[\"%s\"]}",
+                   trust_root_key_format(spki.sha256, key));
+    WRITE(b.w)
+    {
+        OK(policy_row_put(tx, "ns", slice_str(text), &b.w->alice, b.now_us, err));
+    }
+    assert_string_equal(begin_with(&b, "ns/app", &keys.root2, true, word), "ErrBadRoot");
+    assert_string_equal(begin_with(&b, "ns/app", &keys.root, false, word), "");
+    assert_int_equal(set_size(&b, &keys.root, &has), 0); /* the list of the policy is the list */
+    bench_close(&b);
+}
+
+static void a_key_is_written_in_one_way(void **state)
+{
+    static const char *const no[] = {
+        "",
+        "sha256:",
+        "sha256:00",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "sha256:000000000000000000000000000000000000000000000000000000000000000g",
+        "sha256:00000000000000000000000000000000000000000000000000000000000000000",
+        "sha512:0000000000000000000000000000000000000000000000000000000000000000"};
+    struct spki spki;
+    char text[ROOT_KEY_TEXT_SIZE];
+    (void)state;
+    for (size_t i = 0; i < sizeof no / sizeof no[0]; i++) {
+        assert_false(trust_root_key_parse(slice_str(no[i]), &spki));
+    }
+    memset(spki.sha256, 0xa5, sizeof spki.sha256);
+    struct spki back;
+    assert_true(trust_root_key_parse(slice_str(trust_root_key_format(spki.sha256, text)), &back));
+    assert_memory_equal(&back, &spki, sizeof spki);
+}
+
+/* --- revoked keys ----------------------------------------------------------------------------- */
+
+/* Revokes a key; how many repositories are refused since. */
+static size_t revoke_key(struct bench *b, const struct made_key *key, bool already)
+{
+    json_t *result = NULL;
+    struct revoke_request rq = {.reason = "stolen", .actor = &b->w->alice, .now_us = b->now_us};
+    struct spki spki = spki_of(key);
+    memcpy(rq.spki, spki.sha256, sizeof rq.spki);
+    OK(trust_revoke_key(b->trust, &rq, &result, err));
+    assert_int_equal(json_is_true(json_object_get(result, "already")), already);
+    size_t n = json_array_size(json_get_array(result, "affected"));
+    json_decref(result);
+    return n;
+}
+
+static struct digest sign_app(struct bench *b)
+{
+    struct made m;
+    struct digest one = push_image(b->w, "{}", "one");
+    move_tag(b, "v1", &one);
+    begin(b, "ns/app", &keys.root, &one, size_of(b, &one), &m);
+    publish(b, &m);
+    REASON_OF(ask_tag(b, &deployer, "v1"), ALLOWED);
+    return one;
+}
+
+/* The line of the checkpoint that says that a key is revoked. */
+static bool checkpoint_has(struct bench *b, const struct made_key *key)
+{
+    char path[128], hex[65], text[80];
+    char bytes[8192];
+    struct spki spki = spki_of(key);
+    (void)snprintf(path, sizeof path, "%s/trust", b->w->folder.path);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t n = fread(bytes, 1, sizeof bytes - 1, file);
+    (void)fclose(file);
+    bytes[n] = '\0';
+    (void)snprintf(text, sizeof text, "revoked %s", hex_encode(spki.sha256, 32, hex));
+    return memmem(bytes, n, text, strlen(text)) != NULL;
+}
+
+static void a_revoked_key_is_refused_at_once_and_for_ever(void **state)
+{
+    struct bench b;
+    char word[32];
+    bench_open_kept(&b, *state);
+    (void)sign_app(&b);
+    assert_string_equal(begin_with(&b, "ns/b", &keys.root2, true, word), "");
+    assert_false(checkpoint_has(&b, &keys.root));
+    assert_int_equal(revoke_key(&b, &keys.root, false), 1); /* ns/app, not ns/b */
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ROOT_KEY_REVOKED);
+    assert_true(checkpoint_has(&b, &keys.root)); /* before the answer: a restore cannot undo it */
+    assert_int_equal(audited(&b, "trust.key_revoke"), 1);
+    assert_int_equal(revoke_key(&b, &keys.root, true), 1);
+    assert_int_equal(audited(&b, "trust.key_revoke"), 1);
+    server_restart(&b);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ROOT_KEY_REVOKED);
+    /* even an owner begins nothing with it, nor adds it */
+    assert_string_equal(begin_with(&b, "ns/c", &keys.root, true, word), "ErrBadRoot");
+    struct roots_change change = change_of(&b, &keys.root);
+    WRITE(b.w)
+    {
+        FAILS(ERR_CONFLICT, trust_roots_accept(tx, &change, err));
+    }
+    bench_close(&b);
+}
+
+static void a_revocation_says_why(void **state)
+{
+    struct bench b;
+    json_t *result = NULL;
+    char longer[REVOKE_REASON_MAX + 2];
+    bench_open_kept(&b, *state);
+    (void)sign_app(&b);
+    struct revoke_request rq = {.reason = "", .actor = &b.w->alice, .now_us = b.now_us};
+    struct spki spki = spki_of(&keys.root);
+    memcpy(rq.spki, spki.sha256, sizeof rq.spki);
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    FAILS(ERR_INVALID, trust_revoke_key(b.trust, &rq, &result, err));
+    rq.reason = longer;
+    FAILS(ERR_INVALID, trust_revoke_key(b.trust, &rq, &result, err));
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    longer[REVOKE_REASON_MAX] = '\0';
+    OK(trust_revoke_key(b.trust, &rq, &result, err));
+    json_decref(result);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ROOT_KEY_REVOKED);
+    bench_close(&b);
+}
+
+/* Signed by the keys of `signers` (NULL ends them); the answer's word. */
+static const char *publish_root(struct bench *b, json_t *root,
+                                const struct made_key *const signers[], char word[32])
+{
+    struct made m = {.count = 0};
+    struct made_doc *doc = made_add(&m, "root", root, signers[0]);
+    for (size_t i = 1; signers[i - 1] && signers[i]; i++) {
+        doc->signers[i] = signers[i];
+    }
+    return publish_as(b, "ns/app", &m, true, word);
+}
+
+static void what_was_rotated_away_before_is_not_missed(void **state)
+{
+    struct bench b;
+    char word[32];
+    const struct made_key *const both[] = {&keys.root, &keys.root2, NULL};
+    bench_open(&b, *state);
+    (void)sign_app(&b);
+    assert_string_equal(publish_root(&b, root_for(&b, 2, &keys.root2), both, word), "");
+    assert_int_equal(revoke_key(&b, &keys.root, false), 0);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED); /* K-05 */
+    assert_int_equal(revoke_key(&b, &keys.root2, false), 1);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ROOT_KEY_REVOKED);
+    bench_close(&b);
+}
+
+/* A rotation makes the new key good for its own repository alone. */
+static void a_rotation_teaches_the_namespace_nothing(void **state)
+{
+    struct bench b;
+    char word[32];
+    const struct made_key *const both[] = {&keys.root, &keys.root2, NULL};
+    bool has = true;
+    bench_open(&b, *state);
+    (void)sign_app(&b);
+    assert_string_equal(publish_root(&b, root_for(&b, 2, &keys.root2), both, word), "");
+    assert_int_equal(set_size(&b, &keys.root2, &has), 1);
+    assert_false(has);
+    assert_string_equal(begin_with(&b, "ns/b", &keys.root2, false, word), "ErrBadRoot");
+    bench_close(&b);
+}
+
+/* Two root keys, one is enough; the root is signed by `signers`. */
+static void begin_with_two(struct bench *b, const struct made_key *const signers[])
+{
+    struct made m;
+    const struct made_key *const list[] = {&keys.root, &keys.root2, NULL};
+    struct digest one = push_image(b->w, "{}", "one");
+    move_tag(b, "v1", &one);
+    begin(b, "ns/app", &keys.root, &one, size_of(b, &one), &m);
+    json_decref(m.docs[0].part);
+    m.docs[0].part = root_of(b, 1, list, 1, &keys.targets);
+    m.docs[0].signers[0] = signers[0];
+    m.docs[0].signers[1] = signers[1];
+    publish(b, &m);
+}
+
+static void the_remaining_keys_are_enough(void **state)
+{
+    struct bench b;
+    const struct made_key *const both[] = {&keys.root, &keys.root2, NULL};
+    bench_open(&b, *state);
+    begin_with_two(&b, both);
+    assert_int_equal(revoke_key(&b, &keys.root, false), 0);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    assert_int_equal(revoke_key(&b, &keys.root2, false), 1);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ROOT_KEY_REVOKED);
+    bench_close(&b);
+}
+
+/* The root that replaces it comes from the keys that are left: the thief has the other one. */
+static void a_stolen_key_hands_nothing_over(void **state)
+{
+    struct bench b;
+    char word[32];
+    struct made_key mine;
+    made_cert_new(&mine, NULL, HOST "/ns/*", -86400, 86400 * 3650L);
+    const struct made_key *const by_stolen[] = {&keys.root, NULL};
+    const struct made_key *const thief[] = {&keys.root, &mine, NULL};
+    const struct made_key *const holder[] = {&keys.root2, NULL};
+    bench_open(&b, *state);
+    begin_with_two(&b, by_stolen);
+    assert_int_equal(revoke_key(&b, &keys.root, false),
+                     1); /* the root was signed by this one alone */
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ROOT_KEY_REVOKED);
+    assert_string_equal(publish_root(&b, root_for(&b, 2, &mine), thief, word), "ErrBadRoot");
+    assert_string_equal(publish_root(&b, root_for(&b, 2, &keys.root2), thief, word), "ErrBadRoot");
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ROOT_KEY_REVOKED);
+    assert_string_equal(publish_root(&b, root_for(&b, 2, &keys.root2), holder, word), "");
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    made_key_free(&mine);
+    bench_close(&b);
+}
+
+/* A key of the set that was revoked does not carry a stranger's in. */
+static void a_revoked_key_of_the_set_accepts_nobody(void **state)
+{
+    struct bench b;
+    char word[32];
+    struct made m;
+    const struct made_key *const list[] = {&keys.root, &keys.root2, NULL};
+    bench_open(&b, *state);
+    assert_string_equal(begin_with(&b, "ns/app", &keys.root, true, word), "");
+    (void)revoke_key(&b, &keys.root, false);
+    begin(&b, "ns/b", &keys.root, NULL, 0, &m);
+    json_decref(m.docs[0].part);
+    m.docs[0].part = root_of(&b, 1, list, 1, &keys.targets);
+    m.docs[0].signers[1] = &keys.root2;
+    assert_string_equal(publish_as(&b, "ns/b", &m, false, word), "ErrBadRoot");
+    bench_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORLD_TEST(owners_say_which_keys_may_begin),
+        WORLD_TEST(an_owners_first_root_adds_its_key_and_is_audited),
+        WORLD_TEST(allow_roots_bind_owners_too),
+        WORLD_TEST(a_key_is_written_in_one_way),
+        WORLD_TEST(a_revoked_key_is_refused_at_once_and_for_ever),
+        WORLD_TEST(a_revocation_says_why),
+        WORLD_TEST(what_was_rotated_away_before_is_not_missed),
+        WORLD_TEST(a_rotation_teaches_the_namespace_nothing),
+        WORLD_TEST(the_remaining_keys_are_enough),
+        WORLD_TEST(a_stolen_key_hands_nothing_over),
+        WORLD_TEST(a_revoked_key_of_the_set_accepts_nobody),
+    };
+    return cmocka_run_group_tests(tests, make_keys, free_keys);
+}
