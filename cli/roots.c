@@ -157,6 +157,32 @@ static enum outcome keys_revoked(const struct call *call)
     return outcome;
 }
 
+/* --- a role that begins anew ------------------------------------------------------------------ */
+
+static enum outcome role_reset(const struct call *call)
+{
+    auto_buf struct buf repo = {0};
+    const char *reason = call->value[OPTION_REASON];
+
+    if (!check_repository(call, call->args[0], &repo)) {
+        return OUTCOME_USAGE;
+    }
+    auto_json json_t *body = json_pack("{s:s, s:s, s:s}", "scope", repo.p, "role", call->args[1],
+                                       "reason", reason ? reason : "");
+    if (!body) {
+        say("the role and the reason are UTF-8 text; type them again");
+        return OUTCOME_USAGE;
+    }
+    enum outcome outcome = api(call, "POST", "/api/v1/trust/reset", body, NULL);
+    if (outcome == OUTCOME_OK && !call_has(call, OPTION_QUIET)) {
+        say("the next publish of %s whose root gives %s new keys may begin its versions anew; "
+            "machines that remember the old ones must then forget them: rm -rf "
+            "~/.docker/trust/tuf/HOST/%s ~/.notary/tuf/HOST/%s",
+            repo.p, call->args[1], repo.p, repo.p);
+    }
+    return outcome;
+}
+
 const struct command roots_commands[] = {
     {"trust roots list",
      "NS",
@@ -198,5 +224,13 @@ const struct command roots_commands[] = {
      {OPTION_NONE},
      "Show the root keys that are revoked.",
      keys_revoked},
+    {"trust role reset",
+     "NS/REPO ROLE",
+     2,
+     2,
+     false,
+     {OPTION_REASON},
+     "Let targets, snapshot or timestamp begin anew at version 1, once the root gives it new keys.",
+     role_reset},
     {.name = NULL},
 };

@@ -1,5 +1,5 @@
 /* Trust administration by API: wipe (gate.md 11.3), acknowledgement of a restored store (gate.md
- * 4.2), status. */
+ * 4.2), reset of a role (attacks F-03), status. */
 #include "base/hex.h"
 #include "server/administration.h"
 #include "server/api.h"
@@ -8,6 +8,7 @@
 #include "storage/repository.h"
 #include "trust/acknowledge.h"
 #include "trust/expiry.h"
+#include "trust/reset.h"
 #include "trust/view.h"
 #include "trust/wipe.h"
 
@@ -99,6 +100,36 @@ void api_trust_acknowledge(struct request *rq, struct reply *reply)
         return;
     }
     reply_json(reply, 200, result);
+}
+
+/* --- reset ------------------------------------------------------------------------------------ */
+
+static bool reset_read(const struct request *rq, json_t **body, struct reset_request *out,
+                       struct err *err)
+{
+    static const char *const members[] = {"scope", "role", "reason", NULL};
+    struct slice scope, reason;
+    if (!administration_body(rq, members, body, err) ||
+        !administration_text(*body, "scope", NULL, &scope, err) ||
+        !administration_text(*body, "role", NULL, &out->role, err) ||
+        !administration_text(*body, "reason", "", &reason, err)) {
+        return false;
+    }
+    out->reason = reason.p; /* jansson's texts end in NUL */
+    return repo_name_parse(scope, &out->repo, err);
+}
+
+/* POST /api/v1/trust/reset {"scope":"ns/app","role":"targets","reason"} */
+void api_trust_reset(struct request *rq, struct reply *reply)
+{
+    auto_json json_t *body = NULL;
+    struct err err = {0};
+    struct actor actor;
+    struct reset_request reset = {.actor = &actor, .now_us = rq->now_us};
+    administration_actor(rq, &actor);
+    bool ok =
+        reset_read(rq, &body, &reset, &err) && trust_role_reset(rq->app->trust, &reset, &err);
+    administration_reply_done(reply, ok, &err);
 }
 
 /* --- status ----------------------------------------------------------------------------------- */

@@ -73,6 +73,7 @@ ROUTE(METHOD_POST, "/api/v1/trust/keys", ACCESS_SIGNED_IN, BODY_API, WORKER, api
 ROUTE(METHOD_GET, "/api/v1/namespaces/{1}/roots", ACCESS_SIGNED_IN, BODY_NONE, INLINE, api_roots_list)
 ROUTE(METHOD_POST, "/api/v1/namespaces/{1}/roots", ACCESS_SIGNED_IN, BODY_API, WORKER, api_roots_add)
 ROUTE(METHOD_DELETE, "/api/v1/namespaces/{1}/roots/{2}", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_roots_remove)
+ROUTE(METHOD_POST, "/api/v1/trust/reset", ACCESS_ADMIN, BODY_API, WORKER, api_trust_reset)
 ROUTE(METHOD_GET, "/api/v1/trust/revoked-keys", ACCESS_ADMIN, BODY_NONE, INLINE, api_revoked_keys_list)
 ROUTE(METHOD_POST, "/api/v1/trust/revoked-keys", ACCESS_ADMIN, BODY_API, WORKER, api_revoked_keys_add)
 /* operation */

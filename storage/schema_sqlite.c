@@ -576,6 +576,10 @@ static const char trust_expiry[] =
     "SELECT d.repository_id, 1, 'root', 0, r.namespace_id FROM trust_doc d "
     "JOIN repository r ON r.id = d.repository_id "
     "WHERE d.superseded_us = 0 AND d.role = 'root';";
+/* Since when the next document of a role may begin a new life; 0 = not. */
+static const char role_resets[] =
+    "ALTER TABLE trust_role ADD COLUMN reset_us INTEGER NOT NULL DEFAULT 0 "
+    "CHECK (reset_us >= 0);";
 
 const char *const schema_migrations[] = {
     first_format,
@@ -592,5 +596,6 @@ const char *const schema_migrations[] = {
     audit_by_time,
     sealed_keys,
     trust_expiry,
+    role_resets,
 };
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

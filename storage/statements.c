@@ -430,8 +430,11 @@ const char *const sql_statements[SQL_COUNT] = {
         "INSERT INTO trust_role (repository_id, role, incarnation, version, signed_sha256) "
         "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (repository_id, role) DO UPDATE SET "
         "incarnation = excluded.incarnation, version = excluded.version, "
-        "signed_sha256 = excluded.signed_sha256, ended_us = 0",
-    [SQL_TRUST_ROLE_LIST] = "SELECT role, incarnation, version, signed_sha256, ended_us "
+        "signed_sha256 = excluded.signed_sha256, ended_us = 0, reset_us = CASE WHEN "
+        "excluded.incarnation = trust_role.incarnation THEN trust_role.reset_us ELSE 0 END",
+    [SQL_TRUST_ROLE_PERMIT_RESET] = "UPDATE trust_role SET reset_us = ?3 WHERE repository_id = ?1 "
+                                    "AND role = ?2 AND ended_us = 0",
+    [SQL_TRUST_ROLE_LIST] = "SELECT role, incarnation, version, signed_sha256, ended_us, reset_us "
                             "FROM trust_role WHERE repository_id = ?1 ORDER BY role",
     [SQL_TRUST_ROLE_END] = "UPDATE trust_role SET ended_us = ?3 WHERE repository_id = ?1 "
                            "AND role = ?2 AND ended_us = 0",

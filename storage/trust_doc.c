@@ -161,6 +161,7 @@ bool trust_role_lives(struct db_tx *tx, int64_t repository_id, struct trust_role
         life->version = db_col_int(q, 2);
         row_hash(q, 3, life->signed_sha256);
         life->ended = db_col_int(q, 4) != 0;
+        life->may_reset = !life->ended && db_col_int(q, 5) != 0;
     }
     if (result == DB_FAILED) {
         trust_role_life_list_dispose(out);
@@ -289,6 +290,16 @@ bool trust_role_end(struct db_tx *tx, int64_t repository_id, struct slice role, 
     return db_run(q, err) && supersede(tx, repository_id, role, now_us, err) &&
            expiry_remove_role(tx, repository_id, role, err) &&
            role_target_close(tx, repository_id, role, ROLE_TARGET_ROLE_ENDED, now_us, err);
+}
+
+bool trust_role_permit_reset(struct db_tx *tx, int64_t repository_id, struct slice role,
+                             int64_t now_us, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_TRUST_ROLE_PERMIT_RESET);
+    db_bind_int(q, 1, repository_id);
+    db_bind_text(q, 2, role);
+    db_bind_int(q, 3, now_us);
+    return row_changed(tx, q, ERR_TRUST_NOT_FOUND, err);
 }
 
 static bool end_all(struct db_tx *tx, enum sql statement, int64_t repository_id, int64_t now_us,

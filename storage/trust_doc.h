@@ -85,6 +85,7 @@ struct trust_role_life {
     int64_t version; /* the highest accepted in this life */
     uint8_t signed_sha256[32];
     bool ended;
+    bool may_reset; /* an administrator lets the next document begin a new life (trust/reset.h) */
 };
 struct trust_role_life_list {
     struct trust_role_life *items;
@@ -107,6 +108,10 @@ static inline void cleanup_trust_role_life_list(struct trust_role_life_list *lis
  * (role_target.h, why ROLE_TARGET_ROLE_ENDED). Nothing to end is no error. Writer. */
 bool trust_role_end(struct db_tx *tx, int64_t repository_id, struct slice role, int64_t now_us,
                     struct err *err) MUST_USE;
+/* Lets the next document of the role begin a new life; gone with the life that it was given to.
+ * Expected errors: ERR_TRUST_NOT_FOUND (the role has no present life). Writer. */
+bool trust_role_permit_reset(struct db_tx *tx, int64_t repository_id, struct slice role,
+                             int64_t now_us, struct err *err) MUST_USE;
 /* Ends the life of every role (why ROLE_TARGET_WIPED). The rest of a wipe: tombstone.h,
  * trust_pin.h, change_record.h.
  *   had_out   there was something; may be NULL

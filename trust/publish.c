@@ -23,6 +23,8 @@ struct attempt {
     size_t accepted_count;
     bool restricted, by_policy;
     bool adds_key; /* the first root's signers enter the namespace's set */
+    const char *resets[PUBLISH_RESETS_MAX]; /* borrowed from loaded */
+    size_t reset_count;
     struct publish_past *past;
     size_t past_count;
     char timestamp_key_id[KEY_ID_MAX];
@@ -152,6 +154,16 @@ static bool load_past(struct attempt *a, struct db_tx *tx, struct err *err)
     return ok;
 }
 
+/* Storage gives the permission to no other roles. */
+static void find_resets(struct attempt *a)
+{
+    for (size_t i = 0; i < a->loaded.lives.count && a->reset_count < PUBLISH_RESETS_MAX; i++) {
+        if (a->loaded.lives.items[i].may_reset) {
+            a->resets[a->reset_count++] = a->loaded.lives.items[i].role;
+        }
+    }
+}
+
 static void name_timestamp_key(struct attempt *a)
 {
     for (size_t i = 0; i < a->loaded.keys.count; i++) {
@@ -184,6 +196,7 @@ static bool load_attempt(struct attempt *a, struct err *err)
         return false;
     }
     name_timestamp_key(a);
+    find_resets(a);
     return load_accepted_roots(a, tx, err) && load_past(a, tx, err);
 }
 
@@ -203,6 +216,8 @@ static void decide(struct attempt *a)
                                   .roots_by_policy = a->by_policy,
                                   .keep_pin = first ? a->loaded.pin : NULL,
                                   .keep_pin_count = first ? a->loaded.pin_rows.count : 0,
+                                  .resets = a->resets,
+                                  .reset_count = a->reset_count,
                                   .past = a->past,
                                   .past_count = a->past_count,
                                   .may_administer = a->rq->may_administer,
@@ -222,6 +237,12 @@ static int64_t seen_version(const struct trust_loaded *loaded, const char *role)
     return 0;
 }
 
+/* Of a document that the server makes. */
+static int64_t next_version(const struct attempt *a, const char *role)
+{
+    return publish_begins_anew(a->verdict, role) ? 1 : seen_version(&a->loaded, role) + 1;
+}
+
 static bool make_documents(struct attempt *a, struct err *err)
 {
     const struct publish_verdict *v = a->verdict;
@@ -231,14 +252,14 @@ static bool make_documents(struct attempt *a, struct err *err)
         listed[0] = v->root;
         memcpy(listed + 1, v->tree, v->tree_count * sizeof *listed);
         if (!make_snapshot(a->trust, &a->loaded, v->root, listed, v->tree_count + 1,
-                           seen_version(&a->loaded, "snapshot") + 1, a->rq->now_us,
+                           next_version(a, "snapshot"), a->rq->now_us,
                            &a->made_snapshot, err)) {
             return false;
         }
         a->snapshot = a->made_snapshot;
     }
     if (!make_timestamp(a->trust, &a->loaded, v->root, a->snapshot,
-                        seen_version(&a->loaded, "timestamp") + 1, a->rq->now_us, &a->timestamp,
+                        next_version(a, "timestamp"), a->rq->now_us, &a->timestamp,
                         err)) {
         return false;
     }
@@ -266,6 +287,7 @@ static bool verify_result(struct attempt *a, struct err *err)
     const struct trust_set *stored = &a->loaded.set;
     auto_free struct trust_file *roots = xcalloc(stored->root_count + 1, sizeof *roots);
     auto_free struct trust_file *files = xcalloc(v->tree_count + 2, sizeof *files);
+    auto_free struct trust_seen *seen = xcalloc(stored->seen_count + 1, sizeof *seen);
     struct trust_set set = *stored;
     struct trust_options options = {.now_us = a->rq->now_us, .unpinned = v->first_root};
     size_t file_count = 0;
@@ -281,6 +303,13 @@ static bool verify_result(struct attempt *a, struct err *err)
     }
     files[file_count++] = file_of(a->snapshot);
     files[file_count++] = file_of(a->timestamp);
+    set.seen = seen;
+    set.seen_count = 0;
+    for (size_t i = 0; i < stored->seen_count; i++) {
+        if (!publish_begins_anew(v, stored->seen[i].role)) {
+            seen[set.seen_count++] = stored->seen[i];
+        }
+    }
     set.roots = roots;
     set.files = files;
     set.file_count = file_count;

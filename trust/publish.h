@@ -13,6 +13,8 @@
 
 #define PUBLISH_VERSION_STEP 1000
 
+#define PUBLISH_RESETS_MAX 3
+
 struct upload_part {
     bool has_name;     /* the part carried a file name */
     struct slice role; /* the file name, an ending ".json" already removed */
@@ -41,6 +43,10 @@ struct publish_facts {
     const struct spki
         *keep_pin; /* a wipe kept this pin: the first root must have exactly these keys */
     size_t keep_pin_count;
+    /* Roles of which an administrator lets the next document begin a new life (reset.h): targets,
+     * snapshot, timestamp. */
+    const char *const *resets;
+    size_t reset_count;
     const struct publish_past *past;
     size_t past_count;
     bool may_administer; /* root uploads and changed delegations (rbac.md); false turns them into a
@@ -68,9 +74,11 @@ struct publish_verdict {
     const struct tuf_doc **tree; /* targets and every delegation with metadata, in the order of the
                                     walk; owned array */
     size_t tree_count;
-    const char **ended_roles; /* stored delegations the tree no longer delegates; owned array, texts
-                                 borrowed from stored_docs */
+    const char **ended_roles; /* lives that end: stored delegations the tree no longer delegates,
+                                 and what begins anew; owned array, texts borrowed */
     size_t ended_count;
+    const char *anew[PUBLISH_RESETS_MAX]; /* roles that begin a new life; borrowed from the facts */
+    size_t anew_count;
     char warnings[4][200];
     int warning_count;
     struct tuf_doc **stored_docs; /* internal: owned */
@@ -81,6 +89,8 @@ struct publish_verdict {
  * publish_verdict_free. */
 void publish_check(const struct publish_facts *facts, struct publish_verdict **out);
 void publish_verdict_free(struct publish_verdict *verdict);
+/* Whether an accepted upload begins a new life of the role, whose versions start anew. */
+bool publish_begins_anew(const struct publish_verdict *verdict, const char *role);
 /* One word: "" when accepted, else VERSION, INVALID_ROLE, MALFORMED_UPLOAD by the code, else the
  * errname. */
 const char *publish_verdict_word(const struct publish_verdict *verdict);

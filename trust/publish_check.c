@@ -273,7 +273,7 @@ static bool check_versions(struct check *c)
         if (u->kind == ROLE_ROOT || !u->doc) {
             continue; /* the root's step is exact; a snapshot that does not read is told later */
         }
-        int64_t seen = seen_version(c, u->role);
+        int64_t seen = publish_begins_anew(c->v, u->role) ? 0 : seen_version(c, u->role);
         if (u->doc->version <= seen) {
             return publish_refuse(
                 c, ERR_TRUST_VERSION, "ErrValidation", "",
@@ -372,7 +372,10 @@ static void accept(struct check *c)
     for (size_t i = 0; i < c->node_count; i++) {
         v->tree[v->tree_count++] = c->nodes[i].doc;
     }
-    v->ended_roles = xcalloc(v->stored_count + 1, sizeof(char *));
+    v->ended_roles = xcalloc(v->stored_count + PUBLISH_RESETS_MAX + 1, sizeof(char *));
+    for (size_t i = 0; i < v->anew_count; i++) {
+        v->ended_roles[v->ended_count++] = v->anew[i];
+    }
     for (size_t i = 0; i < v->stored_count; i++) {
         const char *role = v->stored_docs[i]->role;
         if (role_parse(slice_str(role)) == ROLE_DELEGATION && !publish_in_tree(c, role)) {
@@ -389,8 +392,11 @@ static void accept(struct check *c)
 
 static bool check_all(struct check *c)
 {
-    return check_parts(c) && check_stored(c) && check_rights(c) && publish_check_root(c) &&
-           publish_check_targets(c) && check_versions(c) && check_expiry(c) &&
+    if (!check_parts(c) || !check_stored(c) || !check_rights(c) || !publish_check_root(c)) {
+        return false;
+    }
+    publish_find_anew(c);
+    return publish_check_targets(c) && check_versions(c) && check_expiry(c) &&
            publish_check_snapshot(c);
 }
 

@@ -60,6 +60,9 @@ size_t publish_held_keys(const struct check *c, const struct tuf_role_keys *keys
 /* Bounds the signature checks of one upload before they are made: adds `checks` to what was planned. */
 bool publish_plan_checks(struct check *c, int checks);
 
+/* After publish_check_root: which of the roles that may be reset begin anew by this upload. */
+void publish_find_anew(struct check *c);
+
 /* Steps, in this order. Root: chain, pins, certificates, server keys; sets c->root. Targets and delegations: sets
  * c->nodes. Snapshot: the uploaded one, or that the server can make it. */
 bool publish_check_root(struct check *c);

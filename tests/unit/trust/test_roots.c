@@ -1,10 +1,11 @@
 /* Root keys over a real store: which a namespace accepts, which are revoked (gate.md 11.1, 11.2;
- * attacks K-01, K-02, K-05). */
+ * attacks K-01, K-02, K-05); roles that begin anew below them (F-03). */
 #include "base/hex.h"
 #include "storage/audit.h"
 #include "storage/policy.h"
 #include "storage/trust_pin.h"
 #include "tests/unit/trust/bench.h"
+#include "trust/reset.h"
 #include "trust/revoke.h"
 #include "trust/roots.h"
 
@@ -341,6 +342,146 @@ static void a_revoked_key_of_the_set_accepts_nobody(void **state)
     bench_close(&b);
 }
 
+/* --- reset of a role -------------------------------------------------------------------------- */
+
+static void reset(struct bench *b, const char *role)
+{
+    const struct reset_request rq = {.repo = repo_of("ns/app"),
+                                     .role = slice_str(role),
+                                     .reason = "driven up",
+                                     .actor = &b->w->alice,
+                                     .now_us = b->now_us};
+    OK(trust_role_reset(b->trust, &rq, err));
+}
+
+static struct trust_role_life life_of(struct bench *b, const char *role)
+{
+    auto_trust_role_life_list struct trust_role_life_list lives = {0};
+    READ(b->w)
+    {
+        OK(trust_role_lives(tx, b->w->repo.id, &lives, err));
+    }
+    const struct trust_role_life *life = trust_role_life_find(&lives, role);
+    assert_non_null(life);
+    return *life;
+}
+
+/* Root `version` that names `targets` for its role, and targets `targets_version` by it, which sign
+ * the digest as v1. */
+static const char *rotate_targets(struct bench *b, int64_t version, const struct made_key *targets,
+                                  int64_t targets_version, const struct digest *one, char word[32])
+{
+    struct made m = {.count = 0};
+    const struct made_key *const list[] = {&keys.root, NULL};
+    json_t *part = made_targets(targets_version);
+    (void)made_add(&m, "root", root_of(b, version, list, 1, targets), &keys.root);
+    sign_tag(part, "v1", one, size_of(b, one));
+    (void)made_add(&m, "targets", part, targets);
+    return publish_as(b, "ns/app", &m, true, word);
+}
+
+/* F-03. 1,000 steps at once are the most that a publish may take, so a few make a lead. */
+static void a_reset_role_begins_anew_once(void **state)
+{
+    struct bench b;
+    char word[32];
+    bench_open_kept(&b, *state);
+    struct digest one = sign_app(&b);
+    sign_again(&b, 1000, "v1", &one, size_of(&b, &one));
+    assert_string_equal(rotate_targets(&b, 2, &keys.alice, 5, &one, word), "VERSION");
+    reset(&b, "targets");
+    assert_int_equal(audited(&b, "trust.role_reset"), 1);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED); /* so far nothing has changed */
+    assert_string_equal(rotate_targets(&b, 2, &keys.targets, 5, &one, word),
+                        "VERSION"); /* not with the key that has signed the high version */
+    assert_string_equal(rotate_targets(&b, 2, &keys.alice, 1001, &one, word), "ErrBadTargets");
+    assert_string_equal(rotate_targets(&b, 2, &keys.alice, 5, &one, word), "");
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    struct trust_role_life life = life_of(&b, "targets");
+    assert_int_equal(life.incarnation, 2);
+    assert_int_equal(life.version, 5);
+    assert_int_equal(life_of(&b, "root").incarnation, 1);
+    READ(b.w)
+    {
+        auto_trust_doc struct trust_doc old = {0};
+        OK(trust_doc_by_life(tx, b.w->repo.id, SLICE_LIT("targets"), 1, 1000, &old, err));
+    }
+    server_restart(&b); /* the checkpoint agrees, and what is stored verifies */
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    struct made_key third;
+    made_key_new(&third);
+    assert_string_equal(rotate_targets(&b, 3, &third, 2, &one, word), "VERSION"); /* once */
+    made_key_free(&third);
+    bench_close(&b);
+}
+
+/* Whoever has the documents of before must not be able to bring them back below the new versions. */
+static void a_reset_takes_no_key_that_was_named_before(void **state)
+{
+    struct bench b;
+    char word[32];
+    bench_open(&b, *state);
+    struct digest one = sign_app(&b); /* keys.targets */
+    assert_string_equal(rotate_targets(&b, 2, &keys.alice, 900, &one, word), "");
+    reset(&b, "targets");
+    assert_string_equal(rotate_targets(&b, 3, &keys.targets, 2, &one, word), "VERSION");
+    assert_string_equal(rotate_targets(&b, 3, &keys.targets, 901, &one, word), "");
+    bench_close(&b);
+}
+
+static void server_roles_are_reset_with_their_keys(void **state)
+{
+    struct bench b;
+    char word[32];
+    auto_buf struct buf json = {0};
+    struct repo_name name = repo_of("ns/app");
+    bench_open(&b, *state);
+    struct digest one = sign_app(&b);
+    sign_again(&b, 2, "v1", &one, size_of(&b, &one));
+    assert_int_equal(life_of(&b, "snapshot").version, 2);
+    reset(&b, "snapshot");
+    sign_again(&b, 3, "v1", &one, size_of(&b, &one));
+    assert_int_equal(life_of(&b, "snapshot").version, 3); /* without new keys it goes on */
+    OK(server_key_rotate(b.trust, &name, ROLE_SNAPSHOT, b.now_us, &json, err));
+    json_decref(b.snapshot.object);
+    b.snapshot = (struct made_key){.object = NULL};
+    OK(json_read(buf_slice_of(&json), 8, &b.snapshot.object, err));
+    made_id(&b.snapshot);
+    const struct made_key *const by[] = {&keys.root, NULL};
+    assert_string_equal(publish_root(&b, root_for(&b, 2, &keys.root), by, word), "");
+    assert_int_equal(life_of(&b, "snapshot").version, 1);
+    assert_int_equal(life_of(&b, "snapshot").incarnation, 2);
+    assert_int_equal(life_of(&b, "timestamp").incarnation, 1);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    bench_close(&b);
+}
+
+static void other_roles_are_not_reset(void **state)
+{
+    static const struct {
+        const char *repo, *role;
+        enum err_code code;
+    } no[] = {{"ns/app", "root", ERR_INVALID},
+              {"ns/app", "targets/releases", ERR_INVALID},
+              {"ns/app", "", ERR_INVALID},
+              {"ns/none", "targets", ERR_NAME_UNKNOWN},
+              {"ns/empty", "targets", ERR_TRUST_NOT_FOUND}};
+    struct bench b;
+    bench_open(&b, *state);
+    (void)sign_app(&b);
+    server_key(&b, "ns/empty", ROLE_TIMESTAMP, &b.timestamp);
+    for (size_t i = 0; i < sizeof no / sizeof no[0]; i++) {
+        const struct reset_request rq = {.repo = repo_of(no[i].repo),
+                                         .role = slice_str(no[i].role),
+                                         .reason = "",
+                                         .actor = &b.w->alice,
+                                         .now_us = b.now_us};
+        FAILS(no[i].code, trust_role_reset(b.trust, &rq, err));
+    }
+    assert_int_equal(audited(&b, "trust.role_reset"), 0);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +496,10 @@ int main(void)
         WORLD_TEST(the_remaining_keys_are_enough),
         WORLD_TEST(a_stolen_key_hands_nothing_over),
         WORLD_TEST(a_revoked_key_of_the_set_accepts_nobody),
+        WORLD_TEST(a_reset_role_begins_anew_once),
+        WORLD_TEST(a_reset_takes_no_key_that_was_named_before),
+        WORLD_TEST(server_roles_are_reset_with_their_keys),
+        WORLD_TEST(other_roles_are_not_reset),
     };
     return cmocka_run_group_tests(tests, make_keys, free_keys);
 }
