@@ -25,16 +25,6 @@ static bool key_read(struct slice text, struct spki *out, struct err *err)
 
 /* --- accepted --------------------------------------------------------------------------------- */
 
-static bool is_listed(const struct pin_list *list, const struct pin *pin)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (memcmp(list->items[i].spki, pin->spki, sizeof pin->spki) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool list_roots(const struct request *rq, json_t *out, struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
@@ -48,7 +38,7 @@ static bool list_roots(const struct request *rq, json_t *out, struct err *err)
     for (size_t i = 0; i < set.count; i++) {
         json_t *item = pin_json(&set.items[i], "added", "added_by");
         (void)json_object_set_new(item, "revoked",
-                                  json_boolean(is_listed(&revoked, &set.items[i])));
+                                  json_boolean(pin_list_has(&revoked, set.items[i].spki)));
         (void)json_array_append_new(out, item);
     }
     return true;
@@ -156,17 +146,16 @@ void api_revoked_keys_add(struct request *rq, struct reply *reply)
     auto_json json_t *body = NULL;
     struct actor actor;
     struct slice text, reason;
-    struct spki key;
     struct err err = {0};
     json_t *result = NULL;
     struct revoke_request revoke = {.actor = &actor, .now_us = rq->now_us};
     administration_actor(rq, &actor);
     if (!administration_body(rq, members, &body, &err) ||
         !administration_text(body, "key", NULL, &text, &err) ||
-        !administration_text(body, "reason", NULL, &reason, &err) || !key_read(text, &key, &err)) {
+        !administration_text(body, "reason", NULL, &reason, &err) ||
+        !key_read(text, &revoke.key, &err)) {
         return reply_error(reply, &err);
     }
-    memcpy(revoke.spki, key.sha256, sizeof revoke.spki);
     revoke.reason = reason.p; /* jansson's texts end in NUL */
     if (!trust_revoke_key(rq->app->trust, &revoke, &result, &err)) {
         return reply_error(reply, &err);

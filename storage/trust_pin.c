@@ -4,10 +4,22 @@
 #include "storage/row.h"
 #include "storage/statements.h"
 
+#include <sodium.h>
+
 void pin_list_dispose(struct pin_list *list)
 {
     free(list->items);
     *list = (struct pin_list){0};
+}
+
+bool pin_list_has(const struct pin_list *list, const uint8_t spki[32])
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (sodium_memcmp(list->items[i].spki, spki, 32) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Rows of (spki, time, who, reason). */

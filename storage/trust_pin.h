@@ -24,6 +24,8 @@ static inline void cleanup_pin_list(struct pin_list *list)
 }
 #define auto_pin_list __attribute__((cleanup(cleanup_pin_list)))
 
+bool pin_list_has(const struct pin_list *list, const uint8_t spki[32]);
+
 /* The keys of the first root accepted; empty = no pin. Any tx. */
 bool trust_pin_get(struct db_tx *tx, int64_t repository_id, struct pin_list *out,
                    struct err *err) MUST_USE;

@@ -308,16 +308,6 @@ const char *checkpoint_suspicion(const struct checkpoint *c, int64_t now_us)
                : NULL;
 }
 
-static bool list_has(const struct pin_list *list, const uint8_t spki[32])
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (sodium_memcmp(list->items[i].spki, spki, 32) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void add_revoked(struct checkpoint *c, const uint8_t spki[32])
 {
     if (!key_known(&c->revoked, spki)) {
@@ -334,7 +324,7 @@ static bool revoked_good(struct checkpoint *c, const struct pin_list *revoked)
         return true;
     }
     for (size_t i = 0; i < c->revoked.count; i++) {
-        if (!list_has(revoked, c->revoked.items[i])) {
+        if (!pin_list_has(revoked, c->revoked.items[i])) {
             return false;
         }
     }

@@ -27,19 +27,16 @@ static json_t *key_text(const uint8_t spki[32])
 static bool is_revoked(struct db_tx *tx, const uint8_t spki[32], bool *out, struct err *err)
 {
     auto_pin_list struct pin_list revoked = {0};
-    *out = false;
     if (!revoked_key_list(tx, &revoked, err)) {
         return false;
     }
-    for (size_t i = 0; i < revoked.count && !*out; i++) {
-        *out = memcmp(revoked.items[i].spki, spki, 32) == 0;
-    }
+    *out = pin_list_has(&revoked, spki);
     return true;
 }
 
 static bool put_audit(struct db_tx *tx, const struct revocation *r, struct err *err)
 {
-    auto_json json_t *key = key_text(r->rq->spki);
+    auto_json json_t *key = key_text(r->rq->key.sha256);
     auto_json json_t *after = json_pack("{s:s}", "reason", r->rq->reason);
     auto_buf struct buf text = {0};
     json_write(&text, after);
@@ -53,51 +50,41 @@ static bool put_audit(struct db_tx *tx, const struct revocation *r, struct err *
 static bool write_revocation(struct db_tx *tx, void *arg, struct err *err)
 {
     struct revocation *r = arg;
-    if (!is_revoked(tx, r->rq->spki, &r->already, err)) {
+    if (!is_revoked(tx, r->rq->key.sha256, &r->already, err)) {
         return false;
     }
-    return r->already ||
-           (revoked_key_add(tx, r->rq->spki, r->rq->reason, r->rq->actor, r->rq->now_us, err) &&
-            put_audit(tx, r, err));
+    return r->already || (revoked_key_add(tx, r->rq->key.sha256, r->rq->reason, r->rq->actor,
+                                          r->rq->now_us, err) &&
+                          put_audit(tx, r, err));
 }
 
 /* --- whom it concerns ------------------------------------------------------------------------- */
 
-static bool pin_has(const struct pin_list *list, const struct spki *key)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (memcmp(list->items[i].spki, key->sha256, 32) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool lists_key(const struct tuf_doc *root, const uint8_t spki[32])
+static bool lists_key(const struct tuf_doc *root, const struct spki *key)
 {
     struct spki *keys = NULL;
     size_t n = trust_root_spkis(root, &keys);
     bool found = false;
     for (size_t i = 0; i < n && !found; i++) {
-        found = memcmp(keys[i].sha256, spki, 32) == 0;
+        found = spki_equal(&keys[i], key);
     }
     free(keys);
     return found;
 }
 
 /* The rule of verify/state on one root. A root that does not read is refused for other reasons. */
-static bool needs_revoked(struct slice bytes, struct slice gun, const uint8_t spki[32],
+static bool needs_revoked(struct slice bytes, struct slice gun, const struct spki *key,
                           const struct pin_list *revoked)
 {
     struct tuf_doc *root = NULL;
     bool needs = false;
-    if (tuf_doc_read(SLICE_LIT("root"), bytes, &root, NULL) == DOC_OK && lists_key(root, spki)) {
+    if (tuf_doc_read(SLICE_LIT("root"), bytes, &root, NULL) == DOC_OK && lists_key(root, key)) {
         const struct root_rules rules = {.gun = gun};
         struct sig_count own = {0};
         int64_t remaining = 0;
         tuf_count_signatures(root, root, &root->root, &rules, &own);
         for (int i = 0; i < own.signer_count; i++) {
-            remaining += !pin_has(revoked, &own.signers[i]);
+            remaining += !pin_list_has(revoked, own.signers[i].sha256);
         }
         needs = remaining < own.threshold;
     }
@@ -116,7 +103,7 @@ static bool look_at(struct db_tx *tx, const struct revocation *r, const struct r
         return why.code == ERR_TRUST_NOT_FOUND; /* it was wiped */
     }
     trust_gun_write(r->trust, &repo->name, &gun);
-    if (needs_revoked(root.bytes, buf_slice_of(&gun), r->rq->spki, revoked)) {
+    if (needs_revoked(root.bytes, buf_slice_of(&gun), &r->rq->key, revoked)) {
         json_array_append_new(affected, json_string(repo->name.text));
     }
     return true;
@@ -153,7 +140,7 @@ static json_t *answer(const struct revocation *r, json_t *affected)
     while (json_array_size(affected) > REVOKE_AFFECTED_MAX) {
         (void)json_array_remove(affected, json_array_size(affected) - 1);
     }
-    return json_pack("{s:o, s:b, s:O, s:b}", "key", key_text(r->rq->spki), "already",
+    return json_pack("{s:o, s:b, s:O, s:b}", "key", key_text(r->rq->key.sha256), "already",
                      (int)r->already, "affected", affected, "more", (int)more);
 }
 
@@ -174,7 +161,7 @@ bool trust_revoke_key(struct trust *trust, const struct revoke_request *request,
         !db_write(trust->db, write_revocation, &r, err)) {
         return false;
     }
-    checkpoint_note_revoked(trust->checkpoint, request->spki);
+    checkpoint_note_revoked(trust->checkpoint, request->key.sha256);
     if (!checkpoint_flush(trust->checkpoint, err) || !find_affected(&r, affected, err)) {
         return false;
     }

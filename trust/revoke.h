@@ -8,11 +8,12 @@
 #include "base/json.h"
 #include "storage/actor.h"
 #include "trust/trust.h"
+#include "trust/verify/doc.h"
 
 #define REVOKE_AFFECTED_MAX 1000 /* repositories named in one answer */
 
 struct revoke_request {
-    uint8_t spki[32];
+    struct spki key;
     const char *reason; /* not empty; at most REVOKE_REASON_MAX bytes */
     const struct actor *actor;
     int64_t now_us;

@@ -41,16 +41,6 @@ static bool put_audit(struct db_tx *tx, const struct roots_change *c, const char
     return audit_append(tx, c->actor, &entry, c->now_us, err);
 }
 
-static bool has_key(const struct pin_list *list, const struct spki *key)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (memcmp(list->items[i].spki, key->sha256, sizeof key->sha256) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool trust_roots_add(struct db_tx *tx, const struct roots_change *change, struct err *err)
 {
     if (!namespace_root_add(tx, change->namespace_id, change->key.sha256, change->actor,
@@ -67,7 +57,7 @@ bool trust_roots_accept(struct db_tx *tx, const struct roots_change *change, str
     if (!revoked_key_list(tx, &revoked, err)) {
         return false;
     }
-    if (has_key(&revoked, &change->key)) {
+    if (pin_list_has(&revoked, change->key.sha256)) {
         return err_set(err, ERR_CONFLICT,
                        "an administrator revoked this key: no root that needs it counts; accept "
                        "another one");
@@ -81,7 +71,7 @@ bool trust_roots_remove(struct db_tx *tx, const struct roots_change *change, str
     if (!namespace_root_list(tx, change->namespace_id, &set, err)) {
         return false;
     }
-    if (!has_key(&set, &change->key)) {
+    if (!pin_list_has(&set, change->key.sha256)) {
         return err_set(err, ERR_NOT_FOUND,
                        "%s does not accept this root key; bond trust roots "
                        "list %s shows those it accepts",

@@ -35,10 +35,7 @@ static size_t set_size(struct bench *b, const struct made_key *key, bool *has)
     {
         OK(namespace_root_list(tx, b->w->ns.id, &set, err));
     }
-    *has = false;
-    for (size_t i = 0; i < set.count; i++) {
-        *has = *has || memcmp(set.items[i].spki, spki.sha256, 32) == 0;
-    }
+    *has = pin_list_has(&set, spki.sha256);
     return set.count;
 }
 
@@ -144,8 +141,7 @@ static size_t revoke_key(struct bench *b, const struct made_key *key, bool alrea
 {
     json_t *result = NULL;
     struct revoke_request rq = {.reason = "stolen", .actor = &b->w->alice, .now_us = b->now_us};
-    struct spki spki = spki_of(key);
-    memcpy(rq.spki, spki.sha256, sizeof rq.spki);
+    rq.key = spki_of(key);
     OK(trust_revoke_key(b->trust, &rq, &result, err));
     assert_int_equal(json_is_true(json_object_get(result, "already")), already);
     size_t n = json_array_size(json_get_array(result, "affected"));
@@ -214,8 +210,7 @@ static void a_revocation_says_why(void **state)
     bench_open_kept(&b, *state);
     (void)sign_app(&b);
     struct revoke_request rq = {.reason = "", .actor = &b.w->alice, .now_us = b.now_us};
-    struct spki spki = spki_of(&keys.root);
-    memcpy(rq.spki, spki.sha256, sizeof rq.spki);
+    rq.key = spki_of(&keys.root);
     memset(longer, 'x', sizeof longer - 1);
     longer[sizeof longer - 1] = '\0';
     FAILS(ERR_INVALID, trust_revoke_key(b.trust, &rq, &result, err));
