@@ -1,9 +1,10 @@
-/* bond trust status, expiring, keys, wipe, acknowledge */
+/* bond trust status, expiring, keys, wipe, acknowledge, rename */
 #include "base/json.h"
 #include "cli/check.h"
 #include "cli/client.h"
 #include "cli/output.h"
 #include "cli/removal.h"
+#include "cli/rename.h"
 #include "cli/say.h"
 
 /* What somebody should do: below the table, for people. */
@@ -284,5 +285,13 @@ const struct command trust_commands[] = {
      {OPTION_ALL, OPTION_REASON},
      "Take a restored store for the right one.",
      acknowledge},
+    {"trust rename",
+     "OLDHOST NEWHOST",
+     2,
+     2,
+     false,
+     {OPTION_NONE},
+     "Print the commands that move the signatures to another host name; changes nothing.",
+     trust_rename},
     {.name = NULL},
 };

@@ -64,6 +64,27 @@ static bool image_parse(const struct trust *trust, struct slice text, struct ima
     return trust_gun_parse(trust, name, &out->repo, NULL) || repo_name_parse(name, &out->repo, err);
 }
 
+/* Whether a name begins with a registry, as docker tells one from a namespace. */
+static bool begins_with_host(struct slice text)
+{
+    ptrdiff_t slash = slice_index(text, '/');
+    struct slice first = slice_first(text, slash > 0 ? (size_t)slash : 0);
+    return slice_index(first, '.') >= 0 || slice_index(first, ':') >= 0 ||
+           slice_is(first, "localhost");
+}
+
+/* An image that is not found because it names another registry: say which one this is (gate.md
+ * 11.4). Namespaces may look like hosts, so the name is looked up first. */
+static void explain_host(const struct trust *trust, struct slice text, struct err *err)
+{
+    bool missing = err->code == ERR_NAME_UNKNOWN || err->code == ERR_NAME_INVALID;
+    if (missing && begins_with_host(text) && !trust_gun_is_own(trust, text)) {
+        (void)err_set(err, ERR_NAME_UNKNOWN,
+                      "no such image here: it names another registry; this one signs as %s",
+                      trust_host(trust));
+    }
+}
+
 static void image_write(const struct trust *trust, const struct image *image, struct buf *out)
 {
     char digest[DIGEST_STR_MAX];
@@ -289,14 +310,20 @@ static bool is_verdict(const struct decision *d, struct err *err)
     return true;
 }
 
+static bool open_question(struct question *q, struct slice text, struct err *err)
+{
+    return image_parse(q->rq->app->trust, text, &q->image, err) && may_read(q, err) &&
+           set_caller(q, err) && repository_get(q->tx, &q->image.repo, &q->repo, err);
+}
+
 static bool answer(struct question *q, struct slice text, json_t **out, struct err *err)
 {
     *out = NULL;
     if (text.n > IMAGE_TEXT_MAX) {
         return err_set(err, ERR_INVALID, "an image name has at most %d bytes", IMAGE_TEXT_MAX);
     }
-    if (!image_parse(q->rq->app->trust, text, &q->image, err) || !may_read(q, err) ||
-        !set_caller(q, err) || !repository_get(q->tx, &q->image.repo, &q->repo, err)) {
+    if (!open_question(q, text, err)) {
+        explain_host(q->rq->app->trust, text, err);
         return false;
     }
     decide(q);

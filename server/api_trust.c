@@ -155,7 +155,7 @@ static bool is_canonical(const struct request *rq, struct reply *reply)
     if (trust_gun_parse(rq->app->trust, rq->gun, &repo, &canonical) && canonical) {
         return true;
     }
-    buf_str(&msg, "publish under the canonical name ");
+    buf_str(&msg, "signatures name the host of the image, and this is only another name of it: sign ");
     trust_gun_write(rq->app->trust, &rq->repo, &msg);
     reply_publish_error(reply, ERR_TRUST_INVALID_UPDATE, "ErrValidation", msg.p, "", false);
     return false;

@@ -157,14 +157,29 @@ static bool under_host(struct slice gun, const char *host, struct slice *rest)
     return true;
 }
 
+static bool strip_host(const struct trust *trust, struct slice gun, struct slice *rest,
+                       bool *canonical)
+{
+    bool known = *canonical = under_host(gun, trust->host, rest);
+    for (char **alias = trust->aliases; !known && *alias; alias++) {
+        known = under_host(gun, *alias, rest);
+    }
+    return known;
+}
+
+bool trust_gun_is_own(const struct trust *trust, struct slice gun)
+{
+    struct slice rest = {0};
+    bool canonical = false;
+    return strip_host(trust, gun, &rest, &canonical);
+}
+
 bool trust_gun_parse(const struct trust *trust, struct slice gun, struct repo_name *repo_out,
                      bool *canonical_out)
 {
     struct slice rest = {0};
-    bool canonical = under_host(gun, trust->host, &rest), known = canonical;
-    for (char **alias = trust->aliases; !known && *alias; alias++) {
-        known = under_host(gun, *alias, &rest);
-    }
+    bool canonical = false;
+    bool known = strip_host(trust, gun, &rest, &canonical);
     if (canonical_out) {
         *canonical_out = canonical;
     }

@@ -41,6 +41,8 @@ bool trust_note_time(struct trust *trust, int64_t now_us, struct err *err) MUST_
  * host. canonical_out   true when the host is the canonical one; may be NULL */
 bool trust_gun_parse(const struct trust *trust, struct slice gun, struct repo_name *repo_out,
                      bool *canonical_out);
+/* True when the text begins with the canonical host or an alias and '/'. */
+bool trust_gun_is_own(const struct trust *trust, struct slice gun);
 /* Appends "HOST/ns/app". */
 void trust_gun_write(const struct trust *trust, const struct repo_name *repo, struct buf *out);
 

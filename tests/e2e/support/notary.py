@@ -12,10 +12,13 @@ class Notary:
     def __init__(self, server, account, folder):
         self.server, self.account, self.folder = server, account, folder
 
-    def __call__(self, *args, code=0, stdin=None):
+    def environment(self):
         auth = base64.b64encode(f"{self.account.user}:{self.account.secret}".encode()).decode() if self.account else None
+        return environment(NOTARY_AUTH=auth, **PHRASES)
+
+    def __call__(self, *args, code=0, stdin=None):
         return run([program("notary"), "-d", self.folder, "-s", self.server.url, "--tlscacert", self.server.ca, *args],
-                   code=code, stdin=stdin, env=environment(NOTARY_AUTH=auth, **PHRASES))
+                   code=code, stdin=stdin, env=self.environment())
 
     def init(self, repo, snapshot_on_server=True):
         gun = self.server.gun(repo)
