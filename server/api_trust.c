@@ -3,6 +3,7 @@
 #include "server/api_trust.h"
 
 #include "auth/access.h"
+#include "auth/rate.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "server/api.h"
@@ -161,13 +162,29 @@ static bool is_canonical(const struct request *rq, struct reply *reply)
     return false;
 }
 
+/* Told as a refusal that clients print: they show nothing of a 429 (attacks P-19). Who has the
+ * control socket has the machine. */
+static bool may_publish_now(const struct request *rq, struct reply *reply)
+{
+    char msg[80];
+    bool control = rq->identity->kind == IDENTITY_CONTROL;
+    int wait_s =
+        control ? 0 : rate_take(rq->app->publishes, rq->identity->account_id, clock_mono_us());
+    if (wait_s == 0) {
+        return true;
+    }
+    (void)snprintf(msg, sizeof msg, "too many publishes, try again in %d s", wait_s);
+    reply_publish_error(reply, ERR_TRUST_INVALID_UPDATE, "ErrValidation", msg, "", false);
+    return false;
+}
+
 /* POST /v2/GUN/_trust/tuf/ */
 void api_trust_publish(struct request *rq, struct reply *reply)
 {
     auto_multipart struct multipart body = {0};
     struct err err = {0};
     struct actor actor;
-    if (!is_canonical(rq, reply)) {
+    if (!is_canonical(rq, reply) || !may_publish_now(rq, reply)) {
         return;
     }
     if (!multipart_parse(request_header(rq, "Content-Type"), rq->body, &body, &err)) {

@@ -1,6 +1,7 @@
 #include "server/app.h"
 
 #include "auth/auth.h"
+#include "auth/rate.h"
 #include "base/clock.h"
 #include "base/fsx.h"
 #include "server/metrics.h"
@@ -11,6 +12,8 @@
 #include "trust/trust.h"
 
 #include <fcntl.h>
+
+#define PUBLISHERS 8192 /* accounts whose turns are remembered */
 
 static bool open_store(struct app *app, struct err *err)
 {
@@ -100,6 +103,7 @@ bool app_open(const struct config *config, struct app **out, struct err *err)
     app->config = config;
     app->metrics = metrics_new(route_labels(), route_count());
     app->pulls = pull_log_new();
+    app->publishes = rate_new(config->limits_publishes, PUBLISHERS);
     if (!open_store(app, err) || !app_open_trust(config, app->db, &app->trust, err) ||
         !open_auth(app, err)) {
         app_close(app);
@@ -119,6 +123,7 @@ void app_close(struct app *app)
     decision_log_free(app->decisions);
     store_close(app->store);
     pull_log_free(app->pulls);
+    rate_free(app->publishes);
     metrics_free(app->metrics);
     free(app);
 }

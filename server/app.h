@@ -17,6 +17,7 @@ struct pull_log;
 struct decision_log;
 struct scrubber;
 struct maintenance;
+struct rate;
 
 struct app {
     const struct config *config;
@@ -24,6 +25,7 @@ struct app {
     struct db *db;       /* store's database */
     struct trust *trust; /* trust/trust.h: gate views, publish locks, sealed keys */
     struct auth *auth;   /* auth/auth.h: token keys, verified-token cache, throttle, hashing pool */
+    struct rate *publishes;  /* auth/rate.h: of trust data, by account */
     struct metrics *metrics; /* server/metrics.h */
     struct pull_log *pulls;  /* storage/pull.h: what was pulled since it was last written */
     struct decision_log *decisions; /* storage/decision_log.h: on their way to their records */

@@ -2,8 +2,6 @@
 
 #include "base/hash.h"
 
-#define KEYS_MAX 16
-
 static bool load_rows(struct db_tx *tx, int64_t repository_id, struct trust_loaded *out,
                       struct err *err)
 {
@@ -126,9 +124,10 @@ size_t trust_loaded_keys(const struct trust_loaded *loaded, const struct tuf_rol
 bool trust_loaded_holds(const struct trust_loaded *loaded, const struct tuf_role_keys *keys,
                         enum role_kind role)
 {
-    const struct trust_key *held[KEYS_MAX];
+    const struct trust_key *held[SERVER_SIGNATURES_MAX];
     return keys->threshold >= 1 &&
-           (int64_t)trust_loaded_keys(loaded, keys, role, held, KEYS_MAX) >= keys->threshold;
+           (int64_t)trust_loaded_keys(loaded, keys, role, held, SERVER_SIGNATURES_MAX) >=
+               keys->threshold;
 }
 
 void trust_loaded_options(const struct trust_loaded *loaded, int64_t now_us,

@@ -10,6 +10,10 @@
 #include "trust/trust.h"
 #include "trust/verify/state.h"
 
+/* Signatures that the server puts on a document at most: more than a document may carry are of no
+ * use, and a threshold above it cannot be met. */
+#define SERVER_SIGNATURES_MAX SIG_SIGNERS_MAX
+
 struct trust_loaded {
     struct repo_name repo;
     struct trust_doc_list roots, current;

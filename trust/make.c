@@ -5,8 +5,6 @@
 #include "base/json.h"
 #include "trust/trust_internal.h"
 
-#define KEYS_MAX 16
-
 /* {"hashes":{"sha256","sha512"},"length"} */
 static json_t *meta_of(const struct tuf_doc *doc)
 {
@@ -21,11 +19,11 @@ static bool sign_and_read(const struct trust *trust, const struct trust_loaded *
                           const struct tuf_role_keys *keys, enum role_kind role,
                           const json_t *signed_part, struct tuf_doc **out, struct err *err)
 {
-    const struct trust_key *held[KEYS_MAX];
+    const struct trust_key *held[SERVER_SIGNATURES_MAX];
     auto_buf struct buf wire = {0};
     struct err why = {0};
     struct slice name = role == ROLE_TIMESTAMP ? SLICE_LIT("timestamp") : SLICE_LIT("snapshot");
-    size_t n = trust_loaded_keys(loaded, keys, role, held, KEYS_MAX);
+    size_t n = trust_loaded_keys(loaded, keys, role, held, SERVER_SIGNATURES_MAX);
     if (n == 0 || (int64_t)n < keys->threshold) {
         return err_internal(err, "the server holds %zu of %lld keys for %.*s", n,
                             (long long)keys->threshold, SLICE_FMT(name));

@@ -117,6 +117,14 @@ size_t publish_held_keys(const struct check *c, const struct tuf_role_keys *keys
     return held;
 }
 
+bool publish_check_signable(struct check *c, const struct tuf_role_keys *keys, const char *role)
+{
+    return keys->threshold <= SIG_SIGNERS_MAX ||
+           publish_refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "",
+                          "a document carries at most %d signatures, and the threshold of %s is %lld",
+                          SIG_SIGNERS_MAX, role, (long long)keys->threshold);
+}
+
 /* --- reading parts ---------------------------------------------------------------------------- */
 
 static bool read_part(struct check *c, const struct upload_part *part)
@@ -129,8 +137,10 @@ static bool read_part(struct check *c, const struct upload_part *part)
     u->kind = role_parse(part->role);
     if (u->kind == ROLE_NONE) {
         return publish_refuse(c, ERR_TRUST_INVALID_ROLE, "ErrValidation", "",
-                              "%.*s is no role name",
-                              (int)(part->role.n < 200 ? part->role.n : 200), part->role.p);
+                              "%.*s is no role name: a delegation is targets/NAME in small letters, "
+                              "digits, - and _, at most %d levels deep",
+                              (int)(part->role.n < 200 ? part->role.n : 200), part->role.p,
+                              ROLE_DEPTH_MAX);
     }
     if (u->kind == ROLE_TIMESTAMP) {
         return true; /* the server makes it, whatever the part says */

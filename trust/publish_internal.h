@@ -57,6 +57,9 @@ bool publish_in_tree(const struct check *c, const char *role);
 /* How many of the keys that the root in force lists for a server role the server holds. */
 size_t publish_held_keys(const struct check *c, const struct tuf_role_keys *keys,
                          enum role_kind role);
+/* Refuses a root by which the server would have to put more signatures on its document of this role
+ * than a document may carry. */
+bool publish_check_signable(struct check *c, const struct tuf_role_keys *keys, const char *role);
 /* Bounds the signature checks of one upload before they are made: adds `checks` to what was planned. */
 bool publish_plan_checks(struct check *c, int checks);
 

@@ -183,7 +183,7 @@ static bool check_timestamp_keys(struct check *c)
     const struct tuf_role_keys *keys = &c->root->timestamp;
     size_t held = publish_held_keys(c, keys, ROLE_TIMESTAMP);
     if (held == keys->key_count && (int64_t)held >= keys->threshold) {
-        return true;
+        return publish_check_signable(c, keys, "timestamp");
     }
     if (c->f->timestamp_key_id) {
         return publish_refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "",

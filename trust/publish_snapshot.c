@@ -62,5 +62,5 @@ bool publish_check_snapshot(struct check *c)
                               "snapshot key for repository");
     }
     c->v->make_snapshot = true;
-    return true;
+    return publish_check_signable(c, keys, "snapshot");
 }

@@ -8,7 +8,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libsqlite3-dev libjansson-dev libsodium-dev libssl-dev
     libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libcyaml-dev libyaml-dev zlib1g-dev"
 # What the tests need beyond that: the unit test library, Python's runner, real clients, a clock that can be set.
-TEST_PACKAGES="libcmocka-dev python3 python3-pytest docker.io runc skopeo podman buildah crun notary curl jq openssl
+TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-cryptography docker.io runc skopeo podman buildah crun notary curl jq openssl
     libfaketime busybox-static ca-certificates iptables docker-registry nginx-light"
 
 say() { printf '%s\n' "$*" >&2; }

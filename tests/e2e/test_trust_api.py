@@ -8,6 +8,7 @@ import pytest
 
 from support.images import image
 from support.notary import Notary
+from support.trust import Trust
 from support.wire import multipart
 
 ZEROS = "0" * 64
@@ -24,30 +25,6 @@ def made(registry, house, notary, repo):
 @pytest.fixture
 def trust(registry, house, repo):
     return Trust(registry, registry.client(house.owner), repo)
-
-
-class Trust:
-    def __init__(self, registry, client, repo):
-        self.registry, self.client, self.base = registry, client, f"/v2/{registry.gun(repo)}/_trust"
-
-    def get(self, name, client=None):
-        return (client or self.client)("GET", f"{self.base}/tuf/{name}")
-
-    def publish(self, *parts, client=None):
-        body, content_type = multipart(parts)
-        return (client or self.client)("POST", f"{self.base}/tuf/", {"Content-Type": content_type}, body)
-
-    def refused(self, *parts, name=None, code="INVALID_UPDATE"):
-        """400 with the one error whose detail the stock client prints; nothing is published by it."""
-        answer = self.publish(*parts).expect(400, code)
-        assert len(answer.body) <= 1024 and answer.body.endswith(b"\n")
-        detail = answer.error["detail"]
-        assert detail["Error"]["Msg"] and len(detail["Error"]["Msg"]) <= 600
-        assert name is None or detail["Name"] == name, answer
-        return answer
-
-    def version(self, role):
-        return self.get(f"{role}.json").expect(200).json["signed"]["version"]
 
 
 def altered(document, change):

@@ -197,7 +197,9 @@ static enum doc_fault read_delegation(struct body *b, const json_t *role, const 
     if (!name.p || role_parse(name) != ROLE_DELEGATION ||
         !role_is_direct_child(slice_str(b->doc->role), name)) {
         return doc_refuse(b->err, DOC_STRUCTURE,
-                          "a delegation's name is invalid or not a direct child");
+                          "a delegation's name is invalid, not a direct child, or more than %d "
+                          "levels deep",
+                          ROLE_DEPTH_MAX);
     }
     if (tuf_doc_delegation(b->doc, name)) {
         return doc_refuse(b->err, DOC_STRUCTURE, "a delegation is listed twice");
