@@ -183,6 +183,20 @@ def test_a_root_that_names_another_targets_key_needs_targets_by_it(trust, begun,
     trust.publish(("root", begun.root(2, targets=([new], 1))), ("targets", begun.targets(3, by=[new]))).expect(200)
 
 
+def test_more_than_sixteen_keys_of_the_server_sign_together(trust, begun):
+    keys = {role: [getattr(begun, f"{role}_key")] for role in ("timestamp", "snapshot")}
+    for version in range(2, 19):
+        for role, held in keys.items():
+            if len(held) < 17:
+                found = trust.client("POST", f"{trust.base}/tuf/{role}.key").expect(200).json
+                held.append(Key(found["keytype"], found["keyval"]["public"]))
+        threshold = 17 if version == 18 else 1
+        trust.publish(("root", begun.root(version, **{role: (held, threshold) for role, held in keys.items()}))).expect(200)
+    for role in keys:
+        assert {s["keyid"] for s in trust.get(f"{role}.json").expect(200).json["signatures"]} == {k.id for k in keys[role]}
+    trust.publish(("targets", begun.targets(3))).expect(200)
+
+
 # --- targets and delegations --------------------------------------------------------------------------------------------
 
 def changed(change):

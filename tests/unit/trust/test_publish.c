@@ -12,6 +12,7 @@ static struct world keys;
 struct stage { /* what is stored, what comes, and what the server knows */
     struct made stored, upload;
     bool holds_snapshot, holds_timestamp, reader; /* reader: no trust administration */
+    bool holds_all;                               /* whatever key a root names */
     const struct spki *accepted;
     size_t accepted_count;
     bool restricted;
@@ -26,8 +27,9 @@ static bool holds(void *arg, enum role_kind role, const char *key_id, const stru
 {
     const struct stage *s = arg;
     (void)spki;
-    return strcmp(key_id, keys.online.id) == 0 &&
-           (role == ROLE_TIMESTAMP ? s->holds_timestamp : s->holds_snapshot);
+    return s->holds_all ||
+           (strcmp(key_id, keys.online.id) == 0 &&
+            (role == ROLE_TIMESTAMP ? s->holds_timestamp : s->holds_snapshot));
 }
 
 static void stage_init(struct stage *s)
@@ -245,6 +247,36 @@ static void first_root_versions(void **unused)
 }
 
 /* --- whose root (gate.md 11.1) ---------------------------------------------------------------- */
+
+/* A document carries 64 signatures: a threshold above that could never be met by the server's own. */
+static void the_server_signs_as_often_as_a_document_can_carry(void **unused)
+{
+    enum { MANY = 65 };
+    struct made_key server[MANY];
+    const struct made_key *list[MANY + 1] = {NULL};
+    (void)unused;
+    for (int i = 0; i < MANY; i++) {
+        made_key_new(&server[i]);
+        list[i] = &server[i];
+    }
+    static const char *const roles[] = {"timestamp", "snapshot"};
+    for (int r = 0; r < 2; r++) {
+        for (int threshold = MANY - 1; threshold <= MANY; threshold++) {
+            struct stage s;
+            stage_init(&s);
+            s.holds_all = true;
+            json_t *root = root_part(1, &keys.root, &keys.targets);
+            json_object_set_new(json_object_get(root, "roles"), roles[r],
+                                made_role(json_object_get(root, "keys"), list, threshold));
+            (void)made_add(&s.upload, "root", root, &keys.root);
+            (void)made_add(&s.upload, "targets", made_targets(2), &keys.targets);
+            EXPECT(&s, threshold < MANY ? "" : "ErrBadRoot", threshold < MANY ? NULL : roles[r]);
+        }
+    }
+    for (int i = 0; i < MANY; i++) {
+        made_key_free(&server[i]);
+    }
+}
 
 static void pins(void **unused)
 {
@@ -748,6 +780,7 @@ int main(void)
         cmocka_unit_test(an_incomplete_first_publish),
         cmocka_unit_test(a_missing_snapshot_is_named),
         cmocka_unit_test(first_root_versions),
+        cmocka_unit_test(the_server_signs_as_often_as_a_document_can_carry),
         cmocka_unit_test(pins),
         cmocka_unit_test(root_rotation),
         cmocka_unit_test(a_rotated_targets_key_needs_new_targets),
