@@ -224,6 +224,22 @@ bool role_target_history(struct db_tx *tx, int64_t repository_id, struct slice r
     return read_targets(q, out, err);
 }
 
+bool role_target_walk(struct db_tx *tx, int64_t repository_id, struct slice role,
+                      void (*visit)(void *arg, const struct role_target *row), void *arg,
+                      struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_ROLE_TARGET_WALK);
+    struct role_target row;
+    enum db_result result;
+    db_bind_int(q, 1, repository_id);
+    db_bind_text(q, 2, role);
+    while ((result = db_step(q, err)) == DB_ROW) {
+        read_target(q, &row);
+        visit(arg, &row);
+    }
+    return result != DB_FAILED;
+}
+
 bool role_target_listed(struct db_tx *tx, int64_t repository_id, struct slice role,
                         struct role_target_list *out, struct err *err)
 {

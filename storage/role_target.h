@@ -68,6 +68,11 @@ bool role_target_close(struct db_tx *tx, int64_t repository_id, struct slice rol
 /* The history of a tag in a role over all its lives, newest first. Any tx. */
 bool role_target_history(struct db_tx *tx, int64_t repository_id, struct slice role,
                          struct slice tag, struct role_target_list *out, struct err *err) MUST_USE;
+/* Calls `visit` for every row that a role ever had in all its lives, in no order; the row is gone
+ * when it returns. Any tx. */
+bool role_target_walk(struct db_tx *tx, int64_t repository_id, struct slice role,
+                      void (*visit)(void *arg, const struct role_target *row), void *arg,
+                      struct err *err) MUST_USE;
 /* The open rows of a role. Any tx. */
 bool role_target_listed(struct db_tx *tx, int64_t repository_id, struct slice role,
                         struct role_target_list *out, struct err *err) MUST_USE;

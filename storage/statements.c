@@ -494,6 +494,8 @@ const char *const sql_statements[SQL_COUNT] = {
     [SQL_ROLE_TARGET_HISTORY] = "SELECT " TARGET_COLUMNS " FROM role_target x WHERE "
                                 "x.repository_id = ?1 AND x.role = ?2 AND x.tag = ?3 "
                                 "ORDER BY x.id DESC",
+    [SQL_ROLE_TARGET_WALK] = "SELECT " TARGET_COLUMNS " FROM role_target x WHERE "
+                             "x.repository_id = ?1 AND x.role = ?2",
     [SQL_ROLE_TARGET_LISTED] = "SELECT " TARGET_COLUMNS " FROM role_target x WHERE "
                                "x.repository_id = ?1 AND x.role = ?2 AND x.until_us = 0 "
                                "ORDER BY x.tag",

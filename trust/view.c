@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "storage/manifest.h"
 #include "storage/repository.h"
-#include "storage/role_target.h"
 #include "storage/tombstone.h"
 #include "trust/checkpoint.h"
 #include "trust/exceptions.h"
@@ -16,20 +15,11 @@
 
 /* --- one view --------------------------------------------------------------------------------- */
 
-static void free_listings(struct gate_view *v)
-{
-    for (size_t i = 0; i < v->listing_count; i++) {
-        free(v->listings[i].owned);
-    }
-    free(v->listings);
-    free(v->history);
-}
-
 static void view_free(struct gate_view *v)
 {
     policy_dispose(&v->policy);
     trust_state_free(v->state);
-    free_listings(v);
+    view_history_dispose(&v->history);
     tombstone_dispose(&v->tombstone_row);
     reach_dispose(&v->reach);
     view_overrides_free(v);
@@ -57,8 +47,8 @@ void gate_view_facts(const struct gate_view *view, int64_t now_us, struct gate_f
                                .policy_scope = view->scope,
                                .suspicion = suspicion_of(view, now_us),
                                .trust = view->state,
-                               .history = view->history,
-                               .history_count = view->listing_count,
+                               .history = view->history.items,
+                               .history_count = view->history.count,
                                .tombstone = view->tombstone.who ? &view->tombstone : NULL};
 }
 
@@ -72,161 +62,6 @@ bool gate_view_needs_renewal(const struct gate_view *view)
 {
     return view->state->status == TRUST_OK &&
            (view->state->timestamp_expired || view->state->snapshot_expired);
-}
-
-/* --- building: history ------------------------------------------------------------------------ */
-
-static enum listing_end end_of(enum role_target_why why)
-{
-    switch (why) {
-    case ROLE_TARGET_LISTED:
-        return LISTING_OPEN;
-    case ROLE_TARGET_REPLACED:
-        return LISTING_REPLACED;
-    case ROLE_TARGET_WITHDRAWN:
-    case ROLE_TARGET_ROLE_ENDED:
-        return LISTING_WITHDRAWN;
-    case ROLE_TARGET_WIPED:
-        return LISTING_WIPED;
-    }
-    return LISTING_WITHDRAWN;
-}
-
-/* One allocation per row: the tag, then the signers. */
-static void add_listing(struct gate_view *v, const struct role_target *row)
-{
-    size_t tag_n = strlen(row->tag) + 1,
-           signers_n = (size_t)row->signer_count * sizeof(struct spki);
-    char *owned = xmalloc(signers_n + tag_n);
-    memcpy(owned, row->signers, signers_n);
-    memcpy(owned + signers_n, row->tag, tag_n);
-    if (v->listing_count == v->listing_capacity) {
-        v->listing_capacity = v->listing_capacity ? v->listing_capacity * 2 : 16;
-        v->listings = xrealloc(v->listings, v->listing_capacity * sizeof *v->listings);
-    }
-    v->bytes += signers_n + tag_n + sizeof *v->listings + sizeof *v->history;
-    v->listings[v->listing_count++] = (struct view_listing){
-        .owned = owned,
-        .listing = {.role = strcmp(row->role, "targets") == 0 ? "targets" : ROLE_RELEASES,
-                    .tag = owned + signers_n,
-                    .digest = digest_is_set(&row->sha256) ? row->sha256 : row->sha512,
-                    .length = row->length,
-                    .since_us = row->since_us,
-                    .until_us = row->until_us,
-                    .end = end_of(row->why),
-                    .end_version = row->last_version,
-                    .signers = (const struct spki *)owned,
-                    .signer_count = row->signer_count}};
-}
-
-struct names { /* tags whose history matters; texts borrowed */
-    struct slice *items;
-    size_t count, capacity;
-};
-
-static void names_add(struct names *n, struct slice name)
-{
-    if (n->count == n->capacity) {
-        n->capacity = n->capacity ? n->capacity * 2 : 32;
-        n->items = xrealloc(n->items, n->capacity * sizeof *n->items);
-    }
-    n->items[n->count++] = name;
-}
-
-static int compare_slices(const void *a, const void *b)
-{
-    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
-}
-
-static bool add_tag_history(struct gate_view *v, struct db_tx *tx, int64_t repository_id,
-                            struct slice tag, struct err *err)
-{
-    static const char *const roles[] = {"targets", ROLE_RELEASES};
-    for (int r = 0; r < 2; r++) {
-        auto_role_target_list struct role_target_list rows = {0};
-        if (!role_target_history(tx, repository_id, slice_str(roles[r]), tag, &rows, err)) {
-            return false;
-        }
-        for (size_t i = 0; i < rows.count; i++) {
-            add_listing(v, &rows.items[i]);
-        }
-    }
-    return true;
-}
-
-static bool releases_ever_lived(const struct trust_loaded *loaded)
-{
-    return trust_role_life_find(&loaded->lives, ROLE_RELEASES) != NULL;
-}
-
-static void names_of_doc(const struct trust_state *state, const char *role, struct names *names)
-{
-    const struct trust_role *r = trust_state_role(state, slice_str(role));
-    for (size_t i = 0; r && r->doc && i < r->doc->target_count; i++) {
-        names_add(names,
-                  (struct slice){r->doc->target_list[i].name, r->doc->target_list[i].name_n});
-    }
-}
-
-static int compare_history(const void *a, const void *b)
-{
-    const struct gate_listing *x = &((const struct view_listing *)a)->listing,
-                              *y = &((const struct view_listing *)b)->listing;
-    int by_tag = strcmp(x->tag, y->tag);
-    if (by_tag != 0) {
-        return by_tag;
-    }
-    return x->since_us < y->since_us ? -1 : x->since_us > y->since_us;
-}
-
-static void finish_history(struct gate_view *v)
-{
-    if (v->listing_count > 1) {
-        qsort(v->listings, v->listing_count, sizeof *v->listings, compare_history);
-    }
-    v->history = xcalloc(v->listing_count + 1, sizeof *v->history);
-    for (size_t i = 0; i < v->listing_count; i++) {
-        v->history[i] = v->listings[i].listing;
-    }
-}
-
-/* Which tags' pasts can matter: those that ended within grace, and, where targets/releases ever
- * lived, those that `targets` lists (withdrawn or shadowed?) and that a defective targets/releases
- * lists. */
-static bool load_history(struct gate_view *v, struct db_tx *tx, const struct repository *repo,
-                         const struct trust_loaded *loaded, int64_t now_us, struct err *err)
-{
-    auto_role_target_list struct role_target_list ended = {0};
-    struct names names = {0};
-    int64_t since = v->policy.grace_us == DURATION_FOREVER ? 0 : now_us - v->policy.grace_us;
-    bool ok = true;
-    if (v->policy.grace_us > 0 && !role_target_ended_since(tx, repo->id, since, &ended, err)) {
-        return false;
-    }
-    for (size_t i = 0; i < ended.count; i++) {
-        const char *role = ended.items[i].role;
-        if (strcmp(role, "targets") == 0 || strcmp(role, ROLE_RELEASES) == 0) {
-            names_add(&names, slice_str(ended.items[i].tag));
-        }
-    }
-    if (releases_ever_lived(loaded)) {
-        const struct trust_role *releases = trust_state_role(v->state, SLICE_LIT(ROLE_RELEASES));
-        names_of_doc(v->state, "targets", &names);
-        if (releases && releases->state != ROLE_STATE_OK) {
-            names_of_doc(v->state, ROLE_RELEASES, &names);
-        }
-    }
-    if (names.count > 1) {
-        qsort(names.items, names.count, sizeof *names.items, compare_slices);
-    }
-    for (size_t i = 0; ok && i < names.count; i++) {
-        if (i == 0 || !slice_equal(names.items[i], names.items[i - 1])) {
-            ok = add_tag_history(v, tx, repo->id, names.items[i], err);
-        }
-    }
-    free(names.items);
-    finish_history(v);
-    return ok;
 }
 
 /* --- building: reach -------------------------------------------------------------------------- */
@@ -389,12 +224,12 @@ static void find_end(struct gate_view *v, int64_t now_us)
         }
     }
     for (size_t i = 0;
-         v->policy.grace_us > 0 && v->policy.grace_us != DURATION_FOREVER && i < v->listing_count;
+         v->policy.grace_us > 0 && v->policy.grace_us != DURATION_FOREVER && i < v->history.count;
          i++) {
-        if (v->history[i].until_us > 0) {
-            note_end(v, v->history[i].until_us + v->policy.grace_us, now_us);
+        if (v->history.items[i].until_us > 0) {
+            note_end(v, v->history.items[i].until_us + v->policy.grace_us, now_us);
         }
-        note_end(v, v->history[i].since_us + v->policy.grace_us,
+        note_end(v, v->history.items[i].since_us + v->policy.grace_us,
                  now_us); /* of what this listing shadowed */
     }
     for (size_t i = 0; i < v->override_count; i++) {
@@ -459,8 +294,13 @@ static bool view_build(const struct trust *trust, struct db_tx *tx, const struct
     trust_loaded_options(&loaded, now_us, &options);
     chains_build(trust->chains, repo->id, &loaded.set, &options, &v->state);
     v->bytes += trust_state_bytes(v->state);
-    if (!load_tombstone(v, tx, repo, err) || !load_history(v, tx, repo, &loaded, now_us, err) ||
-        !build_reaches(v, tx, repo, now_us, err)) {
+    if (!load_tombstone(v, tx, repo, err) ||
+        !view_history_load(tx, repo->id, &loaded, v->state, v->policy.grace_us, now_us, &v->history,
+                           err)) {
+        return false;
+    }
+    v->bytes += view_history_bytes(&v->history);
+    if (!build_reaches(v, tx, repo, now_us, err)) {
         return false;
     }
     find_end(v, now_us);

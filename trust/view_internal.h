@@ -7,13 +7,9 @@
 #include "trust/checkpoint.h"
 #include "trust/reach.h"
 #include "trust/view.h"
+#include "trust/view_history.h"
 
 #include <stdatomic.h>
-
-struct view_listing {
-    char *owned; /* signers, then the tag */
-    struct gate_listing listing;
-};
 
 struct view_override {
     struct override row;
@@ -31,9 +27,7 @@ struct gate_view {
     char scope[POLICY_SCOPE_SIZE];
     struct policy policy;
     struct trust_state *state;
-    struct view_listing *listings;
-    size_t listing_count, listing_capacity;
-    struct gate_listing *history; /* the listings as the gate wants them */
+    struct view_history history;
     struct tombstone tombstone_row;
     struct gate_tombstone tombstone; /* who NULL: none */
     struct reach reach;

@@ -722,7 +722,19 @@ static json_t *targets_with_releases(int64_t version, const struct digest *diges
     return targets;
 }
 
-static void a_revoked_tag_does_not_fall_back(void **state)
+/* Lists so many tags beside the ones that matter. */
+static json_t *crowded(json_t *targets, int others)
+{
+    struct digest digest = {.algorithm = DIGEST_SHA256};
+    char tag[16];
+    for (int i = 0; i < others; i++) {
+        (void)snprintf(tag, sizeof tag, "%s%d", i % 2 == 0 ? "u" : "w", i);
+        sign_tag(targets, tag, &digest, 1);
+    }
+    return targets;
+}
+
+static void revoke_among(void **state, int others)
 {
     struct bench b;
     struct made m;
@@ -733,7 +745,8 @@ static void a_revoked_tag_does_not_fall_back(void **state)
     publish(&b, &m);
     b.now_us += US_PER_DAY; /* signers are added, releases takes over (G01) */
     m = (struct made){.count = 0};
-    (void)made_add(&m, "targets", targets_with_releases(2, &one, n1), &keys.targets);
+    (void)made_add(&m, "targets", crowded(targets_with_releases(2, &one, n1), others),
+                   &keys.targets);
     json_t *releases = made_targets(1);
     sign_tag(releases, "v1", &two, n2);
     (void)made_add(&m, "targets/releases", releases, &keys.alice);
@@ -760,6 +773,17 @@ static void a_revoked_tag_does_not_fall_back(void **state)
     sign_again(&b, 4, "v1", &two, n2);
     REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
     bench_close(&b);
+}
+
+static void a_revoked_tag_does_not_fall_back(void **state)
+{
+    revoke_among(state, 0);
+}
+
+/* From a thousand tags on their pasts are read in another way. */
+static void a_revoked_tag_among_many_does_not_fall_back(void **state)
+{
+    revoke_among(state, 1200);
 }
 
 /* What targets/releases released before is not served while it cannot say what it releases now. */
@@ -969,6 +993,7 @@ int main(void)
         WORLD_TEST(a_deleted_namespace_begins_anew),
         WORLD_TEST(a_revoked_root_key_stops_its_repositories),
         WORLD_TEST(a_revoked_tag_does_not_fall_back),
+        WORLD_TEST(a_revoked_tag_among_many_does_not_fall_back),
         WORLD_TEST(an_expired_releases_gives_no_grace),
         WORLD_TEST(an_ended_delegation_does_not_come_back),
         WORLD_TEST(locked_tags_and_released_manifests),
