@@ -46,8 +46,8 @@ static json_t *item_json(const struct request *rq, const struct expiry *e)
     return json_pack("{s:s, s:s, s:s, s:o, s:b, s:s, s:s, s:o}", "repository", e->repo.text, "kind",
                      expiry_kind_name(e->kind), "role", e->role, "expires",
                      administration_time(e->expires_us), "expired",
-                     (int)(e->expires_us <= rq->now_us), "who", who.p, "command", command.p, "place",
-                     place_json(e));
+                     (int)(e->expires_us <= rq->now_us), "who", who.p, "command", command.p,
+                     "place", place_json(e));
 }
 
 struct expiry_query {
@@ -88,8 +88,8 @@ static bool query_allowed(struct db_tx *tx, const struct request *rq, const stru
 
 static bool query_within(struct db_tx *tx, struct expiry_query *q, struct err *err)
 {
-    const struct namespace_name *ns = q->scoped && q->scope.whole_namespace ? &q->scope.namespace_
-                                                                            : NULL;
+    const struct namespace_name *ns =
+        q->scoped && q->scope.whole_namespace ? &q->scope.namespace_ : NULL;
     const struct repo_name *repo = q->scoped && !q->scope.whole_namespace ? &q->scope.repo : NULL;
     return q->within_given || expiry_within(tx, repo, ns, &q->within_us, err);
 }

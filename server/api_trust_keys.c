@@ -43,8 +43,8 @@ static bool list_keys(const struct request *rq, struct trust_key_list *out, stru
     struct repository repo;
     (void)request_query(rq, "scope", 0, &text);
     return scope_of(buf_slice_of(&text), &scope, err) && db_snapshot(rq->app->db, &tx, err) &&
-           trust_scope_may_read(tx, rq, &scope, err) && repository_get(tx, &scope.repo, &repo, err) &&
-           trust_key_list(tx, repo.id, out, err);
+           trust_scope_may_read(tx, rq, &scope, err) &&
+           repository_get(tx, &scope.repo, &repo, err) && trust_key_list(tx, repo.id, out, err);
 }
 
 /* GET /api/v1/trust/keys?scope=ns/app */
@@ -98,8 +98,8 @@ static json_t *rotation_json(const struct request *rq, const struct trust_scope 
         (void)snprintf(id, sizeof id, "%s", tuf_key_id(read));
     }
     tuf_key_free(read);
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:[o]}", "repository", scope->repo.text, "role", role,
-                     "state", "pending", "key_id", id, "key", public, "commands",
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:[o]}", "repository", scope->repo.text, "role",
+                     role, "state", "pending", "key_id", id, "key", public, "commands",
                      json_sprintf("notary -s https://%s --tlscacert ca.crt -d ~/.docker/trust key "
                                   "rotate %s %s -r",
                                   trust_host(rq->app->trust), gun.p, role));

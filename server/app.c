@@ -66,7 +66,8 @@ bool app_open_trust(const struct config *c, struct db *db, struct trust **out, s
                                             .checkpoint_path = checkpoint.p,
                                             .view_bytes = (size_t)c->trust_view_memory,
                                             .timestamp_life_us = c->trust_timestamp_life,
-                                            .snapshot_life_us = c->trust_snapshot_life};
+                                            .snapshot_life_us = c->trust_snapshot_life,
+                                            .namespace_bytes = c->trust_namespace_size};
     return trust_open(&settings, out, err);
 }
 

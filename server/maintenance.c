@@ -12,6 +12,7 @@
 #include "storage/retention.h"
 #include "storage/session.h"
 #include "storage/upload.h"
+#include "trust/collect.h"
 #include "trust/expiry.h"
 #include "trust/policy.h"
 #include "trust/remove.h"
@@ -75,6 +76,17 @@ static bool look_at_expiry(struct maintenance *m, int64_t now_us, bool *more, st
 {
     return expiry_look(m->app->trust, LOOK_MAX, more, err) &&
            (*more || count_expiring(m, now_us, err));
+}
+
+static bool collect_superseded(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
+{
+    struct app *app = m->app;
+    struct trust_collected result;
+    bool done = trust_collect(app->trust, now_us, app->config->trust_keep_superseded, STEP_MAX,
+                              &result, err);
+    metrics_add(app->metrics, METRIC_TRUST_COLLECTED, result.documents);
+    *more = result.more;
+    return done;
 }
 
 /* Before renewal, which a clock that was turned back stops. */
@@ -174,6 +186,7 @@ static const struct {
 } steps[] = {{"note_time", note_time},
              {"renew_trust", renew_trust},
              {"look_at_expiry", look_at_expiry},
+             {"collect_superseded", collect_superseded},
              {"expire_uploads", expire_uploads},
              {"write_pulls", write_pulls},
              {"retire_tags", retire_tags},

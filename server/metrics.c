@@ -51,6 +51,8 @@ static const struct {
                                 "Unreferenced blobs removed."},
     [METRIC_TRUST_RENEWED] = {"bondstore_trust_renewals_total", "counter",
                               "Timestamps renewed by maintenance."},
+    [METRIC_TRUST_COLLECTED] = {"bondstore_trust_documents_collected_total", "counter",
+                                "Superseded trust documents removed."},
     [METRIC_TAGS_RETIRED] = {"bondstore_tags_retired_total", "counter",
                              "Tags removed by tag rules."},
     [METRIC_MANIFESTS_RETIRED] = {"bondstore_manifests_retired_total", "counter",

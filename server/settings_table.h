@@ -100,6 +100,14 @@
       "folder.",                                                                                    \
       "A restored database is told from a current one by it. On another volume than the data, in a " \
       "folder that exists, it is not restored together with them.")                                 \
+    X(trust, keep_superseded, DURATION, "30d", 3600, 315360000, "",                                \
+      "Targets, delegations, snapshots and timestamps that newer ones took the place of are kept "  \
+      "for so long.",                                                                               \
+      "Clients read them within seconds. Roots are kept for ever, and what is in a policy's grace "  \
+      "for as long as it is.")                                                                      \
+    X(trust, namespace_size, SIZE, "16GiB", 0, 1099511627776, "",                                  \
+      "Trust documents that one namespace may hold, beside its quota; 0: no limit.",               \
+      "Each publish stores its documents whole; the server's own renewals are never refused.")     \
     X(trust, view_memory, SIZE, "64MiB", 1048576, 17179869184, "",                                 \
       "Memory for the gate's views of repositories.",                                              \
       "A view that is thrown out costs a millisecond to make again.")

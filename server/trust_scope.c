@@ -14,8 +14,9 @@ bool trust_scope_read(struct slice text, struct trust_scope *out, struct err *er
     return true;
 }
 
-bool trust_scope_require(struct db_tx *tx, const struct request *rq, const struct trust_scope *scope,
-                         enum access_action action, struct err *err)
+bool trust_scope_require(struct db_tx *tx, const struct request *rq,
+                         const struct trust_scope *scope, enum access_action action,
+                         struct err *err)
 {
     struct access_answer answer;
     return access_check_namespace(tx, rq->identity, &scope->namespace_, action, &answer, err) &&

@@ -14,8 +14,9 @@ struct trust_scope { /* "ns" or "ns/app" */
 /* Expected errors: ERR_NAME_INVALID. */
 bool trust_scope_read(struct slice text, struct trust_scope *out, struct err *err) MUST_USE;
 /* The caller may `action` there. Errors as access_require. */
-bool trust_scope_require(struct db_tx *tx, const struct request *rq, const struct trust_scope *scope,
-                         enum access_action action, struct err *err) MUST_USE;
+bool trust_scope_require(struct db_tx *tx, const struct request *rq,
+                         const struct trust_scope *scope, enum access_action action,
+                         struct err *err) MUST_USE;
 /* The same for reading, which administrators may everywhere. */
 bool trust_scope_may_read(struct db_tx *tx, const struct request *rq,
                           const struct trust_scope *scope, struct err *err) MUST_USE;

@@ -581,6 +581,16 @@ static const char role_resets[] =
     "ALTER TABLE trust_role ADD COLUMN reset_us INTEGER NOT NULL DEFAULT 0 "
     "CHECK (reset_us >= 0);";
 
+/* Superseded trust documents may be collected; what the trust documents of a namespace take. */
+static const char trust_space[] =
+    "ALTER TABLE trust_doc ADD COLUMN collected_us INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX trust_doc_superseded ON trust_doc (superseded_us, id) "
+    "WHERE superseded_us > 0 AND collected_us = 0 AND role <> 'root';"
+    "ALTER TABLE namespace ADD COLUMN trust_bytes INTEGER NOT NULL DEFAULT 0 "
+    "CHECK (trust_bytes >= 0);"
+    "UPDATE namespace SET trust_bytes = COALESCE((SELECT SUM(length(d.content)) FROM trust_doc d "
+    "JOIN repository r ON r.id = d.repository_id WHERE r.namespace_id = namespace.id), 0);";
+
 const char *const schema_migrations[] = {
     first_format,
     referrers_by_type,
@@ -597,5 +607,6 @@ const char *const schema_migrations[] = {
     sealed_keys,
     trust_expiry,
     role_resets,
+    trust_space,
 };
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

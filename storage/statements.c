@@ -456,10 +456,11 @@ const char *const sql_statements[SQL_COUNT] = {
     [SQL_TRUST_DOC_ROOTS] =
         "SELECT " DOC_COLUMNS " " DOC_LIVE "AND r.role = 'root' ORDER BY d.version",
     [SQL_TRUST_DOC_BY_VERSION] =
-        "SELECT " DOC_COLUMNS " " DOC_LIVE "AND r.role = ?2 AND d.version = ?3",
+        "SELECT " DOC_COLUMNS " " DOC_LIVE "AND r.role = ?2 AND d.version = ?3 "
+        "AND d.collected_us = 0",
     [SQL_TRUST_DOC_BY_SHA256] =
         "SELECT " DOC_COLUMNS " FROM trust_doc d WHERE d.repository_id = ?1 AND d.role = ?2 "
-        "AND d.sha256 = ?3 ORDER BY d.id DESC LIMIT 1",
+        "AND d.sha256 = ?3 AND d.collected_us = 0 ORDER BY d.id DESC LIMIT 1",
     [SQL_TRUST_DOC_BY_LIFE] =
         "SELECT " DOC_COLUMNS " FROM trust_doc d WHERE d.repository_id = ?1 AND d.role = ?2 "
         "AND d.incarnation = ?3 AND d.version = ?4",
@@ -472,6 +473,22 @@ const char *const sql_statements[SQL_COUNT] = {
         "SELECT repository_id, accepted_us FROM trust_doc WHERE role = ?1 AND superseded_us = 0 "
         "AND accepted_us < ?2 AND (accepted_us, repository_id) > (?4, ?5) "
         "ORDER BY accepted_us, repository_id LIMIT ?3",
+
+    /* trust_doc_superseded */
+    [SQL_TRUST_DOC_SUPERSEDED] =
+        "SELECT d.id, d.repository_id, r.name, d.role, d.superseded_us, length(d.content) "
+        "FROM trust_doc d CROSS JOIN repository r WHERE d.superseded_us > 0 "
+        "AND d.collected_us = 0 AND d.role <> 'root' AND d.superseded_us < ?1 "
+        "AND (d.superseded_us, d.id) > (?2, ?3) AND r.id = d.repository_id "
+        "ORDER BY d.superseded_us, d.id LIMIT ?4",
+    [SQL_TRUST_DOC_COLLECT] =
+        "UPDATE trust_doc SET content = ?3, collected_us = ?2 WHERE id = ?1 "
+        "AND superseded_us > 0 AND collected_us = 0 AND role <> 'root'",
+    [SQL_TRUST_DOC_FORGET] =
+        "DELETE FROM trust_doc WHERE id = ?1 AND superseded_us > 0 AND role = 'timestamp'",
+    [SQL_TRUST_SPACE_ADD] =
+        "UPDATE namespace SET trust_bytes = trust_bytes + ?2 "
+        "WHERE id = (SELECT namespace_id FROM repository WHERE id = ?1) RETURNING trust_bytes",
 
     /* role_target: the open ones, by tag, by end, by digest */
     [SQL_ROLE_TARGET_OPEN] =
@@ -787,7 +804,7 @@ const char *const sql_statements[SQL_COUNT] = {
 
     /* check: a page of everything by its key, with what should be */
     [SQL_CHECK_NAMESPACES] =
-        "SELECT id, name, used_bytes, reserved_bytes, repository_count FROM namespace WHERE id > ?1 "
+        "SELECT id, name, used_bytes, reserved_bytes, repository_count, trust_bytes FROM namespace WHERE id > ?1 "
         "ORDER BY id LIMIT ?2",
     [SQL_CHECK_USED] =
         "SELECT COALESCE((SELECT SUM(b.size) FROM repository r CROSS JOIN repository_blob k "
@@ -846,8 +863,9 @@ const char *const sql_statements[SQL_COUNT] = {
         "CROSS JOIN repository r WHERE m.id > ?1 AND r.id = m.repository_id "
         "ORDER BY m.id LIMIT ?2",
     [SQL_CHECK_TRUST_DOCS] =
-        "SELECT d.id, r.name, d.role, d.version, d.sha256, d.content FROM trust_doc d "
-        "CROSS JOIN repository r WHERE d.id > ?1 AND r.id = d.repository_id "
+        "SELECT d.id, r.name, d.role, d.version, d.sha256, d.content, "
+        "CASE WHEN d.collected_us = 0 THEN 0 WHEN d.superseded_us > 0 AND d.role <> 'root' "
+        "AND length(d.content) = 0 THEN 1 ELSE 2 END FROM trust_doc d CROSS JOIN repository r WHERE d.id > ?1 AND r.id = d.repository_id "
         "ORDER BY d.id LIMIT ?2",
 
     /* deny list: by (scope, digest) */
@@ -918,4 +936,7 @@ const char *const sql_statements[SQL_COUNT] = {
     [SQL_OVERRIDE_USE_NOTE] =
         "INSERT INTO override_use (override_id, account_id, used_us) VALUES (?1, ?2, ?3) "
         "ON CONFLICT (override_id, account_id) DO UPDATE SET used_us = excluded.used_us",
+    [SQL_CHECK_TRUST_SPACE] =
+        "SELECT COALESCE(SUM(length(d.content)), 0) FROM repository r CROSS JOIN trust_doc d "
+        "WHERE r.namespace_id = ?1 AND d.repository_id = r.id",
 };

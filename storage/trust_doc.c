@@ -270,11 +270,21 @@ static bool put_life(struct db_tx *tx, int64_t repository_id, const struct trust
     return db_run(q, err);
 }
 
+bool trust_space_add(struct db_tx *tx, int64_t repository_id, int64_t more, int64_t *bytes_out,
+                     struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_TRUST_SPACE_ADD);
+    db_bind_int(q, 1, repository_id);
+    db_bind_int(q, 2, more);
+    return row_int(q, bytes_out, err);
+}
+
 bool trust_doc_put(struct db_tx *tx, int64_t repository_id, const struct trust_doc_new *doc,
                    int64_t now_us, struct err *err)
 {
-    int64_t incarnation = 1;
-    return life_of(tx, repository_id, doc, &incarnation, err) &&
+    int64_t incarnation = 1, space = 0;
+    return trust_space_add(tx, repository_id, (int64_t)doc->bytes.n, &space, err) &&
+           life_of(tx, repository_id, doc, &incarnation, err) &&
            supersede(tx, repository_id, doc->role, now_us, err) &&
            insert_doc(tx, repository_id, doc, incarnation, now_us, err) &&
            put_life(tx, repository_id, doc, incarnation, err);
@@ -323,4 +333,76 @@ bool trust_doc_wipe(struct db_tx *tx, int64_t repository_id, int64_t now_us, boo
     return end_all(tx, SQL_TRUST_ROLE_END_ALL, repository_id, now_us, err) &&
            expiry_remove_role(tx, repository_id, (struct slice){0}, err) &&
            role_target_close(tx, repository_id, (struct slice){0}, ROLE_TARGET_WIPED, now_us, err);
+}
+
+/* --- collecting ------------------------------------------------------------------------------- */
+
+void trust_superseded_list_dispose(struct trust_superseded_list *list)
+{
+    free(list->items);
+    *list = (struct trust_superseded_list){0};
+}
+
+static bool read_superseded(struct db_stmt *q, struct trust_superseded *out, struct err *err)
+{
+    *out = (struct trust_superseded){.id = db_col_int(q, 0),
+                                     .repository_id = db_col_int(q, 1),
+                                     .superseded_us = db_col_int(q, 4),
+                                     .bytes = db_col_int(q, 5)};
+    row_text(q, 3, out->role, sizeof(out->role));
+    return repo_name_parse(db_col_text(q, 2), &out->repo, err);
+}
+
+bool trust_doc_superseded(struct db_tx *tx, int64_t before_us, const struct trust_superseded *after,
+                          int max, struct trust_superseded_list *out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_TRUST_DOC_SUPERSEDED);
+    db_bind_int(q, 1, before_us);
+    db_bind_int(q, 2, after->superseded_us);
+    db_bind_int(q, 3, after->id);
+    db_bind_int(q, 4, max);
+
+    *out = (struct trust_superseded_list){0};
+    enum db_result result;
+    while ((result = db_step(q, err)) == DB_ROW) {
+        out->items = list_room(out->items, out->count, sizeof(*out->items));
+        if (!read_superseded(q, &out->items[out->count++], err)) {
+            result = DB_FAILED;
+            break;
+        }
+    }
+    if (result == DB_FAILED) {
+        trust_superseded_list_dispose(out);
+        return false;
+    }
+    return true;
+}
+
+static bool drop_bytes(struct db_tx *tx, const struct trust_superseded *doc, int64_t now_us,
+                       struct err *err)
+{
+    bool timestamp = strcmp(doc->role, "timestamp") == 0;
+    auto_stmt struct db_stmt *q =
+        db_stmt(tx, timestamp ? SQL_TRUST_DOC_FORGET : SQL_TRUST_DOC_COLLECT);
+    db_bind_int(q, 1, doc->id);
+    if (!timestamp) {
+        db_bind_int(q, 2, now_us);
+        db_bind_blob(q, 3, (struct slice){0});
+    }
+    return db_run(q, err);
+}
+
+bool trust_doc_collect(struct db_tx *tx, const struct trust_superseded *doc, int64_t now_us,
+                       int64_t *bytes_out, struct err *err)
+{
+    int64_t space = 0;
+    *bytes_out = 0;
+    if (!drop_bytes(tx, doc, now_us, err)) {
+        return false;
+    }
+    if (db_changes(tx) == 0) {
+        return true;
+    }
+    *bytes_out = doc->bytes;
+    return trust_space_add(tx, doc->repository_id, -doc->bytes, &space, err);
 }

@@ -2,17 +2,22 @@
  * lives of its roles.
  * Owns: the tables trust_doc and trust_role. Refuses to know: what a document says (trust/verify).
  * Invariants
- *   1. Documents are never changed and never deleted; of a role's present life at most one is
- *      current (not superseded).
+ *   1. Documents are never changed; of a role's present life at most one is current (not
+ *      superseded). Roots and current ones are never deleted. Others may be collected: then their
+ *      bytes are gone, and their version and hashes stay, so that they are known when they come
+ *      again; of timestamps, which only the server makes, nothing stays.
  *   2. A role's life (gate.md 11.3) starts with its first document and ends by trust_role_end or
  *      trust_doc_wipe; the next document begins a new one, with incarnation + 1, whose versions may
  *      start anew.
  *   3. In one life versions only rise; `seen` is the highest.
- *   4. Documents of ended lives are found by checksum only. */
+ *   4. Documents of ended lives are found by checksum only, collected ones not at all but by
+ *      trust_doc_by_life.
+ *   5. namespace.trust_bytes is the sum of the bytes of all documents of its repositories. */
 #ifndef STORAGE_TRUST_DOC_H
 #define STORAGE_TRUST_DOC_H
 
 #include "base/db.h"
+#include "base/name.h"
 #include "storage/actor.h"
 
 #define TRUST_ROLE_NAME_MAX 255
@@ -135,5 +140,32 @@ bool trust_doc_accepted_before(struct db_tx *tx, struct slice role, int64_t befo
                                const struct trust_due *after, int max, struct trust_due_list *out,
                                struct err *err) MUST_USE;
 void trust_due_list_dispose(struct trust_due_list *list);
+
+struct trust_superseded {
+    int64_t id, repository_id;
+    struct repo_name repo;
+    char role[TRUST_ROLE_NAME_MAX + 1];
+    int64_t superseded_us;
+    int64_t bytes;
+};
+struct trust_superseded_list {
+    struct trust_superseded *items;
+    size_t count;
+};
+/* Documents that were superseded before `before_us` and may be collected, oldest first; never roots.
+ *   after   the place in that order to go on from (id and superseded_us count); zeroed = the start
+ * Any tx. */
+bool trust_doc_superseded(struct db_tx *tx, int64_t before_us, const struct trust_superseded *after,
+                          int max, struct trust_superseded_list *out, struct err *err) MUST_USE;
+void trust_superseded_list_dispose(struct trust_superseded_list *list);
+#define auto_trust_superseded_list __attribute__((cleanup(trust_superseded_list_dispose)))
+/* Collects one of them. Not being there any more is no error.
+ *   bytes_out   what came free, 0 when nothing did
+ * Writer. */
+bool trust_doc_collect(struct db_tx *tx, const struct trust_superseded *doc, int64_t now_us,
+                       int64_t *bytes_out, struct err *err) MUST_USE;
+/* What all trust documents of the repository's namespace take, `more` bytes added. Writer. */
+bool trust_space_add(struct db_tx *tx, int64_t repository_id, int64_t more, int64_t *bytes_out,
+                     struct err *err) MUST_USE;
 
 #endif

@@ -58,8 +58,7 @@ bool expiry_remove(struct db_tx *tx, int64_t repository_id, enum expiry_kind kin
     return db_run(q, err);
 }
 
-bool expiry_remove_role(struct db_tx *tx, int64_t repository_id, struct slice role,
-                        struct err *err)
+bool expiry_remove_role(struct db_tx *tx, int64_t repository_id, struct slice role, struct err *err)
 {
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_EXPIRY_REMOVE_ROLE);
     db_bind_int(q, 1, repository_id);

@@ -1,6 +1,7 @@
 #include "trust/commit.h"
 
 #include "base/json.h"
+#include "base/size.h"
 #include "storage/audit.h"
 #include "storage/change_record.h"
 #include "storage/role_target.h"
@@ -160,6 +161,23 @@ static bool tell_reached(struct db_tx *tx, const struct trust_commit *c, struct 
     return trust_role_lives(tx, c->repo->id, c->reached, err);
 }
 
+static bool check_space(struct db_tx *tx, const struct trust_commit *c, struct err *err)
+{
+    char max[SIZE_STR_MAX];
+    int64_t bytes = 0;
+    if (c->space_max == 0) {
+        return true;
+    }
+    if (!trust_space_add(tx, c->repo->id, 0, &bytes, err)) {
+        return false;
+    }
+    return bytes <= c->space_max ||
+           err_set(err, ERR_TRUST_INVALID_UPDATE,
+                   "the trust data of the namespace would take more than %s, its limit "
+                   "(trust.namespace_size); ask the administrator of the server",
+                   size_format(c->space_max, max));
+}
+
 bool trust_commit_write(struct db_tx *tx, void *arg, struct err *err)
 {
     const struct trust_commit *c = arg;
@@ -176,7 +194,8 @@ bool trust_commit_write(struct db_tx *tx, void *arg, struct err *err)
             return false;
         }
     }
-    return trust_commit_key_states(tx, &c->loaded->keys, c->root, err) && put_pins(tx, c, err) &&
+    return check_space(tx, c, err) &&
+           trust_commit_key_states(tx, &c->loaded->keys, c->root, err) && put_pins(tx, c, err) &&
            expiry_note(tx, c->repo->id, c->root, &c->loaded->keys, c->docs, c->doc_count, err) &&
            change_record_put(tx, c->loaded->set.gun, CHANGE_UPDATE, c->timestamp->version,
                              c->timestamp->sha256, c->now_us, err) &&

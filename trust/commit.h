@@ -22,13 +22,14 @@ struct trust_commit {
     const struct tuf_doc *timestamp; /* new; makes the change record */
     const struct actor *actor;
     const char *audit_action; /* NULL = no audit entry (renewal) */
+    int64_t space_max; /* bytes that all trust documents of the namespace may take; 0 = no limit */
     int64_t now_us;
     struct trust_role_life_list *reached; /* out: what the roles have reached, for the checkpoint */
 };
 
 /* db_write function; arg is a const struct trust_commit. Expected errors: ERR_CONFLICT when the
- * repository's trust data is no longer what was loaded (load and decide again), ERR_TRUST_VERSION.
- */
+ * repository's trust data is no longer what was loaded (load and decide again), ERR_TRUST_VERSION,
+ * ERR_TRUST_INVALID_UPDATE (the namespace's trust data would take more than space_max). */
 bool trust_commit_write(struct db_tx *tx, void *arg, struct err *err) MUST_USE;
 
 /* Parts of it, for documents that come in another way (import.h). Writer.

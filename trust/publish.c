@@ -340,6 +340,7 @@ static bool commit(struct attempt *a, struct err *err)
                              .timestamp = a->timestamp,
                              .actor = a->rq->actor,
                              .audit_action = "trust.publish",
+                             .space_max = a->trust->namespace_bytes,
                              .now_us = a->rq->now_us,
                              .reached = &a->reached};
     if (v->first_root) {
@@ -440,7 +441,7 @@ static enum attempt_result attempt_run(struct attempt *a, struct publish_verdict
             *err = why;
             return ATTEMPT_AGAIN;
         }
-        if (why.code == ERR_TRUST_VERSION) {
+        if (why.code == ERR_TRUST_VERSION || why.code == ERR_TRUST_INVALID_UPDATE) {
             return refused(a, &why, out, err);
         }
         *err = why;

@@ -22,6 +22,7 @@ struct trust_settings {
     size_t view_count;            /* bound of their number; 0 = 4096 */
     int64_t timestamp_life_us;    /* 0 = 14 days */
     int64_t snapshot_life_us;     /* 0 = 1095 days */
+    int64_t namespace_bytes;      /* what publishing may fill a namespace with; 0 = no limit */
 };
 
 /* Writes a fresh sealing key (32 random bytes, 0600) under `path` relative to folder `at`; for

@@ -23,6 +23,8 @@ struct trust {
     int64_t timestamp_life_us, snapshot_life_us;
     struct trust_due
         renewed_to; /* where the maintenance thread, its only user, goes on; zero = at the start */
+    struct trust_superseded collected_to; /* the same, of collection */
+    int64_t namespace_bytes;              /* trust_settings */
     /* One publish, renewal or wipe of a repository at a time; striped by repository id. Taken
      * before db_write, never by the writer. What they protect is checked again inside the write. */
     pthread_mutex_t publish_locks[PUBLISH_LOCKS];
