@@ -178,7 +178,9 @@ static void wipe_tell(const struct call *call, const json_t *answer)
     }
     output_list(call, answer, "wiped", columns);
     removal_commands(
-        answer, "clients remember the old signatures; on each machine that signs or verifies run:");
+        answer,
+        "docker and notary remember the old signatures, podman, skopeo and containerd do not; "
+        "on each machine that signs or verifies run:");
 }
 
 static enum outcome wipe(const struct call *call)

@@ -1,0 +1,239 @@
+#!/usr/bin/python3
+"""trust.py [BUILD_FOLDER] [--rounds N] [--seconds S] [--json FILE] [--only WORD]… [--quick]
+
+Measures this server's trust API beside a Notary v1 server: notary-server with notary-signer and MariaDB, all of them over TLS on
+loopback in one run, A B A B …, medians. Look at the ratios. Documents are signed before a measurement begins; the servers sign
+snapshot and timestamp. Bondstore asks for bearer tokens, the other asks for nothing. --quick: small and short.
+
+Needs notary, mariadb-server and python3-cryptography.
+"""
+import concurrent.futures
+import datetime
+import itertools
+import json
+import os
+import pathlib
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+
+import contest  # noqa: E402
+from contest import Measured, Row, load, timed  # noqa: E402
+from support import notary_v1, tuf  # noqa: E402
+from support.wire import multipart  # noqa: E402
+
+HOUSE = "perf"
+BEGINS = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
+ENDS = datetime.datetime(2035, 1, 1, tzinfo=datetime.timezone.utc)
+ZEROS = "0" * 64
+
+
+class Sizes:
+    def __init__(self, quick):
+        self.tags = 20 if quick else 1500
+        self.publishes = 4 if quick else 200
+        self.many = 10 if quick else 10000
+        self.round = 4 if quick else 40
+        self.connections = 8 if quick else 64
+
+
+class Collection:
+    """One GUN at one server: its keys, its last version, its publishes. The server holds snapshot and timestamp."""
+
+    def __init__(self, who, name, keys):
+        self.who, self.gun, self.version, self.entries = who, who.gun(name), 0, {}
+        self.base = f"/v2/{self.gun}/_trust/tuf/"
+        self.root, self.targets = keys["root"].certified(self.gun, BEGINS, ENDS), keys["targets"]
+        self.headers = who.rights(self.gun)
+
+    def get(self, name, connection=None):
+        status, _, text = self.who.ask("GET", self.base + name, headers=self.headers, connection=connection, scheme="https")
+        assert status == 200, (self.who.name, name, status, text[:300])
+        return text
+
+    def next_targets(self):
+        self.version += 1
+        return "targets", tuf.targets_document(self.version, ENDS, self.entries, [], [self.targets])
+
+    def first(self, connection=None):
+        """Root and first targets, signed for the keys that the server offers."""
+        held = {role: json.loads(self.get(f"{role}.key", connection)) for role in ("timestamp", "snapshot")}
+        roles = {"root": ([(self.root.id, self.root.entry)], 1), "targets": ([(self.targets.id, self.targets.entry)], 1)}
+        for role, entry in held.items():
+            roles[role] = ([(tuf.hashlib.sha256(tuf.canonical(entry)).hexdigest(), entry)], 1)
+        return [("root", tuf.root_document(1, ENDS, roles, [self.root])), self.next_targets()]
+
+    def publish(self, parts, connection=None):
+        body, kind = multipart(parts)
+        status, _, text = self.who.ask("POST", self.base, body, {**dict(self.headers), "Content-Type": kind}, connection, "https")
+        assert status == 200, (self.who.name, self.gun, status, text[:300])
+
+    def fill(self, tags):
+        self.entries = {f"v{i:05}": tuf.target(1000 + i, f"{i:064x}") for i in range(tags)}
+
+    def change(self):
+        """One more tag is signed."""
+        self.entries[f"n{self.version:05}"] = tuf.target(999, ZEROS)
+        return [self.next_targets()]
+
+
+class Ours(contest.Bondstore):
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.server.init("--set", "trust.publish_rate=0") if False else self.server.init()
+        self.begin().wait("/readyz")
+        self.server.make_namespace(HOUSE)
+        self.owner = self.server.make_member(HOUSE, "owner@example.org", "owner", signer=True)
+
+    def gun(self, name):
+        return self.server.gun(f"{HOUSE}/{name}")
+
+    def rights(self, gun):
+        return [("Authorization", f"Bearer {self.server.token(self.owner, f'repository:{gun}:push,pull')}")]
+
+
+class Old(contest.Contestant):
+    """notary-server, notary-signer and MariaDB."""
+
+    def __init__(self, folder):
+        self.real = notary_v1.NotaryV1(folder, notary_v1.MariaDB)
+        super().__init__("notary v1", None, int(self.real.url.rsplit(":", 1)[1]))
+        self.processes = self.real.processes
+
+    def gun(self, name):
+        return f"{notary_v1.HOST}/{HOUSE}/{name}"
+
+    def rights(self, _):
+        return []
+
+    def stop(self):
+        self.real.close()
+
+
+class Field:
+    def __init__(self, top, sizes):
+        self.sizes, self.keys = sizes, {role: tuf.Key() for role in ("root", "targets")}
+        self.servers = []
+        self.servers.append(Ours(top / "ours"))
+        self.servers.append(Old(top / "old"))
+        self.names = itertools.count()
+
+    def collection(self, who, tags=1):
+        made = Collection(who, f"c{next(self.names):06}", self.keys)
+        made.fill(tags)
+        made.publish(made.first())
+        return made
+
+    def stop(self):
+        for who in self.servers:
+            who.stop()
+
+
+# --- the rows ---
+
+def read_row(f, seconds, key, text, target):
+    def run(who, c):
+        other = contest.Contestant(who.name, None, who.ports["https"], c.headers)
+        other.processes = who.processes
+        name = target(c)
+        return lambda: load(other, c.base + name, seconds, connections=f.sizes.connections, scheme="https", length=len(c.get(name)))
+
+    return Row(key, f"{text}, {f.sizes.connections} connections", "answers/s", {w.name: run(w, f.read[w.name]) for w in f.servers})
+
+
+def checksum(c):
+    return f"targets.{tuf.hashlib.sha256(c.get('targets.json')).hexdigest()}.json"
+
+
+def publish_round(f, collections):
+    """Each collection is published f.sizes.round times, all collections at once, each one after another."""
+    who = collections[0].who
+    parts = {c: [c.change() for _ in range(f.sizes.round)] for c in collections}
+
+    def one(c):
+        connection = who.connect("https")
+        for each in parts[c]:
+            c.publish(each, connection)
+        connection.close()
+
+    def work():
+        with concurrent.futures.ThreadPoolExecutor(len(collections)) as pool:
+            list(pool.map(one, collections))
+
+    return timed(who, work, len(collections) * f.sizes.round)
+
+
+def publish_row(f, key, text, count, tags):
+    made = {w.name: [f.collection(w, tags) for _ in range(count)] for w in f.servers}
+    return Row(key, text, "publishes/s", {name: (lambda cs=cs: publish_round(f, cs)) for name, cs in made.items()})
+
+
+def rows_now(f, seconds, when):
+    f.read = {w.name: f.collection(w, f.sizes.tags) for w in f.servers}
+    return [
+        read_row(f, seconds, f"read-timestamp{when}", f"timestamp read{when}", lambda c: "timestamp.json"),
+        read_row(f, seconds, f"read-root{when}", f"root read{when}", lambda c: "root.json"),
+        read_row(f, seconds, f"read-targets{when}", f"targets of {f.sizes.tags} tags by checksum{when}", checksum),
+        publish_row(f, f"publish-one{when}", f"publishes on one GUN{when}", 1, 1),
+        publish_row(f, f"publish-eight{when}", f"publishes on 8 GUNs at once{when}", 8, 1),
+    ]
+
+
+def memory_rows(f):
+    """What the servers hold after many publishes of a large repository, and how fast those were."""
+    runs = {}
+    for who in f.servers:
+        c = f.collection(who, f.sizes.tags)
+        parts = [c.change() for _ in range(f.sizes.publishes)]
+        connection = who.connect("https")
+        runs[who.name] = timed(who, lambda: [c.publish(p, connection) for p in parts], len(parts))  # noqa: B023
+        connection.close()
+    fixed = lambda value: lambda: value  # noqa: E731
+    return [Row("publish-large", f"{f.sizes.publishes} publishes of {f.sizes.tags} tags", "publishes/s", {n: fixed(r) for n, r in runs.items()}),
+            Row("memory", "memory after them", "MiB", {w.name: fixed(Measured(w.memory())) for w in f.servers}),
+            Row("disk", "database after them", "MiB", {"bondstore": fixed(Measured(size_of(f.servers[0].server.data))),
+                                                       "notary v1": fixed(Measured(size_of(f.servers[1].real.database.folder)))})]
+
+
+def size_of(folder):
+    return sum(path.stat().st_size for path in pathlib.Path(folder).rglob("*") if path.is_file()) / (1 << 20)
+
+
+def many_row(f):
+    """A store of many GUNs is made, by 8 publishers at once."""
+    def work(who):
+        def one(_):
+            made = Collection(who, f"m{next(f.names):06}", f.keys)
+            made.fill(1)
+            connection = who.connect("https")
+            made.publish(made.first(connection), connection)
+            connection.close()
+
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(one, range(f.sizes.many)))
+
+    runs = {w.name: timed(w, lambda w=w: work(w), f.sizes.many) for w in f.servers}
+    return Row("many", f"{f.sizes.many} GUNs begun (with the client's signatures)", "GUNs/s", {n: (lambda r=r: r) for n, r in runs.items()})
+
+
+def main():
+    options = contest.options(__doc__)
+    rounds, seconds = (1, 1) if options.quick else (options.rounds, options.seconds)
+    with tempfile.TemporaryDirectory() as top:
+        os.chmod(top, 0o755)  # the database has a user of its own
+        f = None
+        try:
+            f = Field(pathlib.Path(top), Sizes(options.quick))
+            rows = contest.measure(rows_now(f, seconds, ""), rounds, options.only, contest.tell)
+            rows += contest.measure(memory_rows(f), 1, options.only, contest.tell)
+            rows += contest.measure([many_row(f)], 1, options.only, contest.tell)
+            rows += contest.measure(rows_now(f, seconds, ", many GUNs"), rounds, options.only, contest.tell)
+        finally:
+            if f:
+                f.stop()
+    contest.finish({"rounds": rounds, "seconds": seconds, "rows": rows}, options.json)
+
+
+if __name__ == "__main__":
+    main()
