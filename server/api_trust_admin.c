@@ -9,6 +9,7 @@
 #include "trust/acknowledge.h"
 #include "trust/expiry.h"
 #include "trust/reset.h"
+#include "trust/roots.h"
 #include "trust/view.h"
 #include "trust/wipe.h"
 
@@ -236,6 +237,8 @@ static json_t *status_json(const struct request *rq, const struct repository *re
     put_document(out, "snapshot", t->snapshot);
     if (t->root) {
         json_object_set_new(out, "root_keys", root_keys(t));
+        json_object_set_new(out, "hangs_on_one_root_key",
+                            json_boolean(trust_root_hangs_on_one_key(t)));
         json_object_set_new(out, "roles", roles_json(t, f->now_us));
         json_object_set_new(out, "valid_until", administration_time(t->valid_until_us));
     }

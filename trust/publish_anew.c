@@ -60,11 +60,19 @@ static bool keys_are_new(const struct check *c, const char *role)
     return fresh;
 }
 
+/* A client that knows nothing of the reset counts on from what it remembers: the life goes on. */
+static bool counts_on(const struct check *c, const char *role)
+{
+    const struct upload *u = publish_upload_of(c, role);
+    return u && u->doc && u->doc->version > publish_seen_version(c, role);
+}
+
 void publish_find_anew(struct check *c)
 {
     for (size_t i = 0; c->stored_root && c->root != c->stored_root && i < c->f->reset_count; i++) {
-        if (c->v->anew_count < PUBLISH_RESETS_MAX && keys_are_new(c, c->f->resets[i])) {
-            c->v->anew[c->v->anew_count++] = c->f->resets[i];
+        const char *role = c->f->resets[i];
+        if (c->v->anew_count < PUBLISH_RESETS_MAX && !counts_on(c, role) && keys_are_new(c, role)) {
+            c->v->anew[c->v->anew_count++] = role;
         }
     }
 }

@@ -261,7 +261,7 @@ static bool check_rights(struct check *c)
 
 /* --- versions, expiry ------------------------------------------------------------------------- */
 
-static int64_t seen_version(const struct check *c, const char *role)
+int64_t publish_seen_version(const struct check *c, const char *role)
 {
     for (size_t i = 0; i < c->f->stored->seen_count; i++) {
         if (strcmp(c->f->stored->seen[i].role, role) == 0) {
@@ -283,7 +283,7 @@ static bool check_versions(struct check *c)
         if (u->kind == ROLE_ROOT || !u->doc) {
             continue; /* the root's step is exact; a snapshot that does not read is told later */
         }
-        int64_t seen = publish_begins_anew(c->v, u->role) ? 0 : seen_version(c, u->role);
+        int64_t seen = publish_begins_anew(c->v, u->role) ? 0 : publish_seen_version(c, u->role);
         if (u->doc->version <= seen) {
             return publish_refuse(
                 c, ERR_TRUST_VERSION, "ErrValidation", "",

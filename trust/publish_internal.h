@@ -63,6 +63,8 @@ bool publish_check_signable(struct check *c, const struct tuf_role_keys *keys, c
 /* Bounds the signature checks of one upload before they are made: adds `checks` to what was planned. */
 bool publish_plan_checks(struct check *c, int checks);
 
+/* The highest version that was accepted in the role's present life; 0 when it has none. */
+int64_t publish_seen_version(const struct check *c, const char *role);
 /* After publish_check_root: which of the roles that may be reset begin anew by this upload. */
 void publish_find_anew(struct check *c);
 

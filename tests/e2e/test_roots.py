@@ -194,12 +194,26 @@ def test_k05_a_revoked_root_key_stops_what_needs_it_and_nothing_else(own_server,
 def test_a_revocation_is_for_administrators(place, registry):
     repo = place.signed(place.notary(place.owner, "x"), "app")
     key, = place.root_keys(repo)
+    assert json.loads(registry.bond("trust", "status", repo, "--json").out)["repositories"][0]["hangs_on_one_root_key"]
     for who in (place.owner, place.maintainer):
         session = registry.session(who)
         registry.bond_remote("trust", "keys", "revoke", key, "--reason", "no", token=session, code=5)
         registry.bond_remote("trust", "keys", "revoked", token=session, code=5)
         registry.bond_remote("trust", "role", "reset", repo, "targets", token=session, code=5)
     place.deployer.get(repo, "v1").expect(200)
+
+
+def test_a_role_is_reset_by_an_administrator_and_goes_on_until_its_keys_change(place, registry):
+    keeper = place.notary(place.owner, "x")
+    repo = place.signed(keeper, "app")
+    for role in ("root", "targets/releases", "nonsense"):
+        registry.bond("trust", "role", "reset", repo, role, code=2)
+    registry.bond("trust", "role", "reset", place.repo("none"), "targets", code=3)
+    registry.bond("trust", "role", "reset", repo, "targets", "--reason", "driven up")
+    keeper.sign(repo, "v2", place.images["app"])
+    keeper("key", "rotate", registry.gun(repo), "targets")
+    place.deployer.get(repo, "v1").expect(200)
+    assert keeper.list(repo)["v2"][0] == place.images["app"].hex
 
 
 def test_k07_an_owner_changes_nothing_in_another_namespace(place, registry):

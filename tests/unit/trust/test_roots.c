@@ -134,6 +134,23 @@ static void a_key_is_written_in_one_way(void **state)
     assert_memory_equal(&back, &spki, sizeof spki);
 }
 
+static void one_lost_key_is_one_too_many(void **state)
+{
+    static const struct {
+        int64_t threshold;
+        size_t keys;
+        bool hangs;
+    } cases[] = {{1, 1, true}, {1, 2, false}, {2, 2, true}, {2, 3, false}, {1, 0, true}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct tuf_doc root = {.root = {.threshold = cases[i].threshold}};
+        const struct trust_state trust = {.root = &root, .root_key_count = cases[i].keys};
+        assert_int_equal(trust_root_hangs_on_one_key(&trust), cases[i].hangs);
+    }
+    const struct trust_state none = {.root = NULL};
+    assert_false(trust_root_hangs_on_one_key(&none)); /* nothing is signed, nothing can be lost */
+}
+
 /* --- revoked keys ----------------------------------------------------------------------------- */
 
 /* Revokes a key; how many repositories are refused since. */
@@ -383,13 +400,15 @@ static void a_reset_role_begins_anew_once(void **state)
     bench_open_kept(&b, *state);
     struct digest one = sign_app(&b);
     sign_again(&b, 1000, "v1", &one, size_of(&b, &one));
+    sign_again(&b, 1500, "v1", &one, size_of(&b, &one));
     assert_string_equal(rotate_targets(&b, 2, &keys.alice, 5, &one, word), "VERSION");
     reset(&b, "targets");
     assert_int_equal(audited(&b, "trust.role_reset"), 1);
     REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED); /* so far nothing has changed */
     assert_string_equal(rotate_targets(&b, 2, &keys.targets, 5, &one, word),
                         "VERSION"); /* not with the key that has signed the high version */
-    assert_string_equal(rotate_targets(&b, 2, &keys.alice, 1001, &one, word), "ErrBadTargets");
+    assert_string_equal(rotate_targets(&b, 2, &keys.alice, 1200, &one, word),
+                        "ErrBadTargets"); /* too large a step, from nothing */
     assert_string_equal(rotate_targets(&b, 2, &keys.alice, 5, &one, word), "");
     REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
     struct trust_role_life life = life_of(&b, "targets");
@@ -399,7 +418,7 @@ static void a_reset_role_begins_anew_once(void **state)
     READ(b.w)
     {
         auto_trust_doc struct trust_doc old = {0};
-        OK(trust_doc_by_life(tx, b.w->repo.id, SLICE_LIT("targets"), 1, 1000, &old, err));
+        OK(trust_doc_by_life(tx, b.w->repo.id, SLICE_LIT("targets"), 1, 1500, &old, err));
     }
     server_restart(&b); /* the checkpoint agrees, and what is stored verifies */
     REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
@@ -421,6 +440,21 @@ static void a_reset_takes_no_key_that_was_named_before(void **state)
     reset(&b, "targets");
     assert_string_equal(rotate_targets(&b, 3, &keys.targets, 2, &one, word), "VERSION");
     assert_string_equal(rotate_targets(&b, 3, &keys.targets, 901, &one, word), "");
+    bench_close(&b);
+}
+
+/* A client that only counts up may rotate its key all the same. */
+static void a_reset_role_may_count_on(void **state)
+{
+    struct bench b;
+    char word[32];
+    bench_open(&b, *state);
+    struct digest one = sign_app(&b);
+    sign_again(&b, 1000, "v1", &one, size_of(&b, &one));
+    sign_again(&b, 1500, "v1", &one, size_of(&b, &one));
+    reset(&b, "targets");
+    assert_string_equal(rotate_targets(&b, 2, &keys.alice, 1501, &one, word), "");
+    assert_int_equal(life_of(&b, "targets").incarnation, 1);
     bench_close(&b);
 }
 
@@ -484,6 +518,7 @@ int main(void)
         WORLD_TEST(an_owners_first_root_adds_its_key_and_is_audited),
         WORLD_TEST(allow_roots_bind_owners_too),
         WORLD_TEST(a_key_is_written_in_one_way),
+        cmocka_unit_test(one_lost_key_is_one_too_many),
         WORLD_TEST(a_revoked_key_is_refused_at_once_and_for_ever),
         WORLD_TEST(a_revocation_says_why),
         WORLD_TEST(what_was_rotated_away_before_is_not_missed),
@@ -493,6 +528,7 @@ int main(void)
         WORLD_TEST(a_revoked_key_of_the_set_accepts_nobody),
         WORLD_TEST(a_reset_role_begins_anew_once),
         WORLD_TEST(a_reset_takes_no_key_that_was_named_before),
+        WORLD_TEST(a_reset_role_may_count_on),
         WORLD_TEST(server_roles_are_reset_with_their_keys),
         WORLD_TEST(other_roles_are_not_reset),
     };
