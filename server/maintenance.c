@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "server/metrics.h"
 #include "storage/blob_journal.h"
+#include "storage/decision.h"
 #include "storage/gc.h"
 #include "storage/pull.h"
 #include "storage/removal.h"
@@ -29,6 +30,7 @@
 #define SESSION_KEEP_US (30 * US_PER_DAY) /* dead sessions are shown for so long */
 
 #define PULLS_MAX 1000 /* of one transaction: a few statements each */
+#define DECISIONS_MAX 1000 /* cut off in one transaction */
 
 struct maintenance {
     struct app *app;
@@ -172,6 +174,28 @@ static bool retire_tags(struct maintenance *m, int64_t now_us, bool *more, struc
     return done;
 }
 
+struct cut {
+    struct decision_keep keep;
+    int64_t now_us, records; /* records: out */
+    bool more;               /* out */
+};
+
+static bool cut_in(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct cut *cut = arg;
+    return decision_cut(tx, &cut->keep, DECISIONS_MAX, cut->now_us, &cut->records, &cut->more, err);
+}
+
+static bool cut_decisions(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
+{
+    const struct config *c = m->app->config;
+    struct cut cut = {.keep = {.age_us = c->decisions_keep, .bytes = c->decisions_size},
+                      .now_us = now_us};
+    bool done = db_write(m->app->db, cut_in, &cut, err);
+    *more = cut.more;
+    return done;
+}
+
 static bool checkpoint(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
 {
     struct app *app = m->app;
@@ -195,6 +219,7 @@ static const struct {
              {"collect", collect},
              {"collect_repositories", collect_repositories},
              {"purge_sessions", purge_sessions},
+             {"cut_decisions", cut_decisions},
              {"checkpoint", checkpoint}};
 
 /* Until the pause is over, somebody wakes the threads, or the server stops. The lock is held. By the

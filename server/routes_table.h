@@ -76,6 +76,11 @@ ROUTE(METHOD_DELETE, "/api/v1/namespaces/{1}/roots/{2}", ACCESS_SIGNED_IN, BODY_
 ROUTE(METHOD_POST, "/api/v1/trust/reset", ACCESS_ADMIN, BODY_API, WORKER, api_trust_reset)
 ROUTE(METHOD_GET, "/api/v1/trust/revoked-keys", ACCESS_ADMIN, BODY_NONE, INLINE, api_revoked_keys_list)
 ROUTE(METHOD_POST, "/api/v1/trust/revoked-keys", ACCESS_ADMIN, BODY_API, WORKER, api_revoked_keys_add)
+ROUTE(METHOD_GET, "/api/v1/deploy/decisions", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_decisions_list)
+ROUTE(METHOD_GET, "/api/v1/deploy/decisions/{1}", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_decisions_get)
+ROUTE(METHOD_GET, "/api/v1/audit", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_audit_list)
+ROUTE(METHOD_GET, "/api/v1/audit/decisions", ACCESS_ADMIN, BODY_NONE, WORKER, api_audit_decisions)
+ROUTE(METHOD_GET, "/api/v1/audit/proof", ACCESS_ADMIN, BODY_NONE, WORKER, api_audit_proof)
 /* operation */
 ROUTE(METHOD_GET, "/api/v1/scrub", ACCESS_ADMIN, BODY_NONE, INLINE, api_scrub_get)
 ROUTE(METHOD_POST, "/api/v1/scrub", ACCESS_ADMIN, BODY_NONE, WORKER, api_scrub_begin)

@@ -124,6 +124,14 @@
       "Time between two rounds of the tag rules that remove old tags.",                            \
       "A round looks at every tag of the namespaces that have such rules, in small steps.")
 
+#define SETTINGS_DECISIONS(X)                                                                      \
+    X(decisions, keep, DURATION, "365d", 0, 315360000, "",                                         \
+      "How long records of the gate's decisions are kept; 0s: for ever.",                          \
+      "Older ones are cut off by maintenance; what is left still proves itself.")                  \
+    X(decisions, size, SIZE, "4GiB", 0, 17592186044416, "",                                        \
+      "Bytes of records of decisions that are kept; 0B: no bound.",                                \
+      "A record has about a KiB; equal decisions within a minute share two.")
+
 #define SETTINGS_SCRUB(X)                                                                          \
     X(scrub, interval, DURATION, "30d", 0, 31536000, "",                                           \
       "Time between the starts of two rounds in which every blob is read and hashed again; 0s: "   \
@@ -146,5 +154,6 @@
     S(trust, SETTINGS_TRUST)                                                                       \
     S(maintenance, SETTINGS_MAINTENANCE)                                                           \
     S(retention, SETTINGS_RETENTION)                                                               \
+    S(decisions, SETTINGS_DECISIONS)                                                               \
     S(scrub, SETTINGS_SCRUB)                                                                       \
     S(log, SETTINGS_LOG)
