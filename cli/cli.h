@@ -52,6 +52,9 @@ enum flag {
     OPTION_YES,
     OPTION_ALL,
     OPTION_WITHIN,
+    OPTION_SINCE,
+    OPTION_ACTION,
+    OPTION_DECISIONS,
     OPTION_COUNT,
 };
 
@@ -91,6 +94,8 @@ extern const struct command deployers_commands[];
 extern const struct command policy_commands[];
 extern const struct command rules_commands[];
 extern const struct command deploy_commands[];
+extern const struct command decision_commands[];
+extern const struct command audit_commands[];
 extern const struct command trust_commands[];
 extern const struct command roots_commands[];
 extern const struct command images_commands[];

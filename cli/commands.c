@@ -11,6 +11,8 @@ const struct command *const command_lists[] = {
     policy_commands,
     rules_commands,
     deploy_commands,
+    decision_commands,
+    audit_commands,
     trust_commands,
     roots_commands,
     images_commands,

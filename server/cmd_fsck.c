@@ -142,6 +142,7 @@ static void print_counts(const struct check_report *r, bool json)
         {"tag_changes", r->history},
         {"documents", r->trust_docs},
         {"audit_entries", r->audit_entries},
+        {"decisions", r->decisions},
         {"queued", r->queue},
         {"blobs", r->blobs},
         {"files", r->files},

@@ -16,6 +16,7 @@ static const struct verb {
      "make a data folder: configuration, certificates, secrets, database, administrator"},
     {"serve", cmd_serve, "serve a data folder in the foreground"},
     {"fsck", cmd_fsck, "check that index, files and audit log agree"},
+    {"audit", cmd_audit, "prove that no record of changes and decisions was changed or removed"},
     {"scrub", cmd_scrub, "read and hash every blob again, also while the server runs"},
     {"gc", cmd_gc, "remove now what nothing refers to any more"},
     {"import", cmd_import, "move in from a Notary v1 server"},

@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "storage/audit.h"
+#include "storage/decision.h"
 #include "storage/check_internal.h"
 #include "storage/manifest.h"
 #include "storage/row.h"
@@ -363,11 +364,28 @@ static bool audit_page(struct check *c, struct db_tx *tx, bool *more_out, struct
     return true;
 }
 
+static bool decisions_page(struct check *c, struct db_tx *tx, bool *more_out, struct err *err)
+{
+    struct decision_proof proof;
+    if (!decision_proof_from(tx, c->after, &proof, err) ||
+        !decision_verify(tx, CHECK_PAGE, &proof, err)) {
+        return false;
+    }
+    c->report->decisions += proof.records;
+    if (proof.bad != 0) {
+        check_tell(c, CHECK_AUDIT, "", "decisions", "their chain is broken at record %lld: %s",
+                   (long long)proof.bad, proof.what);
+    }
+    *more_out = !proof.done;
+    c->after = proof.after;
+    return true;
+}
+
 bool store_check(struct store *store, enum check_depth depth, const struct check_listener *listener,
                  struct check_report *out, struct err *err)
 {
     static const check_page_fn pages[] = {namespaces_page, repositories_page, manifests_page,
-                                          history_page,    trust_docs_page,   audit_page,
+                                          history_page,    trust_docs_page,   audit_page, decisions_page,
                                           check_queue_page};
     *out = (struct check_report){0};
     struct check c = {.store = store, .depth = depth, .listener = listener, .report = out};

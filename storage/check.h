@@ -19,7 +19,7 @@ enum check_kind {
     CHECK_TAG,            /* a tag without its manifest, or not what its history says */
     CHECK_QUEUE,          /* the collector's queue names what must not be collected, or nothing */
     CHECK_TRUST_DOC,      /* a signed document that is not what was accepted */
-    CHECK_AUDIT,          /* the chain of the audit log */
+    CHECK_AUDIT,          /* the chain of the audit log, or that of decisions */
     CHECK_BLOB_MISSING,   /* no file */
     CHECK_BLOB_DAMAGED,   /* a file of another size or with other bytes */
     CHECK_BLOB_MARKED,    /* marked missing by scrub (scrub.h) */
@@ -35,7 +35,7 @@ struct check_finding {
 };
 
 struct check_report {
-    int64_t namespaces, repositories, manifests, tags, history, queue, blobs, files, trust_docs, audit_entries; /* seen */
+    int64_t namespaces, repositories, manifests, tags, history, queue, blobs, files, trust_docs, audit_entries, decisions; /* seen */
     int64_t bytes; /* of blobs that were read */
     int64_t findings;
 };
