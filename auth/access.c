@@ -34,6 +34,8 @@ static const struct action_row {
     [ACTION_POLICY_SET] = {"changing policies", MEMBER_OWNER, 0, 0, true, false},
     [ACTION_AUDIT] = {"reading the audit log", MEMBER_MAINTAINER, 0, 0, false, false},
     [ACTION_DELETE_NAMESPACE] = {"deleting a namespace", MEMBER_OWNER, 0, 0, true, false},
+    [ACTION_OVERRIDE] = {"overriding the gate", MEMBER_OWNER, 0, 0, true, false},
+    [ACTION_DENY] = {"changing the deny list", MEMBER_OWNER, 0, 0, true, false},
 };
 
 static unsigned permitted_by_role(const struct access_facts *facts)

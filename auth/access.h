@@ -38,6 +38,8 @@ enum access_action {
     ACTION_POLICY_SET,
     ACTION_AUDIT,
     ACTION_DELETE_NAMESPACE,
+    ACTION_OVERRIDE, /* break-glass: let a digest through for a time */
+    ACTION_DENY,     /* change the namespace's deny list */
     ACTION_COUNT
 };
 

@@ -170,11 +170,14 @@ void api_blob_get(struct request *rq, struct reply *reply)
     if (!registry_open(rq, &tx, &repo, &err) || !decide(rq, tx, &repo, &caller, &d, &err)) {
         return reply_error(reply, &err);
     }
+    if (!registry_use_override(rq, &repo, &d, reply)) {
+        return;
+    }
     const struct record record = {rq, tx, "blob", &caller, &repo, began_us};
     if (!record_decision(&record, &d)) {
         return; /* a worker goes on */
     }
-    /* where it is run again (keep_for_push), an allow was counted before */
+    /* where it is run again (keep_for_push, an override), an allow was counted before */
     if (!rq->on_worker || d.effect != EFFECT_ALLOW) {
         registry_count_decision(rq, "blob", &d);
     }

@@ -110,6 +110,7 @@ static bool caller_of(struct db_tx *tx, const struct identity *who, const struct
     }
     unsigned writing = ACTION_BIT(ACTION_PUSH) | ACTION_BIT(ACTION_SIGN);
     *out = (struct gate_caller){.gated = who->gated,
+                                .account_id = who->account_id,
                                 .may_push_or_sign = (access_permitted(who, &facts) & writing) != 0};
     return true;
 }
@@ -149,10 +150,13 @@ static bool caller_named(struct question *q, struct err *err)
     return caller_of(q->tx, &who, &q->image.repo, &q->caller, err);
 }
 
-/* Without `as` the question is that of a deployer, whoever asks: that is what the answer is for. */
+/* Without `as` the question is that of a deployer, whoever asks: that is what the answer is for. Of
+ * no particular one, unless one asks, so that nobody's override counts. */
 static bool set_caller(struct question *q, struct err *err)
 {
-    q->caller = (struct gate_caller){.gated = true};
+    const struct identity *self = q->rq->identity;
+    q->caller = (struct gate_caller){.gated = true,
+                                     .account_id = self->gated ? self->account_id : 0};
     return q->as.n == 0 || caller_named(q, err);
 }
 

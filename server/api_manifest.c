@@ -118,6 +118,9 @@ static void read_and_answer(struct reading *r, struct reply *reply)
     if (!repository_get(r->tx, &r->rq->repo, &r->repo, &err) || !decide(r, &err)) {
         return reply_error(reply, &err);
     }
+    if (!registry_use_override(r->rq, &r->repo, &r->decision, reply)) {
+        return;
+    }
     const struct record record = {r->rq, r->tx, "pull", &r->caller, &r->repo, began_us};
     if (!record_decision(&record, &r->decision)) {
         return; /* a worker goes on */

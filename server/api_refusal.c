@@ -78,6 +78,12 @@ json_t *decision_detail(const struct decision *d)
     json_object_set_new(detail, "trust", trust_versions(d));
     put_text(detail, "policy", d->policy_scope);
     put_text(detail, "level", policy_level_name(d->level));
+    if (d->override_id > 0) {
+        char end[TIME_STR_MAX];
+        json_object_set_new(detail, "override",
+                            json_pack("{s:I, s:s}", "id", (json_int_t)d->override_id, "end",
+                                      time_format(d->override_end_us, end)));
+    }
     put_text(detail, "hint", d->hint);
     return detail;
 }

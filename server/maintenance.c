@@ -15,6 +15,7 @@
 #include "storage/upload.h"
 #include "trust/collect.h"
 #include "trust/expiry.h"
+#include "trust/override.h"
 #include "trust/policy.h"
 #include "trust/remove.h"
 #include "trust/resign.h"
@@ -196,6 +197,21 @@ static bool cut_decisions(struct maintenance *m, int64_t now_us, bool *more, str
     return done;
 }
 
+/* What is released by now needs no override, and time has passed since they were counted. */
+static bool settle_overrides(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
+{
+    struct app *app = m->app;
+    auto_snapshot struct db_tx *tx = NULL;
+    int64_t active = 0;
+    *more = false;
+    if (!override_settle(app->trust, 0, now_us, err) || !db_snapshot(app->db, &tx, err) ||
+        !override_count_active(tx, now_us, &active, err)) {
+        return false;
+    }
+    metrics_set(app->metrics, METRIC_OVERRIDES_ACTIVE, active);
+    return true;
+}
+
 static bool checkpoint(struct maintenance *m, int64_t now_us, bool *more, struct err *err)
 {
     struct app *app = m->app;
@@ -220,6 +236,7 @@ static const struct {
              {"collect_repositories", collect_repositories},
              {"purge_sessions", purge_sessions},
              {"cut_decisions", cut_decisions},
+             {"settle_overrides", settle_overrides},
              {"checkpoint", checkpoint}};
 
 /* Until the pause is over, somebody wakes the threads, or the server stops. The lock is held. By the

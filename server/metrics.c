@@ -68,6 +68,8 @@ static const struct {
     [METRIC_BLOB_READ_ERRORS] = {"bondstore_blob_read_errors_total", "counter",
                                  "Requests that failed because the file of a blob could not be "
                                  "read."},
+    [METRIC_OVERRIDES_ACTIVE] = {"bondstore_overrides_active", "gauge",
+                                 "Overrides that let a digest through now."},
 };
 
 struct metrics *metrics_new(const char *const *labels, size_t label_count)

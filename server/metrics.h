@@ -45,6 +45,7 @@ enum metric {
     METRIC_SCRUB_FINDINGS,
     METRIC_BLOBS_MISSING,    /* marked missing now */
     METRIC_BLOB_READ_ERRORS, /* at requests */
+    METRIC_OVERRIDES_ACTIVE, /* acting now */
     METRIC_COUNT
 };
 

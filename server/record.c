@@ -217,7 +217,8 @@ bool record_decision(const struct record *r, struct decision *d)
     if (decision_log_count(r->rq->app->decisions, &key, allow, clock_mono_us(), d->record)) {
         return true;
     }
-    return allow ? queue_allow(r, &key, blob, d) : write_now(r, &key, d);
+    bool waits = !allow || (d->reason == REASON_OVERRIDE && !blob); /* gate.md 12 */
+    return waits ? write_now(r, &key, d) : queue_allow(r, &key, blob, d);
 }
 
 void record_write_url(const struct request *rq, const struct decision *d, struct buf *out)

@@ -4,6 +4,7 @@
 #include "auth/auth.h"
 #include "server/app.h"
 #include "server/metrics.h"
+#include "trust/override.h"
 
 #include <stdio.h>
 
@@ -24,7 +25,8 @@ bool registry_gate_caller(const struct request *rq, struct db_tx *tx, struct gat
                           struct err *err)
 {
     struct access_facts facts;
-    *out = (struct gate_caller){.gated = rq->identity->gated};
+    *out = (struct gate_caller){.gated = rq->identity->gated,
+                                .account_id = rq->identity->account_id};
     if (out->gated) {
         return true;
     }
@@ -45,6 +47,26 @@ void registry_count_decision(const struct request *rq, const char *door, const s
 {
     metrics_gate(rq->app->metrics, door, d->effect == EFFECT_ALLOW ? "allow" : "deny",
                  gate_reason_info(d->reason)->name);
+}
+
+bool registry_use_override(struct request *rq, const struct repository *repo,
+                           const struct decision *d, struct reply *reply)
+{
+    struct err err = {0};
+    struct actor actor;
+    if (!d->override_counts) {
+        return true;
+    }
+    if (!request_on_worker(rq)) {
+        return false;
+    }
+    registry_actor(rq, &actor);
+    if (override_use(rq->app->trust, repo->namespace_id, d->override_id, &d->serve, &actor,
+                     rq->now_us, &err)) {
+        return true;
+    }
+    reply_error(reply, &err);
+    return false;
 }
 
 void registry_digest_headers(struct reply *reply, const struct digest *digest)

@@ -24,6 +24,11 @@ void registry_reader(const struct request *rq, struct reader *out);
 /* Counts a decision of a door. */
 void registry_count_decision(const struct request *rq, const char *door, const struct decision *d);
 
+/* Before anything is served that an override allows (override_counts): its use is counted. True: go on. False: `reply`
+ * has the refusal, or the handler returns and is run again on a worker (request_on_worker). */
+bool registry_use_override(struct request *rq, const struct repository *repo, const struct decision *d,
+                           struct reply *reply) MUST_USE;
+
 /* Docker-Content-Digest and ETag of a digest. */
 void registry_digest_headers(struct reply *reply, const struct digest *digest);
 /* True when If-None-Match names the digest, or is "*" (RFC 9110 section 13.1.2, weak comparison). */

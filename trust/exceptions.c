@@ -75,3 +75,18 @@ bool exceptions_ready(struct checkpoint *c, struct db *db, int64_t now_us, struc
     }
     return checkpoint_ready(c, err);
 }
+
+bool exceptions_text(struct slice text, const char *member, size_t max, char *out, struct err *err)
+{
+    bool plain = text.n > 0 && text.n <= max && slice_is_utf8(text);
+    for (size_t i = 0; plain && i < text.n; i++) {
+        plain = (unsigned char)text.p[i] >= 0x20 && text.p[i] != 0x7f;
+    }
+    if (!plain) {
+        return err_set(err, ERR_INVALID,
+                       "\"%s\" must be a text of 1 to %zu bytes without line breaks", member, max);
+    }
+    memcpy(out, text.p, text.n);
+    out[text.n] = '\0';
+    return true;
+}

@@ -18,4 +18,11 @@ bool exceptions_look(struct checkpoint *c, struct db_tx *tx, int64_t now_us, cha
 bool exceptions_ready(struct checkpoint *c, struct db *db, int64_t now_us,
                       struct err *err) MUST_USE;
 
+/* A text that people wrote, such as a reason: 1 to `max` bytes of UTF-8 without control characters.
+ *   member   what it is called, for the sentence
+ *   out      max + 1 bytes
+ * Expected errors: ERR_INVALID. */
+bool exceptions_text(struct slice text, const char *member, size_t max, char *out,
+                     struct err *err) MUST_USE;
+
 #endif

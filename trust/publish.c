@@ -2,10 +2,12 @@
 
 #include "base/clock.h"
 #include "base/hex.h"
+#include "base/log.h"
 #include "trust/checkpoint.h"
 #include "trust/commit.h"
 #include "trust/gate.h"
 #include "trust/make.h"
+#include "trust/override.h"
 #include "trust/policy.h"
 #include "trust/trust_internal.h"
 
@@ -361,6 +363,15 @@ static bool commit(struct attempt *a, struct err *err)
     return ok && checkpoint_flush(a->trust->checkpoint, err);
 }
 
+/* What is released now needs no override any more. Maintenance does what fails here. */
+static void end_overrides(const struct attempt *a)
+{
+    struct err err = {0};
+    if (!override_settle(a->trust, a->repo.id, a->rq->now_us, &err)) {
+        log_err(LOG_WARN, "override_settle", &err);
+    }
+}
+
 /* An upload without documents needs no new versions while the present ones are good (notary-api 23
  * row 16). */
 static bool nothing_to_do(const struct attempt *a)
@@ -447,6 +458,7 @@ static enum attempt_result attempt_run(struct attempt *a, struct publish_verdict
         *err = why;
         return ATTEMPT_FAILED;
     }
+    end_overrides(a);
     *out = take(a->verdict);
     return ATTEMPT_STORED;
 }
