@@ -55,6 +55,11 @@ enum flag {
     OPTION_SINCE,
     OPTION_ACTION,
     OPTION_DECISIONS,
+    OPTION_FOR,
+    OPTION_TICKET,
+    OPTION_DURATION,
+    OPTION_START,
+    OPTION_USES,
     OPTION_COUNT,
 };
 
@@ -98,6 +103,8 @@ extern const struct command decision_commands[];
 extern const struct command audit_commands[];
 extern const struct command trust_commands[];
 extern const struct command roots_commands[];
+extern const struct command override_commands[];
+extern const struct command deny_commands[];
 extern const struct command images_commands[];
 extern const struct command status_commands[];
 extern const struct command completion_commands[];

@@ -49,6 +49,11 @@ static const struct option_row option_rows[] = {
     {OPTION_ACTION, 0, "action", "NAME",
      "only these: a change such as policy.put, or a door of the gate: pull, blob, verify"},
     {OPTION_DECISIONS, 0, "decisions", NULL, "decisions of the gate instead of changes"},
+    {OPTION_FOR, 0, "for", "LIST", "who may pull it, such as demo.k8s, with commas between"},
+    {OPTION_TICKET, 0, "ticket", "TEXT", "where the incident is written down"},
+    {OPTION_DURATION, 0, "duration", "TIME", "how long, such as 4h; the policy bounds it"},
+    {OPTION_START, 0, "start", "TIME", "from when on, such as 2026-11-24T06:00:00Z; default: now"},
+    {OPTION_USES, 0, "uses", "N", "how many pulls; default: any number"},
 };
 #define OPTION_ROWS (sizeof(option_rows) / sizeof(option_rows[0]))
 

@@ -15,6 +15,8 @@ const struct command *const command_lists[] = {
     audit_commands,
     trust_commands,
     roots_commands,
+    override_commands,
+    deny_commands,
     images_commands,
     status_commands,
     completion_commands,

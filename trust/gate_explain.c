@@ -146,7 +146,8 @@ json_t *gate_explain(const struct gate_facts *f, const struct decision *d,
     }
     explain_signed(d, list);
     explain_registry(d, registry, list);
+    const char *said = d->message[0] ? d->message : d->warning;
     step(list, "decision", d->effect == EFFECT_ALLOW, "%s%s%s", gate_reason_info(d->reason)->name,
-         d->message[0] ? ": " : "", d->message);
+         said[0] ? ": " : "", said);
     return list;
 }
