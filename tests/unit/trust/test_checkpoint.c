@@ -224,6 +224,115 @@ static void revoked_keys_that_are_revoked_no_more_make_all_suspect(void **state)
     assert_int_equal(checkpoint_look(s->c, &r, &lives, &one, why), CHECKPOINT_GOOD);
 }
 
+/* --- exceptions ------------------------------------------------------------------------------- */
+
+struct known { /* one entry as a store has it; changes 0 ends a list */
+    const char *name;
+    int64_t changes, until_us;
+};
+
+static enum checkpoint_answer look_at(struct scene *s, const struct known *store, char *why)
+{
+    auto_exception_list struct exception_list list = {0};
+    for (; store->changes; store++) {
+        (void)exception_list_raise(&list, store->name, store->changes, store->until_us);
+    }
+    return checkpoint_look_exceptions(s->c, &list, NOW, why);
+}
+
+#define DENIED "denied:*:sha256:11"
+#define GLASS "override:3"
+
+static void exceptions_that_are_changed_less_than_noted_make_all_suspect(void **state)
+{
+    static const struct {
+        struct known store[4];
+        enum checkpoint_answer answer;
+    } cases[] = {
+        {{{DENIED, 2, 0}, {GLASS, 3, NOW + 1}}, CHECKPOINT_GOOD},
+        {{{DENIED, 3, 0}, {GLASS, 4, NOW + 1}}, CHECKPOINT_GOOD},    /* ahead: a crash in between */
+        {{{DENIED, 1, 0}, {GLASS, 3, NOW + 1}}, CHECKPOINT_SUSPECT}, /* denied again since */
+        {{{GLASS, 3, NOW + 1}}, CHECKPOINT_SUSPECT},
+        {{{DENIED, 2, 0}, {GLASS, 2, NOW + 1}}, CHECKPOINT_SUSPECT}, /* ended, or used, since */
+        {{{DENIED, 2, 0}}, CHECKPOINT_SUSPECT},
+        {{{DENIED, 2, 0}, {GLASS, 3, NOW + 1}, {"override:4", 1, NOW + 1}}, CHECKPOINT_GOOD},
+        {{{NULL, 0, 0}}, CHECKPOINT_SUSPECT},
+    };
+    struct scene *s = *state;
+    struct err err = {0};
+    char why[SUSPICION_MAX];
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        shut(s);
+        (void)unlink(s->path);
+        open_with(s, false, keys[0]);
+        assert_int_equal(look_at(s, cases[7].store, why), CHECKPOINT_GOOD); /* nothing yet */
+        checkpoint_note_exception(s->c, DENIED, 1, 0);
+        checkpoint_note_exception(s->c, DENIED, 2, 0);
+        checkpoint_note_exception(s->c, GLASS, 3, NOW + 1);
+        checkpoint_note_exception(s->c, GLASS, 2, NOW + 1); /* two commits may be noted late */
+        checkpoint_note_exception(s->c, "override:1", 9, NOW); /* its end has come */
+        assert_true(checkpoint_flush(s->c, &err));
+        reopen(s);
+        if (look_at(s, cases[i].store, why) != cases[i].answer) {
+            fail_msg("case %zu: %s", i, why);
+        }
+        assert_int_equal(why[0] != '\0', cases[i].answer == CHECKPOINT_SUSPECT);
+        assert_int_equal(checkpoint_exceptions_checked(s->c), why[0] == '\0');
+    }
+}
+
+static void a_look_of_exceptions_after_a_change_compares_nothing(void **state)
+{
+    static const struct known before[] = {{DENIED, 1, 0}, {NULL, 0, 0}};
+    struct scene *s = *state;
+    char why[SUSPICION_MAX];
+    open_with(s, false, keys[0]);
+    assert_int_equal(look_at(s, before, why), CHECKPOINT_GOOD);
+    checkpoint_note_exception(s->c, DENIED, 2, 0);
+    assert_int_equal(look_at(s, before, why), CHECKPOINT_GOOD); /* a snapshot from before it */
+}
+
+static void exceptions_are_acknowledged_with_all(void **state)
+{
+    static const struct known noted[] = {{DENIED, 2, 0}, {NULL, 0, 0}},
+                              older[] = {{DENIED, 1, 0}, {NULL, 0, 0}};
+    struct scene *s = *state;
+    struct err err = {0};
+    auto_exception_list struct exception_list store = {0};
+    const struct pin_list none = {0};
+    char why[SUSPICION_MAX];
+    open_with(s, false, keys[0]);
+    assert_int_equal(look_at(s, noted, why), CHECKPOINT_GOOD);
+    assert_true(checkpoint_flush(s->c, &err));
+    reopen(s);
+    assert_int_equal(look_at(s, older, why), CHECKPOINT_SUSPECT);
+    (void)exception_list_raise(&store, DENIED, 1, 0);
+    assert_true(checkpoint_accept_begin(s->c, true, &err));
+    checkpoint_accept_exceptions(s->c, &store);
+    assert_true(checkpoint_accept_end(s->c, &none, true, NOW, 1, &err));
+    assert_int_equal(look_at(s, older, why), CHECKPOINT_GOOD);
+    reopen(s);
+    assert_int_equal(look_at(s, older, why), CHECKPOINT_GOOD);
+}
+
+static void lines_of_exceptions_are_read_strictly(void **state)
+{
+    static const char *const bad[] = {"",      "x",       "x 1",      " 1 0",   "x 0 0",
+                                      "x 1 -", "x 1 -1", "x 1 0 0", "x one 0", "x 1  0"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        auto_exception_list struct exception_list list = {0};
+        if (exception_list_read(&list, slice_str(bad[i]))) {
+            fail_msg("\"%s\" was read", bad[i]);
+        }
+    }
+    auto_exception_list struct exception_list list = {0};
+    assert_true(exception_list_read(&list, SLICE_LIT("x 1 0")));
+    assert_true(exception_list_read(&list, SLICE_LIT("a 2 5")));
+    assert_int_equal(list.count, 2);
+    assert_string_equal(list.items[0].name, "a");
+}
+
 /* --- harm ------------------------------------------------------------------------------------- */
 
 static void two_notes(struct scene *s)
@@ -452,6 +561,10 @@ int main(void)
         TEST(what_is_ahead_after_a_crash_is_taken_over),
         TEST(only_the_first_look_of_a_run_compares),
         TEST(revoked_keys_that_are_revoked_no_more_make_all_suspect),
+        TEST(exceptions_that_are_changed_less_than_noted_make_all_suspect),
+        TEST(a_look_of_exceptions_after_a_change_compares_nothing),
+        TEST(exceptions_are_acknowledged_with_all),
+        TEST(lines_of_exceptions_are_read_strictly),
         TEST(every_bit_before_the_last_record_counts),
         TEST(every_cut_is_a_torn_last_record_or_damage),
         TEST(another_instance_and_a_missing_file),

@@ -6,7 +6,14 @@
 #include "storage/trust_pin.h"
 #include "tests/unit/trust/bench.h"
 #include "trust/commit.h"
+#include "trust/deny.h"
+#include "trust/door.h"
+#include "trust/keys.h"
 #include "trust/load.h"
+#include "trust/override.h"
+#include "trust/publish.h"
+#include "trust/resign.h"
+#include "trust/view.h"
 #include "trust/remove.h"
 #include "trust/resign.h"
 #include "trust/wipe.h"
@@ -928,6 +935,252 @@ struct asker {
     int odd; /* answers that are neither allow nor mismatch */
 };
 
+/* --- exceptions ------------------------------------------------------------------------------- */
+
+static int64_t deployer_account(struct bench *b, const char *name)
+{
+    int64_t id = 0;
+    WRITE(b->w)
+    {
+        struct account_new account = {
+            .kind = ACCOUNT_DEPLOYER, .name = slice_str(name), .namespace_id = b->w->ns.id};
+        OK(account_create(tx, &account, T0, &id, err));
+    }
+    return id;
+}
+
+static bool break_glass(struct bench *b, const struct digest *digest, int64_t max_uses,
+                        struct override *out, struct err *err)
+{
+    struct slice who = SLICE_LIT("ns.k8s");
+    struct override_request request = {.repo = repo_of("ns/app"),
+                                       .digest = *digest,
+                                       .identities = &who,
+                                       .identity_count = 1,
+                                       .reason = SLICE_LIT("why"),
+                                       .ticket = SLICE_LIT("T-1"),
+                                       .length_us = HOUR,
+                                       .max_uses = max_uses,
+                                       .actor = &b->w->alice,
+                                       .now_us = b->now_us};
+    return override_make(b->trust, &request, out, err);
+}
+
+static void deny(struct bench *b, const struct digest *digest, bool lift)
+{
+    struct denied_digest out;
+    struct deny_request request = {.scope = "ns",
+                                   .namespace_id = b->w->ns.id,
+                                   .digest = *digest,
+                                   .reason = SLICE_LIT("bad"),
+                                   .actor = &b->w->alice,
+                                   .now_us = b->now_us};
+    OK((lift ? deny_lift : deny_add)(b->trust, &request, &out, err));
+}
+
+/* Views that were made before a change are not used after it: each question here fills the cache. */
+static void denied_digests_count_at_once(void **state)
+{
+    struct bench b;
+    struct made m;
+    auto_buf struct buf list = {0};
+    bench_open(&b, *state);
+    struct digest child = push_image(b.w, "{}", "one"), layer = digest_of(SLICE_LIT("one"));
+    index_text(&list, &child);
+    struct digest index = store_manifest(b.w, TYPE_INDEX, buf_slice_of(&list));
+    move_tag(&b, "v1", &index);
+    begin(&b, "ns/app", &keys.root, &index, list.n, &m);
+    publish(&b, &m);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    deny(&b, &child, false);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED); /* the index is not denied */
+    REASON_OF(ask_digest(&b, &deployer, &child, false), DENIED_DIGEST);
+    REASON_OF(ask_digest(&b, &deployer, &layer, true), DENIED_DIGEST);
+    deny(&b, &index, false);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), DENIED_DIGEST);
+    REASON_OF(ask_digest(&b, &deployer, &index, false), DENIED_DIGEST);
+    deny(&b, &child, true);
+    REASON_OF(ask_digest(&b, &deployer, &child, false), DENIED_DIGEST); /* by its parent */
+    REASON_OF(ask_digest(&b, &deployer, &layer, true), DENIED_DIGEST);
+    REASON_OF(ask_digest(&b, &developer, &index, false), NOT_GATED);
+    deny(&b, &index, true);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    REASON_OF(ask_digest(&b, &deployer, &layer, true), ALLOWED);
+    bench_close(&b);
+}
+
+/* What two images share is not denied with one of them. */
+static void a_shared_layer_is_reached_by_the_other_way(void **state)
+{
+    struct bench b;
+    struct made m;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one"), two = push_image(b.w, "[]", "one");
+    struct digest shared = digest_of(SLICE_LIT("one")), only = digest_of(SLICE_LIT("{}"));
+    move_tag(&b, "v1", &one);
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    struct made again = {.count = 0};
+    json_t *both = made_targets(2);
+    sign_tag(both, "v1", &one, size_of(&b, &one));
+    sign_tag(both, "v2", &two, size_of(&b, &two));
+    (void)made_add(&again, "targets", both, &keys.targets);
+    publish(&b, &again);
+    deny(&b, &one, false);
+    REASON_OF(ask_digest(&b, &deployer, &only, true), DENIED_DIGEST);
+    REASON_OF(ask_digest(&b, &deployer, &shared, true), ALLOWED);
+    REASON_OF(ask_digest(&b, &deployer, &two, false), ALLOWED);
+    bench_close(&b);
+}
+
+static void an_override_acts_for_its_time_and_its_identities(void **state)
+{
+    struct bench b;
+    auto_override struct override o = {0};
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one"), layer = digest_of(SLICE_LIT("one"));
+    move_tag(&b, "v1", &one);
+    struct gate_caller mine = {.gated = true, .account_id = deployer_account(&b, "ns.k8s")};
+    struct gate_caller other = {.gated = true, .account_id = deployer_account(&b, "ns.other")};
+    REASON_OF(ask_tag(&b, &mine, "v1"), UNSIGNED);
+    OK(break_glass(&b, &one, 0, &o, err));
+    REASON_OF(ask_tag(&b, &mine, "v1"), OVERRIDE);
+    REASON_OF(ask_digest(&b, &mine, &one, false), OVERRIDE);
+    REASON_OF(ask_digest(&b, &mine, &layer, true), OVERRIDE);
+    REASON_OF(ask_tag(&b, &other, "v1"), UNSIGNED);
+    REASON_OF(ask_digest(&b, &other, &layer, true), BLOB_NOT_REACHABLE);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), UNSIGNED); /* account 0 has none */
+    b.now_us = o.end_us - 1;
+    REASON_OF(ask_tag(&b, &mine, "v1"), OVERRIDE);
+    b.now_us = o.end_us; /* it ends by itself */
+    REASON_OF(ask_tag(&b, &mine, "v1"), UNSIGNED);
+    bench_close(&b);
+}
+
+static bool use(struct bench *b, const struct override *o, int64_t account_id, struct err *err)
+{
+    struct actor actor = {.account_id = account_id, .name = "ns.k8s"};
+    return override_use(b->trust, b->w->ns.id, o->id, &o->digest, &actor, b->now_us, err);
+}
+
+static void uses_are_bounded_and_one_pull_is_one_use(void **state)
+{
+    struct bench b;
+    struct err why = {0};
+    auto_override struct override o = {0}, now = {0};
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    move_tag(&b, "v1", &one);
+    struct gate_caller mine = {.gated = true, .account_id = deployer_account(&b, "ns.k8s")};
+    OK(break_glass(&b, &one, 2, &o, err));
+    for (int i = 0; i < 2; i++) {
+        struct decision d = ask_tag(&b, &mine, "v1");
+        REASON_OF(d, OVERRIDE);
+        assert_true(d.override_counts);
+        OK(use(&b, &o, mine.account_id, err));
+        OK(use(&b, &o, mine.account_id, err)); /* the same pull */
+        d = ask_tag(&b, &mine, "v1");
+        REASON_OF(d, OVERRIDE);
+        assert_false(d.override_counts);
+        b.now_us += OVERRIDE_USE_US;
+    }
+    REASON_OF(ask_tag(&b, &mine, "v1"), UNSIGNED);
+    assert_false(use(&b, &o, mine.account_id, &why));
+    assert_int_equal(why.code, ERR_INDETERMINATE);
+    READ(b.w)
+    {
+        OK(override_get(tx, b.w->ns.id, o.id, &now, err));
+    }
+    assert_int_equal(now.uses, 2);
+    assert_int_equal(override_state_of(&now, b.now_us), OVERRIDE_USED_UP);
+    bench_close(&b);
+}
+
+static void an_override_ends_with_the_release(void **state)
+{
+    struct bench b;
+    struct made m;
+    struct err why = {0};
+    auto_override struct override o = {0}, now = {0}, none = {0};
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    move_tag(&b, "v1", &one);
+    struct gate_caller mine = {.gated = true, .account_id = deployer_account(&b, "ns.k8s")};
+    OK(break_glass(&b, &one, 0, &o, err));
+    REASON_OF(ask_tag(&b, &mine, "v1"), OVERRIDE);
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    REASON_OF(ask_tag(&b, &mine, "v1"), ALLOWED);
+    assert_false(break_glass(&b, &one, 0, &none, &why));
+    assert_int_equal(why.code, ERR_CONFLICT);
+    sign_again(&b, 2, NULL, NULL, 0);
+    REASON_OF(ask_digest(&b, &mine, &one, false), UNSIGNED_DIGEST);
+    READ(b.w)
+    {
+        OK(override_get(tx, b.w->ns.id, o.id, &now, err));
+    }
+    assert_int_equal(override_state_of(&now, b.now_us), OVERRIDE_ENDED);
+    assert_string_equal(now.ended.name, "server");
+    bench_close(&b);
+}
+
+static void no_override_under_a_revoked_root_key_or_for_a_denied_digest(void **state)
+{
+    struct bench b;
+    struct made m;
+    struct err why = {0};
+    auto_override struct override o = {0}, none = {0};
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one"), two = push_image(b.w, "[]", "two");
+    move_tag(&b, "v1", &two);
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    struct gate_caller mine = {.gated = true, .account_id = deployer_account(&b, "ns.k8s")};
+    OK(break_glass(&b, &two, 0, &o, err));
+    REASON_OF(ask_tag(&b, &mine, "v1"), OVERRIDE);
+    deny(&b, &two, false);
+    REASON_OF(ask_tag(&b, &mine, "v1"), DENIED_DIGEST);
+    assert_false(break_glass(&b, &two, 0, &none, &why)); /* B-05 */
+    assert_int_equal(why.code, ERR_DENIED);
+    deny(&b, &two, true);
+    REASON_OF(ask_tag(&b, &mine, "v1"), OVERRIDE);
+    struct tuf_key *read = NULL;
+    assert_true(tuf_key_read(keys.root.object, &read, NULL));
+    struct spki spki = tuf_key_spki(read);
+    tuf_key_free(read);
+    WRITE(b.w)
+    {
+        OK(revoked_key_add(tx, spki.sha256, "stolen", &b.w->alice, T0, err));
+    }
+    REASON_OF(ask_tag(&b, &mine, "v1"), ROOT_KEY_REVOKED);
+    REASON_OF(ask_digest(&b, &mine, &two, false), ROOT_KEY_REVOKED);
+    why = (struct err){0};
+    assert_false(break_glass(&b, &two, 0, &none, &why)); /* B-05 */
+    assert_int_equal(why.code, ERR_DENIED);
+    wipe_scope(&b, "ns/app", false, 1); /* what a wipe forgets counts at once too */
+    REASON_OF(ask_tag(&b, &mine, "v1"), OVERRIDE);
+    bench_close(&b);
+}
+
+static void an_overridden_digest_that_is_pushed_later_counts_at_once(void **state)
+{
+    struct bench b;
+    auto_override struct override o = {0};
+    auto_buf struct buf text = {0};
+    bench_open(&b, *state);
+    struct digest c = push_blob(b.w, "{}"), l = push_blob(b.w, "one");
+    image_text(&text, &c, &l, "");
+    struct digest later = digest_of(buf_slice_of(&text));
+    struct gate_caller mine = {.gated = true, .account_id = deployer_account(&b, "ns.k8s")};
+    OK(break_glass(&b, &later, 0, &o, err));
+    REASON_OF(ask_digest(&b, &mine, &later, false), UNKNOWN);
+    REASON_OF(ask_digest(&b, &mine, &l, true), BLOB_NOT_REACHABLE);
+    (void)store_manifest(b.w, TYPE_IMAGE, buf_slice_of(&text));
+    REASON_OF(ask_digest(&b, &mine, &later, false), OVERRIDE);
+    REASON_OF(ask_digest(&b, &mine, &l, true), OVERRIDE);
+    bench_close(&b);
+}
+
 static void *ask_often(void *arg)
 {
     struct asker *a = arg;
@@ -992,6 +1245,13 @@ int main(void)
         WORLD_TEST(signed_things_are_deleted_by_those_who_may_wipe),
         WORLD_TEST(a_deleted_namespace_begins_anew),
         WORLD_TEST(a_revoked_root_key_stops_its_repositories),
+        WORLD_TEST(denied_digests_count_at_once),
+        WORLD_TEST(a_shared_layer_is_reached_by_the_other_way),
+        WORLD_TEST(an_override_acts_for_its_time_and_its_identities),
+        WORLD_TEST(uses_are_bounded_and_one_pull_is_one_use),
+        WORLD_TEST(an_override_ends_with_the_release),
+        WORLD_TEST(no_override_under_a_revoked_root_key_or_for_a_denied_digest),
+        WORLD_TEST(an_overridden_digest_that_is_pushed_later_counts_at_once),
         WORLD_TEST(a_revoked_tag_does_not_fall_back),
         WORLD_TEST(a_revoked_tag_among_many_does_not_fall_back),
         WORLD_TEST(an_expired_releases_gives_no_grace),
