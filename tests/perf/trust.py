@@ -8,7 +8,7 @@ snapshot and timestamp. Bondstore asks for bearer tokens, the other asks for not
 Needs notary, mariadb-server and python3-cryptography.
 """
 import concurrent.futures
-import datetime
+import hashlib
 import itertools
 import json
 import os
@@ -24,8 +24,6 @@ from support import notary_v1, tuf  # noqa: E402
 from support.wire import multipart  # noqa: E402
 
 HOUSE = "perf"
-BEGINS = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
-ENDS = datetime.datetime(2035, 1, 1, tzinfo=datetime.timezone.utc)
 ZEROS = "0" * 64
 
 
@@ -38,31 +36,43 @@ class Sizes:
         self.connections = 8 if quick else 64
 
 
+class Answer:
+    """What tuf.py asks of an answer."""
+
+    def __init__(self, status, text):
+        self.status, self.text = status, text
+
+    def expect(self, status):
+        assert self.status == status, (self.status, self.text[:300])
+        return self
+
+    @property
+    def json(self):
+        return json.loads(self.text)
+
+
 class Collection:
-    """One GUN at one server: its keys, its last version, its publishes. The server holds snapshot and timestamp."""
+    """One GUN at one server, its documents and its publishes. The server holds snapshot and timestamp."""
 
-    def __init__(self, who, name, keys):
-        self.who, self.gun, self.version, self.entries = who, who.gun(name), 0, {}
-        self.base = f"/v2/{self.gun}/_trust/tuf/"
-        self.root, self.targets = keys["root"].certified(self.gun, BEGINS, ENDS), keys["targets"]
-        self.headers = who.rights(self.gun)
+    def __init__(self, who, name, keys, connection=None):
+        self.who, self.gun, self.version, self.tags, self.connection = who, who.gun(name), 0, {}, connection
+        self.base, self.headers = f"/v2/{self.gun}/_trust/tuf/", who.rights(self.gun)
+        self.documents = tuf.Collection(self, root=tuf.Key.certified(self.gun, keys["root"].private))
+        self.documents.targets_key = keys["targets"]
 
-    def get(self, name, connection=None):
-        status, _, text = self.who.ask("GET", self.base + name, headers=self.headers, connection=connection, scheme="https")
-        assert status == 200, (self.who.name, name, status, text[:300])
-        return text
+    def get(self, name):
+        status, _, text = self.who.ask("GET", self.base + name, headers=self.headers, connection=self.connection, scheme="https")
+        return Answer(status, text)
 
-    def next_targets(self):
+    def read(self, name):
+        return self.get(name).expect(200).text
+
+    def targets(self):
         self.version += 1
-        return "targets", tuf.targets_document(self.version, ENDS, self.entries, [], [self.targets])
+        return "targets", self.documents.targets(self.version, self.tags)
 
-    def first(self, connection=None):
-        """Root and first targets, signed for the keys that the server offers."""
-        held = {role: json.loads(self.get(f"{role}.key", connection)) for role in ("timestamp", "snapshot")}
-        roles = {"root": ([(self.root.id, self.root.entry)], 1), "targets": ([(self.targets.id, self.targets.entry)], 1)}
-        for role, entry in held.items():
-            roles[role] = ([(tuf.hashlib.sha256(tuf.canonical(entry)).hexdigest(), entry)], 1)
-        return [("root", tuf.root_document(1, ENDS, roles, [self.root])), self.next_targets()]
+    def first(self):
+        return [("root", self.documents.root()), self.targets()]
 
     def publish(self, parts, connection=None):
         body, kind = multipart(parts)
@@ -70,18 +80,20 @@ class Collection:
         assert status == 200, (self.who.name, self.gun, status, text[:300])
 
     def fill(self, tags):
-        self.entries = {f"v{i:05}": tuf.target(1000 + i, f"{i:064x}") for i in range(tags)}
+        self.tags = {f"v{i:05}": tuf.tag(f"{i:064x}", 1000 + i) for i in range(tags)}
 
     def change(self):
         """One more tag is signed."""
-        self.entries[f"n{self.version:05}"] = tuf.target(999, ZEROS)
-        return [self.next_targets()]
+        self.tags[f"n{self.version:05}"] = tuf.tag(ZEROS, 999)
+        return [self.targets()]
 
 
 class Ours(contest.Bondstore):
     def __init__(self, folder):
         super().__init__(folder)
-        self.server.init("--set", "trust.publish_rate=0") if False else self.server.init()
+        self.server.init()
+        with open(self.server.config, "a") as config:
+            config.write("\nlimits:\n  publishes: 0\n")  # how fast it is, not how it says stop
         self.begin().wait("/readyz")
         self.server.make_namespace(HOUSE)
         self.owner = self.server.make_member(HOUSE, "owner@example.org", "owner", signer=True)
@@ -113,7 +125,7 @@ class Old(contest.Contestant):
 
 class Field:
     def __init__(self, top, sizes):
-        self.sizes, self.keys = sizes, {role: tuf.Key() for role in ("root", "targets")}
+        self.sizes, self.keys = sizes, {role: tuf.Key.bare() for role in ("root", "targets")}
         self.servers = []
         self.servers.append(Ours(top / "ours"))
         self.servers.append(Old(top / "old"))
@@ -137,13 +149,13 @@ def read_row(f, seconds, key, text, target):
         other = contest.Contestant(who.name, None, who.ports["https"], c.headers)
         other.processes = who.processes
         name = target(c)
-        return lambda: load(other, c.base + name, seconds, connections=f.sizes.connections, scheme="https", length=len(c.get(name)))
+        return lambda: load(other, c.base + name, seconds, connections=f.sizes.connections, scheme="https", length=len(c.read(name)))
 
     return Row(key, f"{text}, {f.sizes.connections} connections", "answers/s", {w.name: run(w, f.read[w.name]) for w in f.servers})
 
 
 def checksum(c):
-    return f"targets.{tuf.hashlib.sha256(c.get('targets.json')).hexdigest()}.json"
+    return f"targets.{hashlib.sha256(c.read('targets.json')).hexdigest()}.json"
 
 
 def publish_round(f, collections):
@@ -204,10 +216,10 @@ def many_row(f):
     """A store of many GUNs is made, by 8 publishers at once."""
     def work(who):
         def one(_):
-            made = Collection(who, f"m{next(f.names):06}", f.keys)
-            made.fill(1)
             connection = who.connect("https")
-            made.publish(made.first(connection), connection)
+            made = Collection(who, f"m{next(f.names):06}", f.keys, connection)
+            made.fill(1)
+            made.publish(made.first(), connection)
             connection.close()
 
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
