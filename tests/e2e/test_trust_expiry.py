@@ -247,3 +247,22 @@ def test_keys_are_rotated_by_who_administers_trust_and_nobody_else(registry, not
     assert keys(registry, repo) == before
     rotate("owner").expect(200)
     assert b"sealed" not in rotate("owner").body and b"private\":null" in rotate("owner").body.replace(b" ", b"")
+
+
+def test_two_root_keys_are_named_by_one_rotation_and_either_is_enough(registry, notary, repo):
+    owner = notary("owner")
+    gun = owner.init(repo)
+    owner.sign(repo, "v1", image("signed"))
+    before = set((owner.folder / "private").glob("*.key"))
+    for _ in range(2):
+        owner("key", "generate", "ecdsa")
+    one, two = set((owner.folder / "private").glob("*.key")) - before
+    owner("key", "rotate", gun, "root", "-k", one, "-k", two, stdin="yes\n")
+    row, = json.loads(registry.bond("trust", "status", repo, "--json").out)["repositories"]
+    assert "single_root_key" not in row and len(row["root_keys"]) == 2 and row["state"] == "ok"
+    assert row["attention"] == []
+    assert owner.list(repo)["v1"][0] == image("signed").hex
+    owner.sign(repo, "v2", image("signed"))
+    one.unlink()  # lost: the other one names new keys
+    owner("key", "rotate", gun, "root", stdin="yes\n")
+    assert owner.list(repo)["v2"][0] == image("signed").hex
