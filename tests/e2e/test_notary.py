@@ -215,3 +215,66 @@ def test_somebody_without_an_account_reads_and_writes_nothing(registry, house, n
     stranger = Notary(registry, house.stranger, tmp_path / "stranger")
     stranger("list", registry.gun(repo), code="fail")
     stranger("init", "-p", registry.gun(f"{repo}-x"), code="fail")
+
+
+def test_the_root_is_rotated_to_a_given_key_and_signed_by_older_ones_too(registry, notary, repo, files, tmp_path):
+    """--key and --legacy: clients that are behind read every root between."""
+    owner, gun = notary("owner"), registry.gun(repo)
+    owner.init(repo)
+    owner("add", "-p", gun, "v1", files[0])
+    behind = notary("reader", folder="behind")
+    behind.list(repo)
+    run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", tmp_path / "plain.key"])
+    run(["openssl", "ec", "-in", tmp_path / "plain.key", "-aes256", "-passout", "pass:phrase-of-root", "-out", tmp_path / "new.key"])
+    text = (tmp_path / "new.key").read_text().replace("-----BEGIN EC PRIVATE KEY-----\n", "-----BEGIN EC PRIVATE KEY-----\nrole: root\n")
+    (tmp_path / "new.key").write_text(text)
+    owner("key", "rotate", gun, "root", "--key", tmp_path / "new.key", stdin="yes\n")
+    owner("key", "rotate", gun, "root", stdin="yes\n")
+    client = registry.client(owner.account)
+    before = len(client("GET", f"/v2/{gun}/_trust/tuf/root.json").json["signatures"])
+    owner("key", "rotate", gun, "root", "--legacy", 2, stdin="yes\n")
+    assert len(client("GET", f"/v2/{gun}/_trust/tuf/root.json").json["signatures"]) > before
+    owner("add", "-p", gun, "v2", files[1])
+    for reader in (behind, notary("reader", folder="fresh")):
+        assert set(reader.list(repo)) == {"v1", "v2"}
+
+
+def test_without_the_old_root_key_nothing_is_rotated(registry, notary, repo, files):
+    owner, gun = notary("owner"), registry.gun(repo)
+    owner.init(repo)
+    ids = [line.split()[1 if line.split()[0] == "root" else 2] for line in owner("key", "list").out.splitlines() if line.split()[:1] == ["root"]]
+    assert len(ids) == 1
+    for path in (owner.folder / "private").glob(f"{ids[0]}*"):
+        path.unlink()
+    owner("key", "rotate", gun, "root", stdin="yes\n", code="fail")
+    owner("add", "-p", gun, "v1", files[0])  # the other keys go on
+    assert set(notary("reader").list(repo)) == {"v1"}
+
+
+def test_a_role_that_lost_its_signers_is_witnessed_and_a_key_is_purged(registry, notary, repo, files, tmp_path):
+    owner, gun = notary("owner"), registry.gun(repo)
+    owner.init(repo)
+    (leaving_key, leaving), (staying_key, staying) = (key_pair(tmp_path, name) for name in ("leaving", "staying"))
+    owner("delegation", "add", "-p", gun, "targets/releases", leaving, staying, "--all-paths")
+    old, new = notary("signer", folder="old"), notary("signer", folder="new")
+    old("key", "import", leaving_key, "--role", "user")
+    new("key", "import", staying_key, "--role", "user")
+    old("add", "-p", gun, "r1", files[0], "--roles", "targets/releases")
+    key_id = next((old.folder / "private").glob("*.key")).stem
+    owner("delegation", "purge", "-p", gun, "--key", key_id)
+    assert key_id not in notary("reader", folder="asks")("delegation", "list", gun).out
+    assert "r1" not in notary("reader", folder="between").list(repo)  # signed by nobody who may
+    new("witness", "-p", gun, "targets/releases")
+    assert notary("reader", folder="after").list(repo)["r1"][2] == "targets/releases"
+    old("add", "-p", gun, "r2", files[1], "--roles", "targets/releases", code="fail")
+
+
+def test_what_the_client_prints_says_what_to_do(registry, house, notary, repo, files):
+    """notary-api 6: the sentences arrive at the person."""
+    owner, gun = notary("owner"), registry.gun(repo)
+    owner("init", "-p", gun)  # this client holds the snapshot key
+    maintainer = notary("maintainer")
+    shown = maintainer("init", "-p", registry.gun(f"{repo}-foreign-root"), code="fail").text
+    assert "The root metadata is invalid: the root key is none that this namespace accepts" in shown
+    assert "you are not authorized to perform this operation" in notary("developer")("init", "-p", registry.gun(f"{repo}-mine"), code="fail").text
+    assert "does not have trust data" in notary("reader", folder="none")("list", registry.gun(f"{repo}-nothing"), code="fail").text
