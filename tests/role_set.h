@@ -45,7 +45,7 @@ static inline int role_set_by_number(const void *a, const void *b)
 static inline void role_set_add_root(struct role_set *s, const struct role_text *doc)
 {
     s->roots = xrealloc(s->roots, (s->set.root_count + 1) * sizeof(*s->roots));
-    s->roots[s->set.root_count++] = (struct trust_file){"root", doc->bytes, 0};
+    s->roots[s->set.root_count++] = (struct trust_file){.role = "root", .bytes = doc->bytes};
     s->set.roots = s->roots;
 }
 
@@ -96,7 +96,7 @@ static inline void role_set_files(struct role_set *s, const struct role_folder *
     for (size_t i = 0; i < cur->count; i++) {
         if (cur->docs[i].number == 0 && strcmp(cur->docs[i].role, "root") != 0) {
             s->files[s->set.file_count++] =
-                (struct trust_file){cur->docs[i].role, cur->docs[i].bytes, 0};
+                (struct trust_file){.role = cur->docs[i].role, .bytes = cur->docs[i].bytes};
         }
     }
     s->set.files = s->files;

@@ -278,7 +278,7 @@ static bool make_documents(struct attempt *a, struct err *err)
 
 static struct trust_file file_of(const struct tuf_doc *doc)
 {
-    return (struct trust_file){.role = doc->role, .bytes = doc->bytes};
+    return (struct trust_file){.role = doc->role, .bytes = doc->bytes, .parsed = doc};
 }
 
 /* The complete resulting state must load (attacks 5.8): what was checked step by step is verified

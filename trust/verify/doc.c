@@ -172,9 +172,16 @@ enum doc_fault tuf_doc_read(struct slice role, struct slice bytes, struct tuf_do
     return fault;
 }
 
+struct tuf_doc *tuf_doc_share(const struct tuf_doc *doc)
+{
+    struct tuf_doc *shared = (struct tuf_doc *)(uintptr_t)doc; /* the count is no part of its value */
+    atomic_fetch_add(&shared->shares, 1);
+    return shared;
+}
+
 void tuf_doc_free(struct tuf_doc *doc)
 {
-    if (!doc) {
+    if (!doc || atomic_fetch_sub(&doc->shares, 1) > 0) {
         return;
     }
     for (size_t i = 0; i < doc->key_count; i++) {

@@ -7,6 +7,8 @@
 #include "trust/verify/key.h"
 #include "trust/verify/role.h"
 
+#include <stdatomic.h>
+
 struct tuf_signature {
     struct slice key_id, method; /* borrowed from the document */
     struct slice sig;            /* decoded */
@@ -71,6 +73,7 @@ struct tuf_doc {
     struct tuf_meta *meta; /* snapshot, timestamp; sorted by role */
     size_t meta_count;
     void *owner; /* the parsed JSON and the arena; internal */
+    atomic_int shares; /* owners beyond the first; internal */
 };
 
 /* How a document failed to parse; decides the wire code of a publish (notary-api 9). */
@@ -96,6 +99,9 @@ const struct doc_limits *doc_limits_of(enum role_kind kind);
 enum doc_fault tuf_doc_read(struct slice role, struct slice bytes, struct tuf_doc **out,
                             struct err *err) MUST_USE;
 void tuf_doc_free(struct tuf_doc *doc);
+/* One more owner of a document, which nobody changes once it is read; each calls tuf_doc_free. Any
+ * thread. */
+struct tuf_doc *tuf_doc_share(const struct tuf_doc *doc);
 /* Heap bytes of a document, roughly. */
 size_t tuf_doc_bytes(const struct tuf_doc *doc);
 const struct tuf_meta *tuf_doc_meta(const struct tuf_doc *doc,

@@ -32,6 +32,15 @@ const struct trust_file *builder_file(const struct builder *b, struct slice role
     return NULL;
 }
 
+enum doc_fault builder_read(const struct trust_file *file, struct tuf_doc **out, struct err *err)
+{
+    if (file->parsed && strcmp(file->parsed->role, file->role) == 0) {
+        *out = tuf_doc_share(file->parsed);
+        return DOC_OK;
+    }
+    return tuf_doc_read(slice_str(file->role), file->bytes, out, err);
+}
+
 const struct trust_seen *builder_seen(const struct builder *b, struct slice role)
 {
     for (size_t i = 0; i < b->set->seen_count; i++) {
@@ -369,7 +378,7 @@ static struct tuf_doc *read_file(struct builder *b, const char *role)
         builder_blame(b, TRUST_BAD_DATA, role, "%s is missing", role);
         return NULL;
     }
-    if (tuf_doc_read(slice_str(role), file->bytes, &doc, &why) != DOC_OK) {
+    if (builder_read(file, &doc, &why) != DOC_OK) {
         builder_blame(b, TRUST_BAD_DATA, role, "%s", why.msg);
     }
     return doc;

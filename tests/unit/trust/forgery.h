@@ -175,7 +175,7 @@ static inline enum outcome attempt_load(const struct attempt *a)
 
     for (size_t i = 0; i < a->now.count; i++) {
         const struct made_doc *doc = &a->now.docs[i];
-        struct trust_file file = {doc->role, buf_slice_of(&doc->bytes), 0};
+        struct trust_file file = {.role = doc->role, .bytes = buf_slice_of(&doc->bytes)};
         if (strcmp(doc->role, "root") == 0) {
             roots[set.root_count++] = file;
         } else {

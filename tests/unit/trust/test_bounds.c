@@ -257,7 +257,8 @@ static void bytes_of_a_state(void **unused)
     for (size_t extra = 0; extra < 2; extra++) {
         struct trust_state *state = NULL;
         struct trust_options options = {.now_us = vectors_now()};
-        files[m.count - 1] = (struct trust_file){"targets/lost", {filler, max - real + extra}, 0};
+        files[m.count - 1] = (struct trust_file){.role = "targets/lost",
+                                                 .bytes = {filler, max - real + extra}};
         set.set.file_count = m.count; /* all but the root, and the filler */
         keys->verified = 0;
         trust_state_build(&set.set, &options, &state);

@@ -385,7 +385,7 @@ static enum trust_status status_of_many(const struct stored *s, const struct sli
     auto_free struct chain_name *names = xcalloc(count, sizeof(*names));
     struct trust_set set = s->set.set;
     for (size_t i = 0; i < count; i++) {
-        roots[i] = (struct trust_file){"root", *filler, 0};
+        roots[i] = (struct trust_file){.role = "root", .bytes = *filler};
     }
     roots[0] = set.roots[0];
     roots[count - 1] = set.roots[set.root_count - 1];
@@ -435,7 +435,7 @@ static bool takes_one_more(const struct made *m, size_t stored)
     auto_free struct trust_file *roots = xcalloc(stored, sizeof(*roots));
     struct publish_verdict *v = NULL;
     for (size_t i = 0; i < stored; i++) {
-        roots[i] = (struct trust_file){"root", buf_slice_of(&m->docs[0].bytes), 0};
+        roots[i] = (struct trust_file){.role = "root", .bytes = buf_slice_of(&m->docs[0].bytes)};
     }
     struct trust_set set = {.gun = SLICE_LIT(MADE_GUN), .roots = roots, .root_count = stored};
     struct upload_part parts[] = {

@@ -306,8 +306,8 @@ static void rotations(void **unused)
             struct role_set set;
             struct trust_state *state = NULL;
             struct trust_options options = {.now_us = vectors_now()};
-            struct trust_file roots[2] = {{"root", buf_slice_of(&m.docs[0].bytes), 0},
-                                          {"root", buf_slice_of(&m.docs[1].bytes), 0}};
+            struct trust_file roots[2] = {{.role = "root", .bytes = buf_slice_of(&m.docs[0].bytes)},
+                                          {.role = "root", .bytes = buf_slice_of(&m.docs[1].bytes)}};
             made_folder(&m, &folder);
             role_set_build(&set, &folder, NULL, SLICE_LIT(MADE_GUN));
             set.set.roots = roots;
