@@ -6,6 +6,7 @@
 #include "server/api.h"
 #include "server/api_refusal.h"
 #include "server/app.h"
+#include "server/record.h"
 #include "server/registry.h"
 #include "storage/account.h"
 #include "storage/manifest.h"
@@ -293,6 +294,7 @@ static json_t *verdict_json(struct question *q)
                             ? administration_time(d->valid_until_us)
                             : json_null());
     json_object_set_new(out, "policy", json_string(d->policy_scope));
+    json_object_set_new(out, "decision", d->record[0] ? json_string(d->record) : json_null());
     json_object_set_new(out, "detail", decision_detail(d));
     if (q->explain) {
         json_object_set_new(out, "explain",
@@ -330,7 +332,12 @@ static bool answer(struct question *q, struct slice text, json_t **out, struct e
         explain_host(q->rq->app->trust, text, err);
         return false;
     }
+    int64_t began_us = clock_mono_us();
     decide(q);
+    const struct record record = {q->rq, q->tx, "verify", &q->caller, &q->repo, began_us};
+    if (!record_decision(&record, &q->decision)) {
+        return err_internal(err, "the verify API does not run on a worker");
+    }
     registry_count_decision(q->rq, "verify", &q->decision);
     if (!is_verdict(&q->decision, err)) {
         return false;

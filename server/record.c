@@ -54,7 +54,7 @@ static void add_identity(const struct record *r, struct material *m, struct deci
     e->identity.account_id = who->account_id;
     e->identity.name = who->name;
     e->identity.kind = kind_name(who->kind);
-    e->identity.gated = r->caller->gated;
+    e->identity.gated = who->gated;
     e->identity.token = m->token;
     e->identity.address = r->rq->address;
     e->identity.agent = request_header(r->rq, "User-Agent");
