@@ -51,9 +51,8 @@ static enum outcome list_all(const struct call *call, json_t *denied)
 
 static enum outcome list(const struct call *call)
 {
-    static const struct column columns[] = {{"DIGEST", "digest"}, {"SINCE", "since"},
-                                            {"BY", "by"},         {"REASON", "reason"},
-                                            {NULL, NULL}};
+    static const struct column columns[] = {
+        {"DIGEST", "digest"}, {"SINCE", "since"}, {"BY", "by"}, {"REASON", "reason"}, {NULL, NULL}};
     auto_json json_t *all = json_pack("{s:[]}", "denied");
     if (!check_deny_scope(call->args[0])) {
         return OUTCOME_USAGE;
@@ -129,13 +128,6 @@ const struct command deny_commands[] = {
      {OPTION_REASON},
      "Deny a digest, signed or not: no rule lets it through.",
      add},
-    {"deny rm",
-     "NS|* DIGEST",
-     2,
-     2,
-     true,
-     {OPTION_NONE},
-     "Take a digest off the deny list.",
-     rm},
+    {"deny rm", "NS|* DIGEST", 2, 2, true, {OPTION_NONE}, "Take a digest off the deny list.", rm},
     {.name = NULL},
 };

@@ -10,11 +10,18 @@
 
 #include <stdlib.h>
 
-static const struct column columns[] = {
-    {"ID", "id"},         {"REPOSITORY", "repository"}, {"DIGEST", "digest"},
-    {"STATE", "state"},   {"END", "end"},               {"FOR", "identities"},
-    {"USES", "uses"},     {"BY", "created_by"},         {"APPROVED-BY", "approved_by"},
-    {"TICKET", "ticket"}, {"REASON", "reason"},         {NULL, NULL}};
+static const struct column columns[] = {{"ID", "id"},
+                                        {"REPOSITORY", "repository"},
+                                        {"DIGEST", "digest"},
+                                        {"STATE", "state"},
+                                        {"END", "end"},
+                                        {"FOR", "identities"},
+                                        {"USES", "uses"},
+                                        {"BY", "created_by"},
+                                        {"APPROVED-BY", "approved_by"},
+                                        {"TICKET", "ticket"},
+                                        {"REASON", "reason"},
+                                        {NULL, NULL}};
 
 static void overrides_path(struct buf *out, const char *ns, const char *id, const char *rest)
 {
@@ -144,12 +151,11 @@ static enum outcome create(const struct call *call)
         !read_uses(call->value[OPTION_USES], &uses)) {
         return OUTCOME_USAGE;
     }
-    body = json_pack("{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:I}", "repository", repo.p, "digest",
-                     digest, "identities", identities_of(call->value[OPTION_FOR]), "reason",
-                     call->value[OPTION_REASON], "ticket", call->value[OPTION_TICKET], "duration",
-                     call->value[OPTION_DURATION], "start",
-                     call_has(call, OPTION_START) ? call->value[OPTION_START] : "", "uses",
-                     (json_int_t)uses);
+    body = json_pack(
+        "{s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:I}", "repository", repo.p, "digest", digest,
+        "identities", identities_of(call->value[OPTION_FOR]), "reason", call->value[OPTION_REASON],
+        "ticket", call->value[OPTION_TICKET], "duration", call->value[OPTION_DURATION], "start",
+        call_has(call, OPTION_START) ? call->value[OPTION_START] : "", "uses", (json_int_t)uses);
     if (!body) {
         say("the reason, the ticket or a name is not UTF-8 text; type it again");
         return OUTCOME_USAGE;
@@ -224,13 +230,6 @@ const struct command override_commands[] = {
      {OPTION_NONE},
      "Approve an override that waits for a second person.",
      approve},
-    {"override end",
-     "NS ID",
-     2,
-     2,
-     true,
-     {OPTION_REASON},
-     "End an override before its time.",
-     end},
+    {"override end", "NS ID", 2, 2, true, {OPTION_REASON}, "End an override before its time.", end},
     {.name = NULL},
 };

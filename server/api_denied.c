@@ -87,8 +87,8 @@ void api_denied_list(struct request *rq, struct reply *reply)
     json_t *out = json_pack("{s:o}", "denied", list);
     if (page.more) {
         char text[DIGEST_STR_MAX];
-        json_object_set_new(
-            out, "next", json_string(digest_format(&page.items[page.count - 1].digest, text)));
+        json_object_set_new(out, "next",
+                            json_string(digest_format(&page.items[page.count - 1].digest, text)));
     }
     reply_json(reply, 200, out);
 }

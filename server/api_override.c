@@ -22,8 +22,8 @@ static void count_active(const struct request *rq)
     }
 }
 
-static void answer(struct request *rq, struct reply *reply, bool ok, int status,
-                   struct override *o, const struct err *err)
+static void answer(struct request *rq, struct reply *reply, bool ok, int status, struct override *o,
+                   const struct err *err)
 {
     if (!ok) {
         return reply_error(reply, err);
@@ -169,8 +169,9 @@ static bool read_identities(const json_t *body, struct slice *names, size_t *cou
 static bool read_request(const struct request *rq, json_t **body, struct slice *names,
                          struct override_request *out, struct err *err)
 {
-    static const char *const members[] = {"repository", "digest",   "identities", "reason", "ticket",
-                                          "start",      "duration", "uses",       NULL};
+    static const char *const members[] = {"repository", "digest", "identities",
+                                          "reason",     "ticket", "start",
+                                          "duration",   "uses",   NULL};
     out->identities = names;
     return administration_body(rq, members, body, err) && read_repository(rq, *body, out, err) &&
            read_digest(*body, &out->digest, err) &&

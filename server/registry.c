@@ -2,6 +2,7 @@
 
 #include "auth/access.h"
 #include "auth/auth.h"
+#include "base/log.h"
 #include "server/app.h"
 #include "server/metrics.h"
 #include "trust/override.h"
@@ -64,6 +65,11 @@ bool registry_use_override(struct request *rq, const struct repository *repo,
     if (override_use(rq->app->trust, repo->namespace_id, d->override_id, &d->serve, &actor,
                      rq->now_us, &err)) {
         return true;
+    }
+    log_err(LOG_WARN, "override_use", &err);
+    if (err.code != ERR_INDETERMINATE) { /* what cannot be recorded is not served */
+        (void)err_set(&err, ERR_INDETERMINATE, "the use of override %lld cannot be recorded now",
+                      (long long)d->override_id);
     }
     reply_error(reply, &err);
     return false;

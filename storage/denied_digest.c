@@ -71,9 +71,10 @@ static bool has_room(struct db_tx *tx, const char *scope, struct err *err)
         return false;
     }
     return count < DENIED_SCOPE_MAX ||
-           err_set(err, ERR_CONFLICT,
-                   "the deny list is full with %d entries; delete old images and lift their entries",
-                   DENIED_SCOPE_MAX);
+           err_set(
+               err, ERR_CONFLICT,
+               "the deny list is full with %d entries; delete old images and lift their entries",
+               DENIED_SCOPE_MAX);
 }
 
 bool denied_digest_put(struct db_tx *tx, const char *scope, const struct digest *digest,
@@ -202,8 +203,8 @@ bool denied_set_load(struct db_tx *tx, struct slice namespace_name, struct denie
 
 bool denied_set_has(const struct denied_set *set, const struct digest *digest)
 {
-    return set->count > 0 && bsearch(digest, set->items, set->count, sizeof(*set->items),
-                                     compare_digests) != NULL;
+    return set->count > 0 &&
+           bsearch(digest, set->items, set->count, sizeof(*set->items), compare_digests) != NULL;
 }
 
 void denied_set_dispose(struct denied_set *set)

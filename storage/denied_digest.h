@@ -15,9 +15,9 @@
 #include "base/name.h"
 #include "storage/actor.h"
 
-#define DENIED_EVERYWHERE "*"    /* the scope of the instance */
-#define DENIED_REASON_MAX 300    /* bytes */
-#define DENIED_SCOPE_MAX 10000   /* entries in force of one scope */
+#define DENIED_EVERYWHERE "*"  /* the scope of the instance */
+#define DENIED_REASON_MAX 300  /* bytes */
+#define DENIED_SCOPE_MAX 10000 /* entries in force of one scope */
 #define DENIED_SCOPE_SIZE (REPO_NAME_MAX + 1)
 
 struct denied_digest {

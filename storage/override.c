@@ -96,8 +96,8 @@ static bool add_identities(struct db_tx *tx, struct override *o, struct err *err
     struct row_page page;
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_OVERRIDE_IDENTITIES);
     db_bind_int(q, 1, o->id);
-    bool ok = row_page(q, OVERRIDE_IDENTITIES_MAX, sizeof(*o->identities), read_identity, &page,
-                       err);
+    bool ok =
+        row_page(q, OVERRIDE_IDENTITIES_MAX, sizeof(*o->identities), read_identity, &page, err);
     o->identities = page.items;
     o->identity_count = page.count;
     return ok;

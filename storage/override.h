@@ -96,8 +96,7 @@ bool override_set_ended(struct db_tx *tx, const struct override *o, const char *
                         const struct actor *actor, int64_t now_us, struct err *err) MUST_USE;
 /* Ends all of a repository. Writer. */
 bool override_end_repository(struct db_tx *tx, int64_t repository_id, const char *why,
-                             const struct actor *actor, int64_t now_us,
-                             struct err *err) MUST_USE;
+                             const struct actor *actor, int64_t now_us, struct err *err) MUST_USE;
 
 /* A use is everything that one identity pulls within so long. */
 #define OVERRIDE_USE_US (INT64_C(10) * 60 * 1000000)

@@ -31,8 +31,7 @@ static inline void cleanup_exception_list(struct exception_list *list)
 #define auto_exception_list __attribute__((cleanup(cleanup_exception_list)))
 
 /* What an entry is called. Returns out. */
-const char *exception_denied_name(const struct denied_digest *denied,
-                                  char out[EXCEPTION_NAME_MAX]);
+const char *exception_denied_name(const struct denied_digest *denied, char out[EXCEPTION_NAME_MAX]);
 const char *exception_override_name(int64_t id, char out[EXCEPTION_NAME_MAX]);
 
 /* Adds an entry, or raises its count. False: it was known as that, or as changed more often. */

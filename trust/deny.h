@@ -8,7 +8,7 @@
 #include "trust/trust.h"
 
 struct deny_request {
-    const char *scope; /* DENIED_EVERYWHERE, or the name of a namespace */
+    const char *scope;    /* DENIED_EVERYWHERE, or the name of a namespace */
     int64_t namespace_id; /* whose audit log it is for; 0 = the instance's */
     struct digest digest;
     struct slice reason; /* of a new entry */

@@ -33,8 +33,7 @@ void gate_deny_digest(const struct gate_denial *denial, const struct digest *dig
     d->serve = (struct digest){0};
     d->warning[0] = '\0';
     d->valid_until_us = 0;
-    (void)snprintf(d->hint, sizeof d->hint,
-                   "deploy another image; the entry is lifted by %s",
+    (void)snprintf(d->hint, sizeof d->hint, "deploy another image; the entry is lifted by %s",
                    denial->everywhere ? "an administrator of this server: bond deny rm '*'"
                                       : "an owner of the namespace: bond deny rm");
     (void)snprintf(brief, sizeof brief, "%.8s is on the deny list", strchr(named, ':') + 1);
@@ -49,7 +48,7 @@ static void let_through(const struct gate_override *override, const struct diges
 {
     char end[TIME_STR_MAX];
     (void)snprintf(d->warning, sizeof d->warning,
-                   "override %lld until %s (%.100s); without it: %.360s", (long long)override->id,
+                   "override %lld until %s (%.100s); without it: %.360s", (long long) override->id,
                    time_format(override->end_us - override->end_us % US_PER_SECOND, end),
                    override->ticket, d->message);
     d->message[0] = d->phrase[0] = d->hint[0] = '\0';

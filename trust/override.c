@@ -69,8 +69,8 @@ json_t *override_json(const struct override *o, int64_t now_us)
     json_object_set_new(out, "approved_by", name_json(&o->approved));
     json_object_set_new(out, "ended", time_json(o->ended.us));
     json_object_set_new(out, "ended_by", name_json(&o->ended));
-    json_object_set_new(out, "ended_why", o->ended.us > 0 ? json_string(o->ended_why)
-                                                          : json_null());
+    json_object_set_new(out, "ended_why",
+                        o->ended.us > 0 ? json_string(o->ended_why) : json_null());
     return out;
 }
 
@@ -195,8 +195,9 @@ static bool check_trust(struct making *m, struct db_tx *tx, struct err *err)
     gate_view_facts(view, m->rq->now_us, &facts);
     gate_view_reached(view, &m->rq->digest, &reached);
     if (facts.suspicion) {
-        return err_set(err, ERR_DENIED, "no override acts on a store that may have been set back "
-                                        "(rollback_suspected)");
+        return err_set(err, ERR_DENIED,
+                       "no override acts on a store that may have been set back "
+                       "(rollback_suspected)");
     }
     if (facts.trust->status == TRUST_ROOT_KEY_REVOKED) {
         return err_set(err, ERR_DENIED,
@@ -205,8 +206,9 @@ static bool check_trust(struct making *m, struct db_tx *tx, struct err *err)
                        m->rq->repo.text);
     }
     if (reached.kind == REACH_DENIED) {
-        return err_set(err, ERR_DENIED, "the digest is part of an image on the deny list, which no "
-                                        "override lifts (denied_digest)");
+        return err_set(err, ERR_DENIED,
+                       "the digest is part of an image on the deny list, which no "
+                       "override lifts (denied_digest)");
     }
     return reached.kind != REACH_RELEASED ||
            err_set(err, ERR_CONFLICT, "the digest is properly released and needs no override");
@@ -339,7 +341,8 @@ bool override_end(struct trust *trust, const struct override_change_request *req
 
 /* --- using ------------------------------------------------------------------------------------ */
 
-struct using {
+struct using
+{
     int64_t namespace_id, id;
     const struct digest *digest;
     const struct actor *actor;
@@ -352,9 +355,8 @@ static bool audit_use(struct db_tx *tx, const struct using *u, const struct over
 {
     char digest[DIGEST_STR_MAX];
     auto_buf struct buf object = {0}, after = {0};
-    auto_json json_t *text =
-        json_pack("{s:I, s:s, s:I}", "override", (json_int_t)o->id, "ticket", o->ticket, "uses",
-                  (json_int_t)(o->uses + 1));
+    auto_json json_t *text = json_pack("{s:I, s:s, s:I}", "override", (json_int_t)o->id, "ticket",
+                                       o->ticket, "uses", (json_int_t)(o->uses + 1));
     buf_printf(&object, "%s@%s", o->repository, digest_format(u->digest, digest));
     json_write(&after, text);
     struct audit_entry entry = {.action = "override.use",
@@ -384,22 +386,20 @@ static bool write_use(struct db_tx *tx, void *arg, struct err *err)
            audit_use(tx, u, &o, err);
 }
 
-bool override_use(struct trust *trust, int64_t namespace_id, int64_t id, const struct digest *digest,
-                  const struct actor *actor, int64_t now_us, struct err *err)
+bool override_use(struct trust *trust, int64_t namespace_id, int64_t id,
+                  const struct digest *digest, const struct actor *actor, int64_t now_us,
+                  struct err *err)
 {
-    struct using u = {.namespace_id = namespace_id,
-                      .id = id,
-                      .digest = digest,
-                      .actor = actor,
-                      .now_us = now_us};
+    struct using u = {
+        .namespace_id = namespace_id, .id = id, .digest = digest, .actor = actor, .now_us = now_us};
     if (!checkpoint_ready(trust->checkpoint, err)) {
         return false;
     }
     if (!db_write(trust->db, write_use, &u, err)) {
-        return err->code != ERR_CONFLICT ? false
-                                         : err_set(err, ERR_INDETERMINATE,
-                                                   "override %lld has just ended; try again",
-                                                   (long long)id);
+        return err->code != ERR_CONFLICT
+                   ? false
+                   : err_set(err, ERR_INDETERMINATE, "override %lld has just ended; try again",
+                             (long long)id);
     }
     note(trust, id, u.changes, u.end_us);
     return checkpoint_flush(trust->checkpoint, err);
@@ -490,8 +490,8 @@ static bool settle_one(struct trust *trust, int64_t repository_id, int64_t now_u
     return ok;
 }
 
-static bool list_live_changes(struct trust *trust, int64_t now_us,
-                              struct override_change_list *out, struct err *err)
+static bool list_live_changes(struct trust *trust, int64_t now_us, struct override_change_list *out,
+                              struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
     return db_snapshot(trust->db, &tx, err) && override_list_changes(tx, now_us, out, err);

@@ -50,8 +50,9 @@ bool override_end(struct trust *trust, const struct override_change_request *req
  *   actor   who pulls; its account is one of the override's
  * Expected errors: ERR_INDETERMINATE (it does not act any more: what was decided does not hold),
  * ERR_NO_SPACE. Worker threads; durable. */
-bool override_use(struct trust *trust, int64_t namespace_id, int64_t id, const struct digest *digest,
-                  const struct actor *actor, int64_t now_us, struct err *err) MUST_USE;
+bool override_use(struct trust *trust, int64_t namespace_id, int64_t id,
+                  const struct digest *digest, const struct actor *actor, int64_t now_us,
+                  struct err *err) MUST_USE;
 
 /* Ends the overrides whose digests are properly released by now: of one repository, after its
  * trust data changed; or of all (repository_id 0), at most 1,000, in maintenance. A digest that is

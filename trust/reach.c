@@ -77,8 +77,8 @@ struct walk {
     struct reach *reach;
     struct db_tx *tx;
     int64_t repository_id;
-    const struct gate_root *root;     /* NULL: what is below `below` is marked as denied */
-    const struct denied_set *denied;  /* of the roots; met ones are left for later */
+    const struct gate_root *root;    /* NULL: what is below `below` is marked as denied */
+    const struct denied_set *denied; /* of the roots; met ones are left for later */
     const struct digest *below;
 };
 
@@ -89,8 +89,7 @@ static void put_denied_by(struct reach *reach, const struct digest *digest)
             return;
         }
     }
-    reach->denied =
-        xrealloc(reach->denied, (reach->denied_count + 1) * sizeof *reach->denied);
+    reach->denied = xrealloc(reach->denied, (reach->denied_count + 1) * sizeof *reach->denied);
     reach->denied[reach->denied_count++] = *digest;
 }
 
@@ -169,11 +168,8 @@ static bool walk(const struct walk *w, const struct digest *digest, int depth, s
 bool reach_add(struct reach *reach, struct db_tx *tx, int64_t repository_id,
                const struct gate_root *root, const struct denied_set *denied, struct err *err)
 {
-    struct walk w = {.reach = reach,
-                     .tx = tx,
-                     .repository_id = repository_id,
-                     .root = root,
-                     .denied = denied};
+    struct walk w = {
+        .reach = reach, .tx = tx, .repository_id = repository_id, .root = root, .denied = denied};
     return walk(&w, &root->digest, 0, err);
 }
 
@@ -181,10 +177,8 @@ bool reach_finish(struct reach *reach, struct db_tx *tx, int64_t repository_id, 
 {
     bool ok = true;
     for (size_t i = 0; ok && i < reach->denied_count; i++) {
-        struct walk w = {.reach = reach,
-                         .tx = tx,
-                         .repository_id = repository_id,
-                         .below = &reach->denied[i]};
+        struct walk w = {
+            .reach = reach, .tx = tx, .repository_id = repository_id, .below = &reach->denied[i]};
         ok = walk(&w, w.below, 0, err);
     }
     free(reach->denied);

@@ -69,12 +69,12 @@ static bool find_denial(const struct gate_view *view, struct db_tx *tx, const st
         return false;
     }
     if (found) {
-        rows->denial = (struct gate_denial){.digest = rows->denied.digest,
-                                            .reason = rows->denied.reason,
-                                            .who = rows->denied.denied_by,
-                                            .since_us = rows->denied.since_us,
-                                            .everywhere = strcmp(rows->denied.scope,
-                                                                 DENIED_EVERYWHERE) == 0};
+        rows->denial =
+            (struct gate_denial){.digest = rows->denied.digest,
+                                 .reason = rows->denied.reason,
+                                 .who = rows->denied.denied_by,
+                                 .since_us = rows->denied.since_us,
+                                 .everywhere = strcmp(rows->denied.scope, DENIED_EVERYWHERE) == 0};
         out->denial = &rows->denial;
     }
     return true;

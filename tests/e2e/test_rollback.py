@@ -1,5 +1,6 @@
 """A restored database, a lost checkpoint, a clock turned back (gate 4.2, attacks O-01, O-02, O-04, O-05): the files are really
 copied back, the clock is really set (libfaketime)."""
+import json
 import shutil
 import sqlite3
 
@@ -336,3 +337,34 @@ def test_a_checkpoint_elsewhere_whose_volume_is_not_there_is_not_begun_anew(tmp_
         assert store.serves()
     finally:
         store.server.end()
+
+
+def overridden(store, *more):
+    made = image("overridden")
+    store.owner.push("ns/app", made, "late")
+    out = store.server.bond("override", "create", f"ns/app@{made.digest}", "--for", store.dep.account.user, "--duration", "2h",
+                            "--reason", "r", "--ticket", "t", *more, "--json").out
+    return str(json.loads(out)["id"])
+
+
+def test_a_restored_database_brings_no_exception_back(store):
+    glass = overridden(store)
+    store.save()
+    store.owner.forget(), store.dep.forget()
+    store.dep.get("ns/app", "late").expect(200)
+    store.server.bond("deny", "add", "ns", store.images["api"].digest, "--reason", "stolen")
+    store.server.bond("override", "end", "ns", glass)
+    store.restore()
+    told = store.suspects("api")
+    assert "the deny list and the overrides" in told and "bond trust acknowledge --all" in told, told
+    refused(store.dep.get("ns/app", "late"), SUSPECT)
+    store.server.bond("trust", "acknowledge", "ns/api", "--reason", "one is not enough")
+    store.suspects("api")
+    store.server.bond("override", "end", "ns", glass, code=7)  # nothing is changed on it before it is acknowledged
+    store.server.bond("trust", "acknowledge", "--all", "--reason", "looked at it")
+    assert store.serves("api")
+    store.server.bond("override", "end", "ns", glass)
+    store.server.restart()
+    store.owner.forget(), store.dep.forget()
+    assert store.serves("api")
+    refused(store.dep.get("ns/app", "late"), "unsigned")

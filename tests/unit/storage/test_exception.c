@@ -217,10 +217,10 @@ static void nothing_is_used_outside_of_its_time_or_before_it_is_approved(void **
         int64_t at_us;
         bool two_person, approve, end, counts;
     } cases[] = {
-        {T0, false, false, false, true},        {T0 - 1, false, false, false, false},
+        {T0, false, false, false, true},         {T0 - 1, false, false, false, false},
         {T0 + HOUR, false, false, false, false}, {T0 + HOUR - 1, false, false, false, true},
-        {T0 + 1, true, false, false, false},    {T0 + 1, true, true, false, true},
-        {T0 + 1, false, false, true, false},    {T0 + 1, true, true, true, false},
+        {T0 + 1, true, false, false, false},     {T0 + 1, true, true, false, true},
+        {T0 + 1, false, false, true, false},     {T0 + 1, true, true, true, false},
     };
     struct world *w = *state;
     struct digest one = digest_of(SLICE_LIT("one"));

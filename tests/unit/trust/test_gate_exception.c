@@ -18,8 +18,9 @@ static struct gate_denial denial_of(int digest)
  * A blob of what it lets through is reached by it. */
 static bool is_lifted(const char *name)
 {
-    static const char *const lifted[] = {"unsigned",        "unsigned_digest", "digest_mismatch",
-                                         "length_mismatch", "signer_policy",   "blob_not_reachable"};
+    static const char *const lifted[] = {"unsigned",        "unsigned_digest",
+                                         "digest_mismatch", "length_mismatch",
+                                         "signer_policy",   "blob_not_reachable"};
     for (size_t i = 0; i < COUNT(lifted); i++) {
         if (strcmp(name, lifted[i]) == 0) {
             return true;
