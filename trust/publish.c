@@ -24,7 +24,7 @@ struct attempt {
     struct spki *accepted;
     size_t accepted_count;
     bool restricted, by_policy;
-    bool adds_key; /* the first root's signers enter the namespace's set */
+    bool adds_key;                          /* the first root's signers enter the namespace's set */
     const char *resets[PUBLISH_RESETS_MAX]; /* borrowed from loaded */
     size_t reset_count;
     struct publish_past *past;
@@ -254,15 +254,13 @@ static bool make_documents(struct attempt *a, struct err *err)
         listed[0] = v->root;
         memcpy(listed + 1, v->tree, v->tree_count * sizeof *listed);
         if (!make_snapshot(a->trust, &a->loaded, v->root, listed, v->tree_count + 1,
-                           next_version(a, "snapshot"), a->rq->now_us,
-                           &a->made_snapshot, err)) {
+                           next_version(a, "snapshot"), a->rq->now_us, &a->made_snapshot, err)) {
             return false;
         }
         a->snapshot = a->made_snapshot;
     }
-    if (!make_timestamp(a->trust, &a->loaded, v->root, a->snapshot,
-                        next_version(a, "timestamp"), a->rq->now_us, &a->timestamp,
-                        err)) {
+    if (!make_timestamp(a->trust, &a->loaded, v->root, a->snapshot, next_version(a, "timestamp"),
+                        a->rq->now_us, &a->timestamp, err)) {
         return false;
     }
     a->docs = xcalloc(v->doc_count + 3, sizeof *a->docs);

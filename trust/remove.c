@@ -154,8 +154,7 @@ struct remove_step { /* of one namespace */
     int64_t now_us;
     int64_t after; /* the namespace is the next one behind this */
     int max;
-    struct namespace_removal ns; /* out, of the last run, as are the others */
-    bool found;                  /* out: there is one */
+    struct namespace_removal ns; /* out, of the last run, as are the others; id 0 = none */
     int left;                    /* out, of max */
     struct reached_list reached; /* out */
 };
@@ -181,13 +180,13 @@ static bool mark_one(struct db_tx *tx, struct remove_step *step, int64_t reposit
 static bool write_step(struct db_tx *tx, void *arg, struct err *err)
 {
     struct remove_step *step = arg;
-    bool found = true;
+    bool found = false;
     step->left = step->max;
     reached_clear(&step->reached);
-    if (!namespace_removal_next(tx, step->after, &step->ns, &step->found, err)) {
+    if (!namespace_removal_next(tx, step->after, &step->ns, &found, err)) {
         return false;
     }
-    while (step->found && found && step->left > 0) {
+    while (found && step->left > 0) {
         int64_t id = 0;
         if (!namespace_removal_repository(tx, &step->ns, &id, &found, err) ||
             (found && !mark_one(tx, step, id, err))) {
@@ -198,11 +197,26 @@ static bool write_step(struct db_tx *tx, void *arg, struct err *err)
     return true;
 }
 
-static bool is_any(struct trust *trust, int64_t after, bool *out, struct err *err)
+/* Goes on behind `after` to the next namespace that has a repository to mark: no writing for those
+ * whose rows are only waiting to go. */
+static bool find_next(struct remove_step *step, bool *found_out, struct err *err)
 {
     struct namespace_removal ns;
     auto_snapshot struct db_tx *tx = NULL;
-    return db_snapshot(trust->db, &tx, err) && namespace_removal_next(tx, after, &ns, out, err);
+    bool has_repository = false;
+    *found_out = true;
+    if (!db_snapshot(step->trust->db, &tx, err)) {
+        return false;
+    }
+    while (*found_out && !has_repository) {
+        int64_t id = 0;
+        if (!namespace_removal_next(tx, step->after, &ns, found_out, err) ||
+            (*found_out && !namespace_removal_repository(tx, &ns, &id, &has_repository, err))) {
+            return false;
+        }
+        step->after = *found_out && !has_repository ? ns.namespace_id : step->after;
+    }
+    return true;
 }
 
 /* What was committed is noted, whatever happens to the next namespace. */
@@ -220,28 +234,30 @@ bool trust_remove_step(struct trust *trust, int64_t now_us, int max, bool *more_
 {
     struct remove_step step = {.trust = trust, .now_us = now_us, .left = max};
     struct err first = {0};
-    bool any = true;
+    bool found = true;
     *more_out = false;
-    while (any && step.left > 0) {
-        if (!is_any(trust, step.after, &any, err)) {
+    while (step.left > 0) {
+        struct err why = {0};
+        if (!find_next(&step, &found, err)) {
             return false;
         }
-        if (!any) {
+        if (!found) {
             break;
         }
-        struct err why = {0};
         step.max = step.left;
         step.ns = (struct namespace_removal){0};
         if (!mark_namespace(&step, &why)) {
             first = first.code == ERR_NONE ? why : first;
-            step.left = step.max; /* nothing of it was marked */
+            step.left = step.max; /* its share is for the others */
         }
         if (step.ns.namespace_id == 0) {
-            break; /* not even read */
+            break; /* nothing can be written */
         }
         step.after = step.ns.namespace_id;
     }
     *more_out = step.left == 0;
-    *err = first;
+    if (first.code != ERR_NONE) {
+        *err = first;
+    }
     return first.code == ERR_NONE;
 }
