@@ -1,5 +1,6 @@
 """Break-glass and the deny list over HTTP: cases B and G-28 of the attack list, gate 14. A namespace of its own."""
 import json
+import sqlite3
 import urllib.parse
 
 import pytest
@@ -412,3 +413,26 @@ def test_a_restart_forgets_nothing(own_server, tmp_path):
         refused(deployer.get(f"{NS}/app", "v2"), "denied_digest")
         own_server.restart()
     eventually(lambda: own_server.counter("bondstore_overrides_active") == 1, what="the gauge after a restart")
+
+
+def test_b05_no_override_under_a_revoked_root_key(own_server, tmp_path):
+    house = make_house(own_server, NS)
+    keeper = Notary(own_server, house.owner, tmp_path / "keeper")
+    repo, first, moved = f"{NS}/app", image("first"), image("moved")
+    house["developer"].push(repo, first, "v1")
+    keeper.init(repo)
+    keeper.sign(repo, "v1", first)
+    house["developer"].push(repo, moved, "v1")
+    glass = [f"{repo}@{moved.digest}", "--for", house.deployer.user, "--duration", "1h", "--reason", "r", "--ticket", "t"]
+    own_server.bond("override", "create", *glass)
+    house["deployer"].get(repo, "v1").expect(200)
+    key, = json.loads(own_server.bond("trust", "status", repo, "--json").out)["repositories"][0]["root_keys"]
+    own_server.stop()
+    with sqlite3.connect(own_server.data / "index.db") as index_db:
+        index_db.execute("INSERT INTO revoked_key (spki, reason, revoked_us, revoked_by) VALUES (?, 'stolen', 1, 'admin')",
+                         (bytes.fromhex(key.partition(":")[2]),))
+    index_db.close()
+    own_server.start()
+    for reference in ("v1", first.digest, moved.digest):
+        refused(house["deployer"].get(repo, reference), "root_key_revoked")
+    own_server.bond("override", "create", *glass, code=5)
