@@ -21,6 +21,7 @@ static void show_sizes(json_t *row)
         const char *bytes, *shown, *zero;
     } sizes[] = {{"used_bytes", "used", "0B"},
                  {"reserved_bytes", "reserved", "0B"},
+                 {"trust_bytes", "trust", "0B"},
                  {"quota_bytes", "quota", "none"}};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         char text[SIZE_STR_MAX];
@@ -63,6 +64,7 @@ static enum outcome inspect(const struct call *call)
         {"ROLE", "role"},       {"REPOSITORIES", "repositories"},
         {"CREATED", "created"}, {"USED", "used"},
         {"QUOTA", "quota"},     {"UPLOADS", "reserved"},
+        {"SIGNATURES", "trust"},
         {NULL, NULL},
     };
     auto_json json_t *answer = NULL;

@@ -7,13 +7,38 @@
 #include "cli/rename.h"
 #include "cli/say.h"
 
+/* Who loses the only root key signs everything afresh. */
+static void tell_single_keys(const json_t *repositories)
+{
+    const char *first = NULL;
+    size_t i, n = 0;
+    json_t *row;
+
+    json_array_foreach(repositories, i, row)
+    {
+        if (json_is_true(json_object_get(row, "single_root_key"))) {
+            first = n++ == 0 ? json_get_string(row, "repository") : first;
+        }
+    }
+    if (n == 1) {
+        say("%s hangs on a single root key: keep two copies of it, or name a second one "
+            "(docs/key-holder.md)",
+            first);
+    } else if (n > 1) {
+        say("%zu repositories hang on a single root key each (--json says which): keep two copies of "
+            "it, or name a second one (docs/key-holder.md)",
+            n);
+    }
+}
+
 /* What somebody should do: below the table, for people. */
 static void tell_attention(const json_t *answer)
 {
+    const json_t *repositories = json_get_array(answer, "repositories");
     size_t i, k;
     json_t *row, *sentence;
 
-    json_array_foreach(json_get_array(answer, "repositories"), i, row)
+    json_array_foreach(repositories, i, row)
     {
         json_array_foreach(json_get_array(row, "attention"), k, sentence)
         {
@@ -21,6 +46,7 @@ static void tell_attention(const json_t *answer)
             say("%s: %s", json_get_string(row, "repository"), printable(text));
         }
     }
+    tell_single_keys(repositories);
 }
 
 static enum outcome status(const struct call *call)

@@ -9,12 +9,13 @@
 static json_t *namespace_json(const struct namespace_item *item)
 {
     const struct namespace *ns = &item->ns;
-    return json_pack("{s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:I}", "name", ns->name.text,
+    return json_pack("{s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I}", "name", ns->name.text,
                      "visibility", visibility_name(ns->visibility), "created",
                      administration_time(ns->created_us), "role", member_role_name(item->role),
                      "repositories", (json_int_t)item->repositories, "quota_bytes",
                      (json_int_t)ns->quota_bytes, "used_bytes", (json_int_t)ns->used_bytes,
-                     "reserved_bytes", (json_int_t)ns->reserved_bytes);
+                     "reserved_bytes", (json_int_t)ns->reserved_bytes, "trust_bytes",
+                     (json_int_t)ns->trust_bytes);
 }
 
 /* Administrators see all, everybody else those in which they have a role. `last` = name to go on

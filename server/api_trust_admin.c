@@ -198,13 +198,6 @@ static bool put_attention(struct db_tx *tx, const struct request *rq, const stru
     int64_t before = expiry_before(rq->now_us, f->policy->expiring_within_us);
     json_t *sentences = json_array();
     json_object_set_new(object, "attention", sentences);
-    if (f->trust->root && f->trust->root->root.key_count == 1) {
-        json_object_set_new(object, "single_root_key", json_true());
-        json_array_append_new(
-            sentences, json_string("it hangs on a single root key: when that is lost, everything is "
-                                   "signed afresh; see that it is backed up twice, or name a second "
-                                   "one (docs/key-holder.md)"));
-    }
     if (!expiry_list_repository(tx, repo->id, &list, err)) {
         return false;
     }
@@ -237,8 +230,7 @@ static json_t *status_json(const struct request *rq, const struct repository *re
     put_document(out, "snapshot", t->snapshot);
     if (t->root) {
         json_object_set_new(out, "root_keys", root_keys(t));
-        json_object_set_new(out, "hangs_on_one_root_key",
-                            json_boolean(trust_root_hangs_on_one_key(t)));
+        json_object_set_new(out, "single_root_key", json_boolean(trust_root_hangs_on_one_key(t)));
         json_object_set_new(out, "roles", roles_json(t, f->now_us));
         json_object_set_new(out, "valid_until", administration_time(t->valid_until_us));
     }

@@ -39,6 +39,7 @@ static void read_row(struct db_stmt *q, struct namespace *out)
     out->used_bytes = db_col_int(q, 5);
     out->reserved_bytes = db_col_int(q, 6);
     out->created_us = db_col_int(q, 7);
+    out->trust_bytes = db_col_int(q, 8);
 }
 
 static bool read_one(struct db_stmt *q, const char *name, struct namespace *out, struct err *err)
@@ -211,9 +212,9 @@ static void read_item(struct db_stmt *q, void *out)
 {
     struct namespace_item *item = out;
     read_row(q, &item->ns);
-    item->role = (enum member_role)db_col_int(q, 8);
-    item->signer = db_col_int(q, 9) != 0;
-    item->repositories = db_col_int(q, 10);
+    item->role = (enum member_role)db_col_int(q, 9);
+    item->signer = db_col_int(q, 10) != 0;
+    item->repositories = db_col_int(q, 11);
 }
 
 bool namespace_item(struct db_tx *tx, int64_t account_id, const struct namespace_name *name,

@@ -33,6 +33,7 @@ struct namespace {
     int64_t incarnation;
     int64_t quota_bytes; /* 0 = no limit */
     int64_t used_bytes;
+    int64_t trust_bytes; /* of signatures, beside used_bytes (trust_doc.h) */
     int64_t reserved_bytes; /* for unfinished uploads */
     int64_t created_us;
 };

@@ -5,7 +5,7 @@
 
 #define NAMESPACE_COLUMNS                                                                          \
     "n.id, n.name, n.visibility, n.incarnation, n.quota_bytes, n.used_bytes, "         \
-    "n.reserved_bytes, n.created_us"
+    "n.reserved_bytes, n.created_us, n.trust_bytes"
 
 /* ?1 whose role */
 #define NAMESPACE_ITEM                                                                             \

@@ -194,7 +194,7 @@ def test_k05_a_revoked_root_key_stops_what_needs_it_and_nothing_else(own_server,
 def test_a_revocation_is_for_administrators(place, registry):
     repo = place.signed(place.notary(place.owner, "x"), "app")
     key, = place.root_keys(repo)
-    assert json.loads(registry.bond("trust", "status", repo, "--json").out)["repositories"][0]["hangs_on_one_root_key"]
+    assert json.loads(registry.bond("trust", "status", repo, "--json").out)["repositories"][0]["single_root_key"]
     for who in (place.owner, place.maintainer):
         session = registry.session(who)
         registry.bond_remote("trust", "keys", "revoke", key, "--reason", "no", token=session, code=5)

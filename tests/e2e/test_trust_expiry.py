@@ -144,8 +144,9 @@ def test_a_single_root_key_is_reported(registry, notary, repo):
     notary("owner").init(repo)
     row, = json.loads(registry.bond("trust", "status", repo, "--json").out)["repositories"]
     assert row["single_root_key"] is True
-    assert any("single root key" in sentence for sentence in row["attention"])
-    assert "single root key" in registry.bond("trust", "status", repo).err
+    assert f"{repo} hangs on a single root key" in registry.bond("trust", "status", repo).err
+    assert "hang on a single root key" in registry.bond("trust", "status", repo.split("/")[0]).err
+    assert registry.bond("trust", "status", repo, "-q").err == ""
 
 
 @pytest.fixture(scope="module")
@@ -169,13 +170,13 @@ def aged(old):
     old[0].end()
 
 
-@pytest.mark.parametrize("days,roles", [(3 * 365 - 10, {"targets": 1}), (3 * 365 + 10, {"targets": 1}),
+@pytest.mark.parametrize("days,roles", [(3 * 365 - 10, {"targets": 1}),
                                         (10 * 365 - 10, {"targets": 1, "root": 1, "root_certificate": 1})])
 def test_from_two_weeks_before_it_is_told_everywhere(aged, days, roles):
     server = aged[0]
     server.start(**faketime(days)[0])
     row, = json.loads(server.bond("trust", "status", "ns/app", "--json").out)["repositories"]
-    told = [s for s in row["attention"] if "single root key" not in s]
+    told = row["attention"]
     assert len(told) == len(roles)
     word_of_targets = "expired at" if days > 3 * 365 else "expires at"
     assert any(f"targets {word_of_targets}" in s and "witness -p" in s for s in told)
@@ -259,7 +260,7 @@ def test_two_root_keys_are_named_by_one_rotation_and_either_is_enough(registry, 
     one, two = set((owner.folder / "private").glob("*.key")) - before
     owner("key", "rotate", gun, "root", "-k", one, "-k", two, stdin="yes\n")
     row, = json.loads(registry.bond("trust", "status", repo, "--json").out)["repositories"]
-    assert "single_root_key" not in row and len(row["root_keys"]) == 2 and row["state"] == "ok"
+    assert row["single_root_key"] is False and len(row["root_keys"]) == 2 and row["state"] == "ok"
     assert row["attention"] == []
     assert owner.list(repo)["v1"][0] == image("signed").hex
     owner.sign(repo, "v2", image("signed"))
