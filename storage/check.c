@@ -2,8 +2,8 @@
 
 #include "base/hash.h"
 #include "storage/audit.h"
-#include "storage/decision.h"
 #include "storage/check_internal.h"
+#include "storage/decision.h"
 #include "storage/manifest.h"
 #include "storage/row.h"
 #include "storage/statements.h"
@@ -385,8 +385,8 @@ bool store_check(struct store *store, enum check_depth depth, const struct check
                  struct check_report *out, struct err *err)
 {
     static const check_page_fn pages[] = {namespaces_page, repositories_page, manifests_page,
-                                          history_page,    trust_docs_page,   audit_page, decisions_page,
-                                          check_queue_page};
+                                          history_page,    trust_docs_page,   audit_page,
+                                          decisions_page,  check_queue_page};
     *out = (struct check_report){0};
     struct check c = {.store = store, .depth = depth, .listener = listener, .report = out};
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {

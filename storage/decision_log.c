@@ -1,13 +1,13 @@
 #include "storage/decision_log.h"
 
+#include "storage/decision_queue.h"
+
 #include <pthread.h>
 #include <sodium.h>
-#include <time.h>
 
 #define SHARDS 16
 #define SHARD_WINDOWS (DECISION_WINDOWS_MAX / SHARDS)
 #define BUCKETS 256 /* of one shard */
-#define BATCH 256   /* records of one transaction */
 #define BUDGETS 1024
 
 /* --- what there is ---------------------------------------------------------------------------- */
@@ -35,11 +35,6 @@ struct shard {
     size_t count;
 };
 
-struct queued {
-    struct decision_draft *draft;
-    struct queued *next;
-};
-
 /* Denials of accounts within a minute; accounts that fall together share. */
 struct budget {
     int64_t minute;
@@ -52,11 +47,7 @@ struct decision_log {
     struct shard shards[SHARDS];
     pthread_mutex_t budget_lock;
     struct budget budgets[BUDGETS];
-    pthread_mutex_t queue_lock;
-    pthread_cond_t queue_wake;
-    struct queued *first, *last;
-    size_t queue_count;
-    bool woken;
+    struct decision_queue *queue;
 };
 
 static void init_lock(pthread_mutex_t *lock)
@@ -72,8 +63,7 @@ struct decision_log *decision_log_new(struct db *db)
     log->db = db;
     randombytes_buf(log->hash_key, sizeof(log->hash_key));
     init_lock(&log->budget_lock);
-    init_lock(&log->queue_lock);
-    (void)pthread_cond_init(&log->queue_wake, NULL);
+    log->queue = decision_queue_new(db);
     for (size_t i = 0; i < SHARDS; i++) {
         init_lock(&log->shards[i].lock);
         (void)pthread_cond_init(&log->shards[i].written, NULL);
@@ -108,14 +98,7 @@ void decision_log_free(struct decision_log *log)
         (void)pthread_cond_destroy(&s->written);
         (void)pthread_mutex_destroy(&s->lock);
     }
-    while (log->first) {
-        struct queued *q = log->first;
-        log->first = q->next;
-        decision_draft_free(q->draft);
-        free(q);
-    }
-    (void)pthread_cond_destroy(&log->queue_wake);
-    (void)pthread_mutex_destroy(&log->queue_lock);
+    decision_queue_free(log->queue);
     (void)pthread_mutex_destroy(&log->budget_lock);
     free(log);
 }
@@ -261,54 +244,6 @@ static struct window *window_find(struct shard *s, const uint8_t key[16], int64_
     return w && now_us - w->began_us < life_us(w) ? w : NULL;
 }
 
-/* --- the queue -------------------------------------------------------------------------------- */
-
-/* With the lock of the queue held. */
-static void enqueue(struct decision_log *log, struct decision_draft *draft)
-{
-    struct queued *q = xcalloc(1, sizeof(*q));
-    q->draft = draft;
-    *(log->last ? &log->last->next : &log->first) = q;
-    log->last = q;
-    log->queue_count++;
-    (void)pthread_cond_signal(&log->queue_wake);
-}
-
-/* Ends of windows may take a little more room than new records: they free memory elsewhere. */
-static bool try_enqueue(struct decision_log *log, struct decision_draft *draft, size_t max)
-{
-    (void)pthread_mutex_lock(&log->queue_lock);
-    bool room = log->queue_count < max;
-    if (room) {
-        enqueue(log, draft);
-    }
-    (void)pthread_mutex_unlock(&log->queue_lock);
-    return room;
-}
-
-void decision_log_wait(struct decision_log *log, int64_t timeout_us)
-{
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + timeout_us % 1000000 * 1000;
-    until.tv_sec += (time_t)(timeout_us / 1000000 + ns / 1000000000);
-    until.tv_nsec = (long)(ns % 1000000000);
-    (void)pthread_mutex_lock(&log->queue_lock);
-    if (log->queue_count == 0 && !log->woken) {
-        (void)pthread_cond_clockwait(&log->queue_wake, &log->queue_lock, CLOCK_MONOTONIC, &until);
-    }
-    log->woken = false;
-    (void)pthread_mutex_unlock(&log->queue_lock);
-}
-
-void decision_log_wake(struct decision_log *log)
-{
-    (void)pthread_mutex_lock(&log->queue_lock);
-    log->woken = true;
-    (void)pthread_cond_signal(&log->queue_wake);
-    (void)pthread_mutex_unlock(&log->queue_lock);
-}
-
 /* --- opening and ending windows: with the lock of the shard held ------------------------------ */
 
 /* False: its record of the end finds no room in the queue, it stays. */
@@ -316,7 +251,7 @@ static bool window_end(struct decision_log *log, struct shard *s, struct window 
 {
     if (w->count > 0) {
         struct decision_draft *draft = decision_draft_repeat(w->first, w->count, w->kind, now_us);
-        if (!try_enqueue(log, draft, DECISION_QUEUE_MAX * 2)) {
+        if (!decision_queue_put(log->queue, draft, DECISION_QUEUE_MAX * 2)) {
             decision_draft_free(draft);
             return false;
         }
@@ -425,7 +360,7 @@ static bool first_or_counted(struct decision_log *log, const struct decision_key
     struct shard *s = shard_of(log, key->exact);
     (void)pthread_mutex_lock(&s->lock);
     struct window *w = window_find(s, key->exact, now_us);
-    bool taken = w != NULL || try_enqueue(log, draft, DECISION_QUEUE_MAX);
+    bool taken = w != NULL || decision_queue_put(log->queue, draft, DECISION_QUEUE_MAX);
     if (w) {
         w->count++;
         decision_draft_free(draft);
@@ -443,7 +378,7 @@ bool decision_log_allow(struct decision_log *log, const struct decision_key *key
 {
     auto_decision_draft struct decision_draft *stub = decision_draft_stub(draft);
     bool taken = key ? first_or_counted(log, key, draft, stub, now_us, id_out)
-                     : try_enqueue(log, draft, DECISION_QUEUE_MAX);
+                     : decision_queue_put(log->queue, draft, DECISION_QUEUE_MAX);
     if (taken && key == NULL) {
         give_id(stub->id, id_out);
     }
@@ -520,7 +455,7 @@ bool decision_log_deny(struct decision_log *log, const struct decision_key *key,
     return written;
 }
 
-/* --- writing ---------------------------------------------------------------------------------- */
+/* --- ends of windows, writing ------------------------------------------------------------------- */
 
 static void end_over(struct decision_log *log, struct shard *s, struct ages *ages, bool all,
                      int64_t mono_us, int64_t now_us)
@@ -546,90 +481,13 @@ static void end_windows(struct decision_log *log, bool all, int64_t mono_us, int
     }
 }
 
-struct batch {
-    struct queued *first, *last;
-    size_t count;
-};
-
-/* The oldest drafts, still in their order. */
-static void take_batch(struct decision_log *log, struct batch *out)
-{
-    *out = (struct batch){0};
-    (void)pthread_mutex_lock(&log->queue_lock);
-    out->first = log->first;
-    while (log->first && out->count < BATCH) {
-        out->last = log->first;
-        log->first = log->first->next;
-        out->count++;
-    }
-    if (out->last) {
-        out->last->next = NULL;
-    }
-    if (!log->first) {
-        log->last = NULL;
-    }
-    log->queue_count -= out->count;
-    (void)pthread_mutex_unlock(&log->queue_lock);
-}
-
-static void put_back(struct decision_log *log, struct batch *batch)
-{
-    (void)pthread_mutex_lock(&log->queue_lock);
-    batch->last->next = log->first;
-    log->first = batch->first;
-    if (!log->last) {
-        log->last = batch->last;
-    }
-    log->queue_count += batch->count;
-    (void)pthread_mutex_unlock(&log->queue_lock);
-}
-
-static void batch_free(struct batch *batch)
-{
-    while (batch->first) {
-        struct queued *q = batch->first;
-        batch->first = q->next;
-        decision_draft_free(q->draft);
-        free(q);
-    }
-}
-
-static bool write_batch(struct db_tx *tx, void *arg, struct err *err)
-{
-    const struct batch *batch = arg;
-    for (const struct queued *q = batch->first; q; q = q->next) {
-        if (!decision_append(tx, q->draft, err)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool write_queue(struct decision_log *log, bool durable, struct err *err)
-{
-    for (;;) {
-        struct batch batch;
-        take_batch(log, &batch);
-        if (batch.count == 0) {
-            return true;
-        }
-        bool written = durable ? db_write(log->db, write_batch, &batch, err)
-                               : db_write_relaxed(log->db, write_batch, &batch, err);
-        if (!written) {
-            put_back(log, &batch);
-            return false;
-        }
-        batch_free(&batch);
-    }
-}
-
 bool decision_log_flush(struct decision_log *log, bool all, int64_t mono_us, int64_t now_us,
                         struct err *err)
 {
     /* the queue takes the ends of all windows at once, or, when it was full, at the second time */
     for (int i = 0; i < (all ? 2 : 1); i++) {
         end_windows(log, all, mono_us, now_us);
-        if (!write_queue(log, all, err)) {
+        if (!decision_queue_write(log->queue, all, err)) {
             return false;
         }
     }
@@ -644,7 +502,15 @@ void decision_log_load(struct decision_log *log, size_t *windows_out, size_t *qu
         *windows_out += log->shards[i].count;
         (void)pthread_mutex_unlock(&log->shards[i].lock);
     }
-    (void)pthread_mutex_lock(&log->queue_lock);
-    *queued_out = log->queue_count;
-    (void)pthread_mutex_unlock(&log->queue_lock);
+    *queued_out = decision_queue_count(log->queue);
+}
+
+void decision_log_wait(struct decision_log *log, int64_t timeout_us)
+{
+    decision_queue_wait(log->queue, timeout_us);
+}
+
+void decision_log_wake(struct decision_log *log)
+{
+    decision_queue_wake(log->queue);
 }
