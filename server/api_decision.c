@@ -32,13 +32,14 @@ static bool is_own(const struct request *rq, const struct decision_row *row)
     return rq->identity->account_id != 0 && row->account_id == rq->identity->account_id;
 }
 
-static bool may_see(const struct request *rq, struct db_tx *tx, const struct decision_row *row,
-                    bool *out, struct err *err)
+/* Whether the caller may pull from the repository of the record, as it is now. */
+static bool may_pull_now(const struct request *rq, struct db_tx *tx, const struct decision_row *row,
+                         bool *out, struct err *err)
 {
     struct repository repo;
     struct err gone = {0};
-    *out = is_own(rq, row) || access_is_admin(rq->identity);
-    if (*out || rq->identity->gated) {
+    *out = access_is_admin(rq->identity);
+    if (*out) {
         return true;
     }
     if (!repository_get_by_id(tx, row->repository_id, &repo, &gone)) {
@@ -48,13 +49,16 @@ static bool may_see(const struct request *rq, struct db_tx *tx, const struct dec
     return may_pull(rq, tx, &repo.name, out, err);
 }
 
+/*   history_out   the history of the repository may be told too: one's own record stays visible when
+ *                 the right to pull is gone, what happened in the repository does not */
 static bool find(const struct request *rq, struct db_tx *tx, struct decision_row *out,
-                 struct err *err)
+                 bool *history_out, struct err *err)
 {
-    bool visible = false;
-    if (!decision_get(tx, rq->params[0], out, err) || !may_see(rq, tx, out, &visible, err)) {
+    if (!decision_get(tx, rq->params[0], out, err) ||
+        !may_pull_now(rq, tx, out, history_out, err)) {
         return false;
     }
+    bool visible = is_own(rq, out) || (*history_out && !rq->identity->gated);
     return (visible && out->effect != DECISION_CUT) ||
            err_set(err, ERR_NOT_FOUND, "no such decision");
 }
@@ -98,16 +102,18 @@ static bool explain(const struct request *rq, struct db_tx *tx, const struct dec
     return true;
 }
 
-/* GET /api/v1/deploy/decisions/ID: the record, with `explain` and `now` beside its members */
+/* GET /api/v1/deploy/decisions/ID: the record, with `explain` and `now` beside its members for who may
+ * pull */
 void api_decisions_get(struct request *rq, struct reply *reply)
 {
     auto_snapshot struct db_tx *tx = NULL;
     auto_decision_row struct decision_row row = {0};
     auto_json json_t *record = NULL;
     struct err err = {0};
-    if (!db_snapshot(rq->app->db, &tx, &err) || !find(rq, tx, &row, &err) ||
+    bool history = false;
+    if (!db_snapshot(rq->app->db, &tx, &err) || !find(rq, tx, &row, &history, &err) ||
         !json_read(slice_str(row.text), JSON_DEPTH_DEFAULT, &record, &err) ||
-        !explain(rq, tx, &row, record, &err)) {
+        (history && !explain(rq, tx, &row, record, &err))) {
         reply_error(reply, &err);
         return;
     }
