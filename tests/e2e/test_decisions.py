@@ -144,8 +144,14 @@ def scene(own, request):
     return server, house, repo, made
 
 
-def again(server):
+def stop(server):
+    """When every connection is closed but the one that asks: what a stop does to others is not the matter here."""
+    eventually(lambda: server.counter("bondstore_connections") <= 1, what="the end of all connections")
     server.stop()
+
+
+def again(server):
+    stop(server)
     server.start(**SMALL)
 
 
@@ -215,7 +221,7 @@ def test_unrecorded_refusals_are_503_and_never_allows(scene):
     """O-07: the index takes no record."""
     server, house, repo, _ = scene
     house["deployer"].get(repo, "moved").expect(403)
-    server.stop()
+    stop(server)
     with sqlite3.connect(server.data / "index.db") as db:
         db.execute("CREATE TRIGGER full BEFORE INSERT ON decision BEGIN SELECT RAISE(ABORT, 'full'); END")
     server.start(**SMALL)
@@ -226,7 +232,7 @@ def test_unrecorded_refusals_are_503_and_never_allows(scene):
             assert answer.header("Cache-Control") == "no-store"
     assert server.counter("bondstore_gate_decisions_total", effect="deny", reason="indeterminate") == 4
     house["developer"].get(repo, "moved").expect(200)  # whom the gate does not concern
-    server.stop()
+    stop(server)
     with sqlite3.connect(server.data / "index.db") as db:
         db.execute("DROP TRIGGER full")
     server.start(**SMALL)
@@ -249,7 +255,7 @@ def test_tampering_is_found_and_named_on_and_off_line(scene, tmp_path):
     house["deployer"].get(repo, "moved").expect(403)
     for i in range(2):
         house["deployer"].get(repo, f"none-{i}").expect(404)
-    server.stop()
+    stop(server)
     kept = tmp_path / "kept"
     shutil.copytree(server.data, kept, ignore=shutil.ignore_patterns("run"))
     offline = lambda folder, code: run([server.bondstore, "audit", "verify", folder], code=code, env=environment(**sanitizer_environment()))
