@@ -72,6 +72,14 @@ static bool write_renewed(struct db_tx *tx, struct renewal *r, struct err *err)
     return trust_commit_write(tx, &c, err);
 }
 
+/* Targets that their signers let expire keep nobody from a fresh timestamp (notary-api 10 asks for a
+ * root that is good); a snapshot is made again over good targets alone (gate.md 4.1). */
+static bool is_renewable(const struct trust_state *s, const struct trust_options *options)
+{
+    return (s->status == TRUST_OK || s->status == TRUST_EXPIRED_TARGETS) &&
+           options->renewable_timestamp;
+}
+
 /* Everything happens in the writer's transaction: what is renewed is what is stored now. About a
  * millisecond. */
 static bool renew(struct db_tx *tx, void *arg, struct err *err)
@@ -92,11 +100,12 @@ static bool renew(struct db_tx *tx, void *arg, struct err *err)
     trust_loaded_options(&r->loaded, r->now_us, &options);
     chains_build(r->trust->chains, r->repo.id, &r->loaded.set, &options, &r->state);
     const struct trust_state *s = r->state;
-    if (s->status != TRUST_OK || !options.renewable_timestamp) {
+    if (!is_renewable(s, &options)) {
         r->result = RESIGN_NOT_POSSIBLE;
         return true;
     }
-    bool snapshot_due = options.renewable_snapshot && is_due(r, s->snapshot);
+    bool snapshot_due =
+        s->status == TRUST_OK && options.renewable_snapshot && is_due(r, s->snapshot);
     if (!snapshot_due && !is_due(r, s->timestamp)) {
         r->result = RESIGN_NOT_DUE;
         return true;

@@ -315,6 +315,26 @@ static void nothing_is_renewed_over_an_expired_root(void **state)
     bench_close(&b);
 }
 
+/* notary-api 10: what a client holds and let expire keeps the server from nothing that it holds. */
+static void expired_targets_keep_no_timestamp_from_being_renewed(void **state)
+{
+    struct bench b;
+    struct made m;
+    struct err err = {0};
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    move_tag(&b, "v1", &one);
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    json_object_set_new(m.docs[1].part, "expires", json_string("2027-02-01T00:00:00Z"));
+    publish(&b, &m);
+    b.now_us += 60 * US_PER_DAY;
+    REASON_OF(ask_tag(&b, &deployer, "v1"), EXPIRED_TARGETS);
+    assert_int_equal(trust_resign(b.trust, b.w->repo.id, true, b.now_us, &err), RESIGN_DONE);
+    assert_int_equal(timestamp_version(&b), 2);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), EXPIRED_TARGETS);
+    bench_close(&b);
+}
+
 /* The dead one is the oldest: with one place in a step it must not keep it. */
 static void what_cannot_be_renewed_holds_up_nobody(void **state)
 {
@@ -1228,6 +1248,7 @@ int main(void)
         WORLD_TEST(views_are_kept_until_their_generation_moves),
         WORLD_TEST(a_restart_decides_the_same),
         WORLD_TEST(an_expired_timestamp_is_renewed_in_the_request),
+        WORLD_TEST(expired_targets_keep_no_timestamp_from_being_renewed),
         WORLD_TEST(an_expired_snapshot_is_renewed_with_the_same_entries),
         WORLD_TEST(nothing_is_renewed_over_an_expired_root),
         WORLD_TEST(what_cannot_be_renewed_holds_up_nobody),
