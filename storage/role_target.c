@@ -142,6 +142,16 @@ static bool merge(const struct update *u, const struct open_list *open,
     return true;
 }
 
+/* What stays listed was released by this document too. */
+static bool sign_open(const struct update *u, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(u->tx, SQL_ROLE_TARGET_SIGN);
+    db_bind_int(q, 1, u->repository_id);
+    db_bind_text(q, 2, u->role);
+    db_bind_blob(q, 3, u->signers);
+    return db_run(q, err);
+}
+
 bool role_target_update(struct db_tx *tx, int64_t repository_id, struct slice role, int64_t version,
                         const struct role_target_entry *entries, size_t entry_count,
                         const uint8_t (*signers)[32], int signer_count, int64_t now_us,
@@ -158,7 +168,7 @@ bool role_target_update(struct db_tx *tx, int64_t repository_id, struct slice ro
     };
     auto_open_list struct open_list open = {0};
     return read_life(&u, err) && read_open(&u, &open, err) &&
-           merge(&u, &open, entries, entry_count, err);
+           merge(&u, &open, entries, entry_count, err) && sign_open(&u, err);
 }
 
 bool role_target_close(struct db_tx *tx, int64_t repository_id, struct slice role,

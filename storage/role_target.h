@@ -32,7 +32,7 @@ struct role_target {
     int64_t last_version;            /* last document that listed it so */
     int64_t until_us;                /* 0 = still listed */
     enum role_target_why why;
-    uint8_t signers[TARGET_SIGNERS_MAX][32]; /* SPKI hashes that signed the first document */
+    uint8_t signers[TARGET_SIGNERS_MAX][32]; /* SPKI hashes that signed the last document */
     int signer_count;
 };
 struct role_target_list {
@@ -52,7 +52,7 @@ struct role_target_entry {
     int64_t length;
 };
 /* Brings the history up to date with a document just stored by trust_doc_put: what is new opens,
- * what changed is replaced, what is missing is withdrawn.
+ * what changed is replaced, what is missing is withdrawn, what stays has the signers of this one.
  *   entries   sorted by tag, byte-wise, no duplicates
  *   signers   SPKI hashes whose signatures on the document are valid
  * Writer, in the same transaction as trust_doc_put. */

@@ -498,6 +498,8 @@ const char *const sql_statements[SQL_COUNT] = {
         "INSERT INTO role_target (repository_id, role, incarnation, tag, sha256, sha512, length, "
         "since_us, since_version, last_version, signers) "
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10)",
+    [SQL_ROLE_TARGET_SIGN] = "UPDATE role_target SET signers = ?3 WHERE repository_id = ?1 AND "
+                             "role = ?2 AND until_us = 0 AND signers <> ?3",
     [SQL_ROLE_TARGET_CLOSE] =
         "UPDATE role_target SET until_us = ?2, why = ?3, last_version = ?4 WHERE id = ?1",
     [SQL_ROLE_TARGET_CLOSE_ROLE] =

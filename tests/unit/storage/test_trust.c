@@ -308,6 +308,39 @@ static void history_tells_replaced_from_withdrawn(void **state)
     assert_int_equal(open.count, 4);
 }
 
+/* A key that is rotated before the tag gets its next content has released the old one too. */
+static void what_stays_listed_has_the_signers_of_the_last_document(void **state)
+{
+    struct world *w = *state;
+    static const struct step first = {1, "a=one b=same"};
+    struct role_target_entry entries[8];
+    const uint8_t rotated[1][32] = {{7}}, later[1][32] = {{8}};
+    list_targets(w, &first, T0);
+    size_t n = entries_of("b=same", entries);
+    WRITE(w)
+    {
+        put_in(tx, w->repo.id, "targets", 2, "b=same", T0 + 1);
+        OK(role_target_update(tx, w->repo.id, SLICE_LIT("targets"), 2, entries, n, rotated, 1,
+                              T0 + 1, err));
+    }
+    n = entries_of("b=other", entries);
+    WRITE(w)
+    {
+        put_in(tx, w->repo.id, "targets", 3, "b=other", T0 + 2);
+        OK(role_target_update(tx, w->repo.id, SLICE_LIT("targets"), 3, entries, n, later, 1, T0 + 2,
+                              err));
+    }
+    auto_role_target_list struct role_target_list a = {0};
+    auto_role_target_list struct role_target_list b = {0};
+    history_of(w, "a", &a);
+    history_of(w, "b", &b);
+    assert_int_equal(a.items[0].signer_count, 2); /* it had left before */
+    assert_int_equal(b.count, 2);
+    assert_int_equal(b.items[1].signer_count, 1);
+    assert_int_equal(b.items[1].signers[0][0], 7);
+    assert_int_equal(b.items[0].signers[0][0], 8);
+}
+
 static void grace_asks_what_ended_since(void **state)
 {
     struct world *w = *state;
@@ -603,6 +636,7 @@ int main(void)
         WORLD_TEST(renewals_are_found_by_age),
         WORLD_TEST(repositories_with_trust_data_are_listed),
         WORLD_TEST(history_tells_replaced_from_withdrawn),
+        WORLD_TEST(what_stays_listed_has_the_signers_of_the_last_document),
         WORLD_TEST(grace_asks_what_ended_since),
         WORLD_TEST(a_name_that_is_no_tag_is_left_out),
         WORLD_TEST(a_sha512_target_is_found_too),
