@@ -98,7 +98,7 @@ static size_t history_first(const struct gate_facts *f, struct slice tag)
 }
 
 /* The withdrawal from targets/releases (any life) that the entry in `targets` does not postdate;
- * NULL when there is none. One that came with the withdrawal itself does not postdate it; one whose
+ * NULL when there is none. What was replaced there is listed still. One that came with the withdrawal itself does not postdate it; one whose
  * beginning is unknown counts as old. */
 static const struct gate_listing *withdrawn_before(const struct gate_facts *f, struct slice tag)
 {
@@ -107,8 +107,8 @@ static const struct gate_listing *withdrawn_before(const struct gate_facts *f, s
     for (size_t i = history_first(f, tag); i < f->history_count && slice_is(tag, f->history[i].tag);
          i++) {
         const struct gate_listing *l = &f->history[i];
-        if (strcmp(l->role, ROLE_RELEASES) == 0 && l->end != LISTING_OPEN &&
-            l->end != LISTING_WIPED && (!last || l->until_us > last->until_us)) {
+        if (strcmp(l->role, ROLE_RELEASES) == 0 && l->end == LISTING_WITHDRAWN &&
+            (!last || l->until_us > last->until_us)) {
             last = l;
         }
         if (strcmp(l->role, "targets") == 0 && l->end == LISTING_OPEN) {

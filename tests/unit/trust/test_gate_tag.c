@@ -16,6 +16,7 @@ struct gate_case {
         releases_state; /* 0 (BAD) counts only with setup RELEASES and releases_broken */
     bool releases_broken;
     bool withdrawn;       /* releases listed v1 until two days ago */
+    bool moved;           /* releases lists v1 outside its paths, since two days ago as D2 */
     int targets_since;    /* days; when the entry of targets began */
     int registry;         /* digest of the tag; 0 = no tag */
     int64_t size, length; /* 0 = SIZE */
@@ -80,6 +81,8 @@ static const struct gate_case cases[] = {
      .targets_since = -1, .withdrawn = true, .registry = D1, ALLOWED(D1)},
     {"withdrawn, releases is no longer delegated", .setup = PLAIN, .targets = D1,
      .targets_since = -9, .withdrawn = true, .registry = D1, DENIED(REVOKED)},
+    {"moved in releases outside of its paths, which is no withdrawal", .setup = RELEASES,
+     .targets = D1, .targets_since = -9, .moved = true, .registry = D1, ALLOWED(D1)},
     {"withdrawn, docker's bare rule", .setup = RELEASES, .targets = D1, .targets_since = -9,
      .withdrawn = true, .fallback = FALLBACK_DOCKER, .registry = D1, ALLOWED(D1)},
     {"withdrawn and gone from targets too", .setup = RELEASES, .withdrawn = true, .registry = D1,
@@ -129,6 +132,10 @@ static void build(struct gate_world *w, const struct gate_case *c)
     }
     if (c->withdrawn) {
         (void)gate_world_listed(w, "targets/releases", "v1", D3, -20, -2, LISTING_WITHDRAWN);
+    }
+    if (c->moved) {
+        (void)gate_world_listed(w, "targets/releases", "v1", D3, -20, -2, LISTING_REPLACED);
+        (void)gate_world_listed(w, "targets/releases", "v1", D2, -2, 0, LISTING_OPEN);
     }
     if (c->targets) {
         (void)gate_world_listed(w, "targets", "v1", c->targets,
