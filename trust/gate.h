@@ -73,7 +73,7 @@ struct decision {
 /* One period in which a role listed a name. */
 enum listing_end { LISTING_OPEN = 0, LISTING_REPLACED, LISTING_WITHDRAWN, LISTING_WIPED };
 struct gate_listing {
-    const char *role; /* "targets" or "targets/releases" */
+    const char *role; /* "targets", "targets/releases", or one that signers of the policy have */
     const char *tag;
     struct digest digest; /* sha256 as listed; unset when the target had none */
     int64_t length;

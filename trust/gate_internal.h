@@ -8,6 +8,10 @@
  * satisfied. */
 bool gate_signers(const struct gate_facts *f, struct slice tag, const struct gate_entry *entry,
                   struct decision *d);
+/* gate.md 5.2 of the past: whether the policy of now was satisfied for what `released` (one of
+ * f->history) listed at some moment before `before_us`. */
+bool gate_signers_before(const struct gate_facts *f, const struct gate_listing *released,
+                         int64_t before_us);
 /* Same content: equal length, a common known hash, and every common one equal. */
 bool gate_same_content(const struct tuf_hashes *a, const struct tuf_hashes *b);
 /* A usable role: verified and unexpired, lists `tag` inside its paths; else NULL. */

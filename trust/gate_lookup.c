@@ -339,3 +339,76 @@ bool gate_signers(const struct gate_facts *f, struct slice tag, const struct gat
     }
     return covered >= p->signers_threshold;
 }
+
+/* --- the same of the past --------------------------------------------------------------------- */
+
+struct tag_past { /* the listings of one tag */
+    const struct gate_listing *items;
+    size_t count;
+};
+
+static struct tag_past past_of(const struct gate_facts *f, struct slice tag)
+{
+    size_t first = history_first(f, tag), end = first;
+    while (end < f->history_count && slice_is(tag, f->history[end].tag)) {
+        end++;
+    }
+    return (struct tag_past){f->history + first, end - first};
+}
+
+static bool stood_at(const struct gate_listing *l, int64_t us)
+{
+    return l->since_us <= us && (l->end == LISTING_OPEN || l->until_us > us);
+}
+
+static bool speaks_for(const struct gate_listing *l, int signer, const char *member)
+{
+    struct spki wanted;
+    if (strncmp(member, "key:", 4) == 0) {
+        return hex_decode(slice_str(member + 4), wanted.sha256, sizeof wanted.sha256) &&
+               spki_equal(&l->signers[signer], &wanted);
+    }
+    return strncmp(l->role, "targets/", 8) == 0 && strcmp(l->role + 8, member) == 0;
+}
+
+static void member_from_past(const struct tag_past *past, const struct gate_listing *released,
+                             int64_t us, struct member *m)
+{
+    for (size_t i = 0; i < past->count; i++) {
+        const struct gate_listing *l = &past->items[i];
+        bool same = l->length == released->length && digest_equal(&l->digest, &released->digest);
+        for (int s = 0; same && stood_at(l, us) && s < l->signer_count; s++) {
+            if (speaks_for(l, s, m->name)) {
+                member_add_key(m, &l->signers[s]);
+            }
+        }
+    }
+}
+
+static bool signed_at(const struct gate_facts *f, const struct tag_past *past,
+                      const struct gate_listing *released, int64_t us)
+{
+    const struct policy *p = f->policy;
+    auto_free struct member *members = xcalloc(p->signers.count + 1, sizeof *members);
+    struct matching mt = {.members = members, .member_count = p->signers.count};
+    for (size_t i = 0; i < p->signers.count; i++) {
+        members[i].name = p->signers.items[i];
+        members[i].matched = -1;
+        member_from_past(past, released, us, &members[i]);
+    }
+    return match_members(&mt) >= p->signers_threshold;
+}
+
+/* Who has signed changes only where a listing begins. */
+bool gate_signers_before(const struct gate_facts *f, const struct gate_listing *released,
+                         int64_t before_us)
+{
+    struct tag_past past = past_of(f, slice_str(released->tag));
+    bool satisfied = f->policy->signers_threshold == 0;
+    for (size_t i = 0; i < past.count && !satisfied; i++) {
+        int64_t since = past.items[i].since_us;
+        int64_t us = since > released->since_us ? since : released->since_us;
+        satisfied = us < before_us && stood_at(released, us) && signed_at(f, &past, released, us);
+    }
+    return satisfied;
+}

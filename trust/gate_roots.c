@@ -56,7 +56,8 @@ static void walk_released(const struct root_walk *w)
 /* --- superseded within grace (gate.md 6 b) ---------------------------------------------------- */
 
 /* Whether the signers of a past document still reach the threshold of the keys that the parent
- * lists now. A role that releases nothing itself at present has no grace to give either. */
+ * lists now. A role that releases nothing itself at present has no grace to give either, and none
+ * for a tag outside its paths. */
 static bool signers_still_hold(const struct gate_facts *f, const struct gate_listing *l)
 {
     const struct tuf_doc *lister = f->trust->root;
@@ -65,7 +66,8 @@ static bool signers_still_hold(const struct gate_facts *f, const struct gate_lis
         const struct trust_role *role = trust_state_role(f->trust, slice_str(l->role));
         const struct trust_role *parent =
             trust_state_role(f->trust, role_parent(slice_str(l->role)));
-        bool valid = role && role->state == ROLE_STATE_OK && role->delegation;
+        bool valid = role && role->state == ROLE_STATE_OK && role->delegation &&
+                     trust_role_covers(role, slice_str(l->tag));
         keys = valid ? &role->delegation->keys : NULL;
         lister = parent ? parent->doc : NULL;
     }
@@ -146,9 +148,11 @@ static bool withdrawn_after(const struct gate_facts *f, size_t index, int64_t at
     for (size_t i = first; i < f->history_count && strcmp(f->history[i].tag, l->tag) == 0; i++) {
         const struct gate_listing *q = &f->history[i];
         bool same = false;
+        bool by_targets = strcmp(q->role, "targets") == 0;
         if (i != index && q->end == LISTING_WITHDRAWN && q->until_us >= at &&
             digest_equal(&q->digest, &l->digest) &&
-            (strcmp(q->role, ROLE_RELEASES) == 0 || shadowed_at(f, i, &same) == 0)) {
+            (strcmp(q->role, ROLE_RELEASES) == 0 ||
+             (by_targets && shadowed_at(f, i, &same) == 0))) {
             return true;
         }
     }
@@ -174,7 +178,7 @@ static void walk_superseded(const struct root_walk *w)
         int64_t end = grace == DURATION_FOREVER ? DURATION_FOREVER : at + grace;
         if (at == 0 || f->now_us >= end || !digest_is_set(&l->digest) ||
             !name_counts(f, slice_str(l->tag)) || !signers_still_hold(f, l) ||
-            withdrawn_after(f, i, at)) {
+            !gate_signers_before(f, l, at) || withdrawn_after(f, i, at)) {
             continue;
         }
         struct gate_root root = {

@@ -295,8 +295,7 @@ static bool view_build(const struct trust *trust, struct db_tx *tx, const struct
     chains_build(trust->chains, repo->id, &loaded.set, &options, &v->state);
     v->bytes += trust_state_bytes(v->state);
     if (!load_tombstone(v, tx, repo, err) ||
-        !view_history_load(tx, repo->id, &loaded, v->state, v->policy.grace_us, now_us, &v->history,
-                           err)) {
+        !view_history_load(tx, repo->id, &loaded, v->state, &v->policy, now_us, &v->history, err)) {
         return false;
     }
     v->bytes += view_history_bytes(&v->history);

@@ -1,13 +1,10 @@
 #include "trust/view_history.h"
 
 #include "storage/role_target.h"
-#include "trust/policy.h"
 #include "trust/verify/arena.h"
 
 /* From so many names on the rows of a role are read in one pass: a look-up costs more than a row. */
 #define NAMES_FOR_ONE_PASS 1000
-
-static const char *const roles[] = {"targets", ROLE_RELEASES};
 
 static enum listing_end end_of(enum role_target_why why)
 {
@@ -33,7 +30,7 @@ static const struct spki *copy_signers(struct view_history *h, const struct role
     return copy;
 }
 
-/*   role   one of `roles` */
+/*   role   kept as long as the history */
 static void add_listing(struct view_history *h, const char *role, const struct role_target *row)
 {
     if (h->count == h->capacity) {
@@ -98,11 +95,16 @@ static void names_of_doc(const struct trust_state *state, const char *role, stru
     }
 }
 
+static bool releases_or_targets(const char *role)
+{
+    return strcmp(role, "targets") == 0 || strcmp(role, ROLE_RELEASES) == 0;
+}
+
 static void names_of_ended(const struct role_target_list *ended, struct names *names)
 {
     for (size_t i = 0; i < ended->count; i++) {
         const char *role = ended->items[i].role;
-        if (strcmp(role, "targets") == 0 || strcmp(role, ROLE_RELEASES) == 0) {
+        if (releases_or_targets(role)) {
             names_add(names, slice_str(ended->items[i].tag));
         }
     }
@@ -118,6 +120,49 @@ static void names_of_state(const struct trust_loaded *loaded, const struct trust
     names_of_doc(state, "targets", names);
     if (releases && releases->state != ROLE_STATE_OK) {
         names_of_doc(state, ROLE_RELEASES, names);
+    }
+}
+
+/* --- which roles' rows ------------------------------------------------------------------------ */
+
+struct roles { /* texts of the history's arena */
+    const char **items;
+    size_t count;
+};
+
+static void roles_add(struct roles *roles, struct view_history *h, struct slice name)
+{
+    for (size_t i = 0; i < roles->count; i++) {
+        if (slice_is(name, roles->items[i])) {
+            return;
+        }
+    }
+    roles->items = xrealloc(roles->items, (roles->count + 1) * sizeof *roles->items);
+    roles->items[roles->count++] = trust_arena_text(h->texts, name);
+}
+
+/* One member of the policy's signers: a name is that of a delegation; a key may have signed any role. */
+static void roles_of_member(struct roles *roles, struct view_history *h,
+                            const struct trust_state *state, const char *member)
+{
+    auto_buf struct buf name = {0};
+    if (strncmp(member, "key:", 4) != 0) {
+        buf_printf(&name, "targets/%s", member);
+        roles_add(roles, h, buf_slice_of(&name));
+        return;
+    }
+    for (size_t i = 0; i < state->role_count; i++) {
+        roles_add(roles, h, slice_str(state->roles[i].name));
+    }
+}
+
+static void roles_that_matter(struct roles *roles, struct view_history *h,
+                              const struct trust_state *state, const struct policy *policy)
+{
+    roles_add(roles, h, SLICE_LIT("targets"));
+    roles_add(roles, h, SLICE_LIT(ROLE_RELEASES));
+    for (size_t i = 0; policy->signers_threshold > 0 && i < policy->signers.count; i++) {
+        roles_of_member(roles, h, state, policy->signers.items[i]);
     }
 }
 
@@ -154,20 +199,17 @@ static bool read_one_by_one(struct db_tx *tx, int64_t repository_id, const struc
     return true;
 }
 
-static bool read_rows(struct db_tx *tx, int64_t repository_id, const struct names *names,
-                      struct view_history *h, struct err *err)
+static bool read_rows(struct db_tx *tx, int64_t repository_id, const struct roles *roles,
+                      const struct names *names, struct view_history *h, struct err *err)
 {
-    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
-        struct reading r = {.history = h, .names = names, .role = roles[i]};
-        bool ok =
-            names->count < NAMES_FOR_ONE_PASS
-                ? read_one_by_one(tx, repository_id, &r, err)
-                : role_target_walk(tx, repository_id, slice_str(roles[i]), take_if_wanted, &r, err);
-        if (!ok) {
-            return false;
-        }
+    bool ok = true;
+    for (size_t i = 0; ok && i < roles->count; i++) {
+        struct reading r = {.history = h, .names = names, .role = roles->items[i]};
+        ok = names->count < NAMES_FOR_ONE_PASS
+                 ? read_one_by_one(tx, repository_id, &r, err)
+                 : role_target_walk(tx, repository_id, slice_str(r.role), take_if_wanted, &r, err);
     }
-    return true;
+    return ok;
 }
 
 static int compare_history(const void *a, const void *b)
@@ -181,11 +223,13 @@ static int compare_history(const void *a, const void *b)
 }
 
 bool view_history_load(struct db_tx *tx, int64_t repository_id, const struct trust_loaded *loaded,
-                       const struct trust_state *state, int64_t grace_us, int64_t now_us,
+                       const struct trust_state *state, const struct policy *policy, int64_t now_us,
                        struct view_history *out, struct err *err)
 {
     auto_role_target_list struct role_target_list ended = {0};
     struct names names = {0};
+    struct roles roles = {0};
+    int64_t grace_us = policy->grace_us;
     int64_t since = grace_us == DURATION_FOREVER ? 0 : now_us - grace_us;
     *out = (struct view_history){.texts = trust_arena_new()};
     if (grace_us > 0 && !role_target_ended_since(tx, repository_id, since, &ended, err)) {
@@ -194,8 +238,10 @@ bool view_history_load(struct db_tx *tx, int64_t repository_id, const struct tru
     names_of_ended(&ended, &names);
     names_of_state(loaded, state, &names);
     names_finish(&names);
-    bool ok = read_rows(tx, repository_id, &names, out, err);
+    roles_that_matter(&roles, out, state, policy);
+    bool ok = read_rows(tx, repository_id, &roles, &names, out, err);
     free(names.items);
+    free(roles.items);
     if (out->count > 0) {
         out->capacity = out->count;
         out->items = xrealloc(out->items, out->capacity * sizeof *out->items);

@@ -380,6 +380,92 @@ static void grace_of_releases_needs_the_delegation(void **unused)
     gate_world_free(&w);
 }
 
+/* What targets/releases listed outside its paths was never released; neither does replacing it
+ * there make it so. */
+static void grace_of_releases_keeps_to_its_paths(void **unused)
+{
+    static const struct {
+        const char *paths;
+        enum root_want want;
+    } table[] = {{"v", ROOT_GRACE}, {"prod-", ROOT_NO}};
+    (void)unused;
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct gate_world w;
+        gate_world_init(&w);
+        struct spki signer = vector_targets_key(&w);
+        (void)gate_world_role(&w, "targets", NULL, 1, NULL);
+        struct trust_role *releases =
+            gate_world_role(&w, "targets/releases", table[i].paths, 2, NULL);
+        struct tuf_delegation delegation = {.keys = w.state.root->targets};
+        struct tuf_doc *targets = w.roles[0].doc;
+        w.roles[0].doc = w.state.root; /* a document that lists the key that signed */
+        releases->delegation = &delegation;
+        struct gate_listing *l =
+            gate_world_listed(&w, "targets/releases", "v1", D1, -40, -10, LISTING_REPLACED);
+        l->signers = &signer;
+        l->signer_count = 1;
+        struct found_roots found = roots_of(&w);
+        CHECK_CASE(root_of(&found, D1) == table[i].want, table[i].paths);
+        w.roles[0].doc = targets;
+        tuf_doc_free(w.state.root);
+        gate_world_free(&w);
+    }
+}
+
+/* What the policy's signers had not signed was never released, and being replaced does not make it
+ * so (gate.md 6 b). */
+static const struct {
+    const char *name;
+    int alice_since, alice_until, bob_since, bob_until; /* of D1; 0, 0 = never */
+    bool same_key;
+    enum root_want want;
+} signed_cases[] = {
+    {"both signed it", -39, -11, -38, -10, false, ROOT_GRACE},
+    {"both signed it, and one was first to go on", -39, -30, -38, -10, false, ROOT_GRACE},
+    {"one of the two did", -39, -10, 0, 0, false, ROOT_NO},
+    {"nobody did", 0, 0, 0, 0, false, ROOT_NO},
+    {"both, one after the other had gone on", -39, -30, -30, -10, false, ROOT_NO},
+    {"both, the second after it was replaced", -39, -5, -8, -5, false, ROOT_NO},
+    {"both with one key", -39, -11, -38, -10, true, ROOT_NO},
+};
+
+static void member_listed(struct gate_world *w, const char *role, const struct spki *key, int since,
+                          int until)
+{
+    if (since) {
+        struct gate_listing *l =
+            gate_world_listed(w, role, "v1", D1, since, until, LISTING_REPLACED);
+        l->signers = key;
+        l->signer_count = 1;
+    }
+}
+
+static void grace_needs_the_signers_that_the_policy_asks_for(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < COUNT(signed_cases); i++) {
+        struct gate_world w;
+        gate_world_init(&w);
+        struct spki signer = vector_targets_key(&w), alice = gate_world_key(3),
+                    bob = gate_world_key(signed_cases[i].same_key ? 3 : 4);
+        const struct gate_lists now[] = {{.tag = "v1", .digest = D3}, {.tag = NULL}};
+        (void)gate_world_role(&w, "targets", NULL, 1, now);
+        w.policy.signers_threshold = 2;
+        w.policy.signers.items = xcalloc(2, sizeof *w.policy.signers.items);
+        w.policy.signers.items[w.policy.signers.count++] = xstrdup("alice");
+        w.policy.signers.items[w.policy.signers.count++] = xstrdup("bob");
+        member_listed(&w, "targets", &signer, -40, -10);
+        member_listed(&w, "targets/alice", &alice, signed_cases[i].alice_since,
+                      signed_cases[i].alice_until);
+        member_listed(&w, "targets/bob", &bob, signed_cases[i].bob_since,
+                      signed_cases[i].bob_until);
+        struct found_roots found = roots_of(&w);
+        CHECK_CASE(root_of(&found, D1) == signed_cases[i].want, signed_cases[i].name);
+        tuf_doc_free(w.state.root);
+        gate_world_free(&w);
+    }
+}
+
 /* --- history from two states ------------------------------------------------------------------ */
 
 static void history_tells_replaced_from_withdrawn(void **unused)
@@ -451,6 +537,8 @@ int main(void)
         cmocka_unit_test(grace),
         cmocka_unit_test(what_was_taken_back_has_no_grace),
         cmocka_unit_test(grace_of_releases_needs_the_delegation),
+        cmocka_unit_test(grace_of_releases_keeps_to_its_paths),
+        cmocka_unit_test(grace_needs_the_signers_that_the_policy_asks_for),
         cmocka_unit_test(history_tells_replaced_from_withdrawn),
         cmocka_unit_test(artifact_tags),
     };
