@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 
+import tuf
 from checker import DEFAULTS, Book, Checker, Registry
 from metadata import Documents, parsed
 from support.server import ACCEPT, Server, at, eventually
@@ -110,8 +111,13 @@ class World:
             self.robots[ns] = Door(self.server, self.server.make_robot(ns, "ci", "pull,push"))
             self.deployers[ns] = Door(self.server, self.server.make_deployer(ns, "k8s"))
         for name in names:
-            gun = self.server.gun(name)
-            self.places[name] = Place(name, gun, Book(gun))
+            self.add_place(name)
+        self.master = tuf.Key()  # of root, where one key is all that is needed
+
+    def add_place(self, name):
+        gun = self.server.gun(name)
+        self.places[name] = Place(name, gun, Book(gun))
+        return self.places[name]
 
     # --- clock and life ----------------------------------------------------------------------------------------------
     def set_clock(self):
