@@ -90,12 +90,16 @@ static bool signers_still_hold(const struct gate_facts *f, const struct gate_lis
 
 /* When a listing in `targets` stopped to decide because targets/releases began to list the tag:
  * that moment, 0 when it never did; -1 when it never decided at all. `same` tells that the content
- * stayed the same. */
+ * stayed the same. What targets/releases lists outside its paths takes nothing over. */
 static int64_t shadowed_at(const struct gate_facts *f, size_t index, bool *same)
 {
     const struct gate_listing *l = &f->history[index];
+    const struct trust_role *releases = trust_state_role(f->trust, SLICE_LIT(ROLE_RELEASES));
     size_t first = index;
     int64_t at = 0;
+    if (releases && !trust_role_covers(releases, slice_str(l->tag))) {
+        return 0;
+    }
     while (first > 0 && strcmp(f->history[first - 1].tag, l->tag) == 0) {
         first--;
     }
@@ -117,6 +121,14 @@ static int64_t shadowed_at(const struct gate_facts *f, size_t index, bool *same)
     return at;
 }
 
+/* With the strict fallback `targets` releases nothing beside targets/releases. What it released
+ * before there was that role is not told apart: it has no grace either. */
+static bool never_released(const struct gate_facts *f)
+{
+    return f->policy->fallback == FALLBACK_NEVER &&
+           trust_state_role(f->trust, SLICE_LIT(ROLE_RELEASES)) != NULL;
+}
+
 /* The moment at which what this listing released was replaced; 0 when it was not, or was withdrawn.
  */
 static int64_t replaced_at(const struct gate_facts *f, size_t index)
@@ -125,7 +137,7 @@ static int64_t replaced_at(const struct gate_facts *f, size_t index)
     if (strcmp(l->role, ROLE_RELEASES) == 0) {
         return l->end == LISTING_REPLACED ? l->until_us : 0;
     }
-    if (strcmp(l->role, "targets") != 0 || l->end == LISTING_WIPED) {
+    if (strcmp(l->role, "targets") != 0 || l->end == LISTING_WIPED || never_released(f)) {
         return 0;
     }
     bool same = false;

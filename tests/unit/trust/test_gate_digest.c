@@ -412,6 +412,66 @@ static void grace_of_releases_keeps_to_its_paths(void **unused)
     }
 }
 
+/* With the strict fallback nothing in `targets` was released beside targets/releases, and nothing
+ * has grace when the latter takes the tag over. */
+static void the_strict_fallback_gives_targets_no_grace(void **unused)
+{
+    static const struct {
+        const char *name;
+        enum policy_fallback fallback;
+        bool delegated;
+        enum root_want want;
+    } table[] = {{"strict", FALLBACK_NEVER, true, ROOT_NO},
+                 {"strict, without releases", FALLBACK_NEVER, false, ROOT_GRACE},
+                 {"docker's", FALLBACK_DOCKER, true, ROOT_GRACE}};
+    (void)unused;
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct gate_world w;
+        gate_world_init(&w);
+        struct spki signer = vector_targets_key(&w);
+        w.policy.fallback = table[i].fallback;
+        (void)gate_world_role(&w, "targets", NULL, 1, NULL);
+        if (table[i].delegated) {
+            (void)gate_world_role(&w, "targets/releases", NULL, 2, NULL);
+        }
+        struct gate_listing *l =
+            gate_world_listed(&w, "targets", "v1", D1, -40, -10, LISTING_REPLACED);
+        l->signers = &signer;
+        l->signer_count = 1;
+        struct found_roots found = roots_of(&w);
+        CHECK_CASE(root_of(&found, D1) == table[i].want, table[i].name);
+        tuf_doc_free(w.state.root);
+        gate_world_free(&w);
+    }
+}
+
+/* Withdrawn from `targets`, which decided: that targets/releases lists the tag too, outside its paths,
+ * is no replacement. */
+static void a_listing_outside_the_paths_replaces_nothing(void **unused)
+{
+    static const struct {
+        const char *paths;
+        enum root_want want;
+    } table[] = {{"v", ROOT_GRACE}, {"prod-", ROOT_NO}};
+    (void)unused;
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct gate_world w;
+        gate_world_init(&w);
+        struct spki signer = vector_targets_key(&w);
+        (void)gate_world_role(&w, "targets", NULL, 1, NULL);
+        (void)gate_world_role(&w, "targets/releases", table[i].paths, 2, NULL);
+        struct gate_listing *l =
+            gate_world_listed(&w, "targets", "v1", D1, -40, -5, LISTING_WITHDRAWN);
+        l->signers = &signer;
+        l->signer_count = 1;
+        (void)gate_world_listed(&w, "targets/releases", "v1", D2, -20, 0, LISTING_OPEN);
+        struct found_roots found = roots_of(&w);
+        CHECK_CASE(root_of(&found, D1) == table[i].want, table[i].paths);
+        tuf_doc_free(w.state.root);
+        gate_world_free(&w);
+    }
+}
+
 /* What the policy's signers had not signed was never released, and being replaced does not make it
  * so (gate.md 6 b). */
 static const struct {
@@ -538,6 +598,8 @@ int main(void)
         cmocka_unit_test(what_was_taken_back_has_no_grace),
         cmocka_unit_test(grace_of_releases_needs_the_delegation),
         cmocka_unit_test(grace_of_releases_keeps_to_its_paths),
+        cmocka_unit_test(the_strict_fallback_gives_targets_no_grace),
+        cmocka_unit_test(a_listing_outside_the_paths_replaces_nothing),
         cmocka_unit_test(grace_needs_the_signers_that_the_policy_asks_for),
         cmocka_unit_test(history_tells_replaced_from_withdrawn),
         cmocka_unit_test(artifact_tags),
