@@ -204,7 +204,7 @@ static bool identify(struct http_exchange *ex, const char *scope)
     case AUTH_FAILED:
         break;
     }
-    reply_error(&ex->reply, &err);
+    reply_undecided(&ex->reply, &err);
     return false;
 }
 
@@ -256,7 +256,7 @@ static bool ask(struct http_exchange *ex, const struct question *q, const char *
     auto_snapshot struct db_tx *tx = NULL;
     if (!db_snapshot(ex->rq.app->db, &tx, &err) ||
         !access_check(tx, &ex->identity, &ex->rq.repo, q->action, q->trust, &answer, &err)) {
-        reply_error(&ex->reply, &err);
+        reply_undecided(&ex->reply, &err);
         return false;
     }
     switch (answer.result) {

@@ -135,7 +135,7 @@ static void send_blob(const struct request *rq, struct db_tx *tx, struct reply *
     }
     auto_fd int fd = open_blob(rq, tx, blob, &err);
     if (fd < 0) {
-        return reply_error(reply, &err);
+        return reply_undecided(reply, &err);
     }
     reply_file(reply, range == RANGE_OK ? 206 : 200, BLOB_TYPE, take_fd(&fd), first, length);
     if (range == RANGE_OK) {
@@ -168,7 +168,7 @@ void api_blob_get(struct request *rq, struct reply *reply)
     int64_t began_us = clock_mono_us();
 
     if (!registry_open(rq, &tx, &repo, &err) || !decide(rq, tx, &repo, &caller, &d, &err)) {
-        return reply_error(reply, &err);
+        return reply_undecided(reply, &err);
     }
     if (!registry_use_override(rq, &repo, &d, reply)) {
         return;
@@ -185,18 +185,18 @@ void api_blob_get(struct request *rq, struct reply *reply)
         return reply_refusal(rq, reply, &d);
     }
     if (!blob_get(tx, repo.id, &rq->digest, &blob, &err)) {
-        return reply_error(reply, &err);
+        return reply_undecided(reply, &err);
     }
     if (should_keep(rq, &blob) && may_push(rq, tx) &&
         !keep_for_push(rq, &tx, repo.id, &blob, &err)) {
         return;
     }
     if (tx == NULL) {
-        return reply_error(reply, &err);
+        return reply_undecided(reply, &err);
     }
     if (soon_collected(rq, &blob)) {
         err_set(&err, ERR_BLOB_UNKNOWN, "");
-        return reply_error(reply, &err);
+        return reply_undecided(reply, &err);
     }
     if (registry_not_modified(rq, &rq->digest)) {
         reply_head(reply, 304, NULL, blob.size);

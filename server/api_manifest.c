@@ -99,7 +99,7 @@ static void send_manifest(struct reading *r, struct reply *reply)
     struct err err = {0};
 
     if (!digest_equal(&r->info.digest, digest) && !read_by_digest(r, digest, &err)) {
-        return reply_error(reply, &err);
+        return reply_undecided(reply, &err);
     }
     pull_log_note(rq->app->pulls, r->repo.id, digest, rq->now_us);
     bool unchanged = registry_not_modified(rq, digest);
@@ -116,7 +116,7 @@ static void read_and_answer(struct reading *r, struct reply *reply)
     struct err err = {0};
     int64_t began_us = clock_mono_us();
     if (!repository_get(r->tx, &r->rq->repo, &r->repo, &err) || !decide(r, &err)) {
-        return reply_error(reply, &err);
+        return reply_undecided(reply, &err);
     }
     if (!registry_use_override(r->rq, &r->repo, &r->decision, reply)) {
         return;
@@ -139,7 +139,7 @@ void api_manifest_get(struct request *rq, struct reply *reply)
     struct reading r = {.rq = rq};
     struct err err = {0};
     if (!request_snapshot(rq, &tx, &err)) {
-        return reply_error(reply, &err);
+        return reply_undecided(reply, &err);
     }
     r.tx = tx;
     read_and_answer(&r, reply);

@@ -177,7 +177,7 @@ void api_referrers_list(struct request *rq, struct reply *reply)
     struct listing l = {.rq = rq, .repo = &repo};
     bool found = registry_open(rq, &tx, &repo, &err);
     if (!found && err.code != ERR_NAME_UNKNOWN) {
-        return reply_error(reply, &err);
+        return reply_undecided(reply, &err);
     }
     l.tx = tx;
     l.repo = found ? &repo : NULL;
@@ -188,7 +188,7 @@ void api_referrers_list(struct request *rq, struct reply *reply)
     } else if (ok && list(&l, &err)) {
         answer(&l, reply);
     } else {
-        reply_error(reply, &err);
+        reply_undecided(reply, &err);
     }
     buf_dispose(&l.json);
     buf_dispose(&l.page.last);

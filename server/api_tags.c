@@ -101,7 +101,7 @@ void api_tags_list(struct request *rq, struct reply *reply)
             reply_header(reply, "Vary", "Authorization");
         }
     } else {
-        reply_error(reply, &err);
+        reply_undecided(reply, &err);
     }
     buf_dispose(&l.json);
     buf_dispose(&l.page.last);

@@ -119,6 +119,9 @@ void reply_file(struct reply *reply, int status, const char *content_type, int f
 void reply_json(struct reply *reply, int status, json_t *value);
 /* The OCI envelope with one entry; status and code from the error's table row. ERR_INTERNAL is logged with its detail. */
 void reply_error(struct reply *reply, const struct err *err);
+/* The same for what decides whether and what may be read: a fault of ours (ERR_INTERNAL) is logged, and answered as
+ * ERR_INDETERMINATE, which clients ask again and nobody takes for a verdict (gate.md 10.2). */
+void reply_undecided(struct reply *reply, const struct err *err);
 /* The same with a JSON detail (stolen; may be NULL). */
 void reply_error_detail(struct reply *reply, const struct err *err, json_t *detail);
 /* Retry-After, in the place of what reply_error said: it says 5 s of every error that passes by itself. */

@@ -168,6 +168,16 @@ void reply_error(struct reply *reply, const struct err *err)
     reply_error_detail(reply, err, NULL);
 }
 
+void reply_undecided(struct reply *reply, const struct err *err)
+{
+    static const struct err undecided = {.code = ERR_INDETERMINATE};
+    bool ours = err->code == ERR_NONE || err_info(err->code)->class_ == ERR_CLASS_INTERNAL;
+    if (ours) {
+        log_fault(err);
+    }
+    reply_error(reply, ours ? &undecided : err);
+}
+
 /* RFC 6750 section 3: printable ASCII without quote and backslash. */
 static void put_quoted(struct buf *b, const char *name, const char *text)
 {
