@@ -64,6 +64,7 @@ class Left:
     withdrawn: bool
     policy: dict
     states: list  # all in which it was signed so
+    behind: bool  # replaced while another role decided that was broken
 
 
 @dataclass
@@ -121,9 +122,11 @@ class Book:
             successor = current.get(tag)
             if successor and same(successor.entry, entry):
                 continue
-            if not successor and found[tag].reason in ("threshold", "bad_trust_data"):
-                continue  # its role does not verify now; nobody has replaced or withdrawn it
-            self.left[tag, hash_of(entry)] = Left(tag, entry, min(end, now), now, state, role, successor is None, then, states)
+            behind = not successor and found[tag].reason in ("threshold", "bad_trust_data")
+            still = timeless.roles[role.name].entries.get(tag) if role.name in timeless.roles else None
+            if behind and (still is None or same(still, entry)):
+                continue  # what decides does not verify now; nobody has replaced or withdrawn it
+            self.left[tag, hash_of(entry)] = Left(tag, entry, min(end, now), now, state, role, successor is None and not behind, then, states, behind)
             del self.last[tag]
         for tag, f in current.items():
             end = min([f.role.expires, *self.ends(timeless)])
@@ -241,9 +244,13 @@ class Checker:
             then, now = [self.was_released(left, p) for p in (left.policy, self.policy)]
             if not then and not now:
                 perhaps.discard(digest)
-            elif then and now and (grace is None or left.end + grace > self.now) and self.book.state.roles[left.role.name].covers(tag):
+            elif then and now and not left.behind and not self.strict(left) and (grace is None or left.end + grace > self.now) and self.book.state.roles[left.role.name].covers(tag):
                 surely.add(digest)
         return surely - withdrawn, perhaps
+
+    def strict(self, left):
+        """Whether `targets` released it under a rule by which it would not beside releases is left open."""
+        return self.policy["fallback"] == "never" and left.role.name == "targets" and RELEASES in self.book.state.roles
 
     def was_released(self, left, policy):
         return covered(policy["digest_tags"], left.tag) and covered(policy["tags"], left.tag) and \

@@ -3,4 +3,5 @@ import sys
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).parent.parent / "e2e"))
+for folder in ("crash", "e2e"):  # faults.py; support/
+    sys.path.insert(0, str(Path(__file__).parent.parent / folder))

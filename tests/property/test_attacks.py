@@ -149,6 +149,26 @@ def test_paths_are_not_passed_by_superseding(world, place):
     refused(asked(world, place, evil.digest), "unsigned_digest")
 
 
+def test_a_listing_outside_the_paths_does_not_turn_a_withdrawal_into_a_replacement(world, place):
+    delegate(place, releases=Held([tuf.Key()], paths=["prod-"]))
+    sign(place, "v1", other(world, place), RELEASES)
+    assert asked(world, place, "v1").status == 200  # `targets` decides
+    plan = place.author.plan.copy()
+    plan.roles["targets"].entries.clear()
+    place.author.publish(plan, {"targets"}).expect(200)
+    refused(asked(world, place, place.d1.digest), "unsigned_digest")
+
+
+def test_the_strict_fallback_is_not_passed_by_superseding(world, place):
+    delegate(place, releases=Held([tuf.Key()]))
+    world.set_policy(place, {"fallback": "never"})
+    evil = other(world, place, "evil")
+    sign(place, "v2", evil)
+    refused(asked(world, place, evil.digest), "unsigned_digest")
+    sign(place, "v2", place.d1, RELEASES)
+    refused(asked(world, place, evil.digest), "unsigned_digest")
+
+
 def test_a_rotation_before_the_next_release_does_not_end_the_grace_of_the_last_one(world, place):
     plan = place.author.plan.copy()
     plan.roles["targets"].keys = [tuf.Key()]

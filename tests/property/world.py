@@ -97,8 +97,10 @@ class Place:
 
 
 class World:
-    def __init__(self, folder, names, **settings):
+    def __init__(self, folder, names, faults=None, **settings):
+        """faults: makes of the server what lets its file system calls fail (tests/crash/faults.py)."""
         self.server = Server(folder).init()
+        self.faults = faults(self.server) if faults else None
         self.clock, self.settings = folder / "clock", settings
         self.offset, self.asked, self.open = 0, 0, 0
         self.dice = random.Random(1)  # of what does not change a history: whether HEAD or GET is asked
@@ -136,7 +138,9 @@ class World:
     def start(self):
         preload = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
         assert preload, "libfaketime is not installed; scripts/test installs it"
-        self.server.start(LD_PRELOAD=preload[0], FAKETIME_TIMESTAMP_FILE=str(self.clock), FAKETIME_CACHE_DURATION="1",
+        shim = self.faults.environment() if self.faults else {}
+        libraries = ":".join([*filter(None, [shim.pop("LD_PRELOAD", None)]), preload[0]])
+        self.server.start(**shim, LD_PRELOAD=libraries, FAKETIME_TIMESTAMP_FILE=str(self.clock), FAKETIME_CACHE_DURATION="1",
                           FAKETIME_DONT_FAKE_MONOTONIC="1", **self.settings)
 
     def again(self, kill):
@@ -273,6 +277,14 @@ class World:
         self.asked += 1
         return [] if surely <= listed <= perhaps else [("tags", "list", sorted(surely), sorted(listed))]
 
+    def explained(self, place, kind, reference):
+        """What the server says of its own decision."""
+        if kind not in ("tag", "manifest"):
+            return ""
+        mark = ":" if kind == "tag" else "@"
+        answer = self.deployers[place.ns]("GET", f"/api/v1/deploy/verify?image={place.repo}{mark}{reference}&explain=1")
+        return "\n     server: " + answer.body.decode()
+
     def check(self, place):
         """Looks, asks, compares. When an answer is not right, what can be seen is looked at again: only if nothing there has changed
         by itself (collection, renewal) it is a difference."""
@@ -291,7 +303,7 @@ class World:
                 break
             wrong = self.compare(place)
         checker = self.checker(place)
-        return [Difference(place.repo, f"{kind} {ref}", wanted, told(answer) + checker.why(place.registry.tags.get(ref, ref)))
+        return [Difference(place.repo, f"{kind} {ref}", wanted, told(answer) + checker.why(place.registry.tags.get(ref, ref)) + self.explained(place, kind, ref))
                 for kind, ref, wanted, answer in wrong]
 
 

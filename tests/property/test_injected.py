@@ -1,0 +1,130 @@
+"""What fails inside is never taken for a verdict: 503 `indeterminate`, neither an image given out nor one called unsigned
+(gate 4.1, 10.2, 15). The file system calls of a real server are made to fail (tests/crash/fault)."""
+import sqlite3
+from datetime import timedelta
+
+import pytest
+
+import tuf
+from author import Author
+from faults import Faults
+from support.images import image
+from world import World, reason_of
+
+POINTS = 14  # reads of the database until the answer stands, more than one question makes
+
+
+@pytest.fixture
+def world(tmp_path):
+    made = World(tmp_path, ["ns/app"], faults=Faults, BONDSTORE_MAINTENANCE_INTERVAL="1h")
+    yield made
+    made.faults.clear()
+    made.server.end()
+
+
+@pytest.fixture
+def place(world):
+    """v1 is signed and v2 is not; `d1`, `d2`."""
+    made = world.places["ns/app"]
+    made.author = Author(world, made, world.master)
+    made.author.begin().expect(200)
+    made.d1, made.d2 = image("d1"), image("d2")
+    for tag, pushed in (("v1", made.d1), ("v2", made.d2)):
+        world.push(made, pushed, tag)
+    plan = made.author.plan.copy()
+    plan.roles["targets"].entries["v1"] = tuf.target(made.d1.size, made.d1.hex)
+    made.author.publish(plan, {"targets"}).expect(200)
+    return made
+
+
+def questions(place):
+    """(path, the answer when nothing fails: status and reason)"""
+    return [("manifests/v1", 200, None), ("manifests/v2", 403, "unsigned"), (f"manifests/{place.d1.digest}", 200, None),
+            (f"manifests/{place.d2.digest}", 403, "unsigned_digest"), (f"blobs/{place.d1.config}", 200, None),
+            (f"blobs/{place.d2.config}", 403, "blob_not_reachable")]
+
+
+def ask(world, place, path, method="GET"):
+    return world.deployers["ns"](method, f"/v2/{place.repo}/{path}", [("Accept", "*/*")])
+
+
+def undecided(answer):
+    """The only answer that may be asked again."""
+    assert answer.expect(503).code == "UNAVAILABLE", answer
+    assert answer.header("Retry-After"), answer
+    return answer
+
+
+def as_ever(world, place):
+    for path, status, reason in questions(place):
+        answer = ask(world, place, path).expect(status)
+        assert status == 200 or reason_of(answer, None) == reason, answer
+
+
+@pytest.mark.parametrize("kind", range(6), ids=["signed tag", "unsigned tag", "signed digest", "unsigned digest", "blob", "unsigned blob"])
+def test_a_database_that_cannot_be_read_is_no_verdict(world, place, kind):
+    """The first read fails, the second, and so on: each time after a change that makes the server read anew."""
+    path, status, reason = questions(place)[kind]
+    failed = 0
+    for point in range(1, POINTS):
+        world.push(place, image(f"change {point}"), f"w{point}")
+        before = len(world.faults.hits())
+        world.faults.set(f"EIO op=read path=index.db from={point} to={point}")
+        answer = ask(world, place, path)
+        world.faults.clear()
+        if len(world.faults.hits()) == before:
+            assert answer.status == status, answer  # there was no such read
+            continue
+        failed += 1
+        if answer.status != status or status == 403 and reason_of(answer, None) != reason:
+            undecided(answer)
+    as_ever(world, place)
+    assert failed, "no read failed"
+
+
+def test_a_database_that_can_never_be_read_gives_nothing_out(world, place):
+    world.again(kill=False)
+    as_ever(world, place)
+    world.push(place, image("change"), "w")
+    world.faults.set("EIO op=read path=index.db")
+    for path, _, _ in questions(place):
+        for method in ("GET", "HEAD"):
+            answer = ask(world, place, path, method)
+            assert answer.status == 503, answer
+    world.faults.clear()
+    as_ever(world, place)
+
+
+def test_a_full_disk_at_a_renewal_is_no_expiry(world, place):
+    """The timestamp has expired, and the new one cannot be stored."""
+    as_ever(world, place)
+    world.later(timedelta(days=40))
+    world.faults.set("ENOSPC op=write path=index.db", "ENOSPC op=allocate path=index.db", "ENOSPC op=truncate path=index.db")
+    for path, _, _ in questions(place):
+        undecided(ask(world, place, path))
+    world.faults.clear()
+    as_ever(world, place)
+
+
+def test_a_key_of_the_server_that_cannot_be_opened_is_no_expiry(world, place):
+    """The timestamp has expired, and its key does not open."""
+    as_ever(world, place)
+    world.server.stop()
+    with sqlite3.connect(world.server.data / "index.db") as index:
+        kept = index.execute("SELECT id, sealed FROM trust_key").fetchall()
+        assert kept
+        index.executemany("UPDATE trust_key SET sealed = ? WHERE id = ?", [(bytes(len(s)), i) for i, s in kept])
+    index.close()
+    world.start()
+    world.forget()
+    as_ever(world, place)
+    world.later(timedelta(days=40))
+    for path, _, _ in questions(place):
+        undecided(ask(world, place, path))
+    world.server.stop()
+    with sqlite3.connect(world.server.data / "index.db") as index:
+        index.executemany("UPDATE trust_key SET sealed = ? WHERE id = ?", [(s, i) for i, s in kept])
+    index.close()
+    world.start()
+    world.forget()
+    as_ever(world, place)
