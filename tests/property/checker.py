@@ -22,6 +22,7 @@ IMAGE_LAYER = re.compile(r"application/vnd\.(oci\.image\.layer\.(nondistributabl
 COSIGN_LAYERS = {"application/vnd.dev.cosign.simplesigning.v1+json", "application/vnd.dsse.envelope.v1+json"}
 INDEXES = {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
 DEPTH = 4
+RULES = (None, "not_after_revoke", "docker", "never")
 
 
 def covered(patterns, tag):
@@ -85,9 +86,10 @@ class Book:
     """The memory of one collection: fed with each thing that is served, it knows what was withdrawn and what was replaced."""
 
     def __init__(self, gun):
-        self.gun, self.docs, self.state, self.sequence = gun, None, State(), 0
-        self.last = {}       # tag -> (entry, role, state, policy, end, states) that decided
-        self.left = {}       # (tag, digest) -> the last Left
+        self.gun, self.docs, self.state, self.timeless, self.sequence = gun, None, State(), State(), 0
+        # by the rules as they were (None), and as if one rule of fallback had always been: what a new rule says of the past is left open
+        self.lasts = {rule: {} for rule in RULES}  # tag -> (entry, role, state, policy, end, states) that decided
+        self.lefts = {rule: {} for rule in RULES}  # (tag, digest) -> the last Left
         self.withdrawn = {}  # tag -> sequence at which releases ceased to list it
         self.since = {}      # tag -> (entry, sequence): how long `targets` says this
         self.noted = None
@@ -96,13 +98,16 @@ class Book:
     def see(self, docs, now, policy, revoked=frozenset()):
         """The documents and the policy of this moment."""
         new = docs is not self.docs and not (docs is not None and docs.same(self.docs))
-        before, self.docs = self.state, docs
+        self.docs, before = docs, self.timeless
         self.state = judge(docs, self.gun, now, revoked)
+        # what was there counts whether or not it has expired meanwhile
+        self.timeless = judge(docs, self.gun, datetime.min.replace(tzinfo=now.tzinfo), revoked)
         if new:
             self.sequence += 1
-            # what was there counts whether or not it has expired meanwhile
-            self.note_roles(before, judge(docs, self.gun, datetime.min.replace(tzinfo=now.tzinfo), revoked))
-        self.note_entries(now, policy, revoked)
+            self.note_roles(before, self.timeless)
+        for rule in RULES:
+            self.note_entries(now, {**policy, "fallback": rule} if rule else policy, self.lasts[rule], self.lefts[rule])
+        self.noted = docs
 
     def note_roles(self, before, after):
         listed = [set(s.roles[RELEASES].entries) if RELEASES in s.roles else set() for s in (before, after)]
@@ -113,12 +118,12 @@ class Book:
         self.since = {tag: self.since[tag] if tag in self.since and same(self.since[tag][0], entry) else (entry, self.sequence)
                       for tag, entry in entries.items()}
 
-    def note_entries(self, now, policy, revoked):
+    def note_entries(self, now, policy, lasts, lefts):
         """Which digest each tag is signed as, expired or not; what it was before goes to `left`."""
-        timeless = judge(self.docs, self.gun, datetime.min.replace(tzinfo=now.tzinfo), revoked)
-        found = {tag: self.lookup(tag, policy, timeless) for tag in self.names(timeless) | set(self.last)}
+        timeless = self.timeless
+        found = {tag: self.lookup(tag, policy, timeless) for tag in self.names(timeless) | set(lasts)}
         current = {tag: f for tag, f in found.items() if f.kind == "entry"}
-        for tag, (entry, role, state, then, end, states) in list(self.last.items()):
+        for tag, (entry, role, state, then, end, states) in list(lasts.items()):
             successor = current.get(tag)
             if successor and same(successor.entry, entry):
                 continue
@@ -126,13 +131,12 @@ class Book:
             still = timeless.roles[role.name].entries.get(tag) if role.name in timeless.roles else None
             if behind and (still is None or same(still, entry)):
                 continue  # what decides does not verify now; nobody has replaced or withdrawn it
-            self.left[tag, hash_of(entry)] = Left(tag, entry, min(end, now), now, state, role, successor is None and not behind, then, states, behind)
-            del self.last[tag]
+            lefts[tag, hash_of(entry)] = Left(tag, entry, min(end, now), now, state, role, successor is None and not behind, then, states, behind)
+            del lasts[tag]
         for tag, f in current.items():
             end = min([f.role.expires, *self.ends(timeless)])
-            states = self.last[tag][5] if tag in self.last else []
-            self.last[tag] = (f.entry, f.role, timeless, policy, end, states if self.docs is self.noted else [*states, timeless])
-        self.noted = self.docs
+            states = lasts[tag][5] if tag in lasts else []
+            lasts[tag] = (f.entry, f.role, timeless, policy, end, states if self.docs is self.noted else [*states, timeless])
 
     @staticmethod
     def ends(state):
@@ -228,11 +232,15 @@ class Checker:
 
     def in_grace(self):
         """(b): (surely, perhaps)."""
+        then, now = (self.in_grace_by(self.book.lefts[rule]) for rule in (None, self.policy["fallback"]))
+        return then[0] & now[0], then[1] | now[1]
+
+    def in_grace_by(self, lefts):
         surely, perhaps, withdrawn = set(), set(), set()
         grace = duration(self.policy["grace"])
         if self.book.docs is None or self.book.state.reason or grace == timedelta(0):
             return surely, perhaps
-        for (tag, digest), left in self.book.left.items():
+        for (tag, digest), left in lefts.items():
             if digest is None or not self.size_fits(digest, left.entry):
                 continue
             if left.withdrawn:
@@ -278,7 +286,7 @@ class Checker:
         surely, perhaps = self.in_grace()
         left = [f"{k[0]} left {l.seen:%m-%d %H:%M} (released until {l.end:%m-%d %H:%M}) by {l.role.name} {l.role.version}, "
                 f"{'withdrawn' if l.withdrawn else 'replaced'}, fits={self.size_fits(digest, l.entry)} verifies={self.verifies_now(l)} "
-                f"then={self.was_released(l, l.policy)} now={self.was_released(l, self.policy)}" for k, l in self.book.left.items() if k[1] == digest]
+                f"then={self.was_released(l, l.policy)} now={self.was_released(l, self.policy)}" for k, l in self.book.lefts[None].items() if k[1] == digest]
         roles = {n: (r.state, r.version, sorted(t for t, e in r.entries.items() if hash_of(e) == digest)) for n, r in self.book.state.roles.items()}
         return (f"released={digest in self.released([])} grace={digest in surely}/{digest in perhaps} reached={digest in self.must}/{digest in self.may} "
                 f"now={self.now:%m-%d %H:%M} reason={self.book.state.reason} policy={ {k: v for k, v in self.policy.items() if v != DEFAULTS.get(k)} } {roles} {left}")
@@ -434,5 +442,5 @@ class Checker:
         ends = list(self.book.state.critical)
         grace = duration(self.policy["grace"])
         if grace is not None:
-            ends += [m + grace for left in self.book.left.values() for m in (left.end, left.seen)]
+            ends += [m + grace for left in self.book.lefts[None].values() for m in (left.end, left.seen)]
         return any(abs(e - self.now) <= margin for e in ends)

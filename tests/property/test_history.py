@@ -7,8 +7,9 @@ import pytest
 
 from history import History
 
-STEPS = int(os.environ.get("BONDSTORE_HISTORY_STEPS", "40"))
+STEPS = int(os.environ.get("BONDSTORE_HISTORY_STEPS", "45"))
 SEED = os.environ.get("BONDSTORE_HISTORY_SEED")
+ANSWERS = int(os.environ.get("BONDSTORE_HISTORY_ANSWERS", "100000"))  # of the long run
 
 
 def play(folder, seed, steps, **settings):
@@ -34,6 +35,17 @@ def play(folder, seed, steps, **settings):
     return world.asked
 
 
-@pytest.mark.parametrize("seed", [SEED] if SEED else ["1", str(random.SystemRandom().randrange(1 << 32))])
+@pytest.mark.parametrize("seed", [SEED or str(random.SystemRandom().randrange(1 << 32))])
 def test_a_random_history_is_answered_as_the_rules_say(tmp_path, seed):
-    assert play(tmp_path, int(seed), STEPS) >= STEPS * 10
+    assert play(tmp_path, int(seed), STEPS) >= STEPS * 5
+
+
+@pytest.mark.soak
+def test_many_long_histories_are_answered_as_the_rules_say(tmp_path):
+    """Each of them with a seed of its own, some with a server that collects and renews every second."""
+    asked, seed = 0, int(SEED or 1000)
+    while asked < ANSWERS:
+        (tmp_path / str(seed)).mkdir()
+        more = {"BONDSTORE_MAINTENANCE_INTERVAL": "1s"} if seed % 3 == 0 else {}
+        asked += play(tmp_path / str(seed), seed, 300, **more)
+        seed += 1

@@ -11,18 +11,24 @@ from faults import Faults
 from support.images import image
 from world import World, reason_of
 
-POINTS = 14  # reads of the database until the answer stands, more than one question makes
+POINTS = 9  # reads of the database, of which the last is one that no question comes to
 
 
-@pytest.fixture
-def world(tmp_path):
-    made = World(tmp_path, ["ns/app"], faults=Faults, BONDSTORE_MAINTENANCE_INTERVAL="1h")
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    made = World(tmp_path_factory.mktemp("injected"), ["ns/app"], faults=Faults, BONDSTORE_MAINTENANCE_INTERVAL="1h")
     yield made
     made.faults.clear()
     made.server.end()
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
+def no_fault_stays(world):
+    yield
+    world.faults.clear()
+
+
+@pytest.fixture(scope="module")
 def place(world):
     """v1 is signed and v2 is not; `d1`, `d2`."""
     made = world.places["ns/app"]
@@ -67,7 +73,7 @@ def test_a_database_that_cannot_be_read_is_no_verdict(world, place, kind):
     path, status, reason = questions(place)[kind]
     failed = 0
     for point in range(1, POINTS):
-        world.push(place, image(f"change {point}"), f"w{point}")
+        world.push(place, image(f"change {kind} {point}"), f"w{point}")
         before = len(world.faults.hits())
         world.faults.set(f"EIO op=read path=index.db from={point} to={point}")
         answer = ask(world, place, path)

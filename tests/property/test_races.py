@@ -11,7 +11,7 @@ from author import Author
 from support.images import image, index
 from world import Door, World, reason_of
 
-CHANGES = int(os.environ.get("BONDSTORE_RACE_CHANGES", "40"))
+CHANGES = int(os.environ.get("BONDSTORE_RACE_CHANGES", "24"))
 READERS = 4
 
 
