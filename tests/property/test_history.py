@@ -37,7 +37,7 @@ def play(folder, seed, steps, **settings):
 
 @pytest.mark.parametrize("seed", [SEED or str(random.SystemRandom().randrange(1 << 32))])
 def test_a_random_history_is_answered_as_the_rules_say(tmp_path, seed):
-    assert play(tmp_path, int(seed), STEPS) >= STEPS * 5
+    assert play(tmp_path, int(seed), STEPS) >= STEPS * 3
 
 
 @pytest.mark.soak
