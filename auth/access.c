@@ -36,7 +36,11 @@ static const struct action_row {
     [ACTION_DELETE_NAMESPACE] = {"deleting a namespace", MEMBER_OWNER, 0, 0, true, false},
     [ACTION_OVERRIDE] = {"overriding the gate", MEMBER_OWNER, 0, 0, true, false},
     [ACTION_DENY] = {"changing the deny list", MEMBER_OWNER, 0, 0, true, false},
+    [ACTION_DEPLOY] = {"recording deployments", MEMBER_DEVELOPER, ROBOT_PUSH, 0, false, false},
 };
+
+/* All that a gated identity may do, whatever else is written about it. */
+#define GATED_ACTIONS (ACTION_BIT(ACTION_PULL) | ACTION_BIT(ACTION_DEPLOY))
 
 static unsigned permitted_by_role(const struct access_facts *facts)
 {
@@ -95,13 +99,13 @@ unsigned access_permitted(const struct identity *who, const struct access_facts 
         permitted |= own_namespace ? permitted_by_list(who->robot_actions) : 0;
         break;
     case IDENTITY_DEPLOYER:
-        permitted |= own_namespace ? ACTION_BIT(ACTION_PULL) : 0;
+        permitted |= own_namespace ? GATED_ACTIONS : 0;
         break;
     case IDENTITY_ANONYMOUS:
     case IDENTITY_CONTROL:
         break;
     }
-    return who->gated ? permitted & ACTION_BIT(ACTION_PULL) : permitted;
+    return who->gated ? permitted & GATED_ACTIONS : permitted;
 }
 
 /* What of it is left when the proof is a token or a client's session. */

@@ -7,7 +7,8 @@
  *   1. The zero value of a result is a refusal that tells nothing.
  *   2. Whoever may not read a namespace gets the same answer, to the byte, as for one that does not
  * exist.
- *   3. A deployer has ACTION_PULL and nothing else, and carries `gated`. */
+ *   3. A deployer has ACTION_PULL, may record that it deployed (ACTION_DEPLOY), and nothing else; it
+ *      carries `gated`. */
 #ifndef AUTH_ACCESS_H
 #define AUTH_ACCESS_H
 
@@ -40,6 +41,7 @@ enum access_action {
     ACTION_DELETE_NAMESPACE,
     ACTION_OVERRIDE, /* break-glass: let a digest through for a time */
     ACTION_DENY,     /* change the namespace's deny list */
+    ACTION_DEPLOY, /* record which image a service was given; its notes */
     ACTION_COUNT
 };
 

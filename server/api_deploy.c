@@ -6,6 +6,7 @@
 #include "server/api.h"
 #include "server/api_refusal.h"
 #include "server/app.h"
+#include "server/image_name.h"
 #include "server/record.h"
 #include "server/registry.h"
 #include "storage/account.h"
@@ -17,17 +18,10 @@
 #define IMAGES_MAX 100
 #define IMAGE_TEXT_MAX 600
 
-struct image { /* [HOST/]ns/app[:tag][@digest]; neither means :latest */
-    struct repo_name repo;
-    bool has_tag, has_digest;
-    struct tag_name tag;
-    struct digest digest;
-};
-
 struct question {
     struct request *rq;
     struct db_tx *tx;
-    struct image image;
+    struct image_name image;
     struct slice as;       /* empty: any deployer */
     struct slice platform; /* empty: all */
     bool explain;
@@ -37,33 +31,6 @@ struct question {
 };
 
 /* --- image references ------------------------------------------------------------------------- */
-
-static bool image_parse(const struct trust *trust, struct slice text, struct image *out,
-                        struct err *err)
-{
-    *out = (struct image){0};
-    struct slice name = text;
-    ptrdiff_t at = slice_index(text, '@');
-    if (at >= 0) {
-        name = slice_first(text, (size_t)at);
-        out->has_digest = digest_parse(slice_from(text, (size_t)at + 1), &out->digest, err);
-        if (!out->has_digest) {
-            return false;
-        }
-    }
-    ptrdiff_t colon = slice_rindex(name, ':'), slash = slice_rindex(name, '/');
-    if (colon > slash) {
-        out->has_tag = tag_name_parse(slice_from(name, (size_t)colon + 1), &out->tag, err);
-        name = slice_first(name, (size_t)colon);
-        if (!out->has_tag) {
-            return false;
-        }
-    }
-    if (!out->has_tag && !out->has_digest) {
-        out->has_tag = tag_name_parse(SLICE_LIT("latest"), &out->tag, err);
-    }
-    return trust_gun_parse(trust, name, &out->repo, NULL) || repo_name_parse(name, &out->repo, err);
-}
 
 /* Whether a name begins with a registry, as docker tells one from a namespace. */
 static bool begins_with_host(struct slice text)
@@ -83,18 +50,6 @@ static void explain_host(const struct trust *trust, struct slice text, struct er
         (void)err_set(err, ERR_NAME_UNKNOWN,
                       "no such image here: it names another registry; this one signs as %s",
                       trust_host(trust));
-    }
-}
-
-static void image_write(const struct trust *trust, const struct image *image, struct buf *out)
-{
-    char digest[DIGEST_STR_MAX];
-    trust_gun_write(trust, &image->repo, out);
-    if (image->has_tag) {
-        buf_printf(out, ":%s", image->tag.text);
-    }
-    if (image->has_digest) {
-        buf_printf(out, "@%s", digest_format(&image->digest, digest));
     }
 }
 
@@ -273,7 +228,7 @@ static json_t *verdict_json(struct question *q)
     const struct decision *d = &q->decision;
     auto_buf struct buf image = {0}, message = {0};
     bool allowed = d->effect == EFFECT_ALLOW;
-    image_write(q->rq->app->trust, &q->image, &image);
+    image_name_write(q->rq->app->trust, &q->image, &image);
     if (allowed) {
         allow_message(q, &message);
     } else {
@@ -318,7 +273,7 @@ static bool is_verdict(const struct decision *d, struct err *err)
 
 static bool open_question(struct question *q, struct slice text, struct err *err)
 {
-    return image_parse(q->rq->app->trust, text, &q->image, err) && may_read(q, err) &&
+    return image_name_parse(q->rq->app->trust, text, &q->image, err) && may_read(q, err) &&
            set_caller(q, err) && repository_get(q->tx, &q->image.repo, &q->repo, err);
 }
 

@@ -2,6 +2,7 @@
 
 #include "storage/blob_journal.h"
 #include "storage/gc.h"
+#include "storage/release.h"
 #include "storage/row.h"
 #include "storage/statements.h"
 #include "storage/tag_rule.h"
@@ -185,6 +186,7 @@ bool blob_unlink(struct db_tx *tx, int64_t repository_id, const struct digest *d
     bool held = false;
     if (!member_get(tx, repository_id, digest, &blob, &missing, err) ||
         !tag_rule_may_delete(tx, repository_id, digest, err) ||
+        !release_may_delete(tx, repository_id, digest, err) ||
         !unlink_row(tx, repository_id, digest, err) ||
         !repository_charge(tx, repository_id, -blob.size, err) ||
         !gc_spare(tx, CONDEMNED_MEMBERSHIP, repository_id, digest, err) ||

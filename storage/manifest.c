@@ -2,6 +2,7 @@
 
 #include "storage/gc.h"
 #include "storage/override.h"
+#include "storage/release.h"
 #include "storage/repository.h"
 #include "storage/role_target.h"
 #include "storage/row.h"
@@ -441,6 +442,7 @@ bool manifest_delete(struct db_tx *tx, int64_t repository_id, const struct diges
     auto_edge_list struct edge_list edges = {0};
     if (!manifest_stat(tx, repository_id, digest, &info, err) ||
         !tag_rule_may_delete(tx, repository_id, digest, err) ||
+        !release_may_delete(tx, repository_id, digest, err) ||
         !manifest_edges(tx, repository_id, digest, &edges, err) ||
         !remove_tags(tx, repository_id, digest, actor, now_us, err) ||
         !remove_rows(tx, repository_id, digest, err)) {

@@ -74,7 +74,8 @@ bool manifest_put(struct db_tx *tx, int64_t repository_id, const struct manifest
 /* Deletes a manifest with its tags (each a row of history) and edges; what no manifest of the
  * repository names any more is condemned; bumps the gate generation.
  *   keep_us   how long such a blob is kept (store_get_limits()->condemned_us)
- * Expected errors: ERR_MANIFEST_UNKNOWN; ERR_DENIED when an immutable tag needs it (tag_rule.h).
+ * Expected errors: ERR_MANIFEST_UNKNOWN; ERR_DENIED when an immutable tag needs it (tag_rule.h),
+ * or a current release (release.h).
  * Writer. */
 bool manifest_delete(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                      const struct actor *actor, int64_t keep_us, int64_t now_us,

@@ -317,6 +317,11 @@ static bool remove_members(struct db_tx *tx, struct page *page, struct err *err)
     return remove_some(tx, SQL_REMOVAL_MEMBERS, page, err);
 }
 
+static bool remove_releases(struct db_tx *tx, struct page *page, struct err *err)
+{
+    return remove_some(tx, SQL_REMOVAL_RELEASES, page, err);
+}
+
 static bool remove_accounts(struct db_tx *tx, struct page *page, struct err *err)
 {
     return remove_some(tx, SQL_REMOVAL_ACCOUNTS, page, err);
@@ -333,7 +338,7 @@ static bool finish_namespace(struct db_tx *tx, struct page *page, struct err *er
 static bool write_namespace_page(struct db_tx *tx, void *arg, struct err *err)
 {
     static const page_fn steps[] = {remove_accounts, remove_members, remove_policies,
-                                    finish_namespace};
+                                    remove_releases, finish_namespace};
     return first_that_removes(tx, steps, sizeof(steps) / sizeof(steps[0]), arg, err);
 }
 

@@ -8,7 +8,7 @@
  *      signed meanwhile stays, and so does everything of a repository in which somebody removed a
  *      tag meanwhile (it may have been one of the newest), until it has been counted again.
  *   3. A manifest that lost its last tag so goes unless an index names it, or its subject is here,
- *      or it is signed, in grace or overridden; then its children and its referrers are looked at
+ *      or it is signed, in grace, overridden or of a current release; then its children and its referrers are looked at
  *      likewise.
  *   4. No transaction does more than a bounded amount; a round goes on where it was after a
  *      restart. */
@@ -71,7 +71,8 @@ bool retention_plan_follow(struct retention_plan *plan, struct db_tx *tx,
 bool retention_decide(const struct retention_plan *plan, struct db_tx *tx,
                       const struct tag_item *item, int64_t now_us, struct retention_verdict *out,
                       struct err *err) MUST_USE;
-/* Whether a manifest is named by an override that has not ended (KEPT_OVERRIDE), signed
+/* Whether a manifest is of a current release (KEPT_RELEASE), named by an override that has not ended
+ * (KEPT_OVERRIDE), signed
  * (KEPT_SIGNED), in grace (KEPT_GRACE), or none of them (RETENTION_GOES). */
 bool retention_decide_manifest(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                                int64_t grace_us, int64_t now_us, enum retention_reason *out,

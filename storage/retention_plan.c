@@ -5,6 +5,7 @@
 #include "storage/manifest.h"
 #include "storage/override.h"
 #include "storage/pull.h"
+#include "storage/release.h"
 #include "storage/retention.h"
 #include "storage/role_target.h"
 #include "storage/row.h"
@@ -257,9 +258,10 @@ static enum retention_reason reason_of_end(int64_t end_us)
     return end_us < 0 ? RETENTION_GOES : end_us == 0 ? KEPT_SIGNED : KEPT_GRACE;
 }
 
-bool retention_decide_manifest(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
-                               int64_t grace_us, int64_t now_us, enum retention_reason *out,
-                               struct err *err)
+/* Overridden, signed, in grace, or none of them. */
+static bool decide_signed(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                          int64_t grace_us, int64_t now_us, enum retention_reason *out,
+                          struct err *err)
 {
     struct digest other;
     int64_t end_us = 0;
@@ -291,6 +293,21 @@ bool retention_decide_manifest(struct db_tx *tx, int64_t repository_id, const st
     }
     *out = reason_of_end(end_us);
     return true;
+}
+
+bool retention_decide_manifest(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                               int64_t grace_us, int64_t now_us, enum retention_reason *out,
+                               struct err *err)
+{
+    struct release_use use;
+    if (!release_use_of(tx, repository_id, digest, &use, err)) {
+        return false;
+    }
+    if (use.found) {
+        *out = KEPT_RELEASE;
+        return true;
+    }
+    return decide_signed(tx, repository_id, digest, grace_us, now_us, out, err);
 }
 
 /* What the rule itself keeps, as far as it can be told without looking anything up. */

@@ -552,6 +552,7 @@ static const char decision_format[] =
 static const char audit_by_time[] =
     "CREATE INDEX audit_by_object ON audit (action, object, id);"
     "CREATE INDEX audit_by_time ON audit (created_us, id);";
+
 /* Which key seals a server key; "" is what was sealed before, until the next start seals it anew. */
 static const char sealed_keys[] =
     "ALTER TABLE trust_key ADD COLUMN sealed_by TEXT NOT NULL DEFAULT '';"
@@ -591,6 +592,30 @@ static const char trust_space[] =
     "UPDATE namespace SET trust_bytes = COALESCE((SELECT SUM(length(d.content)) FROM trust_doc d "
     "JOIN repository r ON r.id = d.repository_id WHERE r.namespace_id = namespace.id), 0);";
 
+/* Which image each service was given, and the one that it has now: release.h. Rows outlive their
+ * repositories and the accounts that made them. */
+static const char release_format[] =
+    "CREATE TABLE release ("
+    "  namespace_id INTEGER NOT NULL,"
+    "  service TEXT NOT NULL CHECK (length(service) BETWEEN 1 AND 63),"
+    "  number INTEGER NOT NULL CHECK (number >= 1),"
+    "  repository_id INTEGER NOT NULL,"
+    "  repository TEXT NOT NULL,"
+    "  tag TEXT NOT NULL," /* '': by digest */
+    "  digest BLOB NOT NULL" DIGEST_CHECK("digest") ","
+    "  decision TEXT NOT NULL," /* id of its record */
+    "  reason TEXT NOT NULL,"
+    "  rollback_of INTEGER NOT NULL CHECK (rollback_of BETWEEN 0 AND number)," /* 0: a new one */
+    "  is_current INTEGER NOT NULL CHECK (is_current IN (0, 1)),"
+    "  created_us INTEGER NOT NULL,"
+    "  created_by_id INTEGER NOT NULL,"
+    "  created_by TEXT NOT NULL,"
+    "  notes TEXT NOT NULL,"
+    "  PRIMARY KEY (namespace_id, service, number)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX release_current ON release (namespace_id, service) WHERE is_current = 1;"
+    "CREATE INDEX release_in_use ON release (repository_id, digest) WHERE is_current = 1;";
+
 const char *const schema_migrations[] = {
     first_format,
     referrers_by_type,
@@ -608,5 +633,6 @@ const char *const schema_migrations[] = {
     trust_expiry,
     role_resets,
     trust_space,
+    release_format,
 };
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

@@ -61,6 +61,9 @@
 #define POLICY_COLUMNS "scope, generation, updated_us, updated_by, json"
 #define RULE_COLUMNS                                                                               \
     "x.name, x.repository, x.tag, x.immutable, x.newest, x.younger_us, x.pulled_us"
+#define RELEASE_COLUMNS                                                                            \
+    "namespace_id, service, number, repository_id, repository, tag, digest, decision, reason, "    \
+    "rollback_of, is_current, created_us, created_by, notes"
 #define CHANGE_COLUMNS "id, created_us, gun, version, sha256, category"
 #define DENIED_COLUMNS "scope, digest, changes, lifted_us, since_us, denied_by, reason"
 #define OVERRIDE_COLUMNS                                                                           \
@@ -803,6 +806,43 @@ const char *const sql_statements[SQL_COUNT] = {
                             "WHERE repository_id = ?1 AND digest = ?2",
     [SQL_RETIRED_FORGET] =
         "DELETE FROM retired_manifest WHERE repository_id = ?1 AND digest = ?2",
+
+    /* release: primary key (namespace, service, number); the current ones by (namespace, service) and
+     * by (repository, digest) */
+    [SQL_RELEASE_INSERT] =
+        "INSERT INTO release (namespace_id, service, number, repository_id, repository, tag, "
+        "digest, decision, reason, rollback_of, is_current, created_us, created_by_id, created_by, "
+        "notes) VALUES (?1, ?2, COALESCE((SELECT r.number FROM release r WHERE "
+        "r.namespace_id = ?1 AND r.service = ?2 ORDER BY r.number DESC LIMIT 1), 0) + 1, "
+        "?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11, ?12, ?13) RETURNING number",
+    [SQL_RELEASE_RETIRE] = "UPDATE release SET is_current = 0 WHERE namespace_id = ?1 AND "
+                           "service = ?2 AND is_current = 1",
+    [SQL_RELEASE_GET] = "SELECT " RELEASE_COLUMNS " FROM release WHERE namespace_id = ?1 AND "
+                        "service = ?2 AND number = ?3",
+    [SQL_RELEASE_LIST] =
+        "SELECT " RELEASE_COLUMNS " FROM release WHERE namespace_id = ?1 AND service = ?2 AND "
+        "number < ?3 ORDER BY number DESC LIMIT ?4",
+    [SQL_SERVICE_LIST] =
+        "SELECT " RELEASE_COLUMNS " FROM release WHERE namespace_id = ?1 AND service > ?2 AND "
+        "is_current = 1 ORDER BY service LIMIT ?3",
+    [SQL_RELEASE_SET_NOTES] = "UPDATE release SET notes = ?4 WHERE namespace_id = ?1 AND "
+                              "service = ?2 AND number = ?3",
+    [SQL_RELEASE_DELETE] =
+        "DELETE FROM release WHERE namespace_id = ?1 AND service = ?2 AND number = ?3",
+    [SQL_RELEASE_DELETE_SERVICE] =
+        "DELETE FROM release WHERE namespace_id = ?1 AND service = ?2",
+    [SQL_RELEASE_IN_REPOSITORY] =
+        "SELECT service, number FROM release WHERE repository_id = ?1 AND is_current = 1 LIMIT 1",
+    [SQL_RELEASE_NEEDS] =
+        "WITH RECURSIVE up (digest) AS (SELECT m.digest FROM manifest m WHERE "
+        "m.repository_id = ?1 AND m.digest = ?2 UNION SELECT e.parent FROM edge e WHERE "
+        "e.repository_id = ?1 AND e.child = ?2 AND e.kind <> 4 UNION SELECT e.parent FROM up "
+        "CROSS JOIN edge e WHERE e.repository_id = ?1 AND e.child = up.digest AND e.kind <> 4) "
+        "SELECT r.service, r.number FROM up CROSS JOIN release r WHERE r.repository_id = ?1 "
+        "AND r.digest = up.digest AND r.is_current = 1 LIMIT 1",
+    [SQL_REMOVAL_RELEASES] =
+        "DELETE FROM release WHERE namespace_id = ?1 AND (service, number) IN (SELECT r.service, "
+        "r.number FROM release r WHERE r.namespace_id = ?1 ORDER BY r.service, r.number LIMIT ?2)",
 
     /* check: a page of everything by its key, with what should be */
     [SQL_CHECK_NAMESPACES] =

@@ -1,6 +1,7 @@
 #include "trust/remove.h"
 
 #include "storage/audit.h"
+#include "storage/release.h"
 #include "storage/removal.h"
 #include "storage/repository.h"
 #include "storage/tag_rule.h"
@@ -74,6 +75,12 @@ static bool may_go(struct db_tx *tx, const struct removal *r, const struct repos
                    repo->name.text);
 }
 
+/* What runs elsewhere is pulled again when a node is replaced. */
+static bool is_unused(struct db_tx *tx, const struct repository *repo, struct err *err)
+{
+    return release_may_delete_repository(tx, repo->id, err);
+}
+
 static bool write_repository(struct db_tx *tx, void *arg, struct err *err)
 {
     struct removal *r = arg;
@@ -82,7 +89,8 @@ static bool write_repository(struct db_tx *tx, void *arg, struct err *err)
     r->wiped = json_array();
     reached_clear(r->reached);
     return repository_get(tx, &r->rq->repo, &repo, err) && may_go(tx, r, &repo, err) &&
-           is_unprotected(tx, &repo, err) && wipe_and_mark(tx, r, &repo, REASON_REPOSITORY, err);
+           is_unprotected(tx, &repo, err) && is_unused(tx, &repo, err) &&
+           wipe_and_mark(tx, r, &repo, REASON_REPOSITORY, err);
 }
 
 bool trust_remove_repository(struct trust *trust, const struct remove_request *request,

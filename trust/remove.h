@@ -22,8 +22,8 @@ struct remove_request {
 /* From here on the repository is not there for anybody; its rows go in steps (removal_step).
  *   result_out   {"repository","wiped":[…],"commands":[…]} as trust_wipe: the commands clear the
  *                caches of clients, which would refuse a new root; new reference
- * Expected errors: ERR_NAME_UNKNOWN, ERR_DENIED (it has trust data, or an immutable tag),
- * ERR_CONFLICT and ERR_NO_SPACE as trust_wipe. Worker threads; durable. */
+ * Expected errors: ERR_NAME_UNKNOWN, ERR_DENIED (it has trust data, an immutable tag, or a
+ * current release), ERR_CONFLICT and ERR_NO_SPACE as trust_wipe. Worker threads; durable. */
 bool trust_remove_repository(struct trust *trust, const struct remove_request *request,
                              json_t **result_out, struct err *err) MUST_USE;
 /* The same for a namespace: {"namespace","commands"}. Its repositories follow by trust_remove_step.
