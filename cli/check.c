@@ -158,6 +158,14 @@ bool check_image(const struct call *call, const char *text, struct buf *out)
     return true;
 }
 
+bool check_image_says_which(const char *image)
+{
+    struct image parts;
+
+    image_split(image, &parts);
+    return parts.tag.n > 0 || parts.digest.n > 0;
+}
+
 struct slice check_image_host(const char *image)
 {
     struct image parts;

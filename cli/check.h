@@ -19,6 +19,8 @@ bool check_repository(const struct call *call, const char *text, struct buf *out
 /* [HOST[:PORT]/]NS/REPO[:TAG][@DIGEST] -> the form the server takes, with the namespace of -E put
  * before a bare name and the tag `latest` when there is neither tag nor digest. */
 bool check_image(const struct call *call, const char *text, struct buf *out);
+/* It names a tag or a digest; without one check_image() takes `latest`. */
+bool check_image_says_which(const char *image);
 /* HOST[:PORT] of an image that check_image() took; empty when none is written. Borrows from `image`. */
 struct slice check_image_host(const char *image);
 /* One of the words of a NULL-terminated list; `option` names it in the message. */

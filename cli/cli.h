@@ -60,6 +60,9 @@ enum flag {
     OPTION_DURATION,
     OPTION_START,
     OPTION_USES,
+    OPTION_PULL,
+    OPTION_EXEC,
+    OPTION_NOTES,
     OPTION_COUNT,
 };
 
@@ -101,6 +104,7 @@ extern const struct command rules_commands[];
 extern const struct command deploy_commands[];
 extern const struct command decision_commands[];
 extern const struct command audit_commands[];
+extern const struct command releases_commands[];
 extern const struct command trust_commands[];
 extern const struct command roots_commands[];
 extern const struct command override_commands[];

@@ -54,6 +54,11 @@ static const struct option_row option_rows[] = {
     {OPTION_DURATION, 0, "duration", "TIME", "how long, such as 4h; the policy bounds it"},
     {OPTION_START, 0, "start", "TIME", "from when on, such as 2026-11-24T06:00:00Z; default: now"},
     {OPTION_USES, 0, "uses", "N", "how many pulls; default: any number"},
+    {OPTION_PULL, 0, "pull", "ENGINE",
+     "bring exactly that image to the local docker or podman, and name it there"},
+    {OPTION_EXEC, 0, "exec", "CMD",
+     "then run CMD with the ARGs, the pinned image in the place of {} or at the end; no shell"},
+    {OPTION_NOTES, 0, "notes", "TEXT", "what people should know about the release"},
 };
 #define OPTION_ROWS (sizeof(option_rows) / sizeof(option_rows[0]))
 

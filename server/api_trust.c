@@ -102,13 +102,12 @@ static struct upload_part part_of(const struct multipart_part *part)
     return out;
 }
 
-/* Trust administration and ownership as they are now (rbac.md). */
-static bool publish_rights(const struct request *rq, struct publish_request *out, struct err *err)
+bool publish_rights(const struct request *rq, struct publish_request *out, struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
     struct access_answer answer = {0};
     if (!db_snapshot(rq->app->db, &tx, err) ||
-        !access_check(tx, rq->identity, &rq->repo, ACTION_TRUST_ADMIN, true, &answer, err)) {
+        !access_check(tx, rq->identity, &out->repo, ACTION_TRUST_ADMIN, true, &answer, err)) {
         return false;
     }
     out->may_administer = answer.result == ACCESS_ALLOWED;

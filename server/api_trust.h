@@ -3,6 +3,7 @@
 #define SERVER_API_TRUST_H
 
 #include "server/http.h"
+#include "trust/publish.h"
 
 /* 404 METADATA_NOT_FOUND with the empty detail of a missing document. */
 void reply_trust_missing(struct reply *reply);
@@ -10,5 +11,10 @@ void reply_trust_missing(struct reply *reply);
 void reply_trust_error(struct reply *reply, const struct err *err);
 /* A Warning for each document of the repository that ends soon: who must act, and how. */
 void reply_expiry_warnings(const struct request *rq, struct reply *reply);
+
+/* What the caller may do beyond publishing to out->repo: trust administration and ownership as they
+ * are now (rbac.md). */
+bool publish_rights(const struct request *rq, struct publish_request *out,
+                    struct err *err) MUST_USE;
 
 #endif

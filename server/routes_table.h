@@ -89,6 +89,15 @@ ROUTE(METHOD_POST, "/api/v1/namespaces/{1}/overrides/{2}/approve", ACCESS_SIGNED
 ROUTE(METHOD_GET, "/api/v1/denied", ACCESS_SIGNED_IN, BODY_NONE, INLINE, api_denied_list)
 ROUTE(METHOD_POST, "/api/v1/denied", ACCESS_SIGNED_IN, BODY_API, WORKER, api_denied_add)
 ROUTE(METHOD_DELETE, "/api/v1/denied", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_denied_lift)
+/* deployments */
+ROUTE(METHOD_POST, "/api/v1/release", ACCESS_SIGNED_IN, BODY_TRUST, WORKER, api_release)
+ROUTE(METHOD_POST, "/api/v1/deployments", ACCESS_SIGNED_IN, BODY_API, WORKER, api_deployments_create)
+ROUTE(METHOD_GET, "/api/v1/deployments/{1}", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_deployments_list)
+ROUTE(METHOD_GET, "/api/v1/deployments/{1}/{2}", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_deployments_get)
+ROUTE(METHOD_DELETE, "/api/v1/deployments/{1}/{2}", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_deployments_remove_service)
+ROUTE(METHOD_POST, "/api/v1/deployments/{1}/{2}/rollback", ACCESS_SIGNED_IN, BODY_API, WORKER, api_deployments_rollback)
+ROUTE(METHOD_PATCH, "/api/v1/deployments/{1}/{2}/{3}", ACCESS_SIGNED_IN, BODY_API, WORKER, api_deployments_note)
+ROUTE(METHOD_DELETE, "/api/v1/deployments/{1}/{2}/{3}", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_deployments_remove)
 /* operation */
 ROUTE(METHOD_GET, "/api/v1/scrub", ACCESS_ADMIN, BODY_NONE, INLINE, api_scrub_get)
 ROUTE(METHOD_POST, "/api/v1/scrub", ACCESS_ADMIN, BODY_NONE, WORKER, api_scrub_begin)

@@ -53,6 +53,13 @@ static void renew_if_due(struct door *door, int64_t now_us)
     }
 }
 
+static void door_facts(struct door *door, const struct gate_caller *caller, int64_t now_us)
+{
+    gate_view_facts(door->view, now_us, &door->facts);
+    door->facts.enforced =
+        gate_enforced(door->facts.policy->level, caller->gated, caller->may_push_or_sign);
+}
+
 static bool door_open(struct door *door, struct trust *trust, struct db_tx *tx,
                       const struct gate_caller *caller, const struct repository *repo,
                       int64_t now_us, struct decision *out)
@@ -64,10 +71,23 @@ static bool door_open(struct door *door, struct trust *trust, struct db_tx *tx,
         undecided(out, &repo->name, caller);
         return false;
     }
-    gate_view_facts(door->view, now_us, &door->facts);
-    door->facts.enforced =
-        gate_enforced(door->facts.policy->level, caller->gated, caller->may_push_or_sign);
+    door_facts(door, caller, now_us);
     renew_if_due(door, now_us);
+    return true;
+}
+
+/* Inside a write: the view is of a state that may never be, and is kept by nobody. */
+static bool door_open_within(struct door *door, struct trust *trust, struct db_tx *tx,
+                             const struct gate_caller *caller, const struct repository *repo,
+                             int64_t now_us, struct decision *out)
+{
+    struct err why = {0};
+    *door = (struct door){.trust = trust, .tx = tx, .repo = repo};
+    if (!gate_view_build(trust, tx, repo, now_us, &door->view, &why)) {
+        undecided(out, &repo->name, caller);
+        return false;
+    }
+    door_facts(door, caller, now_us);
     return true;
 }
 
@@ -182,28 +202,45 @@ static bool add_signed_facts(struct door *door, const struct tag_name *tag,
 
 static void decide_digest(struct door *door, const struct digest *digest, struct decision *out);
 
+static void decide_tag(const struct door *door, const struct gate_caller *caller,
+                       const struct tag_name *tag, const struct tag *current, int64_t size,
+                       struct decision *out)
+{
+    struct gate_registry_tag registry;
+    struct digest subject;
+    registry_from_tag(current, size, &registry);
+    if (door->facts.enforced && current && artifact_tag_subject(tag_name_slice(tag), &subject)) {
+        decide_digest(door, &current->digest, out); /* gate.md 5, step 2 */
+        (void)snprintf(out->tag, sizeof out->tag, "%s", tag->text);
+        return;
+    }
+    if (!add_signed_facts(door, tag, &registry)) {
+        undecided(out, &door->repo->name, caller);
+        return;
+    }
+    *out = gate_tag(&door->facts, tag, &registry);
+}
+
 void gate_decide_tag(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
                      const struct repository *repo, const struct repo_name *name,
                      const struct tag_name *tag, const struct tag *current, int64_t size,
                      int64_t now_us, struct decision *out)
 {
     auto_door struct door door = {0};
-    struct gate_registry_tag registry;
-    struct digest subject;
-    if (!door_open(&door, trust, tx, caller, repo, now_us, out)) {
-        return;
+    (void)name;
+    if (door_open(&door, trust, tx, caller, repo, now_us, out)) {
+        decide_tag(&door, caller, tag, current, size, out);
     }
-    registry_from_tag(current, size, &registry);
-    if (door.facts.enforced && current && artifact_tag_subject(tag_name_slice(tag), &subject)) {
-        decide_digest(&door, &current->digest, out); /* gate.md 5, step 2 */
-        (void)snprintf(out->tag, sizeof out->tag, "%s", tag->text);
-        return;
+}
+
+void gate_decide_tag_within(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
+                            const struct repository *repo, const struct tag_name *tag,
+                            const struct tag *current, int64_t now_us, struct decision *out)
+{
+    auto_door struct door door = {0};
+    if (door_open_within(&door, trust, tx, caller, repo, now_us, out)) {
+        decide_tag(&door, caller, tag, current, -1, out);
     }
-    if (!add_signed_facts(&door, tag, &registry)) {
-        undecided(out, name, caller);
-        return;
-    }
-    *out = gate_tag(&door.facts, tag, &registry);
 }
 
 /* --- by digest -------------------------------------------------------------------------------- */

@@ -32,6 +32,11 @@ void gate_decide_tag(struct trust *trust, struct db_tx *tx, const struct gate_ca
                      const struct repository *repo, const struct repo_name *name,
                      const struct tag_name *tag, const struct tag *current, int64_t size,
                      int64_t now_us, struct decision *out);
+/* The same inside a write transaction, about what it has changed so far: nothing is kept of it, and
+ * nothing is renewed. Writer. */
+void gate_decide_tag_within(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
+                            const struct repository *repo, const struct tag_name *tag,
+                            const struct tag *current, int64_t now_us, struct decision *out);
 /* The same for a manifest asked for by digest. REASON_UNKNOWN when the repository does not hold it.
  */
 void gate_decide_digest(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,

@@ -322,6 +322,18 @@ static bool verify_result(struct attempt *a, struct err *err)
                    a->state->why);
 }
 
+struct whole {
+    struct trust_commit *commit;
+    const struct publish_request *rq;
+};
+
+static bool write_whole(struct db_tx *tx, void *arg, struct err *err)
+{
+    const struct whole *w = arg;
+    return trust_commit_write(tx, w->commit, err) &&
+           (!w->rq->with || w->rq->with(tx, w->commit->repo, w->rq->with_arg, err));
+}
+
 static bool commit(struct attempt *a, struct err *err)
 {
     const struct publish_verdict *v = a->verdict;
@@ -352,8 +364,9 @@ static bool commit(struct attempt *a, struct err *err)
         c.accept = own.signers;
         c.accept_count = (size_t)own.signer_count;
     }
+    struct whole whole = {.commit = &c, .rq = a->rq};
     bool ok = checkpoint_ready(a->trust->checkpoint, err) &&
-              db_write(a->trust->db, trust_commit_write, &c, err);
+              db_write(a->trust->db, write_whole, &whole, err);
     if (ok) {
         checkpoint_note(a->trust->checkpoint, &a->repo.name, &a->reached);
     }
@@ -374,7 +387,7 @@ static void end_overrides(const struct attempt *a)
  * row 16). */
 static bool nothing_to_do(const struct attempt *a)
 {
-    for (size_t i = 0; i < a->loaded.set.file_count; i++) {
+    for (size_t i = 0; !a->rq->with && i < a->loaded.set.file_count; i++) {
         const struct trust_file *file = &a->loaded.set.files[i];
         if (a->verdict->doc_count == 0 && strcmp(file->role, "timestamp") == 0) {
             return a->rq->now_us - file->accepted_us < a->trust->timestamp_life_us / 2;

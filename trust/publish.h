@@ -11,6 +11,8 @@
 #include "trust/trust.h"
 #include "trust/verify/state.h"
 
+struct repository; /* storage/repository.h */
+
 #define PUBLISH_VERSION_STEP 1000
 
 #define PUBLISH_RESETS_MAX 3
@@ -104,11 +106,15 @@ struct publish_request {
     bool is_owner; /* owner of the namespace or instance administrator: his new root key enters the
                       set */
     int64_t now_us;
+    /* May be NULL. Done in the transaction of the documents, after them: what it refuses is not
+     * published. `repo` is as it was before; run again when the transaction is. */
+    bool (*with)(struct db_tx *tx, const struct repository *repo, void *arg, struct err *err);
+    void *with_arg;
 };
 
 /* The whole publish. True: stored and durable, *out has the warnings. False with *out set: refused
- * by the rule (err carries code and message too). False with *out NULL: internal failure, err says
- * so. The repository row is made when missing; its namespace must exist (ERR_NAMESPACE_UNKNOWN).
+ * by the rule (err carries code and message too). False with *out NULL: internal failure, or what
+ * `with` refused; err says so. The repository row is made when missing; its namespace must exist (ERR_NAMESPACE_UNKNOWN).
  * Worker threads. One publish per repository at a time (waits). */
 bool publish_run(struct trust *trust, const struct publish_request *request,
                  struct publish_verdict **out, struct err *err) MUST_USE;

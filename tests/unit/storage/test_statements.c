@@ -10,6 +10,7 @@ static const char *const small_tables[] = {"SCAN CONSTANT ROW", "SCAN revoked_ke
 static const enum sql may_sort[] = {
     SQL_NAMESPACE_LIST_MEMBER, SQL_MEMBERSHIP_LIST,  SQL_TRUST_KEY_LIST,
     SQL_NAMESPACE_ROOT_LIST,   SQL_REVOKED_KEY_LIST, SQL_TAG_NEEDS,
+    SQL_RELEASE_NEEDS,
 };
 
 static bool is_small(const char *plan)
