@@ -4,6 +4,7 @@
 #include "storage/audit.h"
 #include "storage/gc.h"
 #include "storage/pull.h"
+#include "storage/release.h"
 #include "storage/retention.h"
 #include "storage/role_target.h"
 #include "storage/trust_doc.h"
@@ -390,6 +391,35 @@ static void what_was_signed_stays_for_the_grace(void **state)
     REASON_IS(w, no_grace, "a", RETENTION_GOES);
     assert_int_equal(a_round(w, grace_of_30_days, NOW).tags, 0);
     assert_int_equal(a_round(w, grace_of_30_days, NOW + DAY).tags, 1);
+}
+
+static void release(struct world *w, const struct digest *digest)
+{
+    struct release r = {.namespace_id = w->ns.id,
+                        .service = {"web"},
+                        .repository_id = w->repo.id,
+                        .repository = "ns/app",
+                        .digest = *digest};
+    WRITE(w)
+    {
+        OK(release_add(tx, &r, &w->alice, NOW, err));
+    }
+}
+
+static void the_current_release_of_a_service_stays_by_tag_and_by_digest(void **state)
+{
+    struct world *w = *state;
+    set_rules(w, OLD);
+    struct digest a = tag_image(w, "a", "aaa", 90);
+    struct digest b = tag_image(w, "b", "bbb", 0);
+    release(w, &a);
+    REASON_IS(w, no_grace, "a", KEPT_RELEASE);
+    assert_int_equal(a_round(w, no_grace, NOW).tags, 0);
+    assert_true(has_manifest(w, &a));
+    release(w, &b);
+    REASON_IS(w, no_grace, "a", RETENTION_GOES);
+    assert_int_equal(a_round(w, no_grace, NOW + DAY).manifests, 1);
+    assert_false(has_manifest(w, &a));
 }
 
 static void a_signature_attached_by_a_tag_stays_with_its_image(void **state)
@@ -797,6 +827,7 @@ int main(void)
         WORLD_TEST(what_is_signed_stays_by_tag_and_by_digest),
         WORLD_TEST(a_target_that_lists_the_other_hash_keeps_too),
         WORLD_TEST(what_was_signed_stays_for_the_grace),
+        WORLD_TEST(the_current_release_of_a_service_stays_by_tag_and_by_digest),
         WORLD_TEST(a_signature_attached_by_a_tag_stays_with_its_image),
         WORLD_TEST(a_manifest_with_another_tag_stays),
         WORLD_TEST(children_go_with_their_last_index_and_referrers_with_their_subject),
