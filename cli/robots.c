@@ -20,8 +20,10 @@ static json_t *actions_parse(const char *text)
 
     while (slice_next(&rest, ',', &word)) {
         word = slice_trim(word);
-        if (!slice_is(word, "pull") && !slice_is(word, "push") && !slice_is(word, "delete")) {
-            say("--actions takes pull, push and delete with commas between them; not %s", text);
+        if (!slice_is(word, "pull") && !slice_is(word, "push") && !slice_is(word, "delete") &&
+            !slice_is(word, "sign")) {
+            say("--actions takes pull, push, delete and sign with commas between them; not %s",
+                text);
             return NULL;
         }
         (void)json_array_append_new(actions, json_stringn(word.p, word.n));

@@ -127,6 +127,23 @@ def test_an_immutable_tag_is_not_moved_and_signs_nothing(registry, house, owner,
         registry.bond("rules", "set", house.ns, "--file", "-", stdin='{"rules": []}')
 
 
+def test_a_locked_tag_is_moved_by_it_and_by_nothing_unsigned(registry, owner, scene):
+    registry.bond("policy", "set", scene.repo, "--level", "lock")
+    assert "is signed and locked" in scene.client("PUT", f"/v2/{scene.repo}/manifests/v1", {"Content-Type": scene.second.media_type},
+                                        scene.second.manifest).expect(403, "DENIED").message
+    release(registry, owner, scene.repo, "v1", scene.second, targets=scene.next_targets()).expect(200)
+    assert scene.state()[0] == scene.second.digest
+
+
+def test_a_signature_that_the_policy_asks_for_and_that_is_missing_leaves_all_as_it_was(registry, owner, scene):
+    policy = {"level": "deploy", "signers": {"threshold": 1, "of": ["alice"]}}
+    registry.bond("policy", "set", scene.repo, "--file", "-", stdin=json.dumps(policy))
+    before = scene.state()
+    answer = release(registry, owner, scene.repo, "v1", scene.second, targets=scene.next_targets()).expect(403, "DENIED")
+    assert answer.reason_name == "signer_policy" and answer.error["detail"]["required"]["missing"] == ["alice"]
+    assert scene.state() == before
+
+
 def test_it_takes_the_rights_to_push_and_to_sign(registry, house, scene):
     before = scene.state()
     documents = {"targets": scene.next_targets()}
@@ -139,6 +156,11 @@ def test_it_takes_the_rights_to_push_and_to_sign(registry, house, scene):
     registry.wire.request("POST", "/api/v1/release", {"Content-Type": "application/json"}, b"{}").expect(401)
     assert scene.state() == before
     release(registry, Bearer(registry.session(house.signer)), scene.repo, "v1", scene.second, **documents).expect(200)
+
+
+def test_a_robot_that_pushes_and_signs_releases(registry, house, scene):
+    robot = registry.make_robot(house.ns, f"releases-{scene.repo.rpartition('-')[2]}", "pull,push,sign")
+    release(registry, robot, scene.repo, "v1", scene.second, targets=scene.next_targets()).expect(200)
 
 
 def test_a_root_takes_trust_administration(registry, house, scene):

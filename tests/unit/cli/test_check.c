@@ -77,6 +77,26 @@ static void the_host_of_an_image(void **state)
     }
 }
 
+static void whether_an_image_says_which(void **state)
+{
+    static const struct {
+        const char *image;
+        bool says;
+    } cases[] = {
+        {"ns/app", false},
+        {"localhost:5000/ns/app", false},
+        {"ns/app:v1", true},
+        {"localhost:5000/ns/app:v1", true},
+        {"ns/app@sha256:aa", true},
+        {"ns/app:", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(check_image_says_which(cases[i].image), cases[i].says);
+    }
+}
+
 static void scopes_of_policies(void **state)
 {
     static const struct {
@@ -158,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(images_in_every_form),
         cmocka_unit_test(the_host_of_an_image),
+        cmocka_unit_test(whether_an_image_says_which),
         cmocka_unit_test(scopes_of_policies),
         cmocka_unit_test(text_of_a_server_cannot_steer_the_terminal),
         cmocka_unit_test(addresses_are_encoded),
