@@ -90,6 +90,10 @@ def api(registry, people):
     return lambda who="deployer": Api(registry, people[who])
 
 
+def decision(registry, api, name):
+    return registry.wire.request("GET", f"/api/v1/deploy/decisions/{name}", {"Authorization": api.account.basic}).expect(200).json
+
+
 # --- deploying ----------------------------------------------------------------------------------------------------
 
 def test_a_deployment_is_recorded_with_who_when_what_and_the_decision(registry, scene, api, service):
@@ -100,6 +104,9 @@ def test_a_deployment_is_recorded_with_who_when_what_and_the_decision(registry, 
     assert made["by"] == "shipping.k8s" and made["rollback_of"] is None and made["notes"] == "first\nof all"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", made["created"]) and len(made["decision"]) == 26
     assert api("reader")("GET", f"/shipping/{service}").expect(200).json == {"releases": [made]}
+    record = decision(registry, api("reader"), made["decision"])
+    assert (record["door"], record["effect"], record["reason"]) == ("deploy", "allow", "allowed")
+    assert record["identity"]["id"] == "shipping.k8s" and record["request"]["tag"] == "v1" and record["digests"]["served"] == made["digest"]
     assert registry.counter("bondstore_gate_decisions_total", door="deploy", effect="allow", reason="allowed") >= 1
 
 
@@ -122,13 +129,14 @@ def test_releases_are_numbered_and_the_newest_is_current(scene, api, service):
 
 @pytest.mark.parametrize("name,status,reason", [(":unsigned", 403, "unsigned"), (":moved", 403, "digest_mismatch"), ("@after", 403, "unsigned_digest"),
                                                 (":v1@v2", 403, "digest_mismatch")])
-def test_what_the_gate_refuses_is_not_recorded_as_a_release(scene, api, service, name, status, reason):
+def test_what_the_gate_refuses_is_not_recorded_as_a_release(registry, scene, api, service, name, status, reason):
     label, _, digest = name.partition("@")
     name = label + (f"@{scene.made[digest].digest}" if digest else "")
     for who in ("deployer", "owner"):  # it is the deployer's answer, whoever asks
         answer = api(who).deploy(service, scene.repo + name).expect(status, "DENIED")
         assert answer.reason_name == reason and answer.message.startswith("content trust: ")
-        assert len(answer.error["detail"]["decision"]) == 26
+        record = decision(registry, api("reader"), answer.error["detail"]["decision"])
+        assert (record["door"], record["effect"], record["reason"], record["digests"]["served"]) == ("deploy", "deny", reason, None)
     api()("GET", f"/shipping/{service}").expect(404)
 
 
@@ -302,7 +310,7 @@ def test_the_exit_status_says_what_happened(registry, scene, people, service):
     registry.bond("deploy", service, scene.repo, code=2)  # which tag?
     registry.bond("deploy", service, code=2)
     for word in ("why", "check", "list"):
-        registry.bond("deploy", word, f"{scene.repo}:v1", code=2 if word != "check" else 0)
+        registry.bond("deploy", word, f"{scene.repo}:v1", code="fail" if word != "check" else 0)  # verbs, not services
     registry.bond("deploy", service, f"{scene.repo}:v1", "--pull", "rocket", code=2)
     registry.bond("deploy", service, f"{scene.repo}:v1", "argument", code=2)
     registry.bond("rollback", service, "1", code=2)  # of which namespace?
