@@ -104,6 +104,7 @@ extern const struct command rules_commands[];
 extern const struct command deploy_commands[];
 extern const struct command decision_commands[];
 extern const struct command audit_commands[];
+extern const struct command deployment_commands[];
 extern const struct command releases_commands[];
 extern const struct command trust_commands[];
 extern const struct command roots_commands[];

@@ -13,6 +13,7 @@ const struct command *const command_lists[] = {
     deploy_commands,
     decision_commands,
     audit_commands,
+    deployment_commands,
     releases_commands,
     trust_commands,
     roots_commands,
