@@ -1,4 +1,5 @@
 /* The release call (gate.md 9.4): signatures and tag of a pushed manifest in one transaction. */
+#include "auth/rate.h"
 #include "base/clock.h"
 #include "server/administration.h"
 #include "server/api.h"
@@ -252,6 +253,22 @@ static bool decide_now(struct release_call *c, struct err *err)
     return record_decision(&record, &c->decision) || err_set(err, ERR_BUSY, "");
 }
 
+/* It counts with the publishes of the Notary API. */
+static bool may_publish_now(const struct release_call *c, struct reply *reply)
+{
+    struct err err = {0};
+    const struct identity *who = c->rq->identity;
+    bool control = who->kind == IDENTITY_CONTROL;
+    int wait_s = control ? 0 : rate_take(c->rq->app->publishes, who->account_id, clock_mono_us());
+    if (wait_s == 0) {
+        return true;
+    }
+    (void)err_set(&err, ERR_TOO_MANY_REQUESTS, "too many publishes, try again in %d s", wait_s);
+    reply_error(reply, &err);
+    reply_retry_after(reply, wait_s);
+    return false;
+}
+
 static void release(struct release_call *c, struct reply *reply)
 {
     struct publish_verdict *verdict = NULL;
@@ -264,6 +281,9 @@ static void release(struct release_call *c, struct reply *reply)
                                       .with = set_tag,
                                       .with_arg = c};
     registry_actor(c->rq, &c->actor);
+    if (!may_publish_now(c, reply)) {
+        return;
+    }
     if (!publish_rights(c->rq, &publish, &err)) {
         return reply_error(reply, &err);
     }

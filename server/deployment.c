@@ -183,7 +183,8 @@ enum deployment_result deployment_run(struct deployment *d, struct err *err)
 {
     enum deployment_result result = DEPLOYMENT_FAILED;
     for (int i = 0; i < ATTEMPTS; i++) {
-        auto_attempt struct attempt a = {.d = d, .caller = {.gated = true}};
+        auto_attempt struct attempt a = {
+            .d = d, .caller = {.gated = true, .account_id = d->rq->identity->account_id}};
         registry_actor(d->rq, &a.actor);
         *err = (struct err){0};
         result = attempt_run(&a, err);

@@ -202,7 +202,7 @@ static bool add_signed_facts(struct door *door, const struct tag_name *tag,
 
 static void decide_digest(struct door *door, const struct digest *digest, struct decision *out);
 
-static void decide_tag(const struct door *door, const struct gate_caller *caller,
+static void decide_tag(struct door *door, const struct gate_caller *caller,
                        const struct tag_name *tag, const struct tag *current, int64_t size,
                        struct decision *out)
 {
