@@ -8,7 +8,7 @@ from support.notary import Notary
 from support.server import Server
 
 APP, OTHER = "ns/app", "ns/other"
-SETTINGS = "maintenance: { interval: 1s }\npasswords: { memory: 19MiB, passes: 1 }\n"
+SETTINGS = "maintenance: { interval: 1s }\npasswords: { memory: 19MiB, passes: 1 }\ntokens: { lifetime: 24h }\n"
 
 
 def quiet_ports(count):
