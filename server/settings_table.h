@@ -110,7 +110,7 @@
       "Each publish stores its documents whole; the server's own renewals are never refused.")     \
     X(trust, view_memory, SIZE, "64MiB", 1048576, 17179869184, "",                                 \
       "Memory for the gate's views of repositories.",                                              \
-      "A view that is thrown out costs a millisecond to make again.")
+      "A view that is thrown out costs a millisecond to make again. One is kept, whatever its size.")
 
 #define SETTINGS_MAINTENANCE(X)                                                                    \
     X(maintenance, interval, DURATION, "60s", 1, 86400, "",                                        \

@@ -109,15 +109,13 @@ void gate_views_keep(struct gate_views *views, struct gate_view *view)
         v->next_in_bucket = dropped;
         dropped = v;
     }
-    if (view->bytes <=
-        views->max_bytes) { /* one that is larger than everything serves its request and is gone */
-        atomic_fetch_add(&view->references, 1);
-        view->next_in_bucket = *bucket_of(views, view->repository_id);
-        *bucket_of(views, view->repository_id) = view;
-        list_push(views, view);
-        views->bytes += view->bytes;
-        views->count++;
-    }
+    /* one that is larger than all the room is kept by itself: it is the one that costs most to make */
+    atomic_fetch_add(&view->references, 1);
+    view->next_in_bucket = *bucket_of(views, view->repository_id);
+    *bucket_of(views, view->repository_id) = view;
+    list_push(views, view);
+    views->bytes += view->bytes;
+    views->count++;
     pthread_mutex_unlock(&views->lock);
     while (dropped) { /* freed outside the lock */
         struct gate_view *next = dropped->next_in_bucket;
