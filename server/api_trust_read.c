@@ -34,15 +34,29 @@ void reply_trust_error(struct reply *reply, const struct err *err)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static bool is_expired(const struct trust_doc *doc, int64_t now_us)
+static int64_t end_by_bytes(struct db_tx *tx, int64_t repository_id, struct slice role)
 {
+    auto_trust_doc struct trust_doc doc = {0};
     struct tuf_doc *parsed = NULL;
-    bool expired = false;
-    if (tuf_doc_read(slice_str(doc->role), doc->bytes, &parsed, NULL) == DOC_OK) {
-        expired = parsed->expires_us <= now_us;
+    struct err why = {0};
+    int64_t expires_us = INT64_MAX;
+    if (trust_doc_current_role(tx, repository_id, role, &doc, &why) &&
+        tuf_doc_read(role, doc.bytes, &parsed, NULL) == DOC_OK) {
+        expires_us = parsed->expires_us;
     }
     tuf_doc_free(parsed);
-    return expired;
+    return expires_us;
+}
+
+/* The current document of a role, if there is one. */
+static bool is_expired(struct db_tx *tx, int64_t repository_id, struct slice role, int64_t now_us)
+{
+    int64_t expires_us = 0;
+    struct err why = {0};
+    if (!trust_doc_expires(tx, repository_id, role, &expires_us, &why)) {
+        return false;
+    }
+    return (expires_us ? expires_us : end_by_bytes(tx, repository_id, role)) <= now_us;
 }
 
 /* A document of a life before a wipe is not told of any more (attacks P-28). */
@@ -94,20 +108,14 @@ static bool read_document(struct db_tx *tx, int64_t repository_id, const struct 
 /* notary-api 10: an expired timestamp, or one over an expired snapshot, is renewed before it is
  * handed out. */
 static bool needs_renewal(struct db_tx *tx, int64_t repository_id, const struct trust_path *file,
-                          const struct trust_doc *doc, int64_t now_us)
+                          int64_t now_us)
 {
-    auto_trust_doc struct trust_doc snapshot = {0};
-    struct err why = {0};
     bool timestamp = slice_is(file->role, "timestamp");
     if (file->kind != TRUST_PATH_CURRENT || (!timestamp && !slice_is(file->role, "snapshot"))) {
         return false;
     }
-    if (is_expired(doc, now_us)) {
-        return true;
-    }
-    return timestamp &&
-           trust_doc_current_role(tx, repository_id, SLICE_LIT("snapshot"), &snapshot, &why) &&
-           is_expired(&snapshot, now_us);
+    return is_expired(tx, repository_id, file->role, now_us) ||
+           (timestamp && is_expired(tx, repository_id, SLICE_LIT("snapshot"), now_us));
 }
 
 /*   renewal_out   the document should be renewed first; may be NULL */
@@ -121,7 +129,7 @@ static bool open_document(const struct request *rq, const struct trust_path *fil
         return false;
     }
     if (renewal_out) {
-        *renewal_out = needs_renewal(tx, repo->id, file, out, rq->now_us);
+        *renewal_out = needs_renewal(tx, repo->id, file, rq->now_us);
     }
     return true;
 }
@@ -171,6 +179,9 @@ void api_trust_get(struct request *rq, struct reply *reply)
     if (!open_document(rq, &file, &repo, &doc, &renewal, &err)) {
         reply_trust_error(reply, &err);
         return;
+    }
+    if (renewal && !request_on_worker(rq)) {
+        return; /* a worker goes on: it must write */
     }
     if (renewal) {
         renew_then_read(rq, &file, &repo, &doc);

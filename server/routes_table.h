@@ -22,7 +22,7 @@ ROUTE(METHOD_DELETE, "/v2/{name}/blobs/uploads/{1}", ACCESS_PUSH, BODY_NONE, WOR
 /* Notary v1 */
 ROUTE(METHOD_POST, "/v2/{gun}/_trust/tuf/", ACCESS_TRUST_WRITE, BODY_TRUST, WORKER, api_trust_publish)
 ROUTE(METHOD_DELETE, "/v2/{gun}/_trust/tuf/", ACCESS_TRUST_WIPE, BODY_NONE, WORKER, api_trust_delete)
-ROUTE(METHOD_GET, "/v2/{gun}/_trust/tuf/{file}", ACCESS_TRUST_READ, BODY_NONE, WORKER, api_trust_get)
+ROUTE(METHOD_GET, "/v2/{gun}/_trust/tuf/{file}", ACCESS_TRUST_READ, BODY_NONE, INLINE, api_trust_get)
 ROUTE(METHOD_GET, "/v2/{gun}/_trust/tuf/{key}", ACCESS_TRUST_WRITE, BODY_NONE, WORKER, api_trust_key_get)
 ROUTE(METHOD_POST, "/v2/{gun}/_trust/tuf/{key}", ACCESS_TRUST_ADMIN, BODY_API, WORKER, api_trust_key_post)
 ROUTE(METHOD_GET, "/v2/{gun}/_trust/changefeed", ACCESS_TRUST_READ, BODY_NONE, INLINE, api_trust_changefeed)

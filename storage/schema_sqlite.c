@@ -616,6 +616,10 @@ static const char release_format[] =
     "CREATE UNIQUE INDEX release_current ON release (namespace_id, service) WHERE is_current = 1;"
     "CREATE INDEX release_in_use ON release (repository_id, digest) WHERE is_current = 1;";
 
+/* 0: stored before this was written down. */
+static const char document_ends[] =
+    "ALTER TABLE trust_doc ADD COLUMN expires_us INTEGER NOT NULL DEFAULT 0;";
+
 const char *const schema_migrations[] = {
     first_format,
     referrers_by_type,
@@ -634,5 +638,6 @@ const char *const schema_migrations[] = {
     role_resets,
     trust_space,
     release_format,
+    document_ends,
 };
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

@@ -447,7 +447,8 @@ const char *const sql_statements[SQL_COUNT] = {
     /* trust_doc: by (repository, role, incarnation, version), by hash, the current one of a role */
     [SQL_TRUST_DOC_INSERT] =
         "INSERT INTO trust_doc (repository_id, role, incarnation, version, sha256, "
-        "signed_sha256, accepted_us, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "signed_sha256, accepted_us, content, expires_us) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [SQL_TRUST_DOC_SUPERSEDE] = "UPDATE trust_doc SET superseded_us = ?3 WHERE repository_id = ?1 "
                                 "AND role = ?2 AND superseded_us = 0",
     [SQL_TRUST_DOC_SUPERSEDE_ALL] =
@@ -456,6 +457,8 @@ const char *const sql_statements[SQL_COUNT] = {
                               "AND d.superseded_us = 0 ORDER BY d.role",
     [SQL_TRUST_DOC_CURRENT_ROLE] = "SELECT " DOC_COLUMNS " FROM trust_doc d WHERE "
                                    "d.repository_id = ?1 AND d.role = ?2 AND d.superseded_us = 0",
+    [SQL_TRUST_DOC_EXPIRES] = "SELECT d.expires_us FROM trust_doc d WHERE d.repository_id = ?1 "
+                              "AND d.role = ?2 AND d.superseded_us = 0",
     [SQL_TRUST_DOC_ROOTS] =
         "SELECT " DOC_COLUMNS " " DOC_LIVE "AND r.role = 'root' ORDER BY d.version",
     [SQL_TRUST_DOC_BY_VERSION] =

@@ -87,6 +87,20 @@ bool trust_doc_current(struct db_tx *tx, int64_t repository_id, struct trust_doc
     return read_docs(q, out, err);
 }
 
+bool trust_doc_expires(struct db_tx *tx, int64_t repository_id, struct slice role,
+                       int64_t *expires_us_out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_TRUST_DOC_EXPIRES);
+    bool found = false;
+    db_bind_int(q, 1, repository_id);
+    db_bind_text(q, 2, role);
+    if (!row_exists(q, &found, err)) {
+        return false;
+    }
+    *expires_us_out = found ? db_col_int(q, 0) : 0;
+    return found || err_set(err, ERR_TRUST_NOT_FOUND, "");
+}
+
 bool trust_doc_roots(struct db_tx *tx, int64_t repository_id, struct trust_doc_list *out,
                      struct err *err)
 {
@@ -255,6 +269,7 @@ static bool insert_doc(struct db_tx *tx, int64_t repository_id, const struct tru
     db_bind_blob(q, 6, slice_of_bytes(doc->signed_sha256, sizeof(doc->signed_sha256)));
     db_bind_int(q, 7, now_us);
     db_bind_blob(q, 8, doc->bytes);
+    db_bind_int(q, 9, doc->expires_us);
     return db_run(q, err);
 }
 

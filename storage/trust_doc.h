@@ -55,6 +55,7 @@ struct trust_doc_new {
     int64_t version;
     uint8_t sha256[32];
     uint8_t signed_sha256[32];
+    int64_t expires_us;
     struct slice bytes;
 };
 /* Stores a document and makes it the role's current one; begins a life when the role has none.
@@ -71,6 +72,10 @@ bool trust_doc_roots(struct db_tx *tx, int64_t repository_id, struct trust_doc_l
 /* One document. Expected errors: ERR_TRUST_NOT_FOUND. Any tx. */
 bool trust_doc_current_role(struct db_tx *tx, int64_t repository_id, struct slice role,
                             struct trust_doc *out, struct err *err) MUST_USE;
+/* When the current document of a role ends; 0: nobody wrote it down, its bytes say it. Expected errors:
+ * ERR_TRUST_NOT_FOUND. Any tx. */
+bool trust_doc_expires(struct db_tx *tx, int64_t repository_id, struct slice role,
+                       int64_t *expires_us_out, struct err *err) MUST_USE;
 bool trust_doc_by_version(struct db_tx *tx, int64_t repository_id, struct slice role,
                           int64_t version, struct trust_doc *out, struct err *err) MUST_USE;
 /* Of any life: the name is the hash. */

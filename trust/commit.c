@@ -84,8 +84,10 @@ static bool put_listing(struct db_tx *tx, const struct trust_commit *c, const st
 static bool put_document(struct db_tx *tx, const struct trust_commit *c, const struct tuf_doc *doc,
                          struct err *err)
 {
-    struct trust_doc_new row = {
-        .role = slice_str(doc->role), .version = doc->version, .bytes = doc->bytes};
+    struct trust_doc_new row = {.role = slice_str(doc->role),
+                                .version = doc->version,
+                                .expires_us = doc->expires_us,
+                                .bytes = doc->bytes};
     memcpy(row.sha256, doc->sha256, sizeof row.sha256);
     memcpy(row.signed_sha256, doc->signed_sha256, sizeof row.signed_sha256);
     if (!trust_doc_put(tx, c->repo->id, &row, c->now_us, err)) {

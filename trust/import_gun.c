@@ -253,8 +253,10 @@ static bool check_stored(const struct taking *t, const struct trust_role_life *l
 
 static bool store(struct taking *t, const struct tuf_doc *doc, int64_t created_us, struct err *err)
 {
-    struct trust_doc_new row = {
-        .role = slice_str(doc->role), .version = doc->version, .bytes = doc->bytes};
+    struct trust_doc_new row = {.role = slice_str(doc->role),
+                                .version = doc->version,
+                                .expires_us = doc->expires_us,
+                                .bytes = doc->bytes};
     struct err why = {0};
     memcpy(row.sha256, doc->sha256, sizeof row.sha256);
     memcpy(row.signed_sha256, doc->signed_sha256, sizeof row.signed_sha256);

@@ -626,11 +626,34 @@ static void a_revoked_key_moves_every_view(void **state)
     assert_string_equal(list.items[0].reason, "stolen");
 }
 
+static void the_end_is_the_current_documents(void **state)
+{
+    struct world *w = *state;
+    int64_t end = -1;
+    struct trust_doc_new first = doc_of("timestamp", 1, "first"), next = doc_of("timestamp", 2, "next");
+    first.expires_us = T0 + 5;
+    next.expires_us = T0 + 9;
+    WRITE(w)
+    {
+        FAILS(ERR_TRUST_NOT_FOUND,
+              trust_doc_expires(tx, w->repo.id, SLICE_LIT("timestamp"), &end, err));
+        OK(trust_doc_put(tx, w->repo.id, &first, T0, err));
+        OK(trust_doc_expires(tx, w->repo.id, SLICE_LIT("timestamp"), &end, err));
+        assert_int_equal(end, T0 + 5);
+        OK(trust_doc_put(tx, w->repo.id, &next, T0 + 1, err));
+        OK(trust_doc_expires(tx, w->repo.id, SLICE_LIT("timestamp"), &end, err));
+        assert_int_equal(end, T0 + 9);
+        FAILS(ERR_TRUST_NOT_FOUND,
+              trust_doc_expires(tx, w->repo.id, SLICE_LIT("snapshot"), &end, err));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(versions_only_rise),
         WORLD_TEST(the_current_set_has_each_role_once),
+        WORLD_TEST(the_end_is_the_current_documents),
         WORLD_TEST(a_role_that_ended_begins_anew),
         WORLD_TEST(a_wipe_ends_every_life),
         WORLD_TEST(renewals_are_found_by_age),
