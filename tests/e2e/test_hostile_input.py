@@ -33,7 +33,7 @@ def path_of(registry, pattern):
     numbered = {"/v2/{name}/blobs/uploads/{1}": UUID, "/api/v1/namespaces/{1}/robots/{2}": "house", "/api/v1/namespaces/{1}/deployers/{2}": "house"}
     path = pattern.replace("{name}", "house/hostile").replace("{reference}", "v1").replace("{digest}", DIGEST)
     path = path.replace("{gun}", registry.gun("house/hostile")).replace("{file}", "root.json").replace("{key}", "timestamp.key")
-    path = path.replace("{1}", numbered.get(pattern, "house")).replace("{2}", "nobody@example.org")
+    path = path.replace("{1}", numbered.get(pattern, "house")).replace("{2}", "nobody@example.org").replace("{3}", "1")
     assert "{" not in path, f"{pattern} has a part that this test does not know"
     return path
 
