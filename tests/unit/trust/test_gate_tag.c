@@ -379,6 +379,26 @@ static void tags_outside_the_policy_are_refused(void **unused)
     gate_world_free(&w);
 }
 
+/* gate.md 5: what a tag is about is asked (step 2) before what the policy covers (step 3). */
+static void an_artifact_tag_that_is_not_there_is_unknown_whatever_the_policy_covers(void **unused)
+{
+    struct gate_world w;
+    struct gate_registry_tag none = gate_world_registry(0, 0);
+    struct tag_name v1 = gate_world_tag("v1");
+    struct tag_name about = gate_world_tag(
+        "sha256-f20a9d45c0e80b16cf903109ae927c767a0da804e97176ebe685df4136b9ca4d.att");
+    (void)unused;
+    gate_world_init(&w);
+    add_role(&w, "targets", 1, D1, 0);
+    free(w.policy.tags.items[0]);
+    w.policy.tags.items[0] = xstrdup("prod-*");
+    struct decision d = gate_tag(&w.facts, &about, &none);
+    assert_true(d.effect == EFFECT_DENY && d.reason == REASON_UNKNOWN);
+    d = gate_tag(&w.facts, &v1, &none);
+    assert_int_equal(d.reason, REASON_NOT_COVERED);
+    gate_world_free(&w);
+}
+
 static void a_role_speaks_only_inside_its_paths(void **unused)
 {
     struct gate_world w;
@@ -588,6 +608,7 @@ int main(void)
         cmocka_unit_test(a_suspect_store_allows_no_tag_and_locks_every_tag),
         cmocka_unit_test(warn_serves_and_warns),
         cmocka_unit_test(tags_outside_the_policy_are_refused),
+        cmocka_unit_test(an_artifact_tag_that_is_not_there_is_unknown_whatever_the_policy_covers),
         cmocka_unit_test(a_role_speaks_only_inside_its_paths),
         cmocka_unit_test(every_known_hash_must_agree),
         cmocka_unit_test(signers_are_counted_by_key),
