@@ -1,6 +1,7 @@
 #include "trust/reach.h"
 
 #include "storage/manifest.h"
+#include "trust/second_name.h"
 
 struct reach_entry {
     struct digest digest; /* DIGEST_NONE: free slot */
@@ -103,6 +104,25 @@ static bool is_denied(const struct walk *w, const struct digest *digest)
     return denied;
 }
 
+/* The same of a manifest, which may have been denied by its other name. */
+static bool is_denied_manifest(const struct walk *w, const struct digest *digest, bool *out,
+                               struct err *err)
+{
+    struct digest second;
+    *out = is_denied(w, digest);
+    if (*out || !w->root || w->denied->count == 0) {
+        return true;
+    }
+    if (!second_name(w->tx, w->repository_id, digest, &second, err)) {
+        return false;
+    }
+    *out = digest_is_set(&second) && denied_set_has(w->denied, &second);
+    if (*out) {
+        put_denied_by(w->reach, digest);
+    }
+    return true;
+}
+
 static void fill_by(const struct walk *w, struct reach_entry *e, int depth, bool is_manifest)
 {
     if (w->root) {
@@ -145,7 +165,11 @@ static bool enter(const struct walk *w, const struct digest *digest, int depth)
 static bool walk(const struct walk *w, const struct digest *digest, int depth, struct err *err)
 {
     auto_edge_list struct edge_list edges = {0};
-    if (is_denied(w, digest) || enter(w, digest, depth)) {
+    bool denied = false;
+    if (!is_denied_manifest(w, digest, &denied, err)) {
+        return false;
+    }
+    if (denied || enter(w, digest, depth)) {
         return true;
     }
     if (!manifest_edges(w->tx, w->repository_id, digest, &edges, err)) {

@@ -1,4 +1,5 @@
 """Break-glass and the deny list over HTTP: cases B and G-28 of the attack list, gate 14. A namespace of its own."""
+import hashlib
 import json
 import sqlite3
 import urllib.parse
@@ -350,6 +351,41 @@ def test_g28_as_a_child_and_as_a_blob(signed, keeper):
     signed.deny(layer).expect(201)
     refused(signed.blob(layer), "denied_digest")
     signed.both(good.digest)
+
+
+def put_as_sha512(place, made, tag=None):
+    """The same bytes under their other name, and the tag on it."""
+    name = "sha512:" + hashlib.sha512(made.manifest).hexdigest()
+    where = f"/v2/{place.repo}/manifests/{name}" + (f"?tag={tag}" if tag else "")
+    place.glass["developer"]("PUT", where, {"Content-Type": made.media_type}, made.manifest).expect(201)
+    return name
+
+
+def test_g28_a_denied_manifest_has_no_second_name(signed, keeper):
+    made = image(f"{signed.repo} two names")
+    signed.glass["developer"].push(signed.repo, made, "v2")
+    keeper.sign(signed.repo, "v2", made)
+    name = put_as_sha512(signed, made, "v2")
+    assert signed.both("v2").header("Docker-Content-Digest") == name
+    signed.deny(made.digest).expect(201)
+    refused(signed.both("v2", 403), "denied_digest")
+    refused(signed.both(name, 403), "denied_digest")
+    signed.lift(made.digest).expect(204)
+    signed.both("v2")
+
+
+def test_g28_nor_does_an_override_of_the_second_name_let_it_through(place):
+    made = image(f"{place.repo} two names")
+    place.glass["developer"].push(place.repo, made, "v2")
+    name = put_as_sha512(place, made, "v2")
+    place.make(name).expect(201)
+    place.both("v2")
+    place.both(name)
+    place.deny(made.digest).expect(201)
+    refused(place.both("v2", 403), "denied_digest")
+    refused(place.both(name, 403), "denied_digest")
+    for digest in made.blobs:
+        assert place.blob(digest).status == 403
 
 
 def test_g28_serving_the_signed_image_does_not_serve_a_denied_one(signed):
