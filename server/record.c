@@ -42,6 +42,7 @@ struct material {
     struct gate_basis basis;
     struct buf gun;
     char token[40];
+    char override_id[24];
 };
 
 static void add_identity(const struct record *r, struct material *m, struct decision_entry *e)
@@ -82,6 +83,14 @@ static void add_trust(const struct record *r, const struct decision *d, struct m
     e->generation = r->repo->gate_generation;
 }
 
+static void add_override(const struct decision *d, struct material *m, struct decision_entry *e)
+{
+    if (d->override_id > 0) {
+        (void)snprintf(m->override_id, sizeof(m->override_id), "%lld", (long long)d->override_id);
+        e->override_id = m->override_id;
+    }
+}
+
 /* By tag the gate says what to serve; by digest that is what was asked for. */
 static struct digest served_of(const struct decision *d)
 {
@@ -103,6 +112,7 @@ struct decision_draft *record_draft(const struct record *r, struct decision *d)
     trust_gun_write(r->rq->app->trust, &r->repo->name, &m.gun);
     add_identity(r, &m, &e);
     add_trust(r, d, &m, &e);
+    add_override(d, &m, &e);
     e.request.method = method_name(r->rq->method);
     e.request.repository_id = r->repo->id;
     e.request.repo = r->repo->name.text;

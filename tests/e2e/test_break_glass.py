@@ -273,6 +273,13 @@ def test_it_may_come_before_the_push(place):
     place.deployer.get(repo, made.digest).expect(200)
 
 
+def test_the_record_of_a_use_names_the_override(place):
+    made = place.make().expect(201).json
+    place.deployer.get(place.repo, "v1").expect(200)
+    said = place.api("owner", "GET", f"/api/v1/deploy/decisions?repo={place.repo}&effect=allow").expect(200).json["decisions"]
+    assert [(d["reason"], d["override"]) for d in said] == [("override", str(made["id"]))]
+
+
 # --- B-02, B-04: two persons ----------------------------------------------------------------------------------------------
 
 def test_b04_with_two_person_it_acts_when_somebody_else_approved(place, second):
