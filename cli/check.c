@@ -174,6 +174,51 @@ struct slice check_image_host(const char *image)
     return parts.host;
 }
 
+static bool is_pinned(const struct image *image)
+{
+    struct repo_name repo;
+    struct digest digest;
+
+    return !image->tag.p && repo_name_parse(image->name, &repo, NULL) &&
+           (!image->host.n || host_is_valid(image->host)) &&
+           digest_parse(image->digest, &digest, NULL);
+}
+
+/* A host without a dot is read as the first component of the name. */
+static bool is_name_of(struct slice asked, struct slice name)
+{
+    if (name.n > asked.n && name.p[name.n - asked.n - 1] == '/') {
+        name = slice_from(name, name.n - asked.n);
+    }
+    return slice_equal(name, asked);
+}
+
+/* NAME:TAG with the name of NAME@DIGEST. */
+static bool is_tag_of(const char *pinned, const char *image)
+{
+    size_t n = strcspn(pinned, "@");
+    struct tag_name tag;
+
+    return strncmp(image, pinned, n) == 0 && image[n] == ':' &&
+           tag_name_parse(slice_str(image + n + 1), &tag, NULL);
+}
+
+bool check_released(const char *asked, const char *pinned, const char *image)
+{
+    struct image given, wanted = {0};
+
+    image_split(pinned, &given);
+    if (!is_pinned(&given) || (image && !is_tag_of(pinned, image))) {
+        return false;
+    }
+    if (!asked) {
+        return true;
+    }
+    image_split(asked, &wanted);
+    return is_name_of(wanted.name, given.name) &&
+           (!wanted.digest.n || slice_equal(wanted.digest, given.digest));
+}
+
 bool check_word(enum flag option, const char *text, const char *const words[])
 {
     auto_buf struct buf list = {0};

@@ -23,6 +23,12 @@ bool check_image(const struct call *call, const char *text, struct buf *out);
 bool check_image_says_which(const char *image);
 /* HOST[:PORT] of an image that check_image() took; empty when none is written. Borrows from `image`. */
 struct slice check_image_host(const char *image);
+/* What a server calls the image that it released goes to programs and shells: `pinned` must be
+ * [HOST[:PORT]/]NS/REPO@DIGEST and nothing else, `image` (may be NULL) the same name with a tag.
+ *   asked   what was asked for, as check_image() gave it: the repository must be its, and the digest
+ *           when it names one. NULL: not known
+ * Says nothing. */
+bool check_released(const char *asked, const char *pinned, const char *image);
 /* One of the words of a NULL-terminated list; `option` names it in the message. */
 bool check_word(enum flag option, const char *text, const char *const words[]);
 

@@ -129,7 +129,25 @@ static void release_tell(const struct call *call, const json_t *release)
     }
 }
 
-static enum outcome deployment_request(const struct call *call, const char *path,
+/* Its names go to programs, so they are no more than names. */
+static bool release_fits(const struct client *c, const char *asked, const json_t *release)
+{
+    const char *pinned = json_get_string(release, "pinned");
+
+    if (!pinned || !json_get_string(release, "service")) {
+        say("the answer of %s names no image", client_name(c));
+        return false;
+    }
+    if (!check_released(asked, pinned, json_get_string(release, "image"))) {
+        say("the answer of %s names another image than the one asked for: %s", client_name(c),
+            pinned);
+        return false;
+    }
+    return true;
+}
+
+/*   asked   the image; NULL when its name is the server's to know */
+static enum outcome deployment_request(const struct call *call, const char *path, const char *asked,
                                        const json_t *body)
 {
     auto_client struct client *c = client_open(call, NULL);
@@ -143,8 +161,7 @@ static enum outcome deployment_request(const struct call *call, const char *path
         enum outcome outcome = deployment_outcome(c, &answer);
         return outcome == OUTCOME_OK ? OUTCOME_FAILED : outcome;
     }
-    if (!json_get_string(answer.json, "pinned") || !json_get_string(answer.json, "service")) {
-        say("the answer of %s names no image", client_name(c));
+    if (!release_fits(c, asked, answer.json)) {
         return OUTCOME_FAILED;
     }
     release_tell(call, answer.json);
@@ -185,7 +202,7 @@ static enum outcome deploy(const struct call *call)
     }
     auto_json json_t *body =
         with_notes(call, json_pack("{s:s, s:s}", "service", call->args[0], "image", image.p));
-    return body ? deployment_request(call, DEPLOYMENTS, body) : OUTCOME_USAGE;
+    return body ? deployment_request(call, DEPLOYMENTS, image.p, body) : OUTCOME_USAGE;
 }
 
 static enum outcome rollback(const struct call *call)
@@ -199,7 +216,7 @@ static enum outcome rollback(const struct call *call)
     }
     buf_str(&path, "/rollback");
     auto_json json_t *body = with_notes(call, json_pack("{s:I}", "release", (json_int_t)number));
-    return body ? deployment_request(call, path.p, body) : OUTCOME_USAGE;
+    return body ? deployment_request(call, path.p, NULL, body) : OUTCOME_USAGE;
 }
 
 const struct command deployment_commands[] = {

@@ -139,6 +139,49 @@ static void text_of_a_server_cannot_steer_the_terminal(void **state)
     }
 }
 
+/* bond deploy --exec sh -- -c "… {}" and docker pull get what the server answered. */
+static void a_server_answers_with_a_name_and_nothing_else(void **state)
+{
+    static const struct {
+        const char *asked, *pinned, *image;
+        bool want;
+    } cases[] = {
+        {"demo/app:v1", "host:5443/demo/app@sha256:" HEX64, "host:5443/demo/app:v1", true},
+        {"demo/app:v1", "registry.example/demo/app@sha256:" HEX64, NULL, true},
+        {"demo/app:v1", "plainhost/demo/app@sha256:" HEX64, "plainhost/demo/app:v1", true},
+        {"host:5443/demo/app:v1", "host:5443/demo/app@sha256:" HEX64, NULL, true},
+        {"demo/app@sha256:" HEX64, "demo/app@sha256:" HEX64, NULL, true},
+        {NULL, "demo/app@sha256:" HEX64, "demo/app:v1", true},
+        {NULL, "-v/demo/app@sha256:" HEX64, NULL, false},
+        {NULL, "--privileged", NULL, false},
+        {NULL, "", NULL, false},
+        {NULL, "demo/app", NULL, false},
+        {NULL, "demo/app:v1", NULL, false},
+        {NULL, "demo/app:v1@sha256:" HEX64, NULL, false},
+        {NULL, "demo/app@sha256:" HEX64 ";id", NULL, false},
+        {NULL, "demo/app$(id)@sha256:" HEX64, NULL, false},
+        {NULL, "h.example`id`/demo/app@sha256:" HEX64, NULL, false},
+        {NULL, "demo/app@sha256:" HEX64 " other", NULL, false},
+        {NULL, "demo/app@sha256:" HEX64 "\n", NULL, false},
+        {NULL, "demo/app@sha256:" HEX64, "demo/app:v1;id", false},
+        {NULL, "demo/app@sha256:" HEX64, "demo/other:v1", false},
+        {NULL, "demo/app@sha256:" HEX64, "--force", false},
+        {"demo/app:v1", "host:5443/demo/other@sha256:" HEX64, NULL, false},
+        {"demo/app:v1", "host:5443/demo/myapp@sha256:" HEX64, NULL, false},
+        {"demo/app@sha256:" HEX64, "demo/app@sha256:1" HEX64, NULL, false},
+        {"demo/app@sha256:" HEX64,
+         "demo/app@sha256:1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", NULL,
+         false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (check_released(cases[i].asked, cases[i].pinned, cases[i].image) != cases[i].want) {
+            fail_msg("%s", cases[i].pinned);
+        }
+    }
+}
+
 static void addresses_are_encoded(void **state)
 {
     auto_buf struct buf path = {0};
@@ -181,6 +224,7 @@ int main(void)
         cmocka_unit_test(whether_an_image_says_which),
         cmocka_unit_test(scopes_of_policies),
         cmocka_unit_test(text_of_a_server_cannot_steer_the_terminal),
+        cmocka_unit_test(a_server_answers_with_a_name_and_nothing_else),
         cmocka_unit_test(addresses_are_encoded),
         cmocka_unit_test(every_status_has_its_exit),
     };
