@@ -175,6 +175,9 @@ def test_b03_an_override_lets_its_digest_through_and_says_so(signed):
     assert signed.server.counter("bondstore_overrides_active") >= 1
     shown = signed.overrides(rest=f"/{made['id']}").expect(200).json
     assert shown["uses"] == 1, "one pull is one use"
+    records = signed.api("owner", "GET", f"/api/v1/deploy/decisions?repo={signed.repo}&n=1000").expect(200).json["decisions"]
+    assert {r["override"] for r in records if r["reason"] == "override" and "override" in r} == {str(made["id"])}
+    assert {r["override"] for r in records if r["reason"] != "override" and "override" in r} == {None}
     signed.overrides("DELETE", f"/{made['id']}?reason=over").expect(200)
     refused(signed.deployer.get(signed.repo, "v1"), signed.refusal)
     refused(signed.deployer.get(signed.repo, signed.moved.digest), "unsigned_digest")
