@@ -4,9 +4,8 @@
 #include "cli/check.h"
 #include "cli/client.h"
 #include "cli/output.h"
+#include "cli/pages.h"
 #include "cli/say.h"
-
-#include <stdlib.h>
 
 #define DENIED_PATH "/api/v1/denied"
 
@@ -25,41 +24,21 @@ static bool check_digest(const char *text)
     return true;
 }
 
-/* All pages into one list. */
-static enum outcome list_all(const struct call *call, json_t *denied)
-{
-    auto_free char *next = NULL;
-    do {
-        auto_json json_t *answer = NULL;
-        auto_buf struct buf path = {0};
-        buf_str(&path, DENIED_PATH);
-        client_query(&path, "scope", call->args[0]);
-        if (next) {
-            client_query(&path, "last", next);
-        }
-        enum outcome outcome = api(call, "GET", path.p, NULL, &answer);
-        if (outcome != OUTCOME_OK) {
-            return outcome;
-        }
-        (void)json_array_extend(denied, json_get_array(answer, "denied"));
-        const char *more = json_get_string(answer, "next");
-        free(next);
-        next = more ? xstrdup(more) : NULL;
-    } while (next);
-    return OUTCOME_OK;
-}
-
 static enum outcome list(const struct call *call)
 {
     static const struct column columns[] = {
         {"DIGEST", "digest"}, {"SINCE", "since"}, {"BY", "by"}, {"REASON", "reason"}, {NULL, NULL}};
-    auto_json json_t *all = json_pack("{s:[]}", "denied");
+    auto_json json_t *all = NULL;
+    auto_buf struct buf path = {0};
     if (!check_deny_scope(call->args[0])) {
         return OUTCOME_USAGE;
     }
-    enum outcome outcome = list_all(call, json_get_array(all, "denied"));
+    buf_str(&path, DENIED_PATH);
+    client_query(&path, "scope", call->args[0]);
+    const struct pages pages = {.path = path.p, .rows = "denied", .parameter = "last"};
+    enum outcome outcome = pages_read(call, &pages, &all);
     if (outcome == OUTCOME_OK) {
-        output_list(call, all, "denied", columns);
+        output_list(call, all, pages.rows, columns);
     }
     return outcome;
 }

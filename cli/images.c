@@ -3,37 +3,8 @@
 #include "cli/check.h"
 #include "cli/client.h"
 #include "cli/output.h"
+#include "cli/pages.h"
 #include "cli/removal.h"
-
-/* Lists come in pages; all of them become one document. The last name of a page asks for the next
- * one. */
-static enum outcome pages_read(const struct call *call, const char *path, const char *rows,
-                               json_t **out)
-{
-    auto_json json_t *all = json_array();
-    auto_buf struct buf next = {0};
-
-    buf_str(&next, path);
-    for (;;) {
-        auto_json json_t *page = NULL;
-        enum outcome outcome = api(call, "GET", next.p, NULL, &page);
-        if (outcome != OUTCOME_OK) {
-            return outcome;
-        }
-        json_t *part = json_get_array(page, rows);
-        size_t n = json_array_size(part);
-        const char *last = n ? json_get_string(json_array_get(part, n - 1), "name") : NULL;
-        (void)json_array_extend(all, part);
-        if (!last) {
-            break;
-        }
-        buf_clear(&next);
-        buf_str(&next, path);
-        client_query(&next, "last", last);
-    }
-    *out = json_pack("{s:O}", rows, all);
-    return OUTCOME_OK;
-}
 
 static enum outcome list(const struct call *call)
 {
@@ -53,7 +24,9 @@ static enum outcome list(const struct call *call)
     if (ns) {
         client_query(&path, "namespace", ns);
     }
-    enum outcome outcome = pages_read(call, path.p, "images", &answer);
+    const struct pages pages = {
+        .path = path.p, .rows = "images", .parameter = "last", .place = "name"};
+    enum outcome outcome = pages_read(call, &pages, &answer);
     if (outcome == OUTCOME_OK) {
         output_list(call, answer, "images", columns);
     }
@@ -75,7 +48,9 @@ static enum outcome tags_list(const struct call *call)
     buf_str(&path, "/api/v1/images/");
     client_segments(&path, name.p);
     buf_str(&path, "/tags");
-    enum outcome outcome = pages_read(call, path.p, "tags", &answer);
+    const struct pages pages = {
+        .path = path.p, .rows = "tags", .parameter = "last", .place = "name"};
+    enum outcome outcome = pages_read(call, &pages, &answer);
     if (outcome == OUTCOME_OK) {
         output_list(call, answer, "tags", columns);
     }

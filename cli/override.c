@@ -6,9 +6,8 @@
 #include "cli/client.h"
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/pages.h"
 #include "cli/say.h"
-
-#include <stdlib.h>
 
 static const struct column columns[] = {{"ID", "id"},
                                         {"REPOSITORY", "repository"},
@@ -35,38 +34,18 @@ static void overrides_path(struct buf *out, const char *ns, const char *id, cons
     buf_str(out, rest);
 }
 
-/* All pages into one list. */
-static enum outcome list_all(const struct call *call, json_t *overrides)
-{
-    auto_free char *next = NULL;
-    do {
-        auto_json json_t *answer = NULL;
-        auto_buf struct buf path = {0};
-        overrides_path(&path, call->args[0], NULL, "");
-        if (next) {
-            client_query(&path, "last", next);
-        }
-        enum outcome outcome = api(call, "GET", path.p, NULL, &answer);
-        if (outcome != OUTCOME_OK) {
-            return outcome;
-        }
-        (void)json_array_extend(overrides, json_get_array(answer, "overrides"));
-        const char *more = json_get_string(answer, "next");
-        free(next);
-        next = more ? xstrdup(more) : NULL;
-    } while (next);
-    return OUTCOME_OK;
-}
-
 static enum outcome list(const struct call *call)
 {
-    auto_json json_t *all = json_pack("{s:[]}", "overrides");
+    auto_json json_t *all = NULL;
+    auto_buf struct buf path = {0};
     if (!check_namespace(call->args[0])) {
         return OUTCOME_USAGE;
     }
-    enum outcome outcome = list_all(call, json_get_array(all, "overrides"));
+    overrides_path(&path, call->args[0], NULL, "");
+    const struct pages pages = {.path = path.p, .rows = "overrides", .parameter = "last"};
+    enum outcome outcome = pages_read(call, &pages, &all);
     if (outcome == OUTCOME_OK) {
-        output_list(call, all, "overrides", columns);
+        output_list(call, all, pages.rows, columns);
     }
     return outcome;
 }

@@ -4,6 +4,7 @@
 #include "cli/client.h"
 #include "cli/document.h"
 #include "cli/output.h"
+#include "cli/pages.h"
 #include "cli/say.h"
 
 #include <string.h>
@@ -93,29 +94,6 @@ static enum outcome set(const struct call *call)
 
 /* --- plan ------------------------------------------------------------------------------------- */
 
-/* All pages into one list. */
-static enum outcome plan_all(const struct call *call, const json_t *rules, json_t *tags)
-{
-    auto_free char *next = NULL;
-    do {
-        auto_json json_t *answer = NULL;
-        auto_buf struct buf path = {0};
-        rules_path(&path, call->args[0], "/dry-run");
-        if (next != NULL) {
-            client_query(&path, "last", next);
-        }
-        enum outcome outcome = api(call, "POST", path.p, rules, &answer);
-        if (outcome != OUTCOME_OK) {
-            return outcome;
-        }
-        (void)json_array_extend(tags, json_get_array(answer, "tags"));
-        const char *more = json_get_string(answer, "next");
-        free(next);
-        next = more ? xstrndup(more, strlen(more)) : NULL;
-    } while (next != NULL);
-    return OUTCOME_OK;
-}
-
 /* "ns/app:v1" as a member of each row, for the table. */
 static void add_images(json_t *tags)
 {
@@ -160,8 +138,8 @@ static void print_plan(const struct call *call, json_t *plan)
 static enum outcome plan(const struct call *call)
 {
     auto_json json_t *rules = NULL;
-    auto_json json_t *all = json_pack("{s:[]}", "tags");
-    json_t *tags = json_get_array(all, "tags");
+    auto_json json_t *all = NULL;
+    auto_buf struct buf path = {0};
 
     if (!check_namespace(call->args[0])) {
         return OUTCOME_USAGE;
@@ -172,7 +150,10 @@ static enum outcome plan(const struct call *call)
             return read;
         }
     }
-    enum outcome outcome = plan_all(call, rules, tags);
+    rules_path(&path, call->args[0], "/dry-run");
+    const struct pages pages = {
+        .method = "POST", .path = path.p, .body = rules, .rows = "tags", .parameter = "last"};
+    enum outcome outcome = pages_read(call, &pages, &all);
     if (outcome != OUTCOME_OK) {
         return outcome;
     }

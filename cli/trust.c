@@ -3,6 +3,7 @@
 #include "cli/check.h"
 #include "cli/client.h"
 #include "cli/output.h"
+#include "cli/pages.h"
 #include "cli/removal.h"
 #include "cli/rename.h"
 #include "cli/say.h"
@@ -76,34 +77,6 @@ static enum outcome status(const struct call *call)
     return outcome;
 }
 
-/* Pages follow each other by the place of the last row. */
-static enum outcome expiring_read(const struct call *call, const char *path, json_t **out)
-{
-    auto_json json_t *all = json_array();
-    auto_buf struct buf next = {0};
-
-    buf_str(&next, path);
-    for (;;) {
-        auto_json json_t *page = NULL;
-        enum outcome outcome = api(call, "GET", next.p, NULL, &page);
-        if (outcome != OUTCOME_OK) {
-            return outcome;
-        }
-        json_t *part = json_get_array(page, "expiring");
-        size_t n = json_array_size(part);
-        const char *last = n ? json_get_string(json_array_get(part, n - 1), "place") : NULL;
-        (void)json_array_extend(all, part);
-        if (!last) {
-            break;
-        }
-        buf_clear(&next);
-        buf_str(&next, path);
-        client_query(&next, "last", last);
-    }
-    *out = json_pack("{s:O}", "expiring", all);
-    return OUTCOME_OK;
-}
-
 static enum outcome expiring(const struct call *call)
 {
     static const struct column columns[] = {{"REPOSITORY", "repository"}, {"ROLE", "role"},
@@ -124,7 +97,9 @@ static enum outcome expiring(const struct call *call)
     if (call->value[OPTION_WITHIN]) {
         client_query(&path, "within", call->value[OPTION_WITHIN]);
     }
-    enum outcome outcome = expiring_read(call, path.p, &answer);
+    const struct pages pages = {
+        .path = path.p, .rows = "expiring", .parameter = "last", .place = "place"};
+    enum outcome outcome = pages_read(call, &pages, &answer);
     if (outcome == OUTCOME_OK) {
         output_list(call, answer, "expiring", columns);
     }
