@@ -65,14 +65,14 @@ static void add_number(struct buf *path, const char *name, int64_t number)
 /* One page after the other; `row` is called for each, in the order of the server. */
 typedef void (*row_fn)(const struct call *call, json_t *row, void *arg);
 
-struct pages {
+struct log_pages {
     const char *path, *rows; /* the member that holds them */
     const char *cursor;      /* the parameter that asks for the next page */
     const struct selection *selection;
     const char *namespace;
 };
 
-static void page_path(const struct pages *p, int64_t cursor, struct buf *out)
+static void page_path(const struct log_pages *p, int64_t cursor, struct buf *out)
 {
     buf_str(out, p->path);
     add_since(out, p->selection->since_us);
@@ -85,7 +85,7 @@ static void page_path(const struct pages *p, int64_t cursor, struct buf *out)
     add_number(out, p->cursor, cursor);
 }
 
-static enum outcome pages_read(const struct call *call, const struct pages *p, row_fn row,
+static enum outcome log_read(const struct call *call, const struct log_pages *p, row_fn row,
                                void *arg)
 {
     int64_t cursor = 0;
@@ -141,7 +141,16 @@ static void keep_decision(const struct call *call, json_t *row, void *arg)
                         : "");
     (void)json_object_set_new(row, "image", json_string(image.p));
     (void)json_object_set(row, "who", json_object_get(json_object_get(row, "identity"), "id"));
-    (void)json_array_insert(arg, 0, row); /* the server's are newest first */
+    (void)json_array_append(arg, row);
+}
+
+static json_t *reversed(const json_t *rows)
+{
+    json_t *out = json_array();
+    for (size_t i = json_array_size(rows); i > 0; i--) {
+        (void)json_array_append(out, json_array_get(rows, i - 1));
+    }
+    return out;
 }
 
 static enum outcome list(const struct call *call)
@@ -157,16 +166,18 @@ static enum outcome list(const struct call *call)
     if (!read_selection(call, "24h", &s)) {
         return OUTCOME_USAGE;
     }
-    const struct pages changes = {"/api/v1/audit", "entries", "after", &s,
+    const struct log_pages changes = {"/api/v1/audit", "entries", "after", &s,
                                   call->value[OPTION_NAMESPACE]};
-    const struct pages records = {"/api/v1/deploy/decisions?n=1000", "decisions", "before", &s,
+    const struct log_pages records = {"/api/v1/deploy/decisions?n=1000", "decisions", "before", &s,
                                   NULL};
-    enum outcome outcome = pages_read(call, s.decisions ? &records : &changes,
+    enum outcome outcome = log_read(call, s.decisions ? &records : &changes,
                                       s.decisions ? keep_decision : keep_entry, rows);
     if (outcome != OUTCOME_OK) {
         return outcome;
     }
-    auto_json json_t *all = json_pack("{s:O}", s.decisions ? "decisions" : "entries", rows);
+    /* the server's decisions are newest first */
+    auto_json json_t *all = json_pack("{s:o}", s.decisions ? "decisions" : "entries",
+                                      s.decisions ? reversed(rows) : json_incref(rows));
     output_list(call, all, s.decisions ? "decisions" : "entries",
                 s.decisions ? decisions : entries);
     return OUTCOME_OK;
@@ -198,10 +209,10 @@ static enum outcome export_lines(const struct call *call)
         return OUTCOME_USAGE;
     }
     const struct selection all = {.decisions = true};
-    const struct pages changes = {"/api/v1/audit", "entries", "after", &s,
+    const struct log_pages changes = {"/api/v1/audit", "entries", "after", &s,
                                   call->value[OPTION_NAMESPACE]};
-    const struct pages records = {"/api/v1/audit/decisions", "records", "after", &all, NULL};
-    return pages_read(call, s.decisions ? &records : &changes, print_line, &s);
+    const struct log_pages records = {"/api/v1/audit/decisions", "records", "after", &all, NULL};
+    return log_read(call, s.decisions ? &records : &changes, print_line, &s);
 }
 
 /* --- verify ----------------------------------------------------------------------------------- */
