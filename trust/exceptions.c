@@ -65,13 +65,13 @@ bool exceptions_ready(struct checkpoint *c, struct db *db, int64_t now_us, struc
     char why[SUSPICION_MAX];
     const char *all = checkpoint_suspicion(c, now_us);
     if (all) {
-        return err_set(err, ERR_CONFLICT, "%.199s", all);
+        return err_set(err, ERR_CONFLICT, "%s", all);
     }
     if (!db_snapshot(db, &tx, err) || !exceptions_look(c, tx, now_us, why, err)) {
         return false;
     }
     if (why[0]) {
-        return err_set(err, ERR_CONFLICT, "%.199s", why);
+        return err_set(err, ERR_CONFLICT, "%s", why);
     }
     return checkpoint_ready(c, err);
 }

@@ -360,7 +360,8 @@ def test_a_restored_database_brings_no_exception_back(store):
     refused(store.dep.get("ns/app", "late"), SUSPECT)
     store.server.bond("trust", "acknowledge", "ns/api", "--reason", "one is not enough")
     store.suspects("api")
-    store.server.bond("override", "end", "ns", glass, code=7)  # nothing is changed on it before it is acknowledged
+    # nothing is changed on it before it is acknowledged, and it says how
+    assert "bond trust acknowledge --all" in store.server.bond("override", "end", "ns", glass, code=7).err
     store.server.bond("trust", "acknowledge", "--all", "--reason", "looked at it")
     assert store.serves("api")
     store.server.bond("override", "end", "ns", glass)
