@@ -13,8 +13,8 @@ struct repository;
 /* A decision that was just made for a request. All borrowed. */
 struct record {
     struct request *rq;
-    struct db_tx *tx; /* the snapshot, or the write, that it was made in */
-    const char *door; /* "pull", "blob", "verify", "deploy", …; a literal */
+    struct db_tx *tx; /* the snapshot that it was made in */
+    const char *door; /* "pull", "blob", "verify", "deploy", "release"; a literal */
     const struct gate_caller *caller;
     const struct repository *repo;
     int64_t began_us; /* monotonic: when deciding began */
@@ -29,8 +29,8 @@ struct record {
 bool record_decision(const struct record *r, struct decision *d) MUST_USE;
 
 /* For decisions that let something happen in the same transaction: the draft to give to
- * decision_append in that very write, so that both are stored or none. Sets d->record. New;
- * decision_draft_free. */
+ * decision_append in that very write, so that both are stored or none. Made before it, never inside.
+ * Sets d->record. New; decision_draft_free. */
 struct decision_draft *record_draft(const struct record *r, struct decision *d);
 
 /* The address of a decision's record, for people: "https://HOST/api/v1/deploy/decisions/ID". */

@@ -16,7 +16,8 @@ struct gate_basis {
     uint8_t signer_keys[GATE_SIGNERS_MAX][32]; /* whose valid signatures are on the deciding role */
     int signer_count;
 };
-/* Never fails: what cannot be found out is unknown. Any tx that the decision was made in. */
+/* Never fails: what cannot be found out is unknown.
+ *   tx   the snapshot that the decision was made in; never a write, whose view is nobody else's */
 void gate_basis_of(struct trust *trust, struct db_tx *tx, const struct repository *repo,
                    const struct decision *d, int64_t now_us, struct gate_basis *out);
 
