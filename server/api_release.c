@@ -1,5 +1,4 @@
 /* The release call (gate.md 9.4): signatures and tag of a pushed manifest in one transaction. */
-#include "auth/rate.h"
 #include "base/clock.h"
 #include "server/administration.h"
 #include "server/api.h"
@@ -7,6 +6,7 @@
 #include "server/api_trust.h"
 #include "server/app.h"
 #include "server/image_name.h"
+#include "server/multipart.h"
 #include "server/record.h"
 #include "server/registry.h"
 #include "storage/manifest.h"
@@ -46,6 +46,9 @@ static bool read_files(const json_t *body, struct release_call *c, struct err *e
     if (!json_is_object(files) || json_object_size(files) == 0) {
         return err_set(err, ERR_INVALID,
                        "\"tuf\" must hold the signed documents as texts: {\"targets\":\"{…}\"}");
+    }
+    if (json_object_size(files) > MULTIPART_PARTS_MAX) {
+        return err_set(err, ERR_INVALID, "\"tuf\" has more than %d documents", MULTIPART_PARTS_MAX);
     }
     c->parts = xcalloc(json_object_size(files), sizeof(*c->parts));
     json_object_foreach(files, role, text)
@@ -246,6 +249,10 @@ static bool decide_now(struct release_call *c, struct err *err)
         return false;
     }
     bool exists = tag_get(tx, repo.id, &c->tag, &current, &why);
+    if (!exists && why.code != ERR_TAG_UNKNOWN) {
+        *err = why;
+        return false;
+    }
     const struct record record = {c->rq, tx, DOOR, &deployer, &repo, clock_mono_us()};
     gate_decide_tag(c->rq->app->trust, tx, &deployer, &repo, &repo.name, &c->tag,
                     exists ? &current : NULL, -1, c->rq->now_us, &c->decision);
@@ -257,9 +264,7 @@ static bool decide_now(struct release_call *c, struct err *err)
 static bool may_publish_now(const struct release_call *c, struct reply *reply)
 {
     struct err err = {0};
-    const struct identity *who = c->rq->identity;
-    bool control = who->kind == IDENTITY_CONTROL;
-    int wait_s = control ? 0 : rate_take(c->rq->app->publishes, who->account_id, clock_mono_us());
+    int wait_s = publish_wait_s(c->rq);
     if (wait_s == 0) {
         return true;
     }

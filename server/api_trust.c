@@ -161,14 +161,18 @@ static bool is_canonical(const struct request *rq, struct reply *reply)
     return false;
 }
 
-/* Told as a refusal that clients print: they show nothing of a 429 (attacks P-19). Who has the
- * control socket has the machine. */
+int publish_wait_s(const struct request *rq)
+{
+    return rq->identity->kind == IDENTITY_CONTROL
+               ? 0
+               : rate_take(rq->app->publishes, rq->identity->account_id, clock_mono_us());
+}
+
+/* Told as a refusal that clients print: they show nothing of a 429 (attacks P-19). */
 static bool may_publish_now(const struct request *rq, struct reply *reply)
 {
     char msg[80];
-    bool control = rq->identity->kind == IDENTITY_CONTROL;
-    int wait_s =
-        control ? 0 : rate_take(rq->app->publishes, rq->identity->account_id, clock_mono_us());
+    int wait_s = publish_wait_s(rq);
     if (wait_s == 0) {
         return true;
     }

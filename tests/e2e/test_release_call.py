@@ -181,6 +181,14 @@ def test_a_call_that_is_none_is_400_with_a_sentence(registry, owner, scene, chan
     assert scene.state() == before
 
 
+def test_documents_without_end_are_not_looked_at(registry, owner, scene):
+    before = scene.state()
+    documents = {f"targets/r{i}": "{}" for i in range(2049)}
+    body = {"repo": scene.repo, "tag": "v1", "digest": scene.second.digest, "tuf": documents}
+    assert "more than 2048 documents" in post(registry, owner, body).expect(400).message
+    assert scene.state() == before
+
+
 def test_of_two_at_once_one_releases_and_the_other_is_told(registry, owner, scene):
     third = image(f"third {scene.repo}")
     scene.client.push(scene.repo, third, third.digest)
