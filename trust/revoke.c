@@ -1,10 +1,10 @@
 #include "trust/revoke.h"
 
-#include "base/hex.h"
 #include "storage/audit.h"
 #include "storage/repository.h"
 #include "storage/trust_doc.h"
 #include "storage/trust_pin.h"
+#include "trust/roots.h"
 #include "trust/trust_internal.h"
 #include "trust/verify/state.h"
 
@@ -15,12 +15,6 @@ struct revocation {
     const struct revoke_request *rq;
     bool already; /* out, of the last run */
 };
-
-static json_t *key_text(const uint8_t spki[32])
-{
-    char hex[65];
-    return json_sprintf("sha256:%s", hex_encode(spki, 32, hex));
-}
 
 /* --- the fact --------------------------------------------------------------------------------- */
 
@@ -36,12 +30,12 @@ static bool is_revoked(struct db_tx *tx, const uint8_t spki[32], bool *out, stru
 
 static bool put_audit(struct db_tx *tx, const struct revocation *r, struct err *err)
 {
-    auto_json json_t *key = key_text(r->rq->key.sha256);
+    char key[ROOT_KEY_TEXT_SIZE];
     auto_json json_t *after = json_pack("{s:s}", "reason", r->rq->reason);
     auto_buf struct buf text = {0};
     json_write(&text, after);
     const struct audit_entry entry = {.action = "trust.key_revoke",
-                                      .object = slice_str(json_string_value(key)),
+                                      .object = slice_str(trust_root_key_format(r->rq->key.sha256, key)),
                                       .outcome = AUDIT_OK,
                                       .after = buf_slice_of(&text)};
     return audit_append(tx, r->rq->actor, &entry, r->rq->now_us, err);
@@ -136,12 +130,13 @@ static bool find_affected(const struct revocation *r, json_t *affected, struct e
 
 static json_t *answer(const struct revocation *r, json_t *affected)
 {
+    char key[ROOT_KEY_TEXT_SIZE];
     bool more = json_array_size(affected) > REVOKE_AFFECTED_MAX;
     while (json_array_size(affected) > REVOKE_AFFECTED_MAX) {
         (void)json_array_remove(affected, json_array_size(affected) - 1);
     }
-    return json_pack("{s:o, s:b, s:O, s:b}", "key", key_text(r->rq->key.sha256), "already",
-                     (int)r->already, "affected", affected, "more", (int)more);
+    return json_pack("{s:s, s:b, s:O, s:b}", "key", trust_root_key_format(r->rq->key.sha256, key),
+                     "already", (int)r->already, "affected", affected, "more", (int)more);
 }
 
 bool trust_revoke_key(struct trust *trust, const struct revoke_request *request,
