@@ -98,8 +98,8 @@ static size_t history_first(const struct gate_facts *f, struct slice tag)
 }
 
 /* The withdrawal from targets/releases (any life) that the entry in `targets` does not postdate;
- * NULL when there is none. What was replaced there is listed still. One that came with the withdrawal itself does not postdate it; one whose
- * beginning is unknown counts as old. */
+ * NULL when there is none. What was replaced there is listed still. An entry that came with the
+ * withdrawal itself does not postdate it; one whose beginning is unknown counts as old. */
 static const struct gate_listing *withdrawn_before(const struct gate_facts *f, struct slice tag)
 {
     const struct gate_listing *last = NULL;
