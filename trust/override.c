@@ -504,8 +504,12 @@ bool override_settle(struct trust *trust, int64_t repository_id, int64_t now_us,
         return settle_one(trust, repository_id, now_us, err);
     }
     bool ok = list_live_changes(trust, now_us, &live, err);
-    for (size_t i = 0; ok && i < live.count && i < SETTLE_MAX; i++) {
-        ok = live.items[i].ended || settle_one(trust, live.items[i].repository_id, now_us, err);
+    int settled = 0;
+    for (size_t i = 0; ok && i < live.count && settled < SETTLE_MAX; i++) {
+        if (!live.items[i].ended) {
+            ok = settle_one(trust, live.items[i].repository_id, now_us, err);
+            settled++;
+        }
     }
     return ok;
 }
