@@ -360,6 +360,7 @@ static bool first_or_counted(struct decision_log *log, const struct decision_key
     struct shard *s = shard_of(log, key->exact);
     (void)pthread_mutex_lock(&s->lock);
     struct window *w = window_find(s, key->exact, now_us);
+    w = w && w->written ? w : NULL; /* into a record that may come to nothing nothing is counted */
     bool taken = w != NULL || decision_queue_put(log->queue, draft, DECISION_QUEUE_MAX);
     if (w) {
         w->count++;
