@@ -275,6 +275,9 @@ void api_manifest_put(struct request *rq, struct reply *reply)
     put.manifest.bytes = rq->body;
     put.manifest.sparse = rq->app->config->sparse_manifests;
     registry_actor(rq, &put.actor);
+    if (put.tag_count > 0) {
+        gate_prepare_tag(rq->app->trust, rq->app->db, &rq->repo, rq->now_us);
+    }
     if (!upload_make_room(rq->app->store, &rq->repo, put_transaction, &put, &err)) {
         return reply_error(reply, &err);
     }
@@ -307,6 +310,9 @@ void api_manifest_delete(struct request *rq, struct reply *reply)
     struct removal removal = {.rq = rq};
     struct err err = {0};
     registry_actor(rq, &removal.actor);
+    if (rq->reference == REFERENCE_DIGEST) {
+        gate_prepare_delete(rq->app->trust, rq->app->db, &rq->repo, &rq->digest, rq->now_us);
+    }
     if (!db_write(rq->app->db, delete_transaction, &removal, &err)) {
         return reply_error(reply, &err);
     }

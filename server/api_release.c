@@ -123,13 +123,21 @@ static bool may_move(struct db_tx *tx, const struct release_call *c, int64_t rep
     return digest_equal(&current.digest, &c->digest) || may(tx, c, ACTION_OVERWRITE, err);
 }
 
-static bool move_tag(struct db_tx *tx, const struct release_call *c, const struct repository *repo,
+static bool move_tag(struct db_tx *tx, struct release_call *c, const struct repository *repo,
                      struct err *err)
 {
     int64_t now_us = c->rq->now_us;
-    return may_move(tx, c, repo->id, err) &&
-           gate_may_tag(c->rq->app->trust, tx, repo, &c->tag, &c->digest, now_us, err) &&
-           tag_put(tx, repo->id, &c->tag, &c->digest, &c->actor, now_us, NULL, err);
+    struct err why = {0};
+    if (!may_move(tx, c, repo->id, err)) {
+        return false;
+    }
+    if (!gate_may_tag(c->rq->app->trust, tx, repo, &c->tag, &c->digest, now_us, &c->decision,
+                      &why)) {
+        c->refused = why.code == ERR_DENIED;
+        *err = why;
+        return false;
+    }
+    return tag_put(tx, repo->id, &c->tag, &c->digest, &c->actor, now_us, NULL, err);
 }
 
 /* A release that the gate would refuse is none. */

@@ -69,12 +69,16 @@ static bool door_open(struct door *door, struct trust *trust, struct db_tx *tx,
     struct err why = {0};
     *door =
         (struct door){.trust = trust, .tx = tx, .repo = repo, .account_id = caller->account_id};
-    if (!gate_view_get(trust, tx, repo, now_us, &door->view, &why)) {
+    if (caller->view) {
+        door->view = gate_view_ref(caller->view);
+    } else if (!gate_view_get(trust, tx, repo, now_us, &door->view, &why)) {
         undecided(out, &repo->name, caller);
         return false;
     }
     door_facts(door, caller, now_us);
-    renew_if_due(door, now_us);
+    if (!caller->view) {
+        renew_if_due(door, now_us); /* a view of what might be changes nothing */
+    }
     return true;
 }
 
@@ -85,7 +89,7 @@ static bool door_open_within(struct door *door, struct trust *trust, struct db_t
 {
     struct err why = {0};
     *door = (struct door){.trust = trust, .tx = tx, .repo = repo};
-    if (!gate_view_build(trust, tx, repo, now_us, &door->view, &why)) {
+    if (!gate_view_assume(trust, tx, repo, now_us, NULL, &door->view, &why)) {
         undecided(out, &repo->name, caller);
         return false;
     }
@@ -409,6 +413,45 @@ json_t *gate_explain_for(struct trust *trust, struct db_tx *tx, const struct gat
 
 /* --- writes ----------------------------------------------------------------------------------- */
 
+static bool is_locked(struct db_tx *tx, const struct repository *repo, struct err *err)
+{
+    auto_policy struct policy policy = {0};
+    char scope[POLICY_SCOPE_SIZE];
+    return policy_for(tx, &repo->name, scope, &policy, err) && policy.level == LEVEL_LOCK;
+}
+
+static bool is_target(struct db_tx *tx, const struct repository *repo, const struct digest *digest,
+                      struct err *err)
+{
+    bool named = false;
+    return role_target_names(tx, repo->id, digest, &named, err) && named;
+}
+
+/* Whatever fails here fails again where it is needed, and is told there. */
+static void prepare(struct trust *trust, struct db *db, const struct repo_name *name,
+                    const struct digest *deleted, int64_t now_us)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    auto_gate_view struct gate_view *view = NULL;
+    struct repository repo;
+    struct err why = {0};
+    (void)(db_snapshot(db, &tx, &why) && repository_get(tx, name, &repo, &why) &&
+           (deleted ? is_target(tx, &repo, deleted, &why) : is_locked(tx, &repo, &why)) &&
+           gate_view_get(trust, tx, &repo, now_us, &view, &why));
+}
+
+void gate_prepare_tag(struct trust *trust, struct db *db, const struct repo_name *name,
+                      int64_t now_us)
+{
+    prepare(trust, db, name, NULL, now_us);
+}
+
+void gate_prepare_delete(struct trust *trust, struct db *db, const struct repo_name *name,
+                         const struct digest *digest, int64_t now_us)
+{
+    prepare(trust, db, name, digest, now_us);
+}
+
 bool gate_may_tag(struct trust *trust, struct db_tx *tx, const struct repository *repo,
                   const struct tag_name *tag, const struct digest *digest, int64_t now_us,
                   struct err *err)
@@ -423,7 +466,7 @@ bool gate_may_tag(struct trust *trust, struct db_tx *tx, const struct repository
     if (policy.level != LEVEL_LOCK) {
         return true;
     }
-    if (!gate_view_build(trust, tx, repo, now_us, &view, err)) {
+    if (!gate_view_get_for_write(trust, tx, repo, now_us, &view, err)) {
         return false;
     }
     gate_view_facts(view, now_us, &facts);
@@ -444,7 +487,7 @@ bool gate_may_delete(struct trust *trust, struct db_tx *tx, const struct reposit
     if (!named) {
         return true;
     }
-    if (!gate_view_build(trust, tx, repo, now_us, &view, err)) {
+    if (!gate_view_get_for_write(trust, tx, repo, now_us, &view, err)) {
         return false;
     }
     gate_view_facts(view, now_us, &facts);

@@ -8,11 +8,14 @@
 
 struct repository; /* storage/repository.h */
 struct tag;        /* storage/tag.h */
+struct gate_view;  /* trust/view.h */
 
 struct gate_caller {       /* the identity as plain values, filled by the server */
     bool gated;            /* identity->gated */
     bool may_push_or_sign; /* it may push to or sign in this repository (level `all`) */
     int64_t account_id;    /* whose overrides count; 0: nobody's */
+    struct gate_view *view; /* decide by this view of the repository (view.h); borrowed. NULL: by its
+                               own */
 };
 
 /* Whoever serves what REASON_OVERRIDE allows counts the use first, when override_counts says so
@@ -64,6 +67,13 @@ enum gate_list { GATE_LIST_TAGS, GATE_LIST_REFERRERS };
 bool gate_lists_filtered(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
                          const struct repository *repo, enum gate_list list, int64_t now_us);
 
+/* Before a write that asks one of the two below: what they decide by is verified here, and not while
+ * everybody who writes waits. Costs a look-up where they will ask nothing of it. Worker threads,
+ * outside every transaction. */
+void gate_prepare_tag(struct trust *trust, struct db *db, const struct repo_name *name,
+                      int64_t now_us);
+void gate_prepare_delete(struct trust *trust, struct db *db, const struct repo_name *name,
+                         const struct digest *digest, int64_t now_us);
 /* Writes that signatures forbid, asked inside the write transaction before the change.
  * A tag is moved or made: level lock. Expected errors: ERR_DENIED with the sentence (tag_locked).
  */

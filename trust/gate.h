@@ -75,7 +75,8 @@ enum listing_end { LISTING_OPEN = 0, LISTING_REPLACED, LISTING_WITHDRAWN, LISTIN
 struct gate_listing {
     const char *role; /* "targets", "targets/releases", or one that signers of the policy have */
     const char *tag;
-    struct digest digest; /* sha256 as listed; unset when the target had none */
+    struct digest digest; /* sha256 as listed, sha512 of a target without; unset without either */
+    struct digest sha512; /* as listed beside a sha256; unset when it was not */
     int64_t length;
     int64_t since_us, until_us; /* until 0 = still listed */
     enum listing_end end;
@@ -214,10 +215,11 @@ struct decision gate_put(const struct gate_facts *f, const struct tag_name *tag,
                          const struct digest *digest);
 
 /* Roots of reachability (gate.md 6 a, b): calls `emit` for every released digest and every one
- * superseded within grace. A digest may come twice. Signed lengths must be checked by the receiver
- * against the manifest's size. */
+ * superseded within grace. A digest may come twice. The receiver checks the signed length and the
+ * further hash against the manifest's bytes. */
 struct gate_root {
     struct digest digest;
+    struct digest sha512; /* that the target lists beside a sha256; unset when it lists none */
     int64_t length;
     const char *tag;
     bool superseded;
@@ -239,5 +241,14 @@ json_t *gate_explain(const struct gate_facts *f, const struct decision *d,
 struct gate_listing *gate_history(const struct trust_state *before, int64_t before_us,
                                   const struct trust_state *after, int64_t after_us,
                                   size_t *count_out);
+/* A repository's periods of listing as they would be after a publish.
+ *   stored   as facts have them: complete for every tag that is in it
+ *   before   what is stored; after: what would be; at now_us, which is above 0
+ * The array is malloc'ed with everything it points to borrowed from the three: free() it. Sorted as
+ * facts ask. */
+struct gate_listing *gate_history_after(const struct gate_listing *stored, size_t stored_count,
+                                        const struct trust_state *before,
+                                        const struct trust_state *after, int64_t now_us,
+                                        size_t *count_out);
 
 #endif

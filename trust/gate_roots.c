@@ -16,6 +16,16 @@ static bool name_counts(const struct gate_facts *f, struct slice name)
            policy_list_matches(&f->policy->digest_tags, name);
 }
 
+/* The sha512 of a target whose digest is its sha256. */
+static struct digest further_hash(const struct tuf_hashes *file)
+{
+    struct digest d = {0};
+    if (file->has_sha256 && file->has_sha512) {
+        (void)digest_from_hash(DIGEST_SHA512, file->sha512, sizeof file->sha512, &d);
+    }
+    return d;
+}
+
 static void emit_released(const struct root_walk *w, struct slice name)
 {
     struct gate_entry entry;
@@ -30,6 +40,7 @@ static void emit_released(const struct root_walk *w, struct slice name)
         return;
     }
     struct gate_root root = {.digest = entry.digest,
+                             .sha512 = further_hash(&entry.target->file),
                              .length = entry.target->file.length,
                              .tag = entry.target->name,
                              .valid_until_us = entry.valid_until_us};
@@ -195,6 +206,7 @@ static void walk_superseded(const struct root_walk *w)
         }
         struct gate_root root = {
             .digest = l->digest,
+            .sha512 = l->sha512,
             .length = l->length,
             .tag = l->tag,
             .superseded = true,
@@ -239,6 +251,7 @@ static struct gate_listing *history_add(struct history_walk *w, const char *role
     *l = (struct gate_listing){.role = role,
                                .tag = target->name,
                                .digest = listed_digest(&target->file),
+                               .sha512 = further_hash(&target->file),
                                .length = target->file.length,
                                .since_us = since_us,
                                .signers = by->signatures.signers,

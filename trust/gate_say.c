@@ -288,22 +288,16 @@ void gate_say_signers(const struct gate_facts *f, struct decision *d)
              missing.n ? missing.p : "different keys");
 }
 
-/* "pushed 12 s ago", or the time when it is longer ago. */
-static void pushed_words(const struct gate_facts *f, const struct gate_registry_tag *registry,
-                         struct buf *out)
+/* ", pushed TIME by NAME". A time and no age: the same refusal reads the same, HEAD or GET, now or
+ * later. Whole seconds are enough for people. */
+static void pushed_words(const struct gate_registry_tag *registry, struct buf *out)
 {
     char when[TIME_STR_MAX];
-    int64_t ago = f->now_us - registry->pushed_us;
     if (registry->pushed_us <= 0) {
         return;
     }
-    if (ago >= 0 && ago < 120 * US_PER_SECOND) {
-        buf_printf(out, ", pushed %lld s ago", (long long)(ago / US_PER_SECOND));
-    } else {
-        /* Whole seconds are enough for people. */
-        buf_printf(out, ", pushed %s",
-                   time_format(registry->pushed_us / US_PER_SECOND * US_PER_SECOND, when));
-    }
+    buf_printf(out, ", pushed %s",
+               time_format(registry->pushed_us / US_PER_SECOND * US_PER_SECOND, when));
     if (registry->pushed_by && registry->pushed_by[0]) {
         buf_printf(out, " by %s", registry->pushed_by);
     }
@@ -315,7 +309,7 @@ void gate_say_mismatch(const struct gate_facts *f, const struct gate_registry_ta
     auto_buf struct buf signers = {0}, pushed = {0};
     char s[32], a[32], s8[16], a8[16], brief[130];
     list_names(d->signers, d->signer_count, &signers);
-    pushed_words(f, registry, &pushed);
+    pushed_words(registry, &pushed);
     (void)snprintf(brief, sizeof brief, "%.40s is signed as %s, registry has %s", d->tag,
                    short_digest(&d->signed_digest, s8), short_digest(&d->registry_digest, a8));
     (void)snprintf(

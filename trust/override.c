@@ -189,7 +189,7 @@ static bool check_trust(struct making *m, struct db_tx *tx, struct err *err)
     auto_gate_view struct gate_view *view = NULL;
     struct gate_facts facts;
     struct gate_reached reached;
-    if (!gate_view_build(m->trust, tx, &m->repo, m->rq->now_us, &view, err)) {
+    if (!gate_view_get_for_write(m->trust, tx, &m->repo, m->rq->now_us, &view, err)) {
         return false;
     }
     gate_view_facts(view, m->rq->now_us, &facts);
@@ -448,7 +448,7 @@ static bool write_settled(struct db_tx *tx, void *arg, struct err *err)
         *err = why;
         return why.code == ERR_NAME_UNKNOWN; /* deleted: its overrides were ended then */
     }
-    if (!gate_view_build(s->trust, tx, &repo, s->now_us, &view, err)) {
+    if (!gate_view_get_for_write(s->trust, tx, &repo, s->now_us, &view, err)) {
         return false;
     }
     bool ok = true;

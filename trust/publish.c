@@ -422,7 +422,13 @@ static bool is_suspect(struct attempt *a)
     return true;
 }
 
-enum attempt_result { ATTEMPT_FAILED = 0, ATTEMPT_REFUSED, ATTEMPT_STORED, ATTEMPT_AGAIN };
+enum attempt_result {
+    ATTEMPT_FAILED = 0,
+    ATTEMPT_REFUSED,
+    ATTEMPT_READY, /* everything is made and verified, nothing stored */
+    ATTEMPT_STORED,
+    ATTEMPT_AGAIN
+};
 
 static enum attempt_result refused(struct attempt *a, const struct err *why,
                                    struct publish_verdict **out, struct err *err)
@@ -433,8 +439,9 @@ static enum attempt_result refused(struct attempt *a, const struct err *why,
     return ATTEMPT_REFUSED;
 }
 
-static enum attempt_result attempt_run(struct attempt *a, struct publish_verdict **out,
-                                       struct err *err)
+/* All but storing. ATTEMPT_STORED: there is nothing to store. */
+static enum attempt_result attempt_prepare(struct attempt *a, struct publish_verdict **out,
+                                           struct err *err)
 {
     struct err why = {0};
     if (!load_attempt(a, err)) {
@@ -455,8 +462,16 @@ static enum attempt_result attempt_run(struct attempt *a, struct publish_verdict
     if (!make_documents(a, err)) {
         return ATTEMPT_FAILED;
     }
-    if (!verify_result(a, &why)) {
-        return refused(a, &why, out, err);
+    return verify_result(a, &why) ? ATTEMPT_READY : refused(a, &why, out, err);
+}
+
+static enum attempt_result attempt_run(struct attempt *a, struct publish_verdict **out,
+                                       struct err *err)
+{
+    struct err why = {0};
+    enum attempt_result prepared = attempt_prepare(a, out, err);
+    if (prepared != ATTEMPT_READY) {
+        return prepared;
     }
     if (!commit(a, &why)) {
         if (why.code == ERR_CONFLICT) {
@@ -514,4 +529,25 @@ bool publish_run(struct trust *trust, const struct publish_request *request,
     }
     (void)lock;
     return err_set(err, ERR_BUSY, "the trust data changes too fast, try again");
+}
+
+bool publish_try(struct trust *trust, const struct publish_request *request,
+                 struct publish_verdict **out, struct trust_state **state_out, struct err *err)
+{
+    auto_attempt struct attempt a = {.trust = trust, .rq = request};
+    *out = NULL;
+    *state_out = NULL;
+    switch (attempt_prepare(&a, out, err)) {
+    case ATTEMPT_READY:
+        *out = take(a.verdict);
+        *state_out = take(a.state);
+        return true;
+    case ATTEMPT_STORED: /* the present documents are good, and stay */
+        return true;
+    case ATTEMPT_REFUSED:
+    case ATTEMPT_FAILED:
+    case ATTEMPT_AGAIN:
+        break;
+    }
+    return false;
 }

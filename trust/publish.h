@@ -118,5 +118,12 @@ struct publish_request {
  * Worker threads. One publish per repository at a time (waits). */
 bool publish_run(struct trust *trust, const struct publish_request *request,
                  struct publish_verdict **out, struct err *err) MUST_USE;
+/* The same up to the moment of storing: nothing is stored, waits, or leaves the process.
+ *   state_out   what would be the repository's trust state, to be freed; NULL when the upload changes
+ *               nothing, or was not accepted
+ * True: it would be stored, *out has the warnings. False as publish_run. Worker threads. */
+bool publish_try(struct trust *trust, const struct publish_request *request,
+                 struct publish_verdict **out, struct trust_state **state_out,
+                 struct err *err) MUST_USE;
 
 #endif

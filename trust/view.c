@@ -1,6 +1,7 @@
 #include "trust/view.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "storage/manifest.h"
 #include "storage/repository.h"
 #include "storage/tombstone.h"
@@ -12,6 +13,7 @@
 #include "trust/view_internal.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 
 /* --- one view --------------------------------------------------------------------------------- */
 
@@ -19,11 +21,19 @@ static void view_free(struct gate_view *v)
 {
     policy_dispose(&v->policy);
     trust_state_free(v->state);
+    trust_state_free(v->before);
+    free(v->assumed);
     view_history_dispose(&v->history);
     tombstone_dispose(&v->tombstone_row);
     reach_dispose(&v->reach);
     view_overrides_free(v);
     free(v);
+}
+
+struct gate_view *gate_view_ref(struct gate_view *view)
+{
+    atomic_fetch_add(&view->references, 1);
+    return view;
 }
 
 void gate_view_unref(struct gate_view *view)
@@ -50,6 +60,10 @@ void gate_view_facts(const struct gate_view *view, int64_t now_us, struct gate_f
                                .history = view->history.items,
                                .history_count = view->history.count,
                                .tombstone = view->tombstone.who ? &view->tombstone : NULL};
+    if (view->assumed) {
+        out->history = view->assumed;
+        out->history_count = view->assumed_count;
+    }
 }
 
 void gate_view_reached(const struct gate_view *view, const struct digest *digest,
@@ -92,8 +106,26 @@ static int compare_roots(const void *a, const void *b)
     return x->valid_until_us > y->valid_until_us ? -1 : x->valid_until_us < y->valid_until_us;
 }
 
-/* gate.md 6 a: the size must agree. A root that is not here yet reaches nothing; its PUT moves the
- * generation. */
+/* The further hash that the target lists must be the manifest's too, as by tag (gate.md 5.3). */
+static bool further_hash_agrees(struct db_tx *tx, int64_t repository_id,
+                                const struct gate_root *root, bool *agrees, struct err *err)
+{
+    auto_manifest struct manifest *m = NULL;
+    struct digest computed;
+    *agrees = true;
+    if (!digest_is_set(&root->sha512)) {
+        return true;
+    }
+    if (!manifest_get(tx, repository_id, &root->digest, &m, err)) {
+        return false;
+    }
+    hash_bytes(DIGEST_SHA512, manifest_content(m), &computed);
+    *agrees = digest_equal(&computed, &root->sha512);
+    return true;
+}
+
+/* gate.md 6 a: size and hashes must agree. A root that is not here yet reaches nothing; its PUT
+ * moves the generation. */
 static bool root_is_here(struct db_tx *tx, int64_t repository_id, const struct gate_root *root,
                          bool *here, struct err *err)
 {
@@ -101,8 +133,8 @@ static bool root_is_here(struct db_tx *tx, int64_t repository_id, const struct g
     struct err why = {0};
     *here = false;
     if (manifest_stat(tx, repository_id, &root->digest, &info, &why)) {
-        *here = info.size == root->length;
-        return true;
+        return info.size != root->length ||
+               further_hash_agrees(tx, repository_id, root, here, err);
     }
     if (why.code == ERR_MANIFEST_UNKNOWN) {
         return true;
@@ -269,8 +301,41 @@ static bool build_reaches(struct gate_view *v, struct db_tx *tx, const struct re
            view_overrides_build(v, tx, now_us, &denied, err);
 }
 
+static bool load_policy(struct gate_view *v, struct db_tx *tx, const struct gate_assumption *assume,
+                        struct err *err)
+{
+    if (!assume || assume->policy.n == 0) {
+        return policy_for(tx, &v->name, v->scope, &v->policy, err);
+    }
+    (void)snprintf(v->scope, sizeof v->scope, "%s", assume->scope);
+    return policy_read_text(assume->policy, &v->policy, err);
+}
+
+/* The time it is: what is compared with the checkpoint is compared once for all, and not as it would
+ * be at a time to come. */
+static int64_t present(const struct gate_assumption *assume, int64_t now_us)
+{
+    return assume && assume->present_us ? assume->present_us : now_us;
+}
+
+/* Puts what a publish would leave behind in the place of what is stored. */
+static void assume_published(struct gate_view *v, struct gate_assumption *assume, int64_t now_us)
+{
+    struct gate_facts facts;
+    if (!assume || !assume->published) {
+        return;
+    }
+    gate_view_facts(v, now_us, &facts);
+    v->before = v->state;
+    v->state = take(assume->published);
+    v->tombstone = (struct gate_tombstone){.who = NULL};
+    v->assumed = gate_history_after(facts.history, facts.history_count, v->before, v->state, now_us,
+                                    &v->assumed_count);
+}
+
 static bool view_build(const struct trust *trust, struct db_tx *tx, const struct repository *repo,
-                       int64_t now_us, struct gate_view *v, struct err *err)
+                       int64_t now_us, struct gate_assumption *assume, struct gate_view *v,
+                       struct err *err)
 {
     auto_trust_loaded struct trust_loaded loaded = {0};
     struct trust_options options;
@@ -280,15 +345,14 @@ static bool view_build(const struct trust *trust, struct db_tx *tx, const struct
     v->host = trust->host;
     v->checkpoint = trust->checkpoint;
     v->bytes = sizeof *v;
-    if (!policy_for(tx, &repo->name, v->scope, &v->policy, err) ||
-        !trust_load(trust, tx, repo, &loaded, err)) {
+    if (!load_policy(v, tx, assume, err) || !trust_load(trust, tx, repo, &loaded, err)) {
         return false;
     }
     v->acceptances = checkpoint_acceptances(trust->checkpoint);
     (void)checkpoint_look(trust->checkpoint, &repo->name, &loaded.lives, &loaded.revoked_rows,
                           v->suspicion); /* "" when it is good */
     if (!v->suspicion[0] &&
-        !exceptions_look(trust->checkpoint, tx, now_us, v->suspicion, err)) {
+        !exceptions_look(trust->checkpoint, tx, present(assume, now_us), v->suspicion, err)) {
         return false;
     }
     trust_loaded_options(&loaded, now_us, &options);
@@ -299,6 +363,7 @@ static bool view_build(const struct trust *trust, struct db_tx *tx, const struct
         return false;
     }
     v->bytes += view_history_bytes(&v->history);
+    assume_published(v, assume, now_us);
     if (!build_reaches(v, tx, repo, now_us, err)) {
         return false;
     }
@@ -306,13 +371,14 @@ static bool view_build(const struct trust *trust, struct db_tx *tx, const struct
     return true;
 }
 
-bool gate_view_build(struct trust *trust, struct db_tx *tx, const struct repository *repo,
-                     int64_t now_us, struct gate_view **out, struct err *err)
+bool gate_view_assume(struct trust *trust, struct db_tx *tx, const struct repository *repo,
+                      int64_t now_us, struct gate_assumption *assume, struct gate_view **out,
+                      struct err *err)
 {
     struct gate_view *v = xcalloc(1, sizeof *v);
     atomic_init(&v->references, 1);
     *out = NULL;
-    if (!view_build(trust, tx, repo, now_us, v, err)) {
+    if (!view_build(trust, tx, repo, now_us, assume, v, err)) {
         gate_view_unref(v);
         return false;
     }
@@ -334,9 +400,20 @@ bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repositor
         return true;
     }
     gate_view_unref(*out);
-    if (!gate_view_build(trust, tx, repo, now_us, out, err)) {
+    if (!gate_view_assume(trust, tx, repo, now_us, NULL, out, err)) {
         return false;
     }
     gate_views_keep(trust->views, *out);
     return true;
+}
+
+bool gate_view_get_for_write(struct trust *trust, struct db_tx *tx, const struct repository *repo,
+                             int64_t now_us, struct gate_view **out, struct err *err)
+{
+    *out = gate_views_find(trust->views, repo->id, repo->gate_generation, now_us);
+    if (*out && !is_acknowledged(*out)) {
+        return true;
+    }
+    gate_view_unref(*out);
+    return gate_view_assume(trust, tx, repo, now_us, NULL, out, err);
 }

@@ -23,11 +23,29 @@ void gate_views_free(struct gate_views *views);
  * Expected errors: ERR_INTERNAL. Any thread; the lock is not held while building. */
 bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repository *repo,
                    int64_t now_us, struct gate_view **out, struct err *err) MUST_USE;
-/* The same, built for this caller alone and not kept: inside a write transaction, whose generation
- * may never become true. Writer too. */
-bool gate_view_build(struct trust *trust, struct db_tx *tx, const struct repository *repo,
-                     int64_t now_us, struct gate_view **out, struct err *err) MUST_USE;
+/* The same inside a write transaction: the kept view is used when it is of the generation that the
+ * transaction sees. What has to be built is not kept, since that generation may never become true:
+ * whoever will ask gets the view before he writes, so that the writer seldom builds one. Writer. */
+bool gate_view_get_for_write(struct trust *trust, struct db_tx *tx, const struct repository *repo,
+                             int64_t now_us, struct gate_view **out, struct err *err) MUST_USE;
+
+/* What a view is built on in the place of what is stored: for questions of the kind "what if". Zero:
+ * nothing. */
+struct gate_assumption {
+    struct slice policy; /* JSON text of the policy to decide by; empty: the one that applies */
+    const char *scope;   /* its scope */
+    struct trust_state *published; /* what a publish would leave behind (publish_try); it is taken */
+    int64_t present_us; /* the time it is, when the view's lies ahead; 0: the view's */
+};
+/* A view built for this caller alone and not kept.
+ *   now_us   may lie ahead, with assume->present_us: what will the answer be then?
+ *   assume   may be NULL
+ * Expected errors: ERR_INVALID (the policy does not read), ERR_INTERNAL. Any thread. */
+bool gate_view_assume(struct trust *trust, struct db_tx *tx, const struct repository *repo,
+                      int64_t now_us, struct gate_assumption *assume, struct gate_view **out,
+                      struct err *err) MUST_USE;
 void gate_view_unref(struct gate_view *view); /* accepts NULL */
+struct gate_view *gate_view_ref(struct gate_view *view); /* one more reference to the same view */
 /* Fills the facts of the view (borrowed from it); `enforced` is left false. */
 void gate_view_facts(const struct gate_view *view, int64_t now_us, struct gate_facts *out);
 /* Point lookup in the reachable set. */

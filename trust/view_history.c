@@ -41,6 +41,8 @@ static void add_listing(struct view_history *h, const char *role, const struct r
         (struct gate_listing){.role = role,
                               .tag = trust_arena_text(h->texts, slice_str(row->tag)),
                               .digest = digest_is_set(&row->sha256) ? row->sha256 : row->sha512,
+                              .sha512 = digest_is_set(&row->sha256) ? row->sha512
+                                                                    : (struct digest){0},
                               .length = row->length,
                               .since_us = row->since_us,
                               .until_us = row->until_us,

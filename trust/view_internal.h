@@ -28,6 +28,9 @@ struct gate_view {
     struct policy policy;
     struct trust_state *state;
     struct view_history history;
+    struct trust_state *before;   /* of an assumed publish: what is stored; NULL without */
+    struct gate_listing *assumed; /* and the history after it */
+    size_t assumed_count;
     struct tombstone tombstone_row;
     struct gate_tombstone tombstone; /* who NULL: none */
     struct reach reach;

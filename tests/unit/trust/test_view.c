@@ -882,7 +882,9 @@ static enum err_code may_tag(struct bench *b, const char *tag, const struct dige
     struct err why = {0};
     READ(b->w)
     {
-        (void)(gate_may_tag(b->trust, tx, &b->w->repo, &name, digest, b->now_us, &why) ? 0 : 1);
+        struct repository repo;
+        OK(repository_get(tx, &b->w->repo.name, &repo, err));
+        (void)(gate_may_tag(b->trust, tx, &repo, &name, digest, b->now_us, &why) ? 0 : 1);
     }
     return why.code;
 }
@@ -892,7 +894,9 @@ static enum err_code may_delete(struct bench *b, const struct digest *digest)
     struct err why = {0};
     READ(b->w)
     {
-        (void)(gate_may_delete(b->trust, tx, &b->w->repo, digest, b->now_us, &why) ? 0 : 1);
+        struct repository repo;
+        OK(repository_get(tx, &b->w->repo.name, &repo, err));
+        (void)(gate_may_delete(b->trust, tx, &repo, digest, b->now_us, &why) ? 0 : 1);
     }
     return why.code;
 }
