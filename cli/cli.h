@@ -63,6 +63,9 @@ enum flag {
     OPTION_PULL,
     OPTION_EXEC,
     OPTION_NOTES,
+    OPTION_PLATFORM,
+    OPTION_AT,
+    OPTION_IF_PUBLISHED,
     OPTION_COUNT,
 };
 

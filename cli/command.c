@@ -45,7 +45,7 @@ static const struct option_row option_rows[] = {
     {OPTION_YES, 'y', "yes", NULL, "do not ask"},
     {OPTION_ALL, 0, "all", NULL, "everything on the server"},
     {OPTION_WITHIN, 0, "within", "TIME", "how long ahead, such as 90d; default: the policy's"},
-    {OPTION_SINCE, 0, "since", "WHEN", "how long ago, such as 24h or 7d, or a time"},
+    {OPTION_SINCE, 0, "since", "WHEN", "how far back, such as 24h or 7d; the audit: or a time"},
     {OPTION_ACTION, 0, "action", "NAME",
      "only these: a change such as policy.put, or a door of the gate: pull, blob, verify"},
     {OPTION_DECISIONS, 0, "decisions", NULL, "decisions of the gate instead of changes"},
@@ -59,6 +59,11 @@ static const struct option_row option_rows[] = {
     {OPTION_EXEC, 0, "exec", "CMD",
      "then run CMD with the ARGs, the pinned image in the place of {} or at the end; no shell"},
     {OPTION_NOTES, 0, "notes", "TEXT", "what people should know about the release"},
+    {OPTION_PLATFORM, 0, "platform", "OS/ARCH", "the image must be for this platform"},
+    {OPTION_AT, 0, "at", "TIME",
+     "decide as at that moment, such as 2030-01-31T06:00:00Z, or after a while such as 8h"},
+    {OPTION_IF_PUBLISHED, 0, "if-published", "DIR",
+     "decide as if these documents (targets.json …) were published; nothing is stored"},
 };
 #define OPTION_ROWS (sizeof(option_rows) / sizeof(option_rows[0]))
 

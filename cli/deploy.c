@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "cli/check.h"
 #include "cli/client.h"
+#include "cli/document.h"
 #include "cli/output.h"
 #include "cli/say.h"
 
@@ -160,6 +161,34 @@ static enum outcome no_verdict(const struct client *c, const char *image,
     return OUTCOME_FAILED;
 }
 
+/* What the exit status is when there is a verdict. One of a list may have none: then its effect says
+ * why. */
+static enum outcome result_outcome(const struct call *call, const json_t *result)
+{
+    static const struct {
+        const char *effect;
+        enum outcome outcome;
+    } none[] = {{"unknown", OUTCOME_NOT_FOUND},
+                {"invalid", OUTCOME_USAGE},
+                {"indeterminate", OUTCOME_FAILED}};
+    const char *effect = json_get_string(result, "effect");
+
+    for (size_t i = 0; effect && i < sizeof(none) / sizeof(none[0]); i++) {
+        if (strcmp(effect, none[i].effect) == 0) {
+            return none[i].outcome;
+        }
+    }
+    return verdict_outcome(call, result);
+}
+
+static void path_option(const struct call *call, enum flag option, const char *name,
+                        struct buf *path)
+{
+    if (call_has(call, option)) {
+        client_query(path, name, call->value[option]);
+    }
+}
+
 /* One image: its verdict goes to `results`, its line to stdout. */
 static enum outcome image_check(struct client *c, const struct call *call, const char *image,
                                 json_t *results)
@@ -172,9 +201,9 @@ static enum outcome image_check(struct client *c, const struct call *call, const
     if (call_has(call, OPTION_EXPLAIN)) {
         client_query(&path, "explain", "1");
     }
-    if (call_has(call, OPTION_AS)) {
-        client_query(&path, "as", call->value[OPTION_AS]);
-    }
+    path_option(call, OPTION_AS, "as", &path);
+    path_option(call, OPTION_PLATFORM, "platform", &path);
+    path_option(call, OPTION_AT, "at", &path);
     client_request(c, "GET", path.p, NULL, &answer);
 
     enum outcome outcome =
@@ -202,6 +231,74 @@ static void results_print(const json_t *results)
     output_json(all);
 }
 
+static enum outcome worse(enum outcome a, enum outcome b)
+{
+    return weight(a) > weight(b) ? a : b;
+}
+
+/* --- as if documents were published ----------------------------------------------------------- */
+
+static json_t *published_question(const struct call *call, json_t *images, json_t *documents)
+{
+    json_t *body = json_pack("{s:O, s:o, s:b}", "images", images, "documents", documents, "explain",
+                             (int)call_has(call, OPTION_EXPLAIN));
+    if (call_has(call, OPTION_AS)) {
+        (void)json_object_set_new(body, "as", json_string(call->value[OPTION_AS]));
+    }
+    if (call_has(call, OPTION_PLATFORM)) {
+        (void)json_object_set_new(body, "platform", json_string(call->value[OPTION_PLATFORM]));
+    }
+    return body;
+}
+
+static enum outcome published_print(const struct call *call, const json_t *images,
+                                    const json_t *answer)
+{
+    const json_t *results = json_get_array(answer, "results");
+    enum outcome worst = OUTCOME_OK;
+
+    if (json_array_size(results) != json_array_size(images)) {
+        say("the answer holds no verdict (undecided: never take that for allowed)");
+        return OUTCOME_FAILED;
+    }
+    for (size_t i = 0; i < json_array_size(results); i++) {
+        const json_t *result = json_array_get(results, i);
+        enum outcome outcome = result_outcome(call, result);
+        worst = worse(worst, outcome);
+        if (!call_has(call, OPTION_JSON)) {
+            verdict_print(call, json_string_value(json_array_get(images, i)), result, outcome);
+        }
+    }
+    return worst;
+}
+
+static enum outcome check_published(const struct call *call, json_t *images)
+{
+    json_t *documents = NULL;
+    auto_json json_t *body = NULL;
+    auto_json json_t *answer = NULL;
+
+    if (call_has(call, OPTION_AT)) {
+        say("--at and --if-published cannot be asked together");
+        return OUTCOME_USAGE;
+    }
+    enum outcome outcome = documents_read(call->value[OPTION_IF_PUBLISHED], &documents);
+    if (outcome != OUTCOME_OK) {
+        return outcome;
+    }
+    body = published_question(call, images, documents);
+    outcome = api(call, "POST", "/api/v1/deploy/verify/if_published", body, &answer);
+    if (outcome != OUTCOME_OK) {
+        return outcome;
+    }
+    if (call_has(call, OPTION_JSON)) {
+        output_json(answer);
+    }
+    return published_print(call, images, answer);
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
 static enum outcome check(const struct call *call)
 {
     auto_client struct client *c = client_open(call, NULL);
@@ -221,10 +318,13 @@ static enum outcome check(const struct call *call)
     if (!c) {
         return OUTCOME_USAGE;
     }
+    if (call_has(call, OPTION_IF_PUBLISHED)) {
+        return check_published(call, images);
+    }
     json_array_foreach(images, i, image)
     {
         enum outcome outcome = image_check(c, call, json_string_value(image), results);
-        worst = weight(outcome) > weight(worst) ? outcome : worst;
+        worst = worse(worst, outcome);
         if (outcome == OUTCOME_SIGN_IN) {
             break; /* the rest would be answered alike */
         }
@@ -241,7 +341,7 @@ const struct command deploy_commands[] = {
      1,
      ARGS_MANY,
      false,
-     {OPTION_EXPLAIN, OPTION_STRICT, OPTION_AS},
+     {OPTION_EXPLAIN, OPTION_STRICT, OPTION_AS, OPTION_PLATFORM, OPTION_AT, OPTION_IF_PUBLISHED},
      "Ask the gate about images; exit status 6 when one is refused.",
      check},
     {.name = NULL},

@@ -2,6 +2,7 @@
  * door, formatted. */
 #include "auth/access.h"
 #include "base/clock.h"
+#include "base/duration.h"
 #include "server/administration.h"
 #include "server/api.h"
 #include "server/api_refusal.h"
@@ -9,26 +10,22 @@
 #include "server/image_name.h"
 #include "server/record.h"
 #include "server/registry.h"
+#include "server/verify.h"
 #include "storage/account.h"
 #include "storage/manifest.h"
 #include "storage/tag.h"
 
 #include <stdio.h>
 
-#define IMAGES_MAX 100
 #define IMAGE_TEXT_MAX 600
+#define PLATFORM_TEXT_MAX 100
+#define PLATFORMS_SHOWN_MAX 16 /* in a sentence */
 
-struct question {
-    struct request *rq;
-    struct db_tx *tx;
-    struct image_name image;
-    struct slice as;       /* empty: any deployer */
-    struct slice platform; /* empty: all */
-    bool explain;
-    struct repository repo;
-    struct gate_caller caller;
-    struct decision decision;
-};
+void question_dispose(struct question *q)
+{
+    gate_view_unref(q->view);
+    trust_state_free(q->published);
+}
 
 /* --- image references ------------------------------------------------------------------------- */
 
@@ -116,9 +113,85 @@ static bool set_caller(struct question *q, struct err *err)
     return q->as.n == 0 || caller_named(q, err);
 }
 
+/* --- what is asked, beside the image ---------------------------------------------------------- */
+
+/* "linux/amd64", "linux/arm/v7". */
+static bool is_platform(struct slice text)
+{
+    int parts = 0;
+    struct slice rest = text, part;
+    while (slice_next(&rest, '/', &part)) {
+        parts += part.n > 0 ? 1 : 4;
+    }
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] <= ' ' || text.p[i] > '~') {
+            return false;
+        }
+    }
+    return text.n <= PLATFORM_TEXT_MAX && (parts == 2 || parts == 3);
+}
+
+/* A moment, or a while from now. */
+static bool at_read(struct question *q, struct slice text, struct err *err)
+{
+    int64_t now_us = q->rq->now_us, at_us = 0;
+    if (!time_parse(text, &at_us)) {
+        bool is_while = duration_read(text, &at_us) && at_us < INT64_MAX - now_us;
+        at_us = is_while ? now_us + at_us : 0;
+    }
+    if (at_us < now_us) {
+        return err_set(err, ERR_INVALID,
+                       "\"at\" is a moment to come such as 2030-01-31T06:00:00Z, or a while from "
+                       "now such as 8h");
+    }
+    q->at_us = at_us;
+    return true;
+}
+
+static bool details_read(struct question *q, struct slice at, struct err *err)
+{
+    if (q->platform.n > 0 && !is_platform(q->platform)) {
+        return err_set(err, ERR_INVALID, "\"platform\" is OS/ARCHITECTURE such as linux/amd64");
+    }
+    q->at_us = q->rq->now_us;
+    return at.n == 0 || at_read(q, at, err);
+}
+
+void question_texts_dispose(struct question_texts *texts)
+{
+    buf_dispose(&texts->as);
+    buf_dispose(&texts->platform);
+    buf_dispose(&texts->at);
+    buf_dispose(&texts->explain);
+}
+
+bool question_read_query(struct question *q, struct question_texts *texts, struct err *err)
+{
+    const struct request *rq = q->rq;
+    if (request_query(rq, "as", 0, &texts->as)) {
+        q->as = buf_slice_of(&texts->as);
+    }
+    if (request_query(rq, "platform", 0, &texts->platform)) {
+        q->platform = buf_slice_of(&texts->platform);
+    }
+    q->explain = request_query(rq, "explain", 0, &texts->explain) &&
+                 !slice_is(buf_slice_of(&texts->explain), "0");
+    (void)request_query(rq, "at", 0, &texts->at);
+    return details_read(q, buf_slice_of(&texts->at), err);
+}
+
+bool question_read_body(struct question *q, const json_t *body, struct err *err)
+{
+    struct slice at;
+    return administration_flag(body, "explain", &q->explain, err) &&
+           administration_text(body, "as", "", &q->as, err) &&
+           administration_text(body, "platform", "", &q->platform, err) &&
+           administration_text(body, "at", "", &at, err) && details_read(q, at, err);
+}
+
 /* --- the decision ----------------------------------------------------------------------------- */
 
-static bool may_read(struct question *q, struct err *err)
+bool question_may_read(struct question *q, struct err *err)
 {
     struct access_answer answer;
     if (!access_check(q->tx, q->rq->identity, &q->image.repo, ACTION_PULL, false, &answer, err)) {
@@ -126,6 +199,34 @@ static bool may_read(struct question *q, struct err *err)
     }
     return answer.result == ACCESS_ALLOWED || access_is_admin(q->rq->identity) ||
            err_set(err, ERR_NAME_UNKNOWN, "");
+}
+
+/* True when the answer is not about what is: another moment, or an upload that is not stored. */
+static bool is_supposed(const struct question *q)
+{
+    return q->at_us != q->rq->now_us || q->view || q->published;
+}
+
+/* Such a question is decided by a view of its own, once made for all images of a repository. */
+static bool suppose(struct question *q, struct err *err)
+{
+    if (!is_supposed(q)) {
+        return true;
+    }
+    if (!q->view || q->view_repository != q->repo.id) {
+        struct gate_assumption assume = {.published = take(q->published),
+                                         .present_us = q->rq->now_us};
+        gate_view_unref(q->view);
+        bool ok = gate_view_assume(q->rq->app->trust, q->tx, &q->repo, q->at_us, &assume, &q->view,
+                                   err);
+        trust_state_free(assume.published);
+        if (!ok) {
+            return false;
+        }
+        q->view_repository = q->repo.id;
+    }
+    q->caller.view = q->view;
+    return true;
 }
 
 static void decide_by_tag(struct question *q)
@@ -137,7 +238,7 @@ static void decide_by_tag(struct question *q)
         return; /* the zero decision: could not decide */
     }
     gate_decide_tag(q->rq->app->trust, q->tx, &q->caller, &q->repo, &q->repo.name, &q->image.tag,
-                    exists ? &current : NULL, -1, q->rq->now_us, &q->decision);
+                    exists ? &current : NULL, -1, q->at_us, &q->decision);
 }
 
 static void decide(struct question *q)
@@ -145,10 +246,10 @@ static void decide(struct question *q)
     struct trust *trust = q->rq->app->trust;
     if (q->image.has_tag && q->image.has_digest) {
         gate_decide_tag_and_digest(trust, q->tx, &q->caller, &q->repo, &q->repo.name, &q->image.tag,
-                                   &q->image.digest, q->rq->now_us, &q->decision);
+                                   &q->image.digest, q->at_us, &q->decision);
     } else if (q->image.has_digest) {
         gate_decide_digest(trust, q->tx, &q->caller, &q->repo, &q->repo.name, &q->image.digest,
-                           q->rq->now_us, &q->decision);
+                           q->at_us, &q->decision);
     } else {
         decide_by_tag(q);
     }
@@ -162,6 +263,45 @@ static json_t *digest_json(const struct digest *digest)
     return digest_is_set(digest) ? json_string(digest_format(digest, text)) : json_null();
 }
 
+/* docker's rule: a platform without a variant takes one with any. */
+static bool platform_matches(struct slice wanted, const char *platform)
+{
+    struct slice there = slice_str(platform);
+    return wanted.n == 0 || slice_equal(wanted, there) ||
+           (there.n > wanted.n && there.p[wanted.n] == '/' &&
+            slice_equal(wanted, slice_first(there, wanted.n)));
+}
+
+/* An index without the platform that is asked for is no image for it. */
+static bool has_platform(const struct question *q, struct err *err)
+{
+    auto_manifest struct manifest *m = NULL;
+    auto_manifest_doc struct manifest_doc *doc = NULL;
+    auto_buf struct buf there = {0};
+    int shown = 0;
+    const struct decision *d = &q->decision;
+    if (q->platform.n == 0 || d->effect != EFFECT_ALLOW ||
+        !manifest_get(q->tx, q->repo.id, &d->serve, &m, NULL) ||
+        !manifest_parse(manifest_content(m), slice_str(m->info.media_type), &doc, NULL) ||
+        doc->form != MANIFEST_INDEX) {
+        return true; /* one manifest is taken whatever it is for, as clients take it */
+    }
+    for (size_t i = 0; i < doc->edge_count; i++) {
+        const struct manifest_edge *e = &doc->edges[i];
+        if (e->kind != EDGE_CHILD || !e->platform[0]) {
+            continue;
+        }
+        if (platform_matches(q->platform, e->platform)) {
+            return true;
+        }
+        if (shown++ < PLATFORMS_SHOWN_MAX) {
+            buf_printf(&there, "%s%s", there.n ? ", " : "", e->platform);
+        }
+    }
+    return err_set(err, ERR_MANIFEST_UNKNOWN, "the image is not for %.*s; it is for %s",
+                   SLICE_FMT(q->platform), there.n ? there.p : "no platform that it names");
+}
+
 static json_t *platforms_of(struct question *q, const struct digest *digest)
 {
     json_t *list = json_array();
@@ -173,7 +313,7 @@ static json_t *platforms_of(struct question *q, const struct digest *digest)
     }
     for (size_t i = 0; i < doc->edge_count; i++) {
         const struct manifest_edge *e = &doc->edges[i];
-        bool wanted = q->platform.n == 0 || slice_is(q->platform, e->platform);
+        bool wanted = platform_matches(q->platform, e->platform);
         if (e->kind == EDGE_CHILD && e->platform[0] && wanted) {
             json_array_append_new(list, json_pack("{s:s, s:o}", "platform", e->platform, "digest",
                                                   digest_json(&e->digest)));
@@ -248,13 +388,16 @@ static json_t *verdict_json(struct question *q)
                         d->valid_until_us > 0 && d->valid_until_us < INT64_MAX
                             ? administration_time(d->valid_until_us)
                             : json_null());
+    if (q->at_us != q->rq->now_us) {
+        json_object_set_new(out, "at", administration_time(q->at_us));
+    }
     json_object_set_new(out, "policy", json_string(d->policy_scope));
     json_object_set_new(out, "decision", d->record[0] ? json_string(d->record) : json_null());
     json_object_set_new(out, "detail", decision_detail(d));
     if (q->explain) {
         json_object_set_new(out, "explain",
                             gate_explain_for(q->rq->app->trust, q->tx, &q->caller, &q->repo,
-                                             &q->repo.name, d, q->rq->now_us));
+                                             &q->repo.name, d, q->at_us));
     }
     return out;
 }
@@ -273,13 +416,29 @@ static bool is_verdict(const struct decision *d, struct err *err)
 
 static bool open_question(struct question *q, struct slice text, struct err *err)
 {
-    return image_name_parse(q->rq->app->trust, text, &q->image, err) && may_read(q, err) &&
-           set_caller(q, err) && repository_get(q->tx, &q->image.repo, &q->repo, err);
+    return image_name_parse(q->rq->app->trust, text, &q->image, err) && question_may_read(q, err) &&
+           set_caller(q, err) && repository_get(q->tx, &q->image.repo, &q->repo, err) &&
+           suppose(q, err);
 }
 
-static bool answer(struct question *q, struct slice text, json_t **out, struct err *err)
+/* An answer that is about what is has a record, and counts. */
+static bool note_decision(struct question *q, int64_t began_us, struct err *err)
+{
+    const struct record record = {q->rq, q->tx, "verify", &q->caller, &q->repo, began_us};
+    if (is_supposed(q)) {
+        return true;
+    }
+    if (!record_decision(&record, &q->decision)) {
+        return err_internal(err, "the verify API does not run on a worker");
+    }
+    registry_count_decision(q->rq, "verify", &q->decision);
+    return true;
+}
+
+bool question_answer(struct question *q, struct slice text, json_t **out, struct err *err)
 {
     *out = NULL;
+    q->decision = (struct decision){.effect = EFFECT_DENY};
     if (text.n > IMAGE_TEXT_MAX) {
         return err_set(err, ERR_INVALID, "an image name has at most %d bytes", IMAGE_TEXT_MAX);
     }
@@ -289,52 +448,15 @@ static bool answer(struct question *q, struct slice text, json_t **out, struct e
     }
     int64_t began_us = clock_mono_us();
     decide(q);
-    const struct record record = {q->rq, q->tx, "verify", &q->caller, &q->repo, began_us};
-    if (!record_decision(&record, &q->decision)) {
-        return err_internal(err, "the verify API does not run on a worker");
-    }
-    registry_count_decision(q->rq, "verify", &q->decision);
-    if (!is_verdict(&q->decision, err)) {
+    if (!note_decision(q, began_us, err) || !is_verdict(&q->decision, err) ||
+        !has_platform(q, err)) {
         return false;
     }
     *out = verdict_json(q);
     return true;
 }
 
-/* --- the routes ------------------------------------------------------------------------------- */
-
-/* GET /api/v1/deploy/verify?image=[&platform=][&as=][&explain=1] */
-void api_deploy_verify(struct request *rq, struct reply *reply)
-{
-    auto_snapshot struct db_tx *tx = NULL;
-    auto_buf struct buf image = {0}, as = {0}, platform = {0}, explain = {0};
-    struct err err = {0};
-    json_t *verdict = NULL;
-    struct question q = {.rq = rq};
-    if (!request_query(rq, "image", 0, &image)) {
-        (void)err_set(&err, ERR_INVALID, "the parameter image is needed: ?image=ns/app:tag");
-        reply_error(reply, &err);
-        return;
-    }
-    if (request_query(rq, "as", 0, &as)) {
-        q.as = buf_slice_of(&as);
-    }
-    if (request_query(rq, "platform", 0, &platform)) {
-        q.platform = buf_slice_of(&platform);
-    }
-    q.explain = request_query(rq, "explain", 0, &explain) && !slice_is(buf_slice_of(&explain), "0");
-    if (!db_snapshot(rq->app->db, &tx, &err)) {
-        reply_error(reply, &err);
-        return;
-    }
-    q.tx = tx;
-    if (!answer(&q, buf_slice_of(&image), &verdict, &err)) {
-        reply_error(reply, &err);
-        return;
-    }
-    reply_json(reply, 200, verdict);
-    reply_header(reply, "Cache-Control", "no-store");
-}
+/* --- several images --------------------------------------------------------------------------- */
 
 static const char *failure_word(enum err_code code)
 {
@@ -345,13 +467,12 @@ static const char *failure_word(enum err_code code)
     return err_info(code)->status == 404 ? "unknown" : "invalid";
 }
 
-static json_t *batch_item(const struct question *shared, const json_t *name)
+static json_t *item(struct question *q, const json_t *name)
 {
-    struct question q = *shared;
     struct err err = {0};
     json_t *verdict = NULL;
     struct slice text = {json_string_value(name), json_string_length(name)};
-    if (answer(&q, text, &verdict, &err)) {
+    if (question_answer(q, text, &verdict, &err)) {
         return verdict;
     }
     const char *word = failure_word(err.code);
@@ -360,19 +481,21 @@ static json_t *batch_item(const struct question *shared, const json_t *name)
                      err.msg[0] ? err.msg : err_info(err.code)->sentence, "digest", "pinned");
 }
 
-static bool batch_read(const struct request *rq, json_t **body, struct question *q, struct err *err)
+json_t *question_answers(struct question *q, const json_t *images)
 {
-    static const char *const members[] = {"images", "explain", "as", "platform", NULL};
-    if (!administration_body(rq, members, body, err) ||
-        !administration_flag(*body, "explain", &q->explain, err) ||
-        !administration_text(*body, "as", "", &q->as, err) ||
-        !administration_text(*body, "platform", "", &q->platform, err)) {
-        return false;
+    json_t *results = json_array();
+    for (size_t i = 0; i < json_array_size(images); i++) {
+        json_array_append_new(results, item(q, json_array_get(images, i)));
     }
-    const json_t *images = json_get_array(*body, "images");
-    if (!images || json_array_size(images) == 0 || json_array_size(images) > IMAGES_MAX) {
+    return results;
+}
+
+bool question_images_check(const json_t *images, struct err *err)
+{
+    if (!json_is_array(images) || json_array_size(images) == 0 ||
+        json_array_size(images) > VERIFY_IMAGES_MAX) {
         return err_set(err, ERR_INVALID, "\"images\" must be a list of 1 to %d image names",
-                       IMAGES_MAX);
+                       VERIFY_IMAGES_MAX);
     }
     for (size_t i = 0; i < json_array_size(images); i++) {
         if (!json_is_string(json_array_get(images, i))) {
@@ -382,23 +505,51 @@ static bool batch_read(const struct request *rq, json_t **body, struct question 
     return true;
 }
 
-/* POST /api/v1/deploy/verify {"images":[…],"explain":bool} */
-void api_deploy_verify_batch(struct request *rq, struct reply *reply)
+/* --- the routes ------------------------------------------------------------------------------- */
+
+/* GET /api/v1/deploy/verify?image=[&platform=][&as=][&at=][&explain=1] */
+void api_deploy_verify(struct request *rq, struct reply *reply)
 {
     auto_snapshot struct db_tx *tx = NULL;
-    auto_json json_t *body = NULL;
+    auto_buf struct buf image = {0};
+    auto_question_texts struct question_texts texts = {0};
+    auto_question struct question q = {.rq = rq};
     struct err err = {0};
-    struct question q = {.rq = rq};
-    if (!batch_read(rq, &body, &q, &err) || !db_snapshot(rq->app->db, &tx, &err)) {
+    json_t *verdict = NULL;
+    if (!request_query(rq, "image", 0, &image)) {
+        (void)err_set(&err, ERR_INVALID, "the parameter image is needed: ?image=ns/app:tag");
+        reply_error(reply, &err);
+        return;
+    }
+    if (!question_read_query(&q, &texts, &err) || !db_snapshot(rq->app->db, &tx, &err)) {
         reply_error(reply, &err);
         return;
     }
     q.tx = tx;
-    json_t *results = json_array();
-    const json_t *images = json_get_array(body, "images");
-    for (size_t i = 0; i < json_array_size(images); i++) {
-        json_array_append_new(results, batch_item(&q, json_array_get(images, i)));
+    if (!question_answer(&q, buf_slice_of(&image), &verdict, &err)) {
+        reply_error(reply, &err);
+        return;
     }
+    reply_json(reply, 200, verdict);
+    reply_header(reply, "Cache-Control", "no-store");
+}
+
+/* POST /api/v1/deploy/verify {"images":[…],"as","platform","at","explain"} */
+void api_deploy_verify_batch(struct request *rq, struct reply *reply)
+{
+    static const char *const members[] = {"images", "explain", "as", "platform", "at", NULL};
+    auto_snapshot struct db_tx *tx = NULL;
+    auto_json json_t *body = NULL;
+    auto_question struct question q = {.rq = rq};
+    struct err err = {0};
+    if (!administration_body(rq, members, &body, &err) || !question_read_body(&q, body, &err) ||
+        !question_images_check(json_object_get(body, "images"), &err) ||
+        !db_snapshot(rq->app->db, &tx, &err)) {
+        reply_error(reply, &err);
+        return;
+    }
+    q.tx = tx;
+    json_t *results = question_answers(&q, json_object_get(body, "images"));
     reply_json(reply, 200, json_pack("{s:o}", "results", results));
     reply_header(reply, "Cache-Control", "no-store");
 }

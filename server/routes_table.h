@@ -61,6 +61,7 @@ ROUTE(METHOD_POST, "/api/v1/namespaces/{1}/tag-rules/dry-run", ACCESS_SIGNED_IN,
 /* gate and trust administration */
 ROUTE(METHOD_GET, "/api/v1/deploy/verify", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_deploy_verify)
 ROUTE(METHOD_POST, "/api/v1/deploy/verify", ACCESS_SIGNED_IN, BODY_API, WORKER, api_deploy_verify_batch)
+ROUTE(METHOD_POST, "/api/v1/deploy/verify/if_published", ACCESS_SIGNED_IN, BODY_TRUST, WORKER, api_deploy_verify_published)
 ROUTE(METHOD_GET, "/api/v1/policies", ACCESS_SIGNED_IN, BODY_NONE, INLINE, api_policies_list)
 ROUTE(METHOD_GET, "/api/v1/policy", ACCESS_SIGNED_IN, BODY_NONE, INLINE, api_policy_get)
 ROUTE(METHOD_PUT, "/api/v1/policy", ACCESS_SIGNED_IN, BODY_API, WORKER, api_policy_put)

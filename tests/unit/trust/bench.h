@@ -28,6 +28,8 @@ struct bench { /* a store, a trust server, and a client that publishes into ns/a
     struct made_key timestamp, snapshot; /* public halves of the server's keys */
 };
 
+#include "tests/unit/trust/foreseen.h"
+
 static inline void open_trust(struct bench *b)
 {
     char path[128], checkpoint[128];
@@ -141,9 +143,15 @@ static inline const char *publish_as(struct bench *b, const char *repo, struct m
                                       .may_administer = true,
                                       .is_owner = owner,
                                       .now_us = b->now_us};
+    auto_free struct foreseen *foreseen = xcalloc(1, sizeof *foreseen);
+    foresee(b, &request, foreseen);
     bool stored = publish_run(b->trust, &request, &v, &err);
     if (!v) {
         fail_msg("publish failed: %s (%s)", err.msg, err.detail);
+    }
+    assert_int_equal(foreseen->accepted, stored);
+    if (stored) {
+        compare_foreseen(b, &request.repo, foreseen);
     }
     (void)snprintf(out, 32, "%s", publish_verdict_word(v));
     assert_int_equal(stored, out[0] == '\0');
