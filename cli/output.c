@@ -169,6 +169,12 @@ void output_object(const struct call *call, const json_t *object, const struct c
     table_print(&t, call);
 }
 
+void output_text(const char *line)
+{
+    auto_free char *copy = xstrdup(line);
+    printf("%s\n", printable(copy));
+}
+
 void output_json(const json_t *value)
 {
     (void)json_dumpf(value, stdout,

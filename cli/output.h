@@ -21,6 +21,8 @@ void output_list(const struct call *call, const json_t *answer, const char *rows
                  const struct column columns[]);
 /* Prints one object as a single line of those columns (the whole document with --json). */
 void output_object(const struct call *call, const json_t *object, const struct column columns[]);
+/* Prints one line; control characters are replaced. */
+void output_text(const char *line);
 /* Prints a document, indented. */
 void output_json(const json_t *value);
 /* Prints `USER SECRET`, the one line that scripts read; USER alone when the answer has no secret.

@@ -1,4 +1,4 @@
-/* bond policy list, get, set */
+/* bond policy list, get, set, explain, plan */
 #include "base/json.h"
 #include "cli/check.h"
 #include "cli/client.h"
@@ -100,13 +100,9 @@ static enum outcome policy_with_level(const struct call *call, const char *scope
     return OUTCOME_OK;
 }
 
-static enum outcome set(const struct call *call)
+/* The policy that the options ask for; the scope is checked too. */
+static enum outcome policy_wanted(const struct call *call, const char *scope, json_t **out)
 {
-    const char *scope = call->args[0];
-    auto_json json_t *policy = NULL;
-    auto_json json_t *answer = NULL;
-    auto_buf struct buf path = {0};
-
     if (call_has(call, OPTION_LEVEL) == call_has(call, OPTION_FILE)) {
         say("give either --level LEVEL, or the whole policy with --file FILE");
         return OUTCOME_USAGE;
@@ -114,9 +110,18 @@ static enum outcome set(const struct call *call)
     if (!check_policy_scope(scope)) {
         return OUTCOME_USAGE;
     }
-    enum outcome outcome = call_has(call, OPTION_FILE)
-                               ? policy_file(call->value[OPTION_FILE], &policy)
-                               : policy_with_level(call, scope, &policy);
+    return call_has(call, OPTION_FILE) ? policy_file(call->value[OPTION_FILE], out)
+                                       : policy_with_level(call, scope, out);
+}
+
+static enum outcome set(const struct call *call)
+{
+    const char *scope = call->args[0];
+    auto_json json_t *policy = NULL;
+    auto_json json_t *answer = NULL;
+    auto_buf struct buf path = {0};
+
+    enum outcome outcome = policy_wanted(call, scope, &policy);
     if (outcome != OUTCOME_OK) {
         return outcome;
     }
@@ -132,6 +137,129 @@ static enum outcome set(const struct call *call)
         say("the policy of %s is stored, level %s", scope, level ? level : "deploy");
     }
     return OUTCOME_OK;
+}
+
+/* --- which policy applies ----------------------------------------------------------------------- */
+
+/* NS/REPO[:TAG] as the server takes it; check_image would add a tag. */
+static bool check_explained(const struct call *call, struct buf *out)
+{
+    auto_buf struct buf with_tag = {0};
+    const char *text = call->args[0];
+    const char *slash = strrchr(text, '/');
+    if (strchr(text, '@')) {
+        say("%s: a policy is about repositories and tags, leave the digest away", text);
+        return false;
+    }
+    if (!check_image(call, text, &with_tag)) {
+        return false;
+    }
+    bool tagged = strchr(slash ? slash : text, ':') != NULL;
+    buf_slice(out, slice_first(buf_slice_of(&with_tag),
+                               with_tag.n - (tagged ? 0 : strlen(":latest"))));
+    return true;
+}
+
+static enum outcome explain(const struct call *call)
+{
+    auto_json json_t *answer = NULL;
+    auto_buf struct buf image = {0}, path = {0};
+    size_t i;
+    json_t *step;
+    bool ok;
+
+    if (!check_explained(call, &image)) {
+        return OUTCOME_USAGE;
+    }
+    buf_str(&path, "/api/v1/policy/explain");
+    client_query(&path, "image", image.p);
+    enum outcome outcome = api(call, "GET", path.p, NULL, &answer);
+    if (outcome != OUTCOME_OK) {
+        return outcome;
+    }
+    if (call_has(call, OPTION_JSON)) {
+        output_json(answer);
+        return OUTCOME_OK;
+    }
+    const char *scope = json_get_string(answer, "scope");
+    output_text(scope ? scope : "-");
+    json_array_foreach(json_get_array(answer, "explain"), i, step)
+    {
+        auto_buf struct buf line = {0};
+        const char *name = json_get_string(step, "step"), *text = json_get_string(step, "text");
+        buf_printf(&line, "  %-4s%-12s%s", json_get_bool(step, "ok", &ok) && ok ? "ok" : "-",
+                   name ? name : "-", text ? text : "-");
+        if (!call_has(call, OPTION_QUIET)) {
+            output_text(line.p);
+        }
+    }
+    return OUTCOME_OK;
+}
+
+/* --- what a changed policy would refuse ------------------------------------------------------- */
+
+static const struct column plan_columns[] = {
+    {"IMAGE", "image"},   {"FOR", "for"},         {"NOW", "now"},
+    {"THEN", "reason"},   {"PULLED", "pulled"},   {"MESSAGE", "message"},
+    {NULL, NULL}};
+
+static void plan_path(const struct call *call, const char *last, struct buf *path)
+{
+    buf_str(path, "/api/v1/policy/plan");
+    client_query(path, "scope", call->args[0]);
+    if (call_has(call, OPTION_SINCE)) {
+        client_query(path, "since", call->value[OPTION_SINCE]);
+    }
+    if (last[0]) {
+        client_query(path, "last", last);
+    }
+}
+
+/* All pages, into one list. A page that says the same place again would never end. */
+static enum outcome plan_all(const struct call *call, const json_t *policy, json_t *refused)
+{
+    auto_buf struct buf last = {0};
+    bool more = true;
+
+    buf_str(&last, "");
+    while (more) {
+        auto_json json_t *answer = NULL;
+        auto_buf struct buf path = {0};
+        plan_path(call, last.p, &path);
+        enum outcome outcome = api(call, "POST", path.p, policy, &answer);
+        if (outcome != OUTCOME_OK) {
+            return outcome;
+        }
+        (void)json_array_extend(refused, json_get_array(answer, "refused"));
+        const char *next = json_get_string(answer, "next");
+        more = next && strcmp(next, last.p) != 0;
+        buf_clear(&last);
+        buf_str(&last, next ? next : "");
+    }
+    return OUTCOME_OK;
+}
+
+static enum outcome plan(const struct call *call)
+{
+    auto_json json_t *policy = NULL;
+    auto_json json_t *all = json_pack("{s:s, s:[]}", "scope", call->args[0], "refused");
+    json_t *refused = json_get_array(all, "refused");
+
+    enum outcome outcome = policy_wanted(call, call->args[0], &policy);
+    if (outcome == OUTCOME_OK) {
+        outcome = plan_all(call, policy, refused);
+    }
+    if (outcome != OUTCOME_OK) {
+        return outcome;
+    }
+    output_list(call, all, "refused", plan_columns);
+    if (json_array_size(refused) == 0) {
+        say("nothing that is served now would be refused");
+        return OUTCOME_OK;
+    }
+    say("%zu image%s served now would be refused; nothing is changed yet: `bond policy set` does it",
+        json_array_size(refused), json_array_size(refused) == 1 ? "" : "s");
+    return OUTCOME_REFUSED;
 }
 
 const struct command policy_commands[] = {
@@ -152,5 +280,21 @@ const struct command policy_commands[] = {
      {OPTION_LEVEL, OPTION_FILE},
      "Set the gate's level, or the whole policy.",
      set},
+    {"policy explain",
+     "NS/REPO[:TAG]",
+     1,
+     1,
+     false,
+     {OPTION_NONE},
+     "Show which policy applies, and why.",
+     explain},
+    {"policy plan",
+     "NS[/REPO|/PATTERN]",
+     1,
+     1,
+     true,
+     {OPTION_LEVEL, OPTION_FILE, OPTION_SINCE},
+     "Show what a changed policy would refuse; exit status 6 when it is anything.",
+     plan},
     {.name = NULL},
 };

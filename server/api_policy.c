@@ -2,6 +2,7 @@
 #include "server/administration.h"
 #include "server/api.h"
 #include "server/app.h"
+#include "server/policy_scope.h"
 #include "storage/audit.h"
 #include "storage/policy.h"
 #include "trust/policy.h"
@@ -9,62 +10,6 @@
 #include <stdio.h>
 
 #define LIST_PAGE 500
-
-struct policy_scope {
-    char text[POLICY_SCOPE_SIZE];
-    bool global;
-    struct namespace_name namespace_; /* unless global */
-};
-
-static bool scope_read(struct slice text, struct policy_scope *out, struct err *err)
-{
-    *out = (struct policy_scope){0};
-    switch (policy_scope_parse(text, &out->namespace_)) {
-    case SCOPE_NONE:
-        return err_set(err, ERR_INVALID,
-                       "a scope is *, a namespace, a repository, or a pattern such as ns/web-*");
-    case SCOPE_GLOBAL:
-        out->global = true;
-        break;
-    case SCOPE_NAMESPACE:
-    case SCOPE_PATTERN:
-    case SCOPE_REPOSITORY:
-        break;
-    }
-    (void)snprintf(out->text, sizeof out->text, "%.*s", SLICE_FMT(text));
-    return true;
-}
-
-static bool scope_of_request(const struct request *rq, struct policy_scope *out, struct err *err)
-{
-    auto_buf struct buf text = {0};
-    if (!request_query(rq, "scope", 0, &text)) {
-        return err_set(err, ERR_INVALID,
-                       "the parameter scope is needed: *, a namespace, a repository, or a pattern "
-                       "such as ns/web-*");
-    }
-    return scope_read(buf_slice_of(&text), out, err);
-}
-
-/* Everybody signed in may read the global policy; it is set by administrators. */
-static bool scope_allowed(struct db_tx *tx, const struct request *rq,
-                          const struct policy_scope *scope, enum access_action action,
-                          int64_t *namespace_id_out, struct err *err)
-{
-    struct access_answer answer;
-    *namespace_id_out = 0;
-    if (scope->global) {
-        return action == ACTION_POLICY_READ || access_is_admin(rq->identity) ||
-               err_set(err, ERR_DENIED,
-                       "the global policy is set by administrators of this server");
-    }
-    if (!access_check_namespace(tx, rq->identity, &scope->namespace_, action, &answer, err) ||
-        !access_require(rq->identity, &answer, err)) {
-        return false;
-    }
-    *namespace_id_out = answer.facts.namespace_id;
-    return true;
-}
 
 /* The row of the scope itself, else the one that applies to it. */
 static bool row_for_scope(struct db_tx *tx, const struct policy_scope *scope,
@@ -105,8 +50,8 @@ void api_policy_get(struct request *rq, struct reply *reply)
     struct err err = {0};
     int64_t namespace_id = 0;
     json_t *policy = NULL;
-    bool ok = scope_of_request(rq, &scope, &err) && db_snapshot(rq->app->db, &tx, &err) &&
-              scope_allowed(tx, rq, &scope, ACTION_POLICY_READ, &namespace_id, &err) &&
+    bool ok = policy_scope_of_request(rq, &scope, &err) && db_snapshot(rq->app->db, &tx, &err) &&
+              policy_scope_allowed(tx, rq, &scope, ACTION_POLICY_READ, &namespace_id, &err) &&
               row_for_scope(tx, &scope, &row, &err) && row_json(&row, &policy, &err);
     if (!ok) {
         reply_error(reply, &err);
@@ -126,10 +71,10 @@ static bool append_row(struct db_tx *tx, const struct request *rq, const struct 
     struct err why = {0};
     int64_t namespace_id = 0;
     json_t *policy = NULL;
-    if (!scope_read(slice_str(row->scope), &scope, err)) {
+    if (!policy_scope_read(slice_str(row->scope), &scope, err)) {
         return false;
     }
-    if (!scope_allowed(tx, rq, &scope, ACTION_POLICY_READ, &namespace_id, &why)) {
+    if (!policy_scope_allowed(tx, rq, &scope, ACTION_POLICY_READ, &namespace_id, &why)) {
         if (err_info(why.code)->class_ != ERR_CLASS_INTERNAL) {
             return true; /* not for these eyes */
         }
@@ -209,7 +154,7 @@ static bool check_change(const struct request *rq, struct policy_change *c, stru
 {
     auto_snapshot struct db_tx *tx = NULL;
     return db_snapshot(rq->app->db, &tx, err) &&
-           scope_allowed(tx, rq, c->scope, ACTION_POLICY_SET, &c->namespace_id, err);
+           policy_scope_allowed(tx, rq, c->scope, ACTION_POLICY_SET, &c->namespace_id, err);
 }
 
 /* PUT /api/v1/policy?scope= */
@@ -221,7 +166,7 @@ void api_policy_put(struct request *rq, struct reply *reply)
     struct policy_scope scope;
     struct err err = {0};
     struct policy_change change = {.scope = &scope, .now_us = rq->now_us};
-    if (!scope_of_request(rq, &scope, &err) || !check_change(rq, &change, &err) ||
+    if (!policy_scope_of_request(rq, &scope, &err) || !check_change(rq, &change, &err) ||
         !request_json(rq, &body, &err) || !policy_read(body, &policy, &err)) {
         reply_error(reply, &err);
         return;

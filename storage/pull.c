@@ -152,3 +152,32 @@ bool pull_last(struct db_tx *tx, int64_t repository_id, const struct digest *dig
     db_bind_digest(q, 2, digest);
     return row_int(q, us_out, err);
 }
+
+/* --- lists ------------------------------------------------------------------------------------ */
+
+static void read_pulled(struct db_stmt *q, void *item)
+{
+    struct pulled *out = item;
+    (void)db_col_digest(q, 0, &out->digest);
+    out->us = db_col_int(q, 1);
+}
+
+bool pull_list_since(struct db_tx *tx, int64_t repository_id, int64_t since_us,
+                     const struct digest *after, int max, struct pulled_list *out, struct err *err)
+{
+    struct row_page page = {.items = NULL};
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_PULL_LIST);
+    db_bind_int(q, 1, repository_id);
+    row_bind_after(q, 2, after);
+    db_bind_int(q, 3, since_us);
+    db_bind_int(q, 4, (int64_t)max + 1);
+    bool ok = row_page(q, max, sizeof(struct pulled), read_pulled, &page, err);
+    *out = (struct pulled_list){.items = page.items, .count = page.count, .more = page.more};
+    return ok;
+}
+
+void pulled_list_dispose(struct pulled_list *list)
+{
+    free(list->items);
+    *list = (struct pulled_list){0};
+}

@@ -35,4 +35,25 @@ bool pull_log_write(struct pull_log *log, struct db *db, int max, int64_t now_us
 bool pull_last(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                int64_t *us_out, struct err *err) MUST_USE;
 
+struct pulled {
+    struct digest digest;
+    int64_t us;
+};
+struct pulled_list {
+    struct pulled *items;
+    size_t count;
+    bool more; /* a next page exists */
+};
+/* The manifests of a repository that were pulled at or after `since_us`, by digest after `after`
+ * (unset: from the start), at most `max` (1 … 1,000). Any tx. */
+bool pull_list_since(struct db_tx *tx, int64_t repository_id, int64_t since_us,
+                     const struct digest *after, int max, struct pulled_list *out,
+                     struct err *err) MUST_USE;
+void pulled_list_dispose(struct pulled_list *list);
+static inline void cleanup_pulled_list(struct pulled_list *list)
+{
+    pulled_list_dispose(list);
+}
+#define auto_pulled_list __attribute__((cleanup(cleanup_pulled_list)))
+
 #endif

@@ -765,6 +765,9 @@ const char *const sql_statements[SQL_COUNT] = {
         "p.repository_id = ?1 AND p.digest = ?2 UNION ALL SELECT p.pulled_us FROM edge e CROSS "
         "JOIN manifest_pull p WHERE e.repository_id = ?1 AND e.parent = ?2 AND e.kind = 3 AND "
         "p.repository_id = ?1 AND p.digest = e.child) t",
+    [SQL_PULL_LIST] =
+        "SELECT digest, pulled_us FROM manifest_pull WHERE repository_id = ?1 AND digest > ?2 AND "
+        "pulled_us >= ?3 ORDER BY digest LIMIT ?4",
     [SQL_PULL_START] =
         "UPDATE retention SET pulls_since_us = ?1 WHERE id = 1 AND pulls_since_us = 0",
 

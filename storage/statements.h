@@ -284,6 +284,7 @@ enum sql {
 
     SQL_PULL_PUT,
     SQL_PULL_LAST,
+    SQL_PULL_LIST,
     SQL_PULL_START,
 
     SQL_RETENTION_GET,
