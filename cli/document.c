@@ -111,9 +111,7 @@ static enum outcome folder_read(int at, const char *name, const char *prefix, in
                                 json_t *out)
 {
     enum outcome outcome = OUTCOME_OK;
-    int fd = depth > ROLE_DEPTH_MAX
-                 ? -1
-                 : openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = depth > ROLE_DEPTH_MAX ? -1 : openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
     if (!dir) {

@@ -155,8 +155,8 @@ static bool check_explained(const struct call *call, struct buf *out)
         return false;
     }
     bool tagged = strchr(slash ? slash : text, ':') != NULL;
-    buf_slice(out, slice_first(buf_slice_of(&with_tag),
-                               with_tag.n - (tagged ? 0 : strlen(":latest"))));
+    buf_slice(out,
+              slice_first(buf_slice_of(&with_tag), with_tag.n - (tagged ? 0 : strlen(":latest"))));
     return true;
 }
 
@@ -199,9 +199,8 @@ static enum outcome explain(const struct call *call)
 /* --- what a changed policy would refuse ------------------------------------------------------- */
 
 static const struct column plan_columns[] = {
-    {"IMAGE", "image"},   {"FOR", "for"},         {"NOW", "now"},
-    {"THEN", "reason"},   {"PULLED", "pulled"},   {"MESSAGE", "message"},
-    {NULL, NULL}};
+    {"IMAGE", "image"},   {"FOR", "for"},         {"NOW", "now"}, {"THEN", "reason"},
+    {"PULLED", "pulled"}, {"MESSAGE", "message"}, {NULL, NULL}};
 
 static void plan_path(const struct call *call, const char *last, struct buf *path)
 {

@@ -217,8 +217,8 @@ static bool suppose(struct question *q, struct err *err)
         struct gate_assumption assume = {.published = take(q->published),
                                          .present_us = q->rq->now_us};
         gate_view_unref(q->view);
-        bool ok = gate_view_assume(q->rq->app->trust, q->tx, &q->repo, q->at_us, &assume, &q->view,
-                                   err);
+        bool ok =
+            gate_view_assume(q->rq->app->trust, q->tx, &q->repo, q->at_us, &assume, &q->view, err);
         trust_state_free(assume.published);
         if (!ok) {
             return false;

@@ -40,8 +40,8 @@ static void step(struct explanation *e, const char *name, bool ok, const char *f
     (void)vsnprintf(line, sizeof line, fmt, args);
     va_end(args);
     buf_str(&text, line);
-    json_array_append_new(e->steps, json_pack("{s:s, s:b, s:s}", "step", name, "ok", (int)ok,
-                                              "text", text.p));
+    json_array_append_new(
+        e->steps, json_pack("{s:s, s:b, s:s}", "step", name, "ok", (int)ok, "text", text.p));
 }
 
 /* --- which one ---------------------------------------------------------------------------------- */
@@ -61,8 +61,9 @@ static bool explain_scope(struct explanation *e, const char *name, const char *s
         *err = why;
         return false;
     }
-    step(e, name, false, stored ? "%s has a policy, behind the one that applies" :
-                                  "%s has no policy of its own", scope);
+    step(e, name, false,
+         stored ? "%s has a policy, behind the one that applies" : "%s has no policy of its own",
+         scope);
     return true;
 }
 

@@ -89,11 +89,11 @@ static void add_finding(void *arg, const struct plan_finding *f)
     digest_format(&f->digest, digest);
     buf_printf(&image, "%s%s%s", f->repo->text, f->kind == PLAN_TAG ? ":" : "@",
                f->kind == PLAN_TAG ? f->tag : digest);
-    json_t *item = json_pack(
-        "{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s}", "image", image.p, "kind",
-        f->kind == PLAN_TAG ? "tag" : "pulled", "digest", digest, "for", whom(f), "now",
-        gate_reason_info(f->now->reason)->name, "reason", gate_reason_info(f->then->reason)->name,
-        "message", f->then->message, "hint", f->then->hint);
+    json_t *item = json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s}", "image", image.p, "kind",
+                             f->kind == PLAN_TAG ? "tag" : "pulled", "digest", digest, "for",
+                             whom(f), "now", gate_reason_info(f->now->reason)->name, "reason",
+                             gate_reason_info(f->then->reason)->name, "message", f->then->message,
+                             "hint", f->then->hint);
     json_object_set_new(item, "pulled",
                         f->pulled_us > 0 ? administration_time(f->pulled_us) : json_null());
     json_array_append_new(p->refused, item);

@@ -81,8 +81,7 @@ static bool read_documents(const json_t *documents, struct upload *out, struct e
 
 static bool read_json(struct question *q, struct upload *out, struct err *err)
 {
-    static const char *const members[] = {"images",   "documents", "as",
-                                          "platform", "explain",   NULL};
+    static const char *const members[] = {"images", "documents", "as", "platform", "explain", NULL};
     if (!administration_body(q->rq, members, &out->body, err) ||
         !question_read_body(q, out->body, err)) {
         return false;
@@ -168,13 +167,39 @@ static json_t *refused_results(const struct publish_verdict *v, const json_t *im
     auto_buf struct buf message = {0};
     buf_printf(&message, "content trust: these documents would not be accepted: %s", v->msg);
     for (size_t i = 0; i < json_array_size(images); i++) {
-        json_array_append_new(results,
-                              json_pack("{s:O, s:b, s:s, s:s, s:s, s:n, s:n}", "image",
-                                        json_array_get(images, i), "allowed", 0, "effect", "deny",
-                                        "reason", "publish_refused", "message", message.p, "digest",
-                                        "pinned"));
+        json_array_append_new(results, json_pack("{s:O, s:b, s:s, s:s, s:s, s:n, s:n}", "image",
+                                                 json_array_get(images, i), "allowed", 0, "effect",
+                                                 "deny", "reason", "publish_refused", "message",
+                                                 message.p, "digest", "pinned"));
     }
     return results;
+}
+
+/* In a snapshot of its own: a thread has one at a time, and the dry run takes another. */
+static bool may_try(struct question *q, const json_t *images, struct publish_request *out,
+                    struct err *err)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    if (!db_snapshot(q->rq->app->db, &tx, err)) {
+        return false;
+    }
+    q->tx = tx;
+    bool may = find_repository(q, images, &out->repo, err) && rights(q, out, err);
+    q->tx = NULL;
+    return may;
+}
+
+static bool answer_accepted(struct question *q, const struct publish_verdict *verdict,
+                            const json_t *images, json_t **out, struct err *err)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    if (!db_snapshot(q->rq->app->db, &tx, err)) {
+        return false;
+    }
+    q->tx = tx;
+    *out = json_pack("{s:o, s:o}", "if_published", accepted_json(verdict), "results",
+                     question_answers(q, images));
+    return true;
 }
 
 static bool try_publish(struct question *q, const struct upload *u, json_t **out, struct err *err)
@@ -184,36 +209,31 @@ static bool try_publish(struct question *q, const struct upload *u, json_t **out
     struct publish_request request = {
         .parts = u->parts, .part_count = u->count, .actor = &actor, .now_us = q->rq->now_us};
     registry_actor(q->rq, &actor);
-    if (!find_repository(q, u->images, &request.repo, err) || !rights(q, &request, err)) {
+    if (!may_try(q, u->images, &request, err)) {
         return false;
     }
+    bool ok = false;
     if (publish_try(q->rq->app->trust, &request, &verdict, &q->published, err)) {
-        *out = json_pack("{s:o, s:o}", "if_published", accepted_json(verdict), "results",
-                         question_answers(q, u->images));
+        ok = answer_accepted(q, verdict, u->images, out, err);
     } else if (verdict) {
+        ok = true;
         *out = json_pack("{s:o, s:o}", "if_published", refused_json(verdict), "results",
                          refused_results(verdict, u->images));
     }
     publish_verdict_free(verdict);
-    return *out != NULL;
+    return ok;
 }
 
 /* POST /api/v1/deploy/verify/if_published: documents as multipart with ?image=, or JSON
  * {"images":[…],"documents":{"targets":"…"}} */
 void api_deploy_verify_published(struct request *rq, struct reply *reply)
 {
-    auto_snapshot struct db_tx *tx = NULL;
     auto_upload struct upload upload = {.count = 0};
     auto_question_texts struct question_texts texts = {0};
     auto_question struct question q = {.rq = rq};
     json_t *answer = NULL;
     struct err err = {0};
-    if (!read_upload(&q, &texts, &upload, &err) || !db_snapshot(rq->app->db, &tx, &err)) {
-        reply_error(reply, &err);
-        return;
-    }
-    q.tx = tx;
-    if (!try_publish(&q, &upload, &answer, &err)) {
+    if (!read_upload(&q, &texts, &upload, &err) || !try_publish(&q, &upload, &answer, &err)) {
         reply_error(reply, &err);
         return;
     }

@@ -19,7 +19,8 @@ struct question {
     struct slice platform; /* empty: all */
     bool explain;
     int64_t at_us; /* the moment that is asked about: the request's, or one to come */
-    struct trust_state *published; /* what an upload would leave behind; owned until a view has it */
+    struct trust_state
+        *published; /* what an upload would leave behind; owned until a view has it */
 
     struct image_name image;
     struct repository repo;
@@ -37,7 +38,8 @@ void question_dispose(struct question *q);
 struct question_texts {
     struct buf as, platform, at, explain;
 };
-bool question_read_query(struct question *q, struct question_texts *texts, struct err *err) MUST_USE;
+bool question_read_query(struct question *q, struct question_texts *texts,
+                         struct err *err) MUST_USE;
 bool question_read_body(struct question *q, const json_t *body, struct err *err) MUST_USE;
 void question_texts_dispose(struct question_texts *texts);
 #define auto_question_texts __attribute__((cleanup(question_texts_dispose)))

@@ -32,8 +32,8 @@ static void end_listing(struct gate_listing *l, const struct gate_listing *chang
     if (l->end != LISTING_OPEN) {
         return;
     }
-    for (size_t i = first_of(change, count, l->tag); i < count && strcmp(change[i].tag, l->tag) == 0;
-         i++) {
+    for (size_t i = first_of(change, count, l->tag);
+         i < count && strcmp(change[i].tag, l->tag) == 0; i++) {
         if (change[i].end != LISTING_OPEN && strcmp(change[i].role, l->role) == 0) {
             l->end = change[i].end;
             l->until_us = change[i].until_us;

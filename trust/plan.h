@@ -32,10 +32,10 @@ enum plan_kind { PLAN_TAG = 0, PLAN_PULLED };
 struct plan_finding {
     enum plan_kind kind;
     const struct repo_name *repo;
-    const char *tag;          /* "" for digests */
-    struct digest digest;     /* what is served now */
-    int64_t pulled_us;        /* PLAN_PULLED: when last */
-    bool deployers, readers;  /* whom it would be refused to: gated identities, those who neither are
+    const char *tag;         /* "" for digests */
+    struct digest digest;    /* what is served now */
+    int64_t pulled_us;       /* PLAN_PULLED: when last */
+    bool deployers, readers; /* whom it would be refused to: gated identities, those who neither are
                                  nor push or sign */
     const struct decision *now, *then;
 };
