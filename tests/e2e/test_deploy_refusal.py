@@ -2,8 +2,9 @@
 and signing heals it at once."""
 import pytest
 
+from support.containerd import Containerd
 from support.engine import Docker
-from support.images import image
+from support.images import image, index
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +75,34 @@ def test_a_lost_root_key_is_wiped_and_the_repository_signed_afresh(registry, eng
     fresh.push(f"{repo}:v1", trust=True)
     platform.pull(f"{repo}:v1")
     assert platform.output(f"{repo}:v1") == "before the loss"
+
+
+@pytest.fixture(scope="module")
+def cluster(registry, house, tmp_path_factory):
+    """The containerd of a node: pulls as the deployer."""
+    node = Containerd(tmp_path_factory.mktemp("node"), registry, house.deployer)
+    try:
+        yield node.start()
+    finally:
+        node.stop()
+
+
+def test_containerd_shows_the_phrase_and_fetches_what_is_signed(house, keeper, cluster, repo):
+    """gate 10.1: it reads no body of a refused HEAD, so that the kubelet's event is the status line."""
+    platform, unsigned = image("node amd"), image("node unsigned")
+    signed = index([platform, image("node arm", arch="arm64")])
+    house["developer"].push(repo, signed, "v1")
+    keeper.init(repo)
+    keeper.sign(repo, "v1", signed)
+    cluster.fetch(f"{repo}:v1")
+    assert all(cluster.holds(d) for d in (signed.digest, platform.digest, *platform.blobs))
+
+    house["developer"].push(repo, unsigned, "v1")
+    shown = cluster.fetch(f"{repo}:v1", code="fail").text
+    assert f"403 Forbidden: content trust: v1 is signed as {signed.hex[:8]}, registry has {unsigned.hex[:8]} (digest_mismatch)" in shown, shown
+    cluster.fetch(f"{repo}@{signed.digest}")
+    shown = cluster.fetch(f"{repo}@{unsigned.digest}", code="fail").text
+    assert f"403 Forbidden: content trust: manifest {unsigned.hex[:8]} is not part of a signed image (unsigned_digest)" in shown, shown
+    assert not cluster.holds(unsigned.digest)
+    house["developer"].push(repo, unsigned, "v2")
+    assert "(unsigned)" in cluster.fetch(f"{repo}:v2", code="fail").text

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from support.images import image
-from support.server import Server
+from support.server import Client, Server
 from support.trust import Trust
-from support.tuf import Collection, Key, document, later, tag
+from support.tuf import Collection, Key, document, later, meta_of, tag
 from test_clock import faketime
 
 DAYS = 120
@@ -28,16 +28,28 @@ class Outcome:
     digest: str = ""  # name of the image that is asked for by digest, in place of the tag
 
 
+class OneToken(Client):
+    """A client with one token for all that is done in a repository: signing in is dear."""
+
+    def __init__(self, server, account, repo):
+        super().__init__(server, account)
+        self.token = server.token(account, f"repository:{repo}:pull,push,delete", f"repository:{server.gun(repo)}:*")
+
+    def bearer(self, key):
+        return [("Authorization", f"Bearer {self.token}")]
+
+
 class Place:
     """One repository being made."""
 
     def __init__(self, world, name):
         self.world, self.repo = world, f"out/{name}"
-        self.trust = Trust(world.server, world.owner, self.repo)
+        self.owner = OneToken(world.server, world.owner.account, self.repo)
+        self.trust = Trust(world.server, self.owner, self.repo)
         self.keys = None
 
     def push(self, tag_name="v1", name="one"):
-        self.world.owner.push(self.repo, self.world.images[name], tag_name)
+        self.owner.push(self.repo, self.world.images[name], tag_name)
 
     def entry(self, name="one", more=0):
         made = self.world.images[name]
@@ -83,7 +95,6 @@ class World:
                                        "OR r.name = ?", (repo, repo))
                 assert db.execute(sql, (ident, *arguments)).rowcount >= 1, sql
         self.owner.forget()
-        self.deployer.forget()
         self.server.start(**faketime(DAYS)[0])
 
 
@@ -195,7 +206,6 @@ def old_snapshot(p):
     p.push()
     keys = p.keys = Collection(p.trust, client_snapshot=True)
     root, targets = keys.root(), keys.targets(tags={"v1": p.entry()})
-    from support.tuf import meta_of
     part = {"_type": "Snapshot", "expires": later(DAYS - 20), "version": 1, "meta": {"root": meta_of(root), "targets": meta_of(targets)}}
     p.trust.publish(("root", root), ("targets", targets), ("snapshot", document(part, keys.snapshot_key))).expect(200)
 
@@ -293,11 +303,10 @@ REFUSED = [
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
+    makers = {make.__name__: make for make in (*(make for make, _ in REFUSED), serving, warned, resigned)}
     world = World(tmp_path_factory.mktemp("outcomes"))
-    for make in {make.__name__: make for make, _ in REFUSED}.values():
-        make(Place(world, make.__name__))
-    for make in (serving, warned, resigned):
-        make(Place(world, make.__name__))
+    for name, make in makers.items():
+        make(Place(world, name))
     world.grow_old()
     yield world
     world.server.end()
