@@ -6,6 +6,7 @@
 #include "server/app.h"
 #include "server/record.h"
 #include "server/registry.h"
+#include "storage/audit.h"
 #include "storage/manifest.h"
 #include "storage/pull.h"
 #include "storage/store.h"
@@ -148,12 +149,24 @@ void api_manifest_get(struct request *rq, struct reply *reply)
 
 /* --- writing ---------------------------------------------------------------------------------------------------- */
 
+/* What the gate forbids is told in its form. */
+static void reply_failure(struct request *rq, struct reply *reply, const struct decision *refusal,
+                          const struct err *err)
+{
+    if (err->code == ERR_DENIED && refusal->effect == EFFECT_DENY && refusal->message[0]) {
+        reply_refusal(rq, reply, refusal);
+    } else {
+        reply_error(reply, err);
+    }
+}
+
 struct put {
     const struct request *rq;
     struct manifest_put manifest;
     struct tag_name tags[TAG_PARAMETERS_MAX];
     int tag_count;
     struct actor actor;
+    struct decision refusal; /* the gate's, when it is the reason of a failure */
 };
 
 /* Creating a tag and moving one are different rights; which it is can only be known inside the transaction. */
@@ -181,13 +194,13 @@ static bool may_move(struct db_tx *tx, const struct put *put, int64_t repository
                    answer.sentence);
 }
 
-static bool put_tag(struct db_tx *tx, const struct put *put, const struct repository *repo,
+static bool put_tag(struct db_tx *tx, struct put *put, const struct repository *repo,
                     const struct tag_name *tag, struct err *err)
 {
     const struct digest *digest = &put->manifest.digest;
     int64_t now = put->rq->now_us;
     return may_move(tx, put, repo->id, tag, err) &&
-           gate_may_tag(put->rq->app->trust, tx, repo, tag, digest, now, err) &&
+           gate_may_tag(put->rq->app->trust, tx, repo, tag, digest, now, &put->refusal, err) &&
            tag_put(tx, repo->id, tag, digest, &put->actor, now, NULL, err);
 }
 
@@ -196,6 +209,7 @@ static bool put_transaction(struct db_tx *tx, void *arg, struct err *err)
     struct put *put = arg;
     struct repository repo;
     int64_t now = put->rq->now_us;
+    put->refusal = (struct decision){.reason = REASON_INDETERMINATE}; /* of a run before */
     if (!repository_ensure(tx, &put->rq->repo, now, &repo, NULL, err) ||
         !manifest_put(tx, repo.id, &put->manifest, &put->actor, now, NULL, err)) {
         return false;
@@ -279,7 +293,7 @@ void api_manifest_put(struct request *rq, struct reply *reply)
         gate_prepare_tag(rq->app->trust, rq->app->db, &rq->repo, rq->now_us);
     }
     if (!upload_make_room(rq->app->store, &rq->repo, put_transaction, &put, &err)) {
-        return reply_error(reply, &err);
+        return reply_failure(rq, reply, &put.refusal, &err);
     }
     put_reply(&put, reply);
 }
@@ -287,11 +301,36 @@ void api_manifest_put(struct request *rq, struct reply *reply)
 struct removal {
     const struct request *rq;
     struct actor actor;
+    bool force; /* an administrator deletes what is released (gate.md 7) */
+    struct decision refusal;
 };
+
+static bool may_delete(struct db_tx *tx, struct removal *r, const struct repository *repo,
+                       struct err *err)
+{
+    auto_buf struct buf object = {0};
+    char digest[DIGEST_STR_MAX];
+    const struct request *rq = r->rq;
+    struct err denied = {0};
+    r->refusal = (struct decision){.reason = REASON_INDETERMINATE}; /* of a run before */
+    if (gate_may_delete(rq->app->trust, tx, repo, &rq->digest, rq->now_us, &r->refusal, &denied)) {
+        return true;
+    }
+    if (!r->force || denied.code != ERR_DENIED) {
+        *err = denied;
+        return false;
+    }
+    buf_printf(&object, "%s@%s", repo->name.text, digest_format(&rq->digest, digest));
+    struct audit_entry entry = {.action = "manifest.delete_signed",
+                                .namespace_id = repo->namespace_id,
+                                .object = buf_slice_of(&object),
+                                .outcome = AUDIT_OK};
+    return audit_append(tx, &r->actor, &entry, rq->now_us, err);
+}
 
 static bool delete_transaction(struct db_tx *tx, void *arg, struct err *err)
 {
-    const struct removal *r = arg;
+    struct removal *r = arg;
     struct repository repo;
     if (!repository_get(tx, &r->rq->repo, &repo, err)) {
         return false;
@@ -299,22 +338,29 @@ static bool delete_transaction(struct db_tx *tx, void *arg, struct err *err)
     if (r->rq->reference == REFERENCE_TAG) {
         return tag_delete(tx, repo.id, &r->rq->tag, &r->actor, r->rq->now_us, err);
     }
-    return gate_may_delete(r->rq->app->trust, tx, &repo, &r->rq->digest, r->rq->now_us, err) &&
+    return may_delete(tx, r, &repo, err) &&
            manifest_delete(tx, repo.id, &r->rq->digest, &r->actor,
                            store_get_limits(r->rq->app->store)->condemned_us, r->rq->now_us, err);
 }
 
-/* DELETE /v2/NAME/manifests/REFERENCE: a tag alone, or a manifest with its tags. */
+static bool is_forced(const struct request *rq)
+{
+    auto_buf struct buf force = {0};
+    return request_query(rq, "force", 0, &force) && slice_is(buf_slice_of(&force), "1") &&
+           access_is_admin(rq->identity);
+}
+
+/* DELETE /v2/NAME/manifests/REFERENCE[?force=1]: a tag alone, or a manifest with its tags. */
 void api_manifest_delete(struct request *rq, struct reply *reply)
 {
-    struct removal removal = {.rq = rq};
+    struct removal removal = {.rq = rq, .force = is_forced(rq)};
     struct err err = {0};
     registry_actor(rq, &removal.actor);
     if (rq->reference == REFERENCE_DIGEST) {
         gate_prepare_delete(rq->app->trust, rq->app->db, &rq->repo, &rq->digest, rq->now_us);
     }
     if (!db_write(rq->app->db, delete_transaction, &removal, &err)) {
-        return reply_error(reply, &err);
+        return reply_failure(rq, reply, &removal.refusal, &err);
     }
     reply_empty(reply, 202);
 }

@@ -454,7 +454,7 @@ void gate_prepare_delete(struct trust *trust, struct db *db, const struct repo_n
 
 bool gate_may_tag(struct trust *trust, struct db_tx *tx, const struct repository *repo,
                   const struct tag_name *tag, const struct digest *digest, int64_t now_us,
-                  struct err *err)
+                  struct decision *refusal, struct err *err)
 {
     auto_policy struct policy policy = {0};
     auto_gate_view struct gate_view *view = NULL;
@@ -470,12 +470,32 @@ bool gate_may_tag(struct trust *trust, struct db_tx *tx, const struct repository
         return false;
     }
     gate_view_facts(view, now_us, &facts);
-    struct decision d = gate_put(&facts, tag, digest);
-    return d.effect == EFFECT_ALLOW || err_set(err, ERR_DENIED, "%s", d.message);
+    *refusal = gate_put(&facts, tag, digest);
+    return refusal->effect == EFFECT_ALLOW || err_set(err, ERR_DENIED, "%s", refusal->message);
+}
+
+/* What is released is not deleted: the words of it. */
+static void say_in_use(const struct gate_facts *f, const struct digest *digest,
+                       struct decision *out)
+{
+    *out = (struct decision){.reason = REASON_SIGNED_IN_USE,
+                             .requested = *digest,
+                             .signed_length = -1,
+                             .registry_length = -1,
+                             .level = f->policy->level};
+    (void)snprintf(out->repo, sizeof out->repo, "%s", f->repo->text);
+    (void)snprintf(out->policy_scope, sizeof out->policy_scope, "%s", f->policy_scope);
+    (void)snprintf(out->hint, sizeof out->hint,
+                   "withdraw its signature first; an administrator may delete it with ?force=1");
+    gate_say(out, "the manifest is signed and released",
+             "this manifest of %s is signed and released; take its signature away before deleting "
+             "it (signed_in_use)",
+             out->repo);
 }
 
 bool gate_may_delete(struct trust *trust, struct db_tx *tx, const struct repository *repo,
-                     const struct digest *digest, int64_t now_us, struct err *err)
+                     const struct digest *digest, int64_t now_us, struct decision *refusal,
+                     struct err *err)
 {
     auto_gate_view struct gate_view *view = NULL;
     struct gate_facts facts;
@@ -495,8 +515,6 @@ bool gate_may_delete(struct trust *trust, struct db_tx *tx, const struct reposit
     if (reached.kind != REACH_RELEASED || facts.policy->level == LEVEL_OFF) {
         return true;
     }
-    return err_set(err, ERR_DENIED,
-                   "content trust: this manifest of %s is signed and released; take its signature "
-                   "away before deleting it (signed_in_use)",
-                   repo->name.text);
+    say_in_use(&facts, digest, refusal);
+    return err_set(err, ERR_DENIED, "%s", refusal->message);
 }

@@ -74,15 +74,16 @@ void gate_prepare_tag(struct trust *trust, struct db *db, const struct repo_name
                       int64_t now_us);
 void gate_prepare_delete(struct trust *trust, struct db *db, const struct repo_name *name,
                          const struct digest *digest, int64_t now_us);
-/* Writes that signatures forbid, asked inside the write transaction before the change.
- * A tag is moved or made: level lock. Expected errors: ERR_DENIED with the sentence (tag_locked).
- */
+/* Writes that signatures forbid, asked inside the write transaction before the change. `refusal` is
+ * filled with ERR_DENIED, complete as those above.
+ * A tag is moved or made: level lock. Expected errors: ERR_DENIED (tag_locked). */
 bool gate_may_tag(struct trust *trust, struct db_tx *tx, const struct repository *repo,
                   const struct tag_name *tag, const struct digest *digest, int64_t now_us,
-                  struct err *err) MUST_USE;
+                  struct decision *refusal, struct err *err) MUST_USE;
 /* A manifest is deleted: not while it is released (gate.md 7), unless the level is off.
- * Expected errors: ERR_DENIED with the sentence (signed_in_use). */
+ * Expected errors: ERR_DENIED (signed_in_use). */
 bool gate_may_delete(struct trust *trust, struct db_tx *tx, const struct repository *repo,
-                     const struct digest *digest, int64_t now_us, struct err *err) MUST_USE;
+                     const struct digest *digest, int64_t now_us, struct decision *refusal,
+                     struct err *err) MUST_USE;
 
 #endif

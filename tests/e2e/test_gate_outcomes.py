@@ -319,6 +319,7 @@ def asked(world, name, outcome):
 @pytest.mark.parametrize("make,outcome", REFUSED, ids=[make.__name__ for make, _ in REFUSED])
 def test_a_refusal_says_why_and_what_to_do(world, make, outcome):
     repo, reference = asked(world, make.__name__, outcome)
+    world.deployer.get(repo, reference)  # what the server can renew is renewed by the first who asks
     got, head = (world.deployer.get(repo, reference, method) for method in ("GET", "HEAD"))
     code = {403: "DENIED", 404: "MANIFEST_UNKNOWN", 503: "UNAVAILABLE"}[outcome.status]
     assert got.expect(outcome.status).code == code and len(got.json["errors"]) == 1
@@ -394,12 +395,31 @@ def test_a_blob_of_no_allowed_image(world):
     assert answer.error["detail"]["reason"] == "blob_not_reachable" and f"blob {own[:15]}" in answer.message
 
 
+def forbidden(answer, reason):
+    """A refusal of a write: as one of a read, without the phrase, which goes with answers to reads alone."""
+    assert answer.expect(403, "DENIED").message.startswith("content trust: ") and answer.error["detail"]["reason"] == reason
+    assert answer.header("Cache-Control") == "no-store"
+    return answer
+
+
 def test_writes_that_signatures_forbid(world):
     world.server.bond("policy", "set", "out/signed", "--level", "lock")
     two = world.images["two"]
-    locked = world.owner.push_manifest("out/signed", "v1", two.manifest, two.media_type).expect(403, "DENIED")
-    assert "out/signed:v1 is signed and locked by policy out/signed" in locked.message
-    kept = world.owner("DELETE", f"/v2/out/signed/manifests/{world.images['one'].digest}").expect(403, "DENIED")
-    assert "signed_in_use" in kept.message
-    world.deployer("PUT", "/v2/out/signed/manifests/v1", {"Content-Type": two.media_type}, two.manifest).expect(403, "DENIED")
-    world.owner.push_manifest("out/signed", "v1", world.images["one"].manifest, two.media_type).expect(201)
+    locked = forbidden(world.owner.push_manifest("out/signed", "v1", two.manifest, two.media_type), "tag_locked")
+    assert "out/signed:v1 is signed and locked by policy out/signed" in locked.message and locked.error["detail"]["tag"] == "v1"
+    one = world.images["one"]
+    target = f"/v2/out/signed/manifests/{one.digest}"
+    for force in ("", "?force=1"):  # for administrators only
+        kept = forbidden(world.owner("DELETE", target + force), "signed_in_use")
+        assert kept.error["detail"]["digest"] == one.digest and "withdraw its signature" in kept.error["detail"]["hint"]
+    written = world.deployer("PUT", "/v2/out/signed/manifests/v1", {"Content-Type": two.media_type}, two.manifest).expect(403, "DENIED")
+    assert written.error["detail"]["reason"] == "not_writable"
+    world.owner.push_manifest("out/signed", "v1", one.manifest, one.media_type).expect(201)
+
+    admin = world.server.client(world.server.admin)
+    for force in ("", "?force=0", "?force=yes"):
+        forbidden(admin("DELETE", target + force), "signed_in_use")
+    admin("DELETE", target + "?force=1").expect(202)
+    world.deployer.get("out/signed", "v1").expect(404, "MANIFEST_UNKNOWN")
+    with sqlite3.connect(next(world.server.data.glob("*.db"))) as db:
+        assert db.execute("SELECT COUNT(*) FROM audit WHERE action = 'manifest.delete_signed' AND object = ?", (f"out/signed@{one.digest}",)).fetchone() == (1,)

@@ -879,24 +879,28 @@ static void set_policy(struct bench *b, const char *json)
 static enum err_code may_tag(struct bench *b, const char *tag, const struct digest *digest)
 {
     struct tag_name name = tag_of(tag);
+    struct decision refusal = {.message = ""};
     struct err why = {0};
     READ(b->w)
     {
         struct repository repo;
         OK(repository_get(tx, &b->w->repo.name, &repo, err));
-        (void)(gate_may_tag(b->trust, tx, &repo, &name, digest, b->now_us, &why) ? 0 : 1);
+        (void)(gate_may_tag(b->trust, tx, &repo, &name, digest, b->now_us, &refusal, &why) ? 0 : 1);
+        assert_true(why.code != ERR_DENIED || refusal.reason == REASON_TAG_LOCKED);
     }
     return why.code;
 }
 
 static enum err_code may_delete(struct bench *b, const struct digest *digest)
 {
+    struct decision refusal = {.message = ""};
     struct err why = {0};
     READ(b->w)
     {
         struct repository repo;
         OK(repository_get(tx, &b->w->repo.name, &repo, err));
-        (void)(gate_may_delete(b->trust, tx, &repo, digest, b->now_us, &why) ? 0 : 1);
+        (void)(gate_may_delete(b->trust, tx, &repo, digest, b->now_us, &refusal, &why) ? 0 : 1);
+        assert_true(why.code != ERR_DENIED || refusal.reason == REASON_SIGNED_IN_USE);
     }
     return why.code;
 }
