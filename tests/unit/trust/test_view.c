@@ -101,6 +101,54 @@ static void children_and_sizes(void **state)
     bench_close(&b);
 }
 
+/* Targets `version` that signs v1 as `digest`, with a sha512 beside. */
+static void sign_with_sha512(struct bench *b, int64_t version, const struct digest *digest,
+                             const struct digest *sha512, size_t size)
+{
+    struct made m = {.count = 0};
+    auto_buf struct buf hash = {0};
+    json_t *targets = made_targets(version);
+    sign_tag(targets, "v1", digest, size);
+    base64_encode(&hash, slice_of_bytes(sha512->bytes, 64));
+    json_t *target = json_object_get(json_object_get(targets, "targets"), "v1");
+    json_object_set_new(json_object_get(target, "hashes"), "sha512", json_string(hash.p));
+    (void)made_add(&m, "targets", targets, &keys.targets);
+    publish(b, &m);
+}
+
+/* gate.md 5.3, 6 a: the further hash counts by digest as it does by tag, now and in grace. */
+static void every_hash_of_a_target_counts_by_digest(void **state)
+{
+    struct bench b;
+    struct made m;
+    auto_buf struct buf list = {0};
+    struct digest right, wrong;
+    bench_open(&b, *state);
+    struct digest child = push_image(b.w, "{}", "one"), other = push_image(b.w, "[]", "two");
+    index_text(&list, &child);
+    struct digest index = store_manifest(b.w, TYPE_INDEX, buf_slice_of(&list));
+    hash_bytes(DIGEST_SHA512, buf_slice_of(&list), &right);
+    hash_bytes(DIGEST_SHA512, SLICE_LIT("something else"), &wrong);
+    move_tag(&b, "v1", &index);
+    begin(&b, "ns/app", &keys.root, NULL, 0, &m);
+    publish(&b, &m);
+    sign_with_sha512(&b, 2, &index, &wrong, list.n);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), DIGEST_MISMATCH);
+    REASON_OF(ask_digest(&b, &deployer, &index, false), UNSIGNED_DIGEST);
+    REASON_OF(ask_digest(&b, &deployer, &child, false), UNSIGNED_DIGEST);
+    b.now_us += US_PER_DAY;
+    sign_again(&b, 3, "v1", &other, size_of(&b, &other));
+    REASON_OF(ask_digest(&b, &deployer, &index, false), UNSIGNED_DIGEST); /* it never was released */
+    sign_with_sha512(&b, 4, &index, &right, list.n);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    REASON_OF(ask_digest(&b, &deployer, &index, false), ALLOWED);
+    REASON_OF(ask_digest(&b, &deployer, &child, false), ALLOWED);
+    b.now_us += US_PER_DAY;
+    sign_again(&b, 5, "v1", &other, size_of(&b, &other));
+    REASON_OF(ask_digest(&b, &deployer, &index, false), SUPERSEDED);
+    bench_close(&b);
+}
+
 static void signed_before_pushed(void **state)
 {
     struct bench b;
@@ -1251,6 +1299,7 @@ int main(void)
         WORLD_TEST(push_sign_move_sign),
         WORLD_TEST(a_withdrawn_digest_has_no_grace),
         WORLD_TEST(children_and_sizes),
+        WORLD_TEST(every_hash_of_a_target_counts_by_digest),
         WORLD_TEST(signed_before_pushed),
         WORLD_TEST(artifacts_of_signed_images),
         WORLD_TEST(views_are_kept_until_their_generation_moves),
