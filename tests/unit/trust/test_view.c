@@ -1,6 +1,7 @@
 /* Publishing into a real store and deciding over it: views, grace, renewal, pins, wipes. */
 #include "storage/policy.h"
 #include "storage/removal.h"
+#include "storage/pull.h"
 #include "storage/role_target.h"
 #include "storage/tombstone.h"
 #include "storage/trust_pin.h"
@@ -9,6 +10,7 @@
 #include "trust/deny.h"
 #include "trust/door.h"
 #include "trust/keys.h"
+#include "trust/plan.h"
 #include "trust/load.h"
 #include "trust/override.h"
 #include "trust/publish.h"
@@ -1293,6 +1295,144 @@ static void asking_while_publishing(void **state)
     bench_close(&b);
 }
 
+/* --- what a changed policy would refuse --------------------------------------------------------- */
+
+#define FOUND_MAX 16
+
+struct found { /* what a plan told, one text for each */
+    char texts[FOUND_MAX][700];
+    int count;
+};
+
+static void note_finding(void *arg, const struct plan_finding *f)
+{
+    struct found *found = arg;
+    char digest[DIGEST_STR_MAX];
+    assert_true(found->count < FOUND_MAX);
+    (void)snprintf(found->texts[found->count++], sizeof found->texts[0], "%s%s%s %s%s", f->repo->text,
+                   f->kind == PLAN_TAG ? ":" : "@",
+                   f->kind == PLAN_TAG ? f->tag : digest_format(&f->digest, digest),
+                   gate_reason_info(f->then->reason)->name, f->readers ? " readers" : "");
+}
+
+/* Asks page by page, each with these bounds, as often as it takes. */
+static int plan_pages(struct bench *b, const char *policy, int looks, int findings,
+                      struct found *out)
+{
+    struct plan_place place = {.repo = ""};
+    bool done = false;
+    int pages = 0;
+    *out = (struct found){.count = 0};
+    while (!done && pages++ < 50) {
+        struct plan plan = {.scope = "ns",
+                            .policy = slice_str(policy),
+                            .namespace_id = b->w->repo.namespace_id,
+                            .pulled_since_us = b->now_us - US_PER_DAY,
+                            .now_us = b->now_us};
+        struct plan_budget budget = {.looks = looks, .findings = findings};
+        auto_buf struct buf text = {0};
+        READ(b->w)
+        {
+            OK(plan_page(b->trust, tx, &plan, &place, &budget, note_finding, out, &done, err));
+        }
+        plan_place_write(&place, &text);
+        if (!done) {
+            OK(plan_place_read(buf_slice_of(&text), &place, err));
+        }
+    }
+    assert_true(done);
+    return pages;
+}
+
+static void note_pull(struct bench *b, const struct digest *digest, int64_t at_us)
+{
+    struct pull_log *log = pull_log_new();
+    bool more = false;
+    pull_log_note(log, b->w->repo.id, digest, at_us);
+    OK(pull_log_write(log, b->w->db, 10, at_us, &more, err));
+    pull_log_free(log);
+}
+
+static void a_plan_tells_what_is_served_and_would_not_be(void **state)
+{
+    struct bench b;
+    struct made m;
+    struct found whole, pages;
+    char digest[DIGEST_STR_MAX], text[200];
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one"), two = push_image(b.w, "[]", "two");
+    struct digest old = push_image(b.w, "{}", "two");
+    move_tag(&b, "v1", &one);
+    move_tag(&b, "v2", &two);
+    move_tag(&b, "v3", &two);
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    b.now_us += 3 * US_PER_DAY;
+    note_pull(&b, &old, b.now_us - 2 * US_PER_DAY); /* not lately */
+    note_pull(&b, &two, b.now_us - 3600 * US_PER_SECOND);
+    note_pull(&b, &one, b.now_us);
+
+    (void)plan_pages(&b, "{\"level\":\"all\"}", 1000, FOUND_MAX, &whole); /* is: deploy */
+    assert_int_equal(whole.count, 3);
+    assert_string_equal(whole.texts[0], "ns/app:v2 unsigned readers");
+    assert_string_equal(whole.texts[1], "ns/app:v3 unsigned readers");
+    (void)snprintf(text, sizeof text, "ns/app@%s unsigned_digest readers",
+                   digest_format(&two, digest));
+    assert_string_equal(whole.texts[2], text);
+    for (int looks = 1; looks <= 3; looks++) {
+        assert_true(plan_pages(&b, "{\"level\":\"all\"}", looks, 1, &pages) > 1);
+        assert_int_equal(pages.count, whole.count);
+        for (int i = 0; i < whole.count; i++) {
+            assert_string_equal(pages.texts[i], whole.texts[i]);
+        }
+    }
+    (void)plan_pages(&b, "{\"level\":\"deploy\"}", 1000, FOUND_MAX, &whole);
+    assert_int_equal(whole.count, 0); /* it refuses what is refused already */
+    set_policy(&b, "{\"level\":\"off\"}");
+    (void)plan_pages(&b, "{\"level\":\"deploy\"}", 1000, FOUND_MAX, &whole);
+    assert_int_equal(whole.count, 3);
+    bench_close(&b);
+}
+
+/* on_mismatch serve_signed: a name that the registry does not have is served too. */
+static void a_plan_looks_at_signed_names_without_a_tag(void **state)
+{
+    struct bench b;
+    struct made m;
+    struct found found;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one"), two = push_image(b.w, "[]", "two");
+    move_tag(&b, "a", &two);
+    move_tag(&b, "z", &two);
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    set_policy(&b, "{\"on_mismatch\":\"serve_signed\"}");
+    (void)plan_pages(&b, "{\"on_mismatch\":\"refuse\"}", 1, 1, &found);
+    assert_int_equal(found.count, 1);
+    assert_string_equal(found.texts[0], "ns/app:v1 signed_not_pushed");
+    bench_close(&b);
+}
+
+static void which_policy_would_apply(void **unused)
+{
+    static const struct {
+        const char *scope, *stored;
+        bool concerns;
+    } cases[] = {{"*", "*", true},           {"*", "ns", false},       {"ns", "*", true},
+                 {"ns", "ns", true},         {"ns", "ns/a*", false},   {"ns", "ns/app", false},
+                 {"other", "*", false},      {"ns/a*", "ns", true},    {"ns/a*", "ns/ap*", false},
+                 {"ns/ap*", "ns/a*", true},  {"ns/b*", "*", false},    {"ns/app", "ns/app*", true},
+                 {"ns/app", "ns/app", true}, {"ns/apps", "*", false},  {"ns/app*", "ns/app", false},
+                 {"n", "*", false},          {"n/*", "*", false},      {"no scope", "*", false}};
+    struct repo_name repo = repo_of("ns/app");
+    (void)unused;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (plan_concerns(cases[i].scope, &repo, cases[i].stored) != cases[i].concerns) {
+            fail_msg("%s over %s", cases[i].scope, cases[i].stored);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1300,6 +1440,9 @@ int main(void)
         WORLD_TEST(a_withdrawn_digest_has_no_grace),
         WORLD_TEST(children_and_sizes),
         WORLD_TEST(every_hash_of_a_target_counts_by_digest),
+        WORLD_TEST(a_plan_tells_what_is_served_and_would_not_be),
+        WORLD_TEST(a_plan_looks_at_signed_names_without_a_tag),
+        cmocka_unit_test(which_policy_would_apply),
         WORLD_TEST(signed_before_pushed),
         WORLD_TEST(artifacts_of_signed_images),
         WORLD_TEST(views_are_kept_until_their_generation_moves),
