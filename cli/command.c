@@ -45,7 +45,7 @@ static const struct option_row option_rows[] = {
     {OPTION_YES, 'y', "yes", NULL, "do not ask"},
     {OPTION_ALL, 0, "all", NULL, "everything on the server"},
     {OPTION_WITHIN, 0, "within", "TIME", "how long ahead, such as 90d; default: the policy's"},
-    {OPTION_SINCE, 0, "since", "WHEN", "how far back, such as 24h or 7d; the audit: or a time"},
+    {OPTION_SINCE, 0, "since", "WHEN", "how far back, such as 24h or 7d; bond audit takes a time too"},
     {OPTION_ACTION, 0, "action", "NAME",
      "only these: a change such as policy.put, or a door of the gate: pull, blob, verify"},
     {OPTION_DECISIONS, 0, "decisions", NULL, "decisions of the gate instead of changes"},

@@ -1,6 +1,8 @@
 /* The verify API's dry run of a publish: would these images be allowed if these documents were
  * published (gate.md 13)? Nothing is stored. */
 #include "auth/access.h"
+#include "auth/rate.h"
+#include "base/clock.h"
 #include "server/administration.h"
 #include "server/api.h"
 #include "server/app.h"
@@ -224,6 +226,17 @@ static bool try_publish(struct question *q, const struct upload *u, json_t **out
     return ok;
 }
 
+/* A dry run costs what a publish costs, and counts as one (attacks P-19). */
+static bool may_try_now(const struct request *rq, int *wait_s_out, struct err *err)
+{
+    bool control = rq->identity->kind == IDENTITY_CONTROL;
+    *wait_s_out =
+        control ? 0 : rate_take(rq->app->publishes, rq->identity->account_id, clock_mono_us());
+    return *wait_s_out == 0 ||
+           err_set(err, ERR_TOO_MANY_REQUESTS, "too many publishes, try again in %d s",
+                   *wait_s_out);
+}
+
 /* POST /api/v1/deploy/verify/if_published: documents as multipart with ?image=, or JSON
  * {"images":[…],"documents":{"targets":"…"}} */
 void api_deploy_verify_published(struct request *rq, struct reply *reply)
@@ -233,8 +246,13 @@ void api_deploy_verify_published(struct request *rq, struct reply *reply)
     auto_question struct question q = {.rq = rq};
     json_t *answer = NULL;
     struct err err = {0};
-    if (!read_upload(&q, &texts, &upload, &err) || !try_publish(&q, &upload, &answer, &err)) {
+    int wait_s = 0;
+    if (!read_upload(&q, &texts, &upload, &err) || !may_try_now(rq, &wait_s, &err) ||
+        !try_publish(&q, &upload, &answer, &err)) {
         reply_error(reply, &err);
+        if (wait_s > 0) {
+            reply_retry_after(reply, wait_s);
+        }
         return;
     }
     reply_json(reply, 200, answer);

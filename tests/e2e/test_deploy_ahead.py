@@ -5,6 +5,7 @@ import urllib.parse
 import pytest
 
 from support.images import image, index
+from support.server import Server
 from support.trust import Trust
 from support.tuf import Collection, Key, tag
 from support.wire import multipart
@@ -151,6 +152,28 @@ def test_images_of_two_repositories_are_refused(scene, owner, house):
     repo, _, _ = scene
     answer = published(owner, [f"{repo}:v1", f"{house.ns}/other:v1"], {"targets": both(scene, v1="v1")}).expect(400)
     assert "one" in answer.message
+
+
+def test_trying_counts_as_publishing(tmp_path):
+    server = Server(tmp_path).init()
+    server.config.write_text(server.config.read_text() + "limits: { publishes: 5 }\n")
+    server.start()
+    try:
+        server.make_namespace("ns")
+        who = server.make_member("ns", "one@ns.example", "owner")
+        made = Collection(Trust(server, server.client(who), "ns/app"))
+        made.begin()
+        session = server.session(who)
+        client = lambda m, t, h, b: server.wire.request(m, t, {"Authorization": f"Bearer {session}", **h}, b)
+        answers = [published(client, ["ns/app:v1"], {"targets": made.targets(3)}) for _ in range(20)]
+        refused = [a for a in answers if a.status != 200]
+        assert refused, answers
+        for answer in refused:
+            assert answer.expect(429, "TOOMANYREQUESTS").message.startswith("too many publishes, try again in ")
+            assert int(answer.header("Retry-After")) > 0
+        assert verify(lambda m, t: client(m, t, {}, None), "ns/app:v1").status in (200, 404)  # asking about what is costs no turn
+    finally:
+        server.end()
 
 
 # --- bond deploy check ----------------------------------------------------------------------------------------------

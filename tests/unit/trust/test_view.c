@@ -15,6 +15,7 @@
 #include "trust/override.h"
 #include "trust/publish.h"
 #include "trust/resign.h"
+#include "trust/trust_internal.h"
 #include "trust/view.h"
 #include "trust/remove.h"
 #include "trust/resign.h"
@@ -1295,6 +1296,37 @@ static void asking_while_publishing(void **state)
     bench_close(&b);
 }
 
+/* The checkpoint remembers an override that the store has lost. It is compared once in a run: as it
+ * is, although the first question is about a time when that override will be over. */
+static void a_look_ahead_hides_no_store_that_was_set_back(void **state)
+{
+    struct bench b;
+    struct made m;
+    char name[EXCEPTION_NAME_MAX];
+    bench_open_kept(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    REASON_OF(ask_digest(&b, &deployer, &one, false), ALLOWED);
+    checkpoint_note_exception(b.trust->checkpoint, exception_override_name(1, name), 1,
+                              b.now_us + HOUR);
+    OK(checkpoint_flush(b.trust->checkpoint, err));
+    server_restart(&b);
+    READ(b.w)
+    {
+        auto_gate_view struct gate_view *view = NULL;
+        struct repository repo;
+        struct gate_assumption assume = {.present_us = b.now_us};
+        struct gate_facts facts;
+        OK(repository_get_by_id(tx, b.w->repo.id, &repo, err));
+        OK(gate_view_assume(b.trust, tx, &repo, b.now_us + 10 * US_PER_DAY, &assume, &view, err));
+        gate_view_facts(view, b.now_us, &facts);
+        assert_non_null(facts.suspicion);
+    }
+    REASON_OF(ask_digest(&b, &deployer, &one, false), ROLLBACK_SUSPECTED);
+    bench_close(&b);
+}
+
 /* --- what a changed policy would refuse --------------------------------------------------------- */
 
 #define FOUND_MAX 16
@@ -1440,6 +1472,7 @@ int main(void)
         WORLD_TEST(a_withdrawn_digest_has_no_grace),
         WORLD_TEST(children_and_sizes),
         WORLD_TEST(every_hash_of_a_target_counts_by_digest),
+        WORLD_TEST(a_look_ahead_hides_no_store_that_was_set_back),
         WORLD_TEST(a_plan_tells_what_is_served_and_would_not_be),
         WORLD_TEST(a_plan_looks_at_signed_names_without_a_tag),
         cmocka_unit_test(which_policy_would_apply),
