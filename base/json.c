@@ -29,6 +29,24 @@ int json_depth(struct slice text, int limit)
     return deepest;
 }
 
+bool json_is_within(struct slice text, size_t limit)
+{
+    size_t count = 0;
+    bool in_string = false;
+
+    for (size_t i = 0; i < text.n && count <= limit; i++) {
+        char c = text.p[i];
+        if (in_string && c == '\\') {
+            i++;
+        } else if (c == '"') {
+            in_string = !in_string;
+        } else if (!in_string && (c == '{' || c == '[' || c == ',')) {
+            count++;
+        }
+    }
+    return count <= limit;
+}
+
 bool json_read(struct slice text, int max_depth, json_t **out, struct err *err)
 {
     *out = NULL;

@@ -17,6 +17,10 @@
 bool json_read(struct slice text, int max_depth, json_t **out, struct err *err) MUST_USE;
 /* Nesting of brackets outside strings, without parsing; -1 when above `limit`. Linear time. */
 int json_depth(struct slice text, int limit);
+/* No more than `limit` brackets that open and commas, outside strings, without parsing. A parsed value
+ * takes up to fifty times the memory of its text, so whoever takes a large text looks first. Linear
+ * time. */
+bool json_is_within(struct slice text, size_t limit);
 
 /* Members of an object; NULL / false when absent or of another type. Borrowed. */
 const char *json_get_string(const json_t *object, const char *member);

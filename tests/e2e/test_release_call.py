@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from support.attackers import resident
 from support.images import image
 from support.trust import Trust
 from support.tuf import Collection, tag
@@ -105,6 +106,17 @@ def test_a_version_that_was_taken_is_409_with_the_one_that_is_there(registry, ow
         answer = release(registry, owner, scene.repo, "v1", scene.second, targets=scene.next_targets(version=version)).expect(409, "CONFLICT")
         assert answer.reason_name == "version_conflict" and answer.error["detail"]["versions"] == {"targets": 2}
         assert scene.state() == before
+
+
+def test_a_body_of_many_values_is_not_parsed(own_server):
+    """Thirty megabytes of them took the server more than a gigabyte, from any account: fifty times the text."""
+    deployer = own_server.make_deployer(own_server.make_namespace("bounds"), "k8s")
+    before = resident(own_server.process.pid, "VmHWM")
+    for body in (b'{"tuf":[' + b"[]," * 1_000_000 + b"[]]}", b'{"tuf":{' + b",".join(b'"%d":""' % i for i in range(200_000)) + b"}}",
+                 b'{"tuf":{"\\\\":"' + b'"}}' + b"[" * 30):
+        said = own_server.wire.request("POST", "/api/v1/release", {"Content-Type": "application/json", "Authorization": deployer.basic}, body)
+        assert said.expect(400).message
+    assert resident(own_server.process.pid, "VmHWM") - before < 64_000_000
 
 
 def test_an_image_that_was_not_pushed_is_404_and_signs_nothing(registry, owner, scene):

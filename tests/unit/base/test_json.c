@@ -179,9 +179,35 @@ static void writing(void **state)
     assert_true(small.failed);
 }
 
+static void values_are_counted_before_they_are_parsed(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t count;
+    } cases[] = {
+        {"", 0},
+        {"1", 0},
+        {"[]", 1},
+        {"[[],[],[]]", 6},
+        {"{\"a\":1,\"b\":{}}", 3},
+        {"\"[,{\"", 0},
+        {"\"\\\"[,{\"", 0},
+        {"[\"\\\\\",[]]", 3},
+        {"\"[[[", 0},
+        {"\"\\", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct slice text = slice_str(cases[i].text);
+        CHECK_CASE(json_is_within(text, cases[i].count), cases[i].text);
+        CHECK_CASE(cases[i].count == 0 || !json_is_within(text, cases[i].count - 1), cases[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_are_counted_before_they_are_parsed),
         cmocka_unit_test(reading),         cmocka_unit_test(depth),   cmocka_unit_test(members),
         cmocka_unit_test(unknown_members), cmocka_unit_test(writing),
     };
