@@ -2,6 +2,7 @@
 #include "server/administration.h"
 #include "server/api.h"
 #include "server/api_refusal.h"
+#include "server/api_trust.h"
 #include "server/app.h"
 #include "server/deployment.h"
 #include "server/registry.h"
@@ -79,9 +80,13 @@ static bool read_notes(const json_t *body, struct release *out, struct err *err)
     return true;
 }
 
+/* Each is kept for good, with its record. */
 static void reply_deployment(struct deployment *d, struct reply *reply)
 {
     struct err err = {0};
+    if (!publish_turn(d->rq, reply, "deployments")) {
+        return;
+    }
     switch (deployment_run(d, &err)) {
     case DEPLOYMENT_DONE: {
         json_t *out = release_json(d->rq, &d->release);

@@ -277,20 +277,6 @@ static bool decide_now(struct release_call *c, struct err *err)
     return record_decision(&record, &c->decision) || err_set(err, ERR_BUSY, "");
 }
 
-/* It counts with the publishes of the Notary API. */
-static bool may_publish_now(const struct release_call *c, struct reply *reply)
-{
-    struct err err = {0};
-    int wait_s = publish_wait_s(c->rq);
-    if (wait_s == 0) {
-        return true;
-    }
-    (void)err_set(&err, ERR_TOO_MANY_REQUESTS, "too many publishes, try again in %d s", wait_s);
-    reply_error(reply, &err);
-    reply_retry_after(reply, wait_s);
-    return false;
-}
-
 static void release(struct release_call *c, struct reply *reply)
 {
     struct publish_verdict *verdict = NULL;
@@ -303,7 +289,7 @@ static void release(struct release_call *c, struct reply *reply)
                                       .with = set_tag,
                                       .with_arg = c};
     registry_actor(c->rq, &c->actor);
-    if (!may_publish_now(c, reply)) {
+    if (!publish_turn(c->rq, reply, "publishes")) {
         return;
     }
     if (!publish_rights(c->rq, &publish, &err)) {

@@ -163,9 +163,22 @@ static bool is_canonical(const struct request *rq, struct reply *reply)
 
 int publish_wait_s(const struct request *rq)
 {
-    return rq->identity->kind == IDENTITY_CONTROL
-               ? 0
-               : rate_take(rq->app->publishes, rq->identity->account_id, clock_mono_us());
+    bool control = rq->identity->kind == IDENTITY_CONTROL;
+    return control ? 0
+                   : rate_take(rq->app->publishes, rq->identity->account_id, clock_mono_us());
+}
+
+bool publish_turn(const struct request *rq, struct reply *reply, const char *what)
+{
+    struct err err = {0};
+    int wait_s = publish_wait_s(rq);
+    if (wait_s == 0) {
+        return true;
+    }
+    (void)err_set(&err, ERR_TOO_MANY_REQUESTS, "too many %s, try again in %d s", what, wait_s);
+    reply_error(reply, &err);
+    reply_retry_after(reply, wait_s);
+    return false;
 }
 
 /* Told as a refusal that clients print: they show nothing of a 429 (attacks P-19). */

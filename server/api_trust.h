@@ -12,6 +12,12 @@ void reply_trust_error(struct reply *reply, const struct err *err);
 /* A Warning for each document of the repository that ends soon: who must act, and how. */
 void reply_expiry_warnings(const struct request *rq, struct reply *reply);
 
+/* Takes one of the turns that the caller's account has in a minute (limits.publishes). Seconds to wait
+ * when it has none; 0: go on. Who has the control socket has the machine, and waits for nothing. */
+int publish_wait_s(const struct request *rq);
+/* The same for our own API. False: the reply is a 429 about too many `what`. */
+bool publish_turn(const struct request *rq, struct reply *reply, const char *what) MUST_USE;
+
 /* What the caller may do beyond publishing to out->repo: trust administration and ownership as they
  * are now (rbac.md). */
 bool publish_rights(const struct request *rq, struct publish_request *out,

@@ -37,7 +37,7 @@
     X(limits, trust_upload, SIZE, "32MiB", 1048576, 268435456, "",                                 \
       "Largest upload of trust data.", "It is checked whole, in memory.")                          \
     X(limits, publishes, COUNT, "600", 0, 1000000, "",                                             \
-      "Publishes of trust data by one account in a minute; 0: without limit.",                     \
+      "Publishes of trust data and deployments by one account in a minute; 0: without limit.",     \
       "Each verifies signatures and is kept; machines that sign in bulk may need more.")           \
     X(limits, token_form, SIZE, "16KiB", 4096, 1048576, "", "Largest form posted to /token.",      \
       "Anybody may post it.")                                                                      \

@@ -7,7 +7,7 @@ import pytest
 
 from support.images import image, index
 from support.oci_clients import OciClient
-from support.server import eventually
+from support.server import Server, eventually
 from support.trust import Trust
 from support.tuf import Collection, tag
 
@@ -372,3 +372,24 @@ def test_podman_gets_exactly_that_image_under_its_name(registry, scene, people, 
     assert result.out == scene.pinned("v1") + "\n"
     known = json.loads(person.podman("image", "inspect", registry.ref(f"{scene.repo}:v1")).out)[0]
     assert known["Digest"] == scene.made["v1"].digest
+
+
+# --- how often ------------------------------------------------------------------------------------------------------
+
+def test_deployments_of_an_account_are_limited(tmp_path):
+    """Each is kept for good, with its record: a stolen deployer would fill the disk."""
+    server = Server(tmp_path).init()
+    server.config.write_text(server.config.read_text() + "limits: { publishes: 5 }\n")
+    server.start()
+    try:
+        server.make_namespace("ns")
+        deployers = [Api(server, server.make_deployer("ns", name)) for name in ("one", "two")]
+        answers = [deployers[0].deploy(f"s{i}", "ns/app:v1") for i in range(20)]
+        refused = [a for a in answers if a.status == 429]
+        assert refused and {a.status for a in answers} == {404, 429}, answers
+        for answer in refused:
+            assert answer.expect(429, "TOOMANYREQUESTS").message.startswith("too many deployments, try again in ")
+            assert int(answer.header("Retry-After")) >= 1
+        deployers[1].deploy("web", "ns/app:v1").expect(404)  # somebody else's turns are his own
+    finally:
+        server.end()
