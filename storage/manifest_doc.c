@@ -353,12 +353,29 @@ static bool read_form(struct manifest_doc *doc, struct err *err)
     BUG("manifest forms are three");
 }
 
+/* Descriptors have forty bytes and more for each of their values. A manifest of nothing but brackets
+ * would take fifty times its size when it is parsed. */
+#define VALUES_FREE 16384
+#define BYTES_PER_VALUE 16
+
+static bool read_json(struct manifest_doc *doc, struct slice bytes, struct err *err)
+{
+    struct err why = {0};
+    if (!json_is_within(bytes, VALUES_FREE + bytes.n / BYTES_PER_VALUE)) {
+        return err_set(err, ERR_MANIFEST_INVALID,
+                       "the manifest has more JSON values than a manifest of its size may have: "
+                       "beyond %d, one for every %d bytes",
+                       VALUES_FREE, BYTES_PER_VALUE);
+    }
+    return json_read(bytes, JSON_DEPTH_DEFAULT, &doc->json, &why) ||
+           err_set(err, ERR_MANIFEST_INVALID, "the manifest does not read: %s", why.msg);
+}
+
 static bool read_document(struct manifest_doc *doc, struct slice bytes, struct slice content_type,
                           struct err *err)
 {
-    struct err why = {0};
-    if (!json_read(bytes, JSON_DEPTH_DEFAULT, &doc->json, &why)) {
-        return err_set(err, ERR_MANIFEST_INVALID, "the manifest does not read: %s", why.msg);
+    if (!read_json(doc, bytes, err)) {
+        return false;
     }
     if (!json_is_object(doc->json)) {
         return err_set(err, ERR_MANIFEST_INVALID, "a manifest is a JSON object");

@@ -226,6 +226,46 @@ static void depth_is_bounded(void **state)
           manifest_parse(buf_slice_of(&b), SLICE_LIT("application/x-thing"), &doc, err));
 }
 
+/* {"x":["",…]}: what is no descriptor costs memory too. */
+static void values_of(struct buf *b, int n, size_t size)
+{
+    buf_str(b, "{\"x\":[\"\"");
+    for (int i = 2; i < n; i++) {
+        buf_str(b, ",\"\"");
+    }
+    buf_str(b, "]");
+    while (b->n + 1 < size) {
+        buf_char(b, ' ');
+    }
+    buf_char(b, '}');
+}
+
+static void values_are_bounded_by_the_size(void **state)
+{
+    static const struct {
+        int values;
+        size_t size;
+        bool ok;
+    } sizes[] = {
+        {16384, 65536, true},
+        {16384 + 4096, 65536, true},
+        {16384 + 4097, 65536, false},
+        {16384 + 16384, 262144, true},
+        {16384 + 16385, 262144, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        auto_buf struct buf b = {0};
+        auto_manifest_doc struct manifest_doc *doc = NULL;
+        values_of(&b, sizes[i].values, sizes[i].size);
+        assert_int_equal(b.n, sizes[i].size);
+        struct err why = {0};
+        bool ok = manifest_parse(buf_slice_of(&b), SLICE_LIT("application/x-thing"), &doc, &why);
+        assert_int_equal(ok, sizes[i].ok);
+        assert_int_equal(why.code == ERR_MANIFEST_INVALID, !ok);
+    }
+}
+
 static void kinds_of_media_types(void **state)
 {
     (void)state;
@@ -252,6 +292,7 @@ int main(void)
         cmocka_unit_test(annotations_are_kept_as_text),
         cmocka_unit_test(descriptors_are_counted),
         cmocka_unit_test(depth_is_bounded),
+        cmocka_unit_test(values_are_bounded_by_the_size),
         cmocka_unit_test(kinds_of_media_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
