@@ -47,6 +47,16 @@ static bool look_up(struct db_tx *tx, struct slice scope, const struct digest *d
     return true;
 }
 
+static bool in_force(struct db_tx *tx, struct slice scope, const struct digest *digest,
+                     struct denied_digest *out, bool *found_out, struct err *err)
+{
+    if (!look_up(tx, scope, digest, out, found_out, err)) {
+        return false;
+    }
+    *found_out = *found_out && out->lifted_us == 0;
+    return true;
+}
+
 /* --- changing --------------------------------------------------------------------------------- */
 
 static bool bump(struct db_tx *tx, const char *scope, struct err *err)
@@ -82,7 +92,8 @@ bool denied_digest_put(struct db_tx *tx, const char *scope, const struct digest 
                        struct denied_digest *out, struct err *err)
 {
     bool found = false;
-    if (!has_room(tx, scope, err) || !bump(tx, scope, err)) {
+    if (!in_force(tx, slice_str(scope), digest, out, &found, err) ||
+        !(found || has_room(tx, scope, err)) || !bump(tx, scope, err)) {
         return false;
     }
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_DENIED_PUT);
@@ -110,16 +121,6 @@ bool denied_digest_lift(struct db_tx *tx, const char *scope, const struct digest
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
-
-static bool in_force(struct db_tx *tx, struct slice scope, const struct digest *digest,
-                     struct denied_digest *out, bool *found_out, struct err *err)
-{
-    if (!look_up(tx, scope, digest, out, found_out, err)) {
-        return false;
-    }
-    *found_out = *found_out && out->lifted_us == 0;
-    return true;
-}
 
 bool denied_digest_find(struct db_tx *tx, struct slice namespace_name, const struct digest *digest,
                         struct denied_digest *out, bool *found_out, struct err *err)

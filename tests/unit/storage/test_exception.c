@@ -3,6 +3,7 @@
 #include "storage/override.h"
 #include "storage/removal.h"
 #include "storage/retention.h"
+#include "storage/statements.h"
 #include "tests/unit/storage/image.h"
 
 static int64_t generation(struct world *w)
@@ -125,6 +126,51 @@ static void there_is_no_entry_for_a_namespace_that_is_not(void **state)
         struct err why = {0};
         assert_false(denied_digest_put(tx, "nowhere", &a, "r", &w->alice, T0, &d, &why));
         assert_int_equal(why.code, ERR_NAMESPACE_UNKNOWN);
+    }
+}
+
+static struct digest numbered(int number)
+{
+    char text[16];
+    (void)snprintf(text, sizeof text, "%d", number);
+    return digest_of(slice_str(text));
+}
+
+static bool put(struct world *w, struct db_tx *tx, int number, struct err *err)
+{
+    struct denied_digest d;
+    struct digest digest = numbered(number);
+    return denied_digest_put(tx, "ns", &digest, "r", &w->alice, T0, &d, err);
+}
+
+/* As put, without its counting, which would take seconds. */
+static bool fill(struct db_tx *tx, int count, struct err *err)
+{
+    bool ok = true;
+    for (int i = 0; ok && i < count; i++) {
+        struct digest digest = numbered(i);
+        auto_stmt struct db_stmt *q = db_stmt(tx, SQL_DENIED_PUT);
+        db_bind_str(q, 1, "ns");
+        db_bind_digest(q, 2, &digest);
+        db_bind_int(q, 3, T0);
+        db_bind_str(q, 4, "alice");
+        db_bind_str(q, 5, "r");
+        ok = db_run(q, err);
+    }
+    return ok;
+}
+
+static void a_full_list_takes_no_other_but_changes_its_own(void **state)
+{
+    struct world *w = *state;
+    WRITE(w)
+    {
+        struct err why = {0};
+        OK(fill(tx, DENIED_SCOPE_MAX - 1, err));
+        OK(put(w, tx, DENIED_SCOPE_MAX - 1, err));
+        OK(put(w, tx, 1, err));
+        assert_false(put(w, tx, DENIED_SCOPE_MAX, &why));
+        assert_int_equal(why.code, ERR_CONFLICT);
     }
 }
 
@@ -346,6 +392,7 @@ int main(void)
         WORLD_TEST(lifting_is_a_change_and_not_a_removal),
         WORLD_TEST(the_set_has_both_scopes_and_nothing_else),
         WORLD_TEST(there_is_no_entry_for_a_namespace_that_is_not),
+        WORLD_TEST(a_full_list_takes_no_other_but_changes_its_own),
         WORLD_TEST(states_follow_the_times),
         WORLD_TEST(uses_stop_at_their_number),
         WORLD_TEST(nothing_is_used_outside_of_its_time_or_before_it_is_approved),
