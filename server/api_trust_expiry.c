@@ -61,16 +61,20 @@ struct expiry_query {
 static bool query_read(const struct request *rq, struct expiry_query *out, struct err *err)
 {
     auto_buf struct buf scope = {0}, within = {0}, last = {0};
+    bool goes_on = false;
     *out = (struct expiry_query){0};
-    out->scoped = request_query(rq, "scope", 0, &scope);
+    if (!request_optional(rq, "scope", &scope, &out->scoped, err) ||
+        !request_optional(rq, "within", &within, &out->within_given, err) ||
+        !request_optional(rq, "last", &last, &goes_on, err)) {
+        return false;
+    }
     if (out->scoped && !trust_scope_read(buf_slice_of(&scope), &out->scope, err)) {
         return false;
     }
-    out->within_given = request_query(rq, "within", 0, &within);
     if (out->within_given && !duration_read(buf_slice_of(&within), &out->within_us)) {
         return err_set(err, ERR_INVALID, "the parameter within is a length of time such as 90d");
     }
-    if (request_query(rq, "last", 0, &last) && !place_read(buf_slice_of(&last), &out->after)) {
+    if (goes_on && !place_read(buf_slice_of(&last), &out->after)) {
         return err_set(err, ERR_INVALID, "the parameter last is the place of an entry");
     }
     return true;

@@ -66,6 +66,10 @@ void request_header_all(const struct request *rq, const char *name, struct buf *
  * ('+' is a blank). */
 bool request_query(const struct request *rq, const char *name, int nth, struct buf *out);
 bool request_has_query(const struct request *rq, const char *name);
+/* The parameter `name`, which may be absent (*given false, out untouched). What does not decode, or
+ * holds a NUL, is no absent one: ERR_REQUEST_INVALID. */
+bool request_optional(const struct request *rq, const char *name, struct buf *out, bool *given,
+                      struct err *err) MUST_USE;
 /* The query parameter `last`: the name that the page before ended with; empty when there is none. ERR_REQUEST_INVALID:
  * it cannot be decoded or holds a NUL. */
 bool request_last(const struct request *rq, struct buf *out, struct err *err) MUST_USE;

@@ -426,6 +426,9 @@ def test_who_may_change_and_read_the_list_of_a_namespace(place):
     for bad in ({"digest": "v1"}, {"reason": ""}, {"scope": "glass/app"}, {"scope": "glass*"}):
         body = {"scope": NS, "digest": place.moved.digest, "reason": "why", **bad}
         place.api("owner", "POST", "/api/v1/denied", body).expect(400)
+    for last in ("v1", "%ZZ", "%00"):
+        place.api("owner", "GET", f"/api/v1/denied?scope={NS}&last={last}").expect(400)
+        place.overrides(rest=f"?last={last}").expect(400)
     place.lift(place.moved.digest).expect(404)
 
 

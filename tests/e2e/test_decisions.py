@@ -105,7 +105,7 @@ def test_whoever_may_pull_sees_the_decisions_and_a_deployer_its_own(registry, ho
     assert ids(other) == []
     api(registry, house.stranger, lists, 404)
     assert api(registry, house.reader, "/api/v1/deploy/decisions").json["decisions"] == []  # its own
-    for bad in ("&effect=maybe", "&since=yesterday", "&n=x", "&before=-1"):
+    for bad in ("&effect=maybe", "&since=yesterday", "&n=x", "&before=-1", "&effect=%ZZ", "&since=%2", "&before=%", "&identity=%00"):
         api(registry, house.reader, lists + bad, 400)
 
 

@@ -117,7 +117,8 @@ def test_the_list_is_for_those_who_may_read(registry, notary, house, repo):
     asked("stranger").expect(404)
     registry.wire.request("GET", target).expect(401)
     asked("owner", "/api/v1/trust/expiring").expect(400)  # all repositories: administrators
-    asked("owner", target + "&last=nonsense").expect(400)
+    for last in ("nonsense", "%ZZ"):
+        asked("owner", f"{target}&last={last}").expect(400)
     asked("owner", target.replace("4000d", "soon")).expect(400)
     rows = asked("owner").json["expiring"]
     for i, row in enumerate(rows):
