@@ -7,7 +7,7 @@
 #include "base/db.h"
 #include "storage/actor.h"
 
-#define TOMBSTONE_REASON_MAX 500
+#define TOMBSTONE_REASON_MAX 500 /* bytes */
 
 struct tombstone {
     int64_t incarnation; /* of the repository's trust data that was wiped: 1, 2, … */

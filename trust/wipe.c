@@ -236,6 +236,9 @@ bool trust_wipe(struct trust *trust, const struct wipe_request *request, json_t 
     auto_reached struct reached_list reached = {0};
     struct wipe w = {.trust = trust, .rq = request, .reached = &reached};
     *result_out = NULL;
+    if (request->reason && strlen(request->reason) > TOMBSTONE_REASON_MAX) {
+        return err_set(err, ERR_INVALID, "\"reason\" has at most %d bytes", TOMBSTONE_REASON_MAX);
+    }
     if (!checkpoint_ready(trust->checkpoint, err) || !db_write(trust->db, write_wipe, &w, err) ||
         !reached_note(&reached, trust->checkpoint, err)) {
         json_decref(w.wiped);

@@ -14,7 +14,7 @@ struct wipe_request {
     bool whole_namespace;  /* every repository of it, and its set of accepted root keys */
     struct repo_name repo; /* otherwise */
     bool keep_pin;         /* only the same root keys may begin again */
-    const char *reason;    /* may be "" */
+    const char *reason;    /* may be "", or NULL; at most TOMBSTONE_REASON_MAX bytes */
     const struct actor *actor;
     int64_t now_us;
 };
@@ -23,8 +23,8 @@ struct wipe_request {
  *   result_out
  * {"wiped":[{"gun","repository","incarnation","root_version","keep_pin"}],"commands":[text…]}: the
  *                commands clear the clients' caches; new reference
- * Expected errors: ERR_NAMESPACE_UNKNOWN, ERR_CONFLICT (the store may be a restored one:
- * checkpoint.h), ERR_NO_SPACE. Worker threads; durable. */
+ * Expected errors: ERR_INVALID (the reason), ERR_NAMESPACE_UNKNOWN, ERR_CONFLICT (the store may be a
+ * restored one: checkpoint.h), ERR_NO_SPACE. Worker threads; durable. */
 bool trust_wipe(struct trust *trust, const struct wipe_request *request, json_t **result_out,
                 struct err *err) MUST_USE;
 

@@ -113,6 +113,15 @@ def test_a_wipe_of_what_is_not_there_is_told(registry):
     registry.bond("trust", "wipe", "no-such-namespace", "--confirm", "no-such-namespace", code=3)
 
 
+def test_a_reason_that_cannot_be_told_whole_wipes_nothing(registry, lost):
+    ns, _, _, deployer, _, _ = lost
+    repo = f"{ns}/app"
+    assert "500 bytes" in registry.bond("trust", "wipe", repo, "--confirm", repo, "--reason", "x" + "ü" * 250, code="fail").err
+    deployer.get(repo, "v1").expect(200)
+    registry.bond("trust", "wipe", repo, "--confirm", repo, "--reason", "ü" * 250)
+    assert "ü" * 250 in registry.bond("trust", "status", repo, "--json").out
+
+
 def test_only_owners_and_administrators_wipe(registry, lost):
     ns, owner, maintainer, deployer, _, _ = lost
     repo = f"{ns}/app"
