@@ -9,8 +9,8 @@
 #include "storage/audit.h"
 #include "storage/decision.h"
 
-#define PAGE_ENTRIES 1000
-#define PROOF_ENTRIES 10000
+#define PAGE_ENTRIES 1000   /* in memory at once */
+#define PROOF_ENTRIES 10000 /* of one answer */
 
 static const char *outcome_name(enum audit_outcome outcome)
 {
@@ -136,44 +136,54 @@ void api_audit_list(struct request *rq, struct reply *reply)
 
 /* --- proofs ----------------------------------------------------------------------------------- */
 
-static json_t *proof_json(const char *chain, int64_t records, const struct decision_proof *p)
+static json_t *proof_json(const char *chain, const struct decision_proof *p)
 {
-    return json_pack(
-        "{s:s, s:I, s:o, s:b, s:o, s:o, s:o, s:o}", "chain", chain, "records", (json_int_t)records,
-        "next", p->done ? json_null() : json_integer((json_int_t)p->after), "proved",
-        (int)(p->bad == 0), "bad", p->bad ? json_integer((json_int_t)p->bad) : json_null(),
-        "bad_id", p->bad_id[0] ? json_string(p->bad_id) : json_null(), "what",
-        p->what ? json_string(p->what) : json_null(), "head", hash_json(p->head));
+    return json_pack("{s:s, s:I, s:o, s:b, s:o, s:o, s:o, s:o}", "chain", chain, "records",
+                     (json_int_t)p->records, "next",
+                     p->done ? json_null() : json_integer((json_int_t)p->after), "proved",
+                     (int)(p->bad == 0), "bad",
+                     p->bad ? json_integer((json_int_t)p->bad) : json_null(), "bad_id",
+                     p->bad_id[0] ? json_string(p->bad_id) : json_null(), "what",
+                     p->what ? json_string(p->what) : json_null(), "head", hash_json(p->head));
 }
 
-static bool prove_audit(struct db_tx *tx, int64_t after, struct decision_proof *out,
-                        int64_t *records, struct err *err)
+/* The entries behind out->after. */
+static bool prove_audit_page(struct db_tx *tx, struct decision_proof *out, struct err *err)
 {
     auto_audit_list struct audit_list list = {0};
-    *out = (struct decision_proof){0};
-    if (!audit_verify(tx, after, PROOF_ENTRIES, &out->bad, err) ||
-        !audit_list(tx, 0, after, PROOF_ENTRIES, &list, err)) {
+    if (!audit_verify(tx, out->after, PAGE_ENTRIES, &out->bad, err) ||
+        !audit_list(tx, 0, out->after, PAGE_ENTRIES, &list, err)) {
         return false;
     }
-    *records = (int64_t)list.count;
+    out->records += (int64_t)list.count;
     out->what = out->bad ? "it, or the end of the log behind it, is not what was written" : NULL;
-    out->done = out->bad != 0 || list.count < PROOF_ENTRIES;
-    out->after = list.count > 0 ? list.items[list.count - 1].id : after;
+    out->done = out->bad != 0 || list.count < PAGE_ENTRIES;
     if (list.count > 0) {
+        out->after = list.items[list.count - 1].id;
         memcpy(out->head, list.items[list.count - 1].sha256, sizeof(out->head));
     }
     return true;
 }
 
-static bool prove_decisions(struct db_tx *tx, int64_t after, struct decision_proof *out,
-                            int64_t *records, struct err *err)
+static bool prove_audit(struct db_tx *tx, int64_t after, struct decision_proof *out,
+                        struct err *err)
 {
-    if (!decision_proof_from(tx, after, out, err) ||
-        !decision_verify(tx, PROOF_ENTRIES, out, err)) {
-        return false;
+    bool ok = true;
+    *out = (struct decision_proof){.after = after};
+    while (ok && !out->done && out->records < PROOF_ENTRIES) {
+        ok = prove_audit_page(tx, out, err);
     }
-    *records = out->records;
-    return true;
+    return ok;
+}
+
+static bool prove_decisions(struct db_tx *tx, int64_t after, struct decision_proof *out,
+                            struct err *err)
+{
+    bool ok = decision_proof_from(tx, after, out, err);
+    while (ok && !out->done && out->records < PROOF_ENTRIES) {
+        ok = decision_verify(tx, PAGE_ENTRIES, out, err);
+    }
+    return ok;
 }
 
 /* GET /api/v1/audit/proof?chain=audit|decisions&after= */
@@ -183,7 +193,7 @@ void api_audit_proof(struct request *rq, struct reply *reply)
     auto_buf struct buf chain = {0};
     struct decision_proof proof;
     struct err err = {0};
-    int64_t after = 0, records = 0;
+    int64_t after = 0;
     (void)request_query(rq, "chain", 0, &chain);
     bool decisions = slice_is(buf_slice_of(&chain), "decisions");
     if (!decisions && !slice_is(buf_slice_of(&chain), "audit")) {
@@ -192,11 +202,11 @@ void api_audit_proof(struct request *rq, struct reply *reply)
         return;
     }
     if (!db_snapshot(rq->app->db, &tx, &err) || !read_start(rq, tx, &after, &err) ||
-        !(decisions ? prove_decisions : prove_audit)(tx, after, &proof, &records, &err)) {
+        !(decisions ? prove_decisions : prove_audit)(tx, after, &proof, &err)) {
         reply_error(reply, &err);
         return;
     }
-    reply_json(reply, 200, proof_json(chain.p, records, &proof));
+    reply_json(reply, 200, proof_json(chain.p, &proof));
     reply_header(reply, "Cache-Control", "no-store");
 }
 
