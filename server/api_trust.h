@@ -22,8 +22,5 @@ bool publish_turn(const struct request *rq, struct reply *reply, const char *wha
  * are now (rbac.md). */
 bool publish_rights(const struct request *rq, struct publish_request *out,
                     struct err *err) MUST_USE;
-/* Takes one of the publishes that the account has in a minute. 0, or the seconds to wait; then none
- * is taken. Who has the control socket has the machine, and is not counted. */
-int publish_wait_s(const struct request *rq);
 
 #endif

@@ -1,10 +1,9 @@
 /* The verify API's dry run of a publish: would these images be allowed if these documents were
  * published (gate.md 13)? Nothing is stored. */
 #include "auth/access.h"
-#include "auth/rate.h"
-#include "base/clock.h"
 #include "server/administration.h"
 #include "server/api.h"
+#include "server/api_trust.h"
 #include "server/app.h"
 #include "server/multipart.h"
 #include "server/registry.h"
@@ -226,17 +225,6 @@ static bool try_publish(struct question *q, const struct upload *u, json_t **out
     return ok;
 }
 
-/* A dry run costs what a publish costs, and counts as one (attacks P-19). */
-static bool may_try_now(const struct request *rq, int *wait_s_out, struct err *err)
-{
-    bool control = rq->identity->kind == IDENTITY_CONTROL;
-    *wait_s_out =
-        control ? 0 : rate_take(rq->app->publishes, rq->identity->account_id, clock_mono_us());
-    return *wait_s_out == 0 ||
-           err_set(err, ERR_TOO_MANY_REQUESTS, "too many publishes, try again in %d s",
-                   *wait_s_out);
-}
-
 /* POST /api/v1/deploy/verify/if_published: documents as multipart with ?image=, or JSON
  * {"images":[…],"documents":{"targets":"…"}} */
 void api_deploy_verify_published(struct request *rq, struct reply *reply)
@@ -246,13 +234,15 @@ void api_deploy_verify_published(struct request *rq, struct reply *reply)
     auto_question struct question q = {.rq = rq};
     json_t *answer = NULL;
     struct err err = {0};
-    int wait_s = 0;
-    if (!read_upload(&q, &texts, &upload, &err) || !may_try_now(rq, &wait_s, &err) ||
-        !try_publish(&q, &upload, &answer, &err)) {
+    if (!read_upload(&q, &texts, &upload, &err)) {
         reply_error(reply, &err);
-        if (wait_s > 0) {
-            reply_retry_after(reply, wait_s);
-        }
+        return;
+    }
+    if (!publish_turn(rq, reply, "publishes")) {
+        return; /* a dry run costs what a publish costs (attacks P-19) */
+    }
+    if (!try_publish(&q, &upload, &answer, &err)) {
+        reply_error(reply, &err);
         return;
     }
     reply_json(reply, 200, answer);
