@@ -106,9 +106,17 @@ bool request_form(const struct request *rq, const char *name, int nth, struct bu
     return form_find(rq->body, name, nth, &value) && form_decode(value, out);
 }
 
+/* Anybody signed in may send one: of nothing but brackets it would take fifty times its size. */
+#define VALUES_FREE 4096
+#define BYTES_PER_VALUE 8
+
 bool request_json(const struct request *rq, json_t **out, struct err *err)
 {
     json_t *value = NULL;
+    if (!json_is_within(rq->body, VALUES_FREE + rq->body.n / BYTES_PER_VALUE)) {
+        return err_set(err, ERR_REQUEST_INVALID,
+                       "the body has more JSON values than any request of its size needs");
+    }
     if (!json_read(rq->body, JSON_DEPTH_DEFAULT, &value, err)) {
         return false;
     }

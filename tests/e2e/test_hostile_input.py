@@ -155,6 +155,15 @@ def test_every_json_route_refuses_a_bad_body(registry, admin, bearer, what):
             clear(answer)
 
 
+def test_a_body_of_nothing_but_brackets_is_not_parsed(registry, bearer):
+    """Parsed, it takes fifty times its size: a megabyte from each of many connections is a lot."""
+    def create(count):
+        body = b'{"name":"x","many":[' + b"[]," * count + b"[]]}"
+        return registry.wire.request("POST", "/api/v1/namespaces", {**bearer, **JSON}, body)
+    assert "more JSON values" in create(100_000).expect(400).message
+    assert "many" in create(1_000).expect(400).message  # parsed, and told what is wrong with it
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 def test_every_bounded_body_is_cut_at_its_limit(registry, admin, bearer, chunked):
     sizes = {"FORM": (16 << 10) + 1, "API": (1 << 20) + 1, "MANIFEST": (4 << 20) + 1}
