@@ -6,7 +6,6 @@
 #include "server/http_server.h"
 #include "server/sweeper.h"
 #include "server/tls.h"
-#include "server/tls_session.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -223,22 +222,18 @@ static void connection_begins(struct listener *l, struct MHD_Connection *connect
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (l->kind == LISTENER_TLS) {
-        tls_session_begin(session_of(connection), l->tls);
-        tls_offer_ticket(l->tls, session_of(connection));
+        tls_begin(l->tls, session_of(connection));
     }
     if (l->kind != LISTENER_CONTROL && info != NULL) {
         *context = peer_new(l->server->sweeper, info->connect_fd, source_of(l, connection));
     }
 }
 
-static void connection_ends(struct listener *l, struct MHD_Connection *connection, void **context)
+static void connection_ends(void **context)
 {
     if (*context != NULL) {
         peer_end(*context);
         *context = NULL;
-    }
-    if (l->kind == LISTENER_TLS) {
-        tls_session_end(session_of(connection));
     }
 }
 
@@ -246,7 +241,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
                           enum MHD_ConnectionNotificationCode what)
 {
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-        connection_ends(arg, connection, context);
+        connection_ends(context);
     } else {
         connection_begins(arg, connection, context);
     }

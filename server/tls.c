@@ -24,6 +24,7 @@ struct tls {
     pthread_mutex_t lock; /* current */
     struct material *current;
     gnutls_datum_t ticket_key;
+    struct tls_session_place places[TLS_SESSION_PLACES];
 };
 
 static void material_free(struct material *m)
@@ -130,6 +131,7 @@ bool tls_reload(struct tls *t, struct err *err)
 bool tls_new(const char *certificate, const char *key, struct tls **out, struct err *err)
 {
     struct tls *t = xcalloc(1, sizeof(*t));
+    tls_session_places(t, t->places);
     t->certificate_path = xstrdup(certificate);
     t->key_path = xstrdup(key);
     if (pthread_mutex_init(&t->lock, NULL) != 0) {
@@ -162,8 +164,9 @@ void tls_free(struct tls *t)
     free(t);
 }
 
-void tls_offer_ticket(const struct tls *t, gnutls_session_t session)
+void tls_begin(struct tls *t, gnutls_session_t session)
 {
+    tls_session_begin(session, t->places);
     (void)gnutls_session_ticket_enable_server(
         session, &t->ticket_key); /* without it each connection handshakes in full */
 }

@@ -19,8 +19,9 @@ void tls_free(struct tls *t);
 /* Reads the files again; on failure the old ones stay. New connections take the new ones. One
  * thread at a time. */
 bool tls_reload(struct tls *t, struct err *err) MUST_USE;
-/* Offers tickets to the client of a new session. Loop threads. */
-void tls_offer_ticket(const struct tls *t, gnutls_session_t session);
+/* A connection began: its handshake is done while reading (server/tls_session.h), and its client is
+ * offered tickets. The session must end before t. Loop threads. */
+void tls_begin(struct tls *t, gnutls_session_t session);
 
 /* gnutls_certificate_retrieve_function2; finds its struct tls by the session
  * (server/tls_session.h). */

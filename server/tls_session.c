@@ -6,29 +6,28 @@
 
 enum progress { NOT_BEGUN, UNDER_WAY, DONE };
 
-/* Hangs on the session's own pointer. */
-struct tls_session {
-    struct tls *tls;
-    enum progress progress;
-};
-
-void tls_session_begin(gnutls_session_t session, struct tls *tls)
+void tls_session_places(struct tls *tls, struct tls_session_place places[TLS_SESSION_PLACES])
 {
-    struct tls_session *s = xcalloc(1, sizeof(*s));
-    s->tls = tls;
-    gnutls_session_set_ptr(session, s);
+    for (int i = NOT_BEGUN; i <= DONE; i++) {
+        places[i] = (struct tls_session_place){tls, i};
+    }
 }
 
-void tls_session_end(gnutls_session_t session)
+void tls_session_begin(gnutls_session_t session, struct tls_session_place *places)
 {
-    free(gnutls_session_get_ptr(session));
-    gnutls_session_set_ptr(session, NULL);
+    gnutls_session_set_ptr(session, &places[NOT_BEGUN]);
 }
 
 struct tls *tls_session_tls(gnutls_session_t session)
 {
-    const struct tls_session *s = gnutls_session_get_ptr(session);
-    return s->tls;
+    const struct tls_session_place *place = gnutls_session_get_ptr(session);
+    return place->tls;
+}
+
+/* The places lie one after the other. */
+static void move_on(gnutls_session_t session, struct tls_session_place *place)
+{
+    gnutls_session_set_ptr(session, place + 1);
 }
 
 /* GnuTLS's own function, behind the one below. */
@@ -45,21 +44,21 @@ static int do_handshake(gnutls_session_t session)
 
 int gnutls_handshake(gnutls_session_t session)
 {
-    struct tls_session *s = gnutls_session_get_ptr(session);
-    if (s == NULL || s->progress != NOT_BEGUN) {
+    struct tls_session_place *place = gnutls_session_get_ptr(session);
+    if (place == NULL || place->progress != NOT_BEGUN) {
         return do_handshake(session);
     }
-    s->progress = UNDER_WAY;
+    move_on(session, place);
     return GNUTLS_E_SUCCESS;
 }
 
 /* What the server says in a handshake fits into an empty socket buffer, so there is only reading to
  * wait for. */
-static ssize_t go_on(struct tls_session *s, gnutls_session_t session)
+static ssize_t go_on(struct tls_session_place *place, gnutls_session_t session)
 {
     int result = do_handshake(session);
     if (result == GNUTLS_E_SUCCESS) {
-        s->progress = DONE;
+        move_on(session, place);
     }
     return result < 0 && gnutls_error_is_fatal(result) == 0 ? GNUTLS_E_AGAIN : result;
 }
@@ -67,9 +66,9 @@ static ssize_t go_on(struct tls_session *s, gnutls_session_t session)
 ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t size)
 {
     unsigned char sequence[8];
-    struct tls_session *s = gnutls_session_get_ptr(session);
-    if (s != NULL && s->progress == UNDER_WAY) {
-        ssize_t result = go_on(s, session);
+    struct tls_session_place *place = gnutls_session_get_ptr(session);
+    if (place != NULL && place->progress == UNDER_WAY) {
+        ssize_t result = go_on(place, session);
         if (result < 0) {
             return result;
         }

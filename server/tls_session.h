@@ -17,11 +17,19 @@
 
 struct tls;
 
+/* What hangs on a session's own pointer: one place for each state that a handshake can be in, shared
+ * by all sessions. So nothing is to be freed with a session, whose end the library does not always
+ * tell. Part of struct tls; constant after tls_session_places. */
+struct tls_session_place {
+    struct tls *tls;
+    int progress;
+};
+#define TLS_SESSION_PLACES 3
+void tls_session_places(struct tls *tls, struct tls_session_place places[TLS_SESSION_PLACES]);
+
 /* A connection began: its handshake is to be done while reading. Loop threads.
- *   tls   borrowed: must outlive the session */
-void tls_session_begin(gnutls_session_t session, struct tls *tls);
-/* It ends; its GnuTLS session is not used any more. */
-void tls_session_end(gnutls_session_t session);
+ *   places   borrowed: must outlive the session */
+void tls_session_begin(gnutls_session_t session, struct tls_session_place *places);
 /* What it began with. */
 struct tls *tls_session_tls(gnutls_session_t session);
 

@@ -46,7 +46,7 @@ def people(registry, space, house):
     signed_in = {role: Bearer(registry.session(account)) for role, account in accounts.items()}
     return {**signed_in, "owner account": accounts["owner"], "deployer": registry.make_deployer(space, "k8s"),
             "robot": registry.make_robot(space, "ci", "pull,push"), "puller": registry.make_robot(space, "looks", "pull"),
-            "stranger": registry.make_deployer(registry.make_namespace("elsewhere"), "k8s")}
+            "stranger": registry.make_deployer(registry.make_namespace("away"), "k8s")}
 
 
 @pytest.fixture(scope="module")

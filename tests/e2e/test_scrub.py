@@ -1,7 +1,9 @@
 """Scrub: a file that went bad is found while the server serves, named, taken aside, and repaired by the next push."""
+import contextlib
 import http.client
 import json
 import os
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -18,10 +20,12 @@ def blob_file(server, digest):
 
 
 def settled(server, digest):
-    """Its file, when it has one: a small blob waits for it."""
-    path = blob_file(server, digest)
-    eventually(path.exists, what="the file of a small blob")
-    return path
+    """Its file, when its bytes are there and nowhere else: a small blob lies in the index for a while."""
+    def nothing_waits():
+        with contextlib.closing(sqlite3.connect(f"file:{server.data}/index.db?mode=ro", uri=True)) as index:
+            return index.execute("SELECT COUNT(*) FROM blob_journal").fetchone() == (0,)
+    eventually(nothing_waits, what="the files of small blobs")
+    return blob_file(server, digest)
 
 
 def damage(server, digest):
