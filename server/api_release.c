@@ -14,7 +14,6 @@
 #include "storage/trust_doc.h"
 
 #define DOOR "release"
-#define BODY_VALUES_MAX (MULTIPART_PARTS_MAX + 16) /* as many documents as the Notary API takes */
 
 struct release_call {
     struct request *rq;
@@ -64,14 +63,6 @@ static bool read_files(const json_t *body, struct release_call *c, struct err *e
                                  .bytes = {json_string_value(text), json_string_length(text)}};
     }
     return true;
-}
-
-/* Anybody signed in may send as much as a signer needs: it is looked at before it is parsed. */
-static bool is_in_bounds(const struct request *rq, struct err *err)
-{
-    return json_is_within(rq->body, BODY_VALUES_MAX) ||
-           err_set(err, ERR_INVALID, "\"tuf\" holds at most %d documents, each as one text",
-                   MULTIPART_PARTS_MAX);
 }
 
 static bool read_call(const json_t *body, struct release_call *c, struct err *err)
@@ -313,7 +304,7 @@ void api_release(struct request *rq, struct reply *reply)
     auto_json json_t *body = NULL;
     auto_release_call struct release_call c = {.rq = rq};
     struct err err = {0};
-    if (!is_in_bounds(rq, &err) || !administration_body(rq, members, &body, &err) ||
+    if (!publish_body_within(rq, &err) || !administration_body(rq, members, &body, &err) ||
         !read_call(body, &c, &err) || !may_release(&c, &err)) {
         return reply_error(reply, &err);
     }

@@ -161,6 +161,15 @@ static bool is_canonical(const struct request *rq, struct reply *reply)
     return false;
 }
 
+#define BODY_VALUES_MAX (MULTIPART_PARTS_MAX + 1000) /* and what stands beside them */
+
+bool publish_body_within(const struct request *rq, struct err *err)
+{
+    return json_is_within(rq->body, BODY_VALUES_MAX) ||
+           err_set(err, ERR_INVALID, "the body holds at most %d documents, each as one text",
+                   MULTIPART_PARTS_MAX);
+}
+
 int publish_wait_s(const struct request *rq)
 {
     bool control = rq->identity->kind == IDENTITY_CONTROL;

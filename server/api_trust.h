@@ -12,6 +12,10 @@ void reply_trust_error(struct reply *reply, const struct err *err);
 /* A Warning for each document of the repository that ends soon: who must act, and how. */
 void reply_expiry_warnings(const struct request *rq, struct reply *reply);
 
+/* Of a body that holds documents as texts of a JSON object, before it is parsed: no more of them than
+ * the Notary API takes. Anybody signed in may send as many bytes as a signer needs.
+ * ERR_INVALID. */
+bool publish_body_within(const struct request *rq, struct err *err) MUST_USE;
 /* Takes one of the turns that the caller's account has in a minute (limits.publishes). Seconds to wait
  * when it has none; 0: go on. Who has the control socket has the machine, and waits for nothing. */
 int publish_wait_s(const struct request *rq);

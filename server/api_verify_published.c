@@ -83,7 +83,8 @@ static bool read_documents(const json_t *documents, struct upload *out, struct e
 static bool read_json(struct question *q, struct upload *out, struct err *err)
 {
     static const char *const members[] = {"images", "documents", "as", "platform", "explain", NULL};
-    if (!administration_body(q->rq, members, &out->body, err) ||
+    if (!publish_body_within(q->rq, err) ||
+        !administration_body(q->rq, members, &out->body, err) ||
         !question_read_body(q, out->body, err)) {
         return false;
     }

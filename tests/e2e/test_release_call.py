@@ -108,13 +108,14 @@ def test_a_version_that_was_taken_is_409_with_the_one_that_is_there(registry, ow
         assert scene.state() == before
 
 
-def test_a_body_of_many_values_is_not_parsed(own_server):
+@pytest.mark.parametrize("path", ["release", "deploy/verify/if_published"])
+def test_a_body_of_many_values_is_not_parsed(own_server, path):
     """Thirty megabytes of them took the server more than a gigabyte, from any account: fifty times the text."""
     deployer = own_server.make_deployer(own_server.make_namespace("bounds"), "k8s")
     before = resident(own_server.process.pid, "VmHWM")
     for body in (b'{"tuf":[' + b"[]," * 1_000_000 + b"[]]}", b'{"tuf":{' + b",".join(b'"%d":""' % i for i in range(200_000)) + b"}}",
                  b'{"tuf":{"\\\\":"' + b'"}}' + b"[" * 30):
-        said = own_server.wire.request("POST", "/api/v1/release", {"Content-Type": "application/json", "Authorization": deployer.basic}, body)
+        said = own_server.wire.request("POST", f"/api/v1/{path}", {"Content-Type": "application/json", "Authorization": deployer.basic}, body)
         assert said.expect(400).message
     assert resident(own_server.process.pid, "VmHWM") - before < 64_000_000
 
