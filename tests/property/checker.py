@@ -216,6 +216,10 @@ class Checker:
         stated = hash_of(entry, "sha512")
         return stated is None or stated == "sha512:" + hashlib.sha512(self.registry.manifests[digest][0]).hexdigest()
 
+    def is_what_was_signed(self, digest, entry):
+        """By digest as by tag (5.3): the length, and each further hash that was stated."""
+        return self.size_fits(digest, entry) and self.further_hash_fits(digest, entry)
+
     def released(self, patterns):
         """(a): digests that some tag is signed as, of the tags that all of the patterns cover."""
         found = set()
@@ -226,7 +230,7 @@ class Checker:
             if f.kind != "entry" or not all(covered(p, tag) for p in patterns) or not self.book.signer_policy(tag, f.entry, self.policy):
                 continue
             digest = hash_of(f.entry)
-            if digest and self.size_fits(digest, f.entry):
+            if digest and self.is_what_was_signed(digest, f.entry):
                 found.add(digest)
         return found
 
@@ -241,7 +245,7 @@ class Checker:
         if self.book.docs is None or self.book.state.reason or grace == timedelta(0):
             return surely, perhaps
         for (tag, digest), left in lefts.items():
-            if digest is None or not self.size_fits(digest, left.entry):
+            if digest is None or not self.is_what_was_signed(digest, left.entry):
                 continue
             if left.withdrawn:
                 withdrawn.add(digest)
