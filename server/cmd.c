@@ -45,28 +45,32 @@ bool cmd_load(const char *place, struct config **out, struct err *err)
     return true;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+int cmd_place(int key, char *arg, struct argp_state *state, const char **place_out)
 {
-    const char **file = state->input;
     switch (key) {
     case ARGP_KEY_ARG:
         if (state->arg_num > 0) {
-            argp_error(state, "one configuration file is enough");
+            argp_error(state, "one data folder is enough");
         }
-        *file = arg;
+        *place_out = arg;
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which configuration file? (DIR/bondstore.yaml)");
+        argp_error(state, "which data folder? (DIR or DIR/bondstore.yaml)");
         return EINVAL;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    return cmd_place(key, arg, state, state->input);
+}
+
 int cmd_config(int argc, char **argv, const char *doc, struct config **out)
 {
     const char *file = NULL;
-    const struct argp argp = {.parser = parse, .args_doc = "DIR/bondstore.yaml", .doc = doc};
+    const struct argp argp = {.parser = parse, .args_doc = "DIR|DIR/bondstore.yaml", .doc = doc};
     struct err err = {0};
     if (argp_parse(&argp, argc, argv, 0, NULL, &file) != 0 || file == NULL) {
         return EXIT_USAGE;

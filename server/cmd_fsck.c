@@ -59,17 +59,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'j':
         options->json = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (state->arg_num > 0) {
-            argp_error(state, "one configuration file is enough");
-        }
-        options->file = arg;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which configuration file? (DIR/bondstore.yaml)");
-        return EINVAL;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cmd_place(key, arg, state, &options->file);
     }
 }
 
@@ -82,7 +73,7 @@ static bool read_arguments(int argc, char **argv, struct options *out)
     static const struct argp argp = {
         .options = table,
         .parser = parse,
-        .args_doc = "DIR/bondstore.yaml",
+        .args_doc = "DIR|DIR/bondstore.yaml",
         .doc =
             "Checks that the index agrees with itself and with the files: usage, manifests and "
             "what they name, tags, signed documents, the audit log, the collector's queue, blobs. "

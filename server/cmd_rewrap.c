@@ -17,17 +17,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'k':
         o->key = arg;
         return 0;
-    case ARGP_KEY_ARG:
-        if (o->place) {
-            argp_error(state, "one data folder is enough");
-        }
-        o->place = arg;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which data folder? (DIR or DIR/bondstore.yaml)");
-        return EINVAL;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cmd_place(key, arg, state, &o->place);
     }
 }
 

@@ -42,17 +42,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPTION_RATE:
         return parse_rate(arg, &options->rate, state);
-    case ARGP_KEY_ARG:
-        if (state->arg_num > 0) {
-            argp_error(state, "one data folder is enough");
-        }
-        options->where = arg;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which data folder? (DIR or DIR/bondstore.yaml)");
-        return EINVAL;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cmd_place(key, arg, state, &options->where);
     }
 }
 

@@ -84,6 +84,8 @@ struct gate_listing {
     const struct spki *signers; /* whose valid signatures were on the document that listed it */
     int signer_count;
 };
+/* The order of a history, for qsort: by tag, then by beginning. */
+int gate_listing_compare(const void *a, const void *b);
 
 struct gate_tombstone { /* a wipe that nobody has answered with a new root yet */
     const char *who;

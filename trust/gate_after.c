@@ -1,16 +1,6 @@
 /* What a publish would make of the history (gate.md 13, `if_published`). */
 #include "trust/gate_internal.h"
 
-static int compare_listings(const void *a, const void *b)
-{
-    const struct gate_listing *x = a, *y = b;
-    int by_tag = strcmp(x->tag, y->tag);
-    if (by_tag != 0) {
-        return by_tag;
-    }
-    return x->since_us < y->since_us ? -1 : x->since_us > y->since_us;
-}
-
 /* The first listing of this tag; `count` when there is none. */
 static size_t first_of(const struct gate_listing *sorted, size_t count, const char *tag)
 {
@@ -60,7 +50,7 @@ struct gate_listing *gate_history_after(const struct gate_listing *stored, size_
             out[count++] = change[i];
         }
     }
-    qsort(out, count, sizeof *out, compare_listings);
+    qsort(out, count, sizeof *out, gate_listing_compare);
     *count_out = count;
     return out;
 }

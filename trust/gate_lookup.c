@@ -3,6 +3,16 @@
 
 #include <stdio.h>
 
+int gate_listing_compare(const void *a, const void *b)
+{
+    const struct gate_listing *x = a, *y = b;
+    int by_tag = strcmp(x->tag, y->tag);
+    if (by_tag != 0) {
+        return by_tag;
+    }
+    return x->since_us < y->since_us ? -1 : x->since_us > y->since_us;
+}
+
 bool gate_same_content(const struct tuf_hashes *a, const struct tuf_hashes *b)
 {
     bool common = false;

@@ -284,16 +284,6 @@ static void history_role(struct history_walk *w, const char *role, const struct 
     }
 }
 
-static int compare_listings(const void *a, const void *b)
-{
-    const struct gate_listing *x = a, *y = b;
-    int by_tag = strcmp(x->tag, y->tag);
-    if (by_tag != 0) {
-        return by_tag;
-    }
-    return x->since_us < y->since_us ? -1 : x->since_us > y->since_us;
-}
-
 static size_t listed_count(const struct trust_state *state, const char *role)
 {
     const struct trust_role *r = state ? trust_state_role(state, slice_str(role)) : NULL;
@@ -315,7 +305,7 @@ struct gate_listing *gate_history(const struct trust_state *before, int64_t befo
                      before_us, after ? trust_state_role(after, slice_str(roles[i])) : NULL,
                      after_us);
     }
-    qsort(w.items, w.count, sizeof *w.items, compare_listings);
+    qsort(w.items, w.count, sizeof *w.items, gate_listing_compare);
     *count_out = w.count;
     return w.items;
 }

@@ -214,16 +214,6 @@ static bool read_rows(struct db_tx *tx, int64_t repository_id, const struct role
     return ok;
 }
 
-static int compare_history(const void *a, const void *b)
-{
-    const struct gate_listing *x = a, *y = b;
-    int by_tag = strcmp(x->tag, y->tag);
-    if (by_tag != 0) {
-        return by_tag;
-    }
-    return x->since_us < y->since_us ? -1 : x->since_us > y->since_us;
-}
-
 bool view_history_load(struct db_tx *tx, int64_t repository_id, const struct trust_loaded *loaded,
                        const struct trust_state *state, const struct policy *policy, int64_t now_us,
                        struct view_history *out, struct err *err)
@@ -249,7 +239,7 @@ bool view_history_load(struct db_tx *tx, int64_t repository_id, const struct tru
         out->items = xrealloc(out->items, out->capacity * sizeof *out->items);
     }
     if (out->count > 1) {
-        qsort(out->items, out->count, sizeof *out->items, compare_history);
+        qsort(out->items, out->count, sizeof *out->items, gate_listing_compare);
     }
     return ok;
 }

@@ -1,10 +1,9 @@
 """A private containerd and its client ctr: what the kubelet pulls with."""
 import shutil
-import signal
 import subprocess
 import time
 
-from support.process import environment, program, run
+from support.process import end_process, environment, program, run
 
 
 class Containerd:
@@ -33,14 +32,7 @@ class Containerd:
         return self
 
     def stop(self):
-        if self.process is None:
-            return
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(40)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end_process(self.process)
         self.process = None
 
     def fetch(self, name, code=0):

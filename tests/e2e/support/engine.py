@@ -4,11 +4,10 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import time
 
-from support.process import ALONE, environment, program, run
+from support.process import ALONE, end_process, environment, program, run
 
 KEY_PHRASES = {"DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE": "phrase-of-root", "DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE": "phrase-of-repo"}
 
@@ -46,14 +45,7 @@ class Engine:
         shutil.copy(ca, place / "ca.crt")
 
     def stop(self):
-        if self.process is None:
-            return
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(40)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end_process(self.process)
         self.process = None
 
 

@@ -1,6 +1,7 @@
 """Running programs: every call has a time limit, every result keeps what the person would have read."""
 import os
 import shutil
+import signal
 import subprocess
 from dataclasses import dataclass
 
@@ -59,3 +60,15 @@ def run(argv, *, code=0, env=None, stdin=None, timeout=120, cwd=None):
     elif code is not None:
         assert result.code == code, f"exit {code} wanted: " + told
     return result
+
+
+def end_process(process):
+    """SIGTERM, and after 40 s SIGKILL. None is nobody."""
+    if process is None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(40)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
