@@ -256,7 +256,7 @@ class Checker:
             then, now = [self.was_released(left, p) for p in (left.policy, self.policy)]
             if not then and not now:
                 perhaps.discard(digest)
-            elif then and now and not left.behind and not self.strict(left) and (grace is None or left.end + grace > self.now) and self.book.state.roles[left.role.name].covers(tag):
+            elif then and now and not left.behind and not self.strict(left) and (grace is None or left.end + grace > self.now) and self.speaks_now(left, tag):
                 surely.add(digest)
         return surely - withdrawn, perhaps
 
@@ -267,6 +267,11 @@ class Checker:
     def was_released(self, left, policy):
         return covered(policy["digest_tags"], left.tag) and covered(policy["tags"], left.tag) and \
             any(self.book.signer_policy(left.tag, left.entry, policy, s) for s in left.states)
+
+    def speaks_now(self, left, tag):
+        """A role that has run out, or has a defect, since: 6 (b) asks for its keys, and says nothing of its date. Left open."""
+        role = self.book.state.roles[left.role.name]
+        return role.state == "valid" and role.covers(tag)
 
     def verifies_now(self, left):
         """The file that released it, under the keys that its parent lists now."""
