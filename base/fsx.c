@@ -214,10 +214,11 @@ bool fsx_rewrite(int at, const char *path, struct err *err)
     return write_over(fd, path, unit, err);
 }
 
-static bool read_fd(int fd, const char *path, size_t max, struct buf *out, struct err *err)
+bool fsx_read_open(int fd, const char *what, size_t max, struct buf *out, struct err *err)
 {
     char chunk[16384];
     size_t total = 0;
+    buf_put(out, "", 0); /* an empty file is an empty string, not NULL */
     for (;;) {
         ssize_t n = read(fd, chunk, sizeof(chunk));
         if (n < 0 && errno == EINTR) {
@@ -225,7 +226,7 @@ static bool read_fd(int fd, const char *path, size_t max, struct buf *out, struc
         }
         if (n < 0) {
             sodium_memzero(chunk, sizeof(chunk));
-            return err_sys(err, errno, "read of %s", path);
+            return err_sys(err, errno, "read of %s", what);
         }
         if (n == 0) {
             break;
@@ -233,12 +234,12 @@ static bool read_fd(int fd, const char *path, size_t max, struct buf *out, struc
         total += (size_t)n;
         if (total > max) {
             sodium_memzero(chunk, sizeof(chunk));
-            return err_internal(err, "%s is larger than %zu bytes", path, max);
+            return err_internal(err, "%s is larger than %zu bytes", what, max);
         }
         buf_put(out, chunk, (size_t)n);
     }
     sodium_memzero(chunk, sizeof(chunk)); /* keys are read this way too */
-    return out->failed ? err_internal(err, "%s does not fit the buffer", path) : true;
+    return out->failed ? err_internal(err, "%s does not fit the buffer", what) : true;
 }
 
 bool fsx_read(int at, const char *path, size_t max, struct buf *out, struct err *err)
@@ -250,8 +251,7 @@ bool fsx_read(int at, const char *path, size_t max, struct buf *out, struct err 
     if (fd < 0) {
         return err_sys(err, errno, "open %s", path);
     }
-    buf_put(out, "", 0); /* an empty file is an empty string, not NULL */
-    return read_fd(fd, path, max, out, err);
+    return fsx_read_open(fd, path, max, out, err);
 }
 
 bool fsx_sync_folder(int at, const char *path, struct err *err)

@@ -33,6 +33,9 @@ bool fsx_replace(int at, const char *path, struct slice bytes, mode_t mode,
 bool fsx_rewrite(int at, const char *path, struct err *err) MUST_USE;
 /* Reads a whole file of at most `max` bytes. Expected errors: ERR_NOT_FOUND when it does not exist. */
 bool fsx_read(int at, const char *path, size_t max, struct buf *out, struct err *err) MUST_USE;
+/* The rest of an open file, of at most `max` bytes.
+ *   what   names it in messages */
+bool fsx_read_open(int fd, const char *what, size_t max, struct buf *out, struct err *err) MUST_USE;
 /* fsync of the folder that holds the name `path`, which need not exist: what was linked or unlinked there survives power
  * loss. A missing folder is success: nothing was there to lose. */
 bool fsx_sync_folder(int at, const char *path, struct err *err) MUST_USE;

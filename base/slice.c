@@ -37,6 +37,12 @@ bool slice_starts(struct slice a, const char *prefix)
     return a.n >= b.n && slice_equal(slice_first(a, b.n), b);
 }
 
+bool slice_starts_nocase(struct slice a, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return a.n >= n && slice_is_nocase(slice_first(a, n), prefix);
+}
+
 bool slice_ends(struct slice a, const char *suffix)
 {
     struct slice b = slice_str(suffix);

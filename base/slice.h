@@ -31,6 +31,7 @@ bool slice_is(struct slice a, const char *text);
 /* ASCII case-insensitive equality. */
 bool slice_is_nocase(struct slice a, const char *text);
 bool slice_starts(struct slice a, const char *prefix);
+bool slice_starts_nocase(struct slice a, const char *prefix); /* ASCII */
 bool slice_ends(struct slice a, const char *suffix);
 /* Byte-wise order as memcmp, the shorter first when one is a prefix. */
 int slice_compare(struct slice a, struct slice b);

@@ -52,14 +52,15 @@ void app_sealing_path(const struct config *c, struct buf *out)
     buf_printf(out, "%s/secrets/sealing.key", c->data_dir);
 }
 
-bool app_open_trust(const struct config *c, struct db *db, struct trust **out, struct err *err)
+bool app_open_trust(const struct config *c, struct store *store, struct trust **out,
+                    struct err *err)
 {
     auto_buf struct buf key = {0}, checkpoint = {0};
     if (!app_checkpoint_path(c, &checkpoint, err)) {
         return false;
     }
     app_sealing_path(c, &key);
-    const struct trust_settings settings = {.db = db,
+    const struct trust_settings settings = {.store = store,
                                             .host = c->canonical_host,
                                             .aliases = c->aliases,
                                             .sealing_key_path = key.p,
@@ -105,7 +106,7 @@ bool app_open(const struct config *config, struct app **out, struct err *err)
     app->metrics = metrics_new(route_labels(), route_count());
     app->pulls = pull_log_new();
     app->publishes = rate_new(config->limits_publishes, PUBLISHERS);
-    if (!open_store(app, err) || !app_open_trust(config, app->db, &app->trust, err) ||
+    if (!open_store(app, err) || !app_open_trust(config, app->store, &app->trust, err) ||
         !open_auth(app, err)) {
         app_close(app);
         return false;

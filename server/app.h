@@ -48,7 +48,7 @@ void app_sealing_path(const struct config *c, struct buf *out);
 bool app_checkpoint_path(const struct config *c, struct buf *out, struct err *err) MUST_USE;
 /* Opens the trust of a configuration over its database, for verbs that need no more of the app; the
  * caller closes it. Errors as trust_open. */
-bool app_open_trust(const struct config *c, struct db *db, struct trust **out,
+bool app_open_trust(const struct config *c, struct store *store, struct trust **out,
                     struct err *err) MUST_USE;
 
 #endif

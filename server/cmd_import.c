@@ -226,7 +226,7 @@ static bool import(const struct config *c, const struct options *o, json_t **rep
     struct store *store = NULL;
     struct trust *trust = NULL;
     bool done = store_open(c->data_dir, &store, err) &&
-                app_open_trust(c, store_db(store), &trust, err) &&
+                app_open_trust(c, store, &trust, err) &&
                 find_owner(store_db(store), o->owner, &request.owner_id, err) &&
                 trust_import(trust, &request, report_out, err);
     trust_close(trust);

@@ -9,21 +9,25 @@
 #define DOCKER_IMAGE "application/vnd.docker.distribution.manifest.v2+json"
 #define DOCKER_LIST "application/vnd.docker.distribution.manifest.list.v2+json"
 #define DOCKER_SCHEMA1 "application/vnd.docker.distribution.manifest.v1+"
-#define OCI_LAYER "application/vnd.oci.image.layer."
 #define OCI_FOREIGN "application/vnd.oci.image.layer.nondistributable."
-#define DOCKER_LAYER "application/vnd.docker.image.rootfs."
 #define DOCKER_FOREIGN "application/vnd.docker.image.rootfs.foreign."
 
-bool media_type_is_image_layer(struct slice media_type)
+bool media_type_runs_as_layer(struct slice media_type)
 {
-    return slice_starts(media_type, OCI_LAYER) || slice_starts(media_type, DOCKER_LAYER) ||
-           slice_is(media_type, "application/vnd.docker.container.image.rootfs.diff+x-gtar");
+    return media_type.n == 0 || slice_starts_nocase(media_type, "application/vnd.oci.image") ||
+           slice_starts_nocase(media_type, "application/vnd.docker");
 }
 
-bool media_type_is_image_config(struct slice media_type)
+bool media_type_runs_as_config(struct slice media_type)
 {
-    return slice_is(media_type, "application/vnd.oci.image.config.v1+json") ||
-           slice_is(media_type, "application/vnd.docker.container.image.v1+json");
+    static const char *const of_any_file[] = {"application/octet-stream", "application/json",
+                                              "text/html", NULL};
+    for (const char *const *type = of_any_file; *type; type++) {
+        if (slice_starts_nocase(media_type, *type)) {
+            return true;
+        }
+    }
+    return media_type_runs_as_layer(media_type);
 }
 
 bool media_type_is_index(struct slice media_type)

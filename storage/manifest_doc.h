@@ -66,10 +66,13 @@ static inline void cleanup_manifest_doc(struct manifest_doc **doc)
 }
 #define auto_manifest_doc __attribute__((cleanup(cleanup_manifest_doc)))
 
-/* An image layer type, OCI or docker, any compression, foreign too (gate.md 6 d). */
-bool media_type_is_image_layer(struct slice media_type);
-/* application/vnd.oci.image.config.v1+json or application/vnd.docker.container.image.v1+json */
-bool media_type_is_image_config(struct slice media_type);
+/* Whether some runtime takes the content for part of an image (gate.md 6 d). Wider than the
+ * specifications: docker compares without case and by prefix, and takes what old registries said of
+ * any file, the empty type too.
+ *   layer    of a layer: an OCI or docker layer, any compression, foreign too
+ *   config   of a configuration */
+bool media_type_runs_as_layer(struct slice media_type);
+bool media_type_runs_as_config(struct slice media_type);
 /* An index or a manifest list. */
 bool media_type_is_index(struct slice media_type);
 

@@ -1,8 +1,8 @@
 #include "trust/artifact.h"
-
 #include "base/artifact_tag.h"
 #include "storage/manifest.h"
 #include "storage/tag.h"
+#include "trust/artifact_payload.h"
 
 #define ARTIFACT_TAGS_MAX 16
 #define ARTIFACT_MANIFEST_MAX (4 * 1024 * 1024)
@@ -13,32 +13,33 @@ static bool is_cosign_layer(const char *media_type)
            strcmp(media_type, "application/vnd.dsse.envelope.v1+json") == 0;
 }
 
-bool artifact_not_runnable(const struct manifest_doc *doc)
+enum artifact_form artifact_form_of(const struct manifest_doc *doc)
 {
     size_t layers = 0, cosign_layers = 0, configs = 0;
     bool image_config = false;
     if (doc->form != MANIFEST_IMAGE) {
-        return false;
+        return ARTIFACT_RUNNABLE;
     }
     for (size_t i = 0; i < doc->edge_count; i++) {
         const struct manifest_edge *e = &doc->edges[i];
         if (e->kind == EDGE_CONFIG) {
             configs++;
-            image_config = image_config || e->media_type[0] == '\0' ||
-                           media_type_is_image_config(slice_str(e->media_type));
+            image_config = image_config || media_type_runs_as_config(slice_str(e->media_type));
         } else if (e->kind == EDGE_LAYER) {
             layers++;
             cosign_layers += is_cosign_layer(e->media_type) ? 1 : 0;
-            if (e->media_type[0] == '\0' || media_type_is_image_layer(slice_str(e->media_type))) {
-                return false;
+            if (media_type_runs_as_layer(slice_str(e->media_type))) {
+                return ARTIFACT_RUNNABLE;
             }
         }
     }
     if (configs != 1) {
-        return false;
+        return ARTIFACT_RUNNABLE;
     }
-    /* The cosign legacy form wears an image config; nothing runs layers of its kind. */
-    return !image_config || (layers > 0 && cosign_layers == layers);
+    if (!image_config) {
+        return ARTIFACT_NOT_RUNNABLE;
+    }
+    return layers > 0 && cosign_layers == layers ? ARTIFACT_BY_CONTENT : ARTIFACT_RUNNABLE;
 }
 
 static bool is_allowed(const struct gate_view *view, const struct digest *digest)
@@ -75,19 +76,33 @@ static bool find_link(struct db_tx *tx, int64_t repository_id, const struct gate
 }
 
 /* The bytes have the last word: what they are, and what they are about. An index counts only as the
- * referrers list under the bare tag. */
-static bool bytes_agree(const struct manifest *m, const struct gate_view *view,
-                        const struct artifact_link *link)
+ * referrers list under the bare tag. False only on failure. */
+static bool bytes_agree(const struct artifact_place *place, const struct manifest *m,
+                        const struct gate_view *view, const struct artifact_link *link, bool *out,
+                        struct err *err)
 {
     auto_manifest_doc struct manifest_doc *doc = NULL;
     if (!manifest_parse(manifest_content(m), slice_str(m->info.media_type), &doc, NULL)) {
-        return false;
+        return true;
     }
     if (doc->form == MANIFEST_INDEX) {
-        return link->bare_tag;
+        *out = link->bare_tag;
+        return true;
     }
     bool about = digest_is_set(&doc->subject) && is_allowed(view, &doc->subject);
-    return (about || link->tag) && artifact_not_runnable(doc);
+    if (!about && !link->tag) {
+        return true;
+    }
+    switch (artifact_form_of(doc)) {
+    case ARTIFACT_RUNNABLE:
+        return true;
+    case ARTIFACT_NOT_RUNNABLE:
+        *out = true;
+        return true;
+    case ARTIFACT_BY_CONTENT:
+        return artifact_payloads_are_documents(place, doc, out, err);
+    }
+    return true;
 }
 
 /* On the deny list itself. What it is about is asked by is_allowed. */
@@ -102,9 +117,11 @@ static bool is_denied(struct db_tx *tx, const struct gate_view *view, const stru
     return ok;
 }
 
-bool artifact_allowed(struct db_tx *tx, int64_t repository_id, const struct gate_view *view,
+bool artifact_allowed(const struct artifact_place *place, const struct gate_view *view,
                       const struct digest *digest, bool *out, struct err *err)
 {
+    struct db_tx *tx = place->tx;
+    int64_t repository_id = place->repository_id;
     auto_manifest struct manifest *m = NULL;
     struct manifest_info info;
     struct artifact_link link;
@@ -134,22 +151,21 @@ bool artifact_allowed(struct db_tx *tx, int64_t repository_id, const struct gate
     if (!manifest_get(tx, repository_id, digest, &m, err)) {
         return false;
     }
-    *out = bytes_agree(m, view, &link);
-    return true;
+    return bytes_agree(place, m, view, &link, out, err);
 }
 
-bool artifact_blob_allowed(struct db_tx *tx, int64_t repository_id, const struct gate_view *view,
+bool artifact_blob_allowed(const struct artifact_place *place, const struct gate_view *view,
                            const struct digest *blob, bool *out, struct err *err)
 {
     auto_edge_list struct edge_list parents = {0};
     *out = false;
-    if (!manifest_parents(tx, repository_id, blob, ARTIFACT_PARENTS_MAX, &parents, err)) {
+    if (!manifest_parents(place->tx, place->repository_id, blob, ARTIFACT_PARENTS_MAX, &parents, err)) {
         return false;
     }
     for (size_t i = 0; i < parents.count && !*out; i++) {
         bool content = parents.items[i].kind == EDGE_CONFIG || parents.items[i].kind == EDGE_LAYER;
         if (content &&
-            !artifact_allowed(tx, repository_id, view, &parents.items[i].digest, out, err)) {
+            !artifact_allowed(place, view, &parents.items[i].digest, out, err)) {
             return false;
         }
     }

@@ -275,6 +275,12 @@ void gate_decide_tag_within(struct trust *trust, struct db_tx *tx, const struct 
 
 /* --- by digest -------------------------------------------------------------------------------- */
 
+static struct artifact_place place_of(const struct door *door)
+{
+    return (struct artifact_place){
+        .store = trust_store(door->trust), .tx = door->tx, .repository_id = door->repo->id};
+}
+
 static void decide_digest(struct door *door, const struct digest *digest, struct decision *out)
 {
     struct gate_held held = {0};
@@ -287,8 +293,8 @@ static void decide_digest(struct door *door, const struct digest *digest, struct
         ok = find_exceptions(door, digest, &held.exceptions);
         if (ok && !gate_reached_allows(&reached) && facts.trust &&
             facts.trust->status == TRUST_OK) {
-            ok = artifact_allowed(door->tx, door->repo->id, door->view, digest,
-                                  &held.artifact_allowed, &why);
+            struct artifact_place place = place_of(door);
+            ok = artifact_allowed(&place, door->view, digest, &held.artifact_allowed, &why);
         }
     }
     if (!ok) {
@@ -359,8 +365,8 @@ void gate_decide_blob(struct trust *trust, struct db_tx *tx, const struct gate_c
         ok = find_exceptions(&door, digest, &held.exceptions);
         if (ok && !gate_reached_allows(&reached) && door.facts.trust &&
             door.facts.trust->status == TRUST_OK) {
-            ok = artifact_blob_allowed(tx, repo->id, door.view, digest, &held.artifact_allowed,
-                                       &why);
+            struct artifact_place place = place_of(&door);
+            ok = artifact_blob_allowed(&place, door.view, digest, &held.artifact_allowed, &why);
         }
     }
     if (!ok) {

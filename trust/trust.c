@@ -87,12 +87,13 @@ bool trust_open(const struct trust_settings *settings, struct trust **out, struc
     if (!sealing_read_both(settings->sealing_key_path, &sealing, err)) {
         return false;
     }
-    if (!trust_keys_bind(settings->db, sealing, err)) {
+    if (!trust_keys_bind(store_db(settings->store), sealing, err)) {
         sealing_free(sealing);
         return false;
     }
     struct trust *trust = xcalloc(1, sizeof *trust);
-    trust->db = settings->db;
+    trust->store = settings->store;
+    trust->db = store_db(settings->store);
     trust->host = xstrdup(settings->host);
     trust->aliases = copy_texts(settings->aliases);
     trust->sealing = sealing;
@@ -113,6 +114,11 @@ bool trust_open(const struct trust_settings *settings, struct trust **out, struc
     }
     *out = trust;
     return true;
+}
+
+const struct store *trust_store(const struct trust *trust)
+{
+    return trust->store;
 }
 
 void trust_close(struct trust *trust)

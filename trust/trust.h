@@ -6,13 +6,14 @@
 
 #include "base/db.h"
 #include "base/name.h"
+#include "storage/store.h"
 
 struct trust;
 
 #define SEALING_KEY_SIZE 32
 
 struct trust_settings {
-    struct db *db;              /* borrowed */
+    struct store *store;        /* borrowed */
     const char *host;           /* canonical host[:port]; copied */
     const char *const *aliases; /* NULL-terminated list of further hosts that map to the same GUNs;
                                    may be NULL; copied */
@@ -35,6 +36,7 @@ bool trust_open(const struct trust_settings *settings, struct trust **out,
 /* No other thread may use it any more. Accepts NULL. */
 void trust_close(struct trust *trust);
 
+const struct store *trust_store(const struct trust *trust); /* borrowed */
 const char *trust_host(const struct trust *trust);
 /* Maintenance: notes the time in the checkpoint, which sees a clock that is turned back. Durable. */
 bool trust_note_time(struct trust *trust, int64_t now_us, struct err *err) MUST_USE;

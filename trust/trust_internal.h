@@ -13,6 +13,7 @@
 #define PUBLISH_LOCKS 64
 
 struct trust {
+    const struct store *store;
     struct db *db;
     char *host;
     char **aliases; /* NULL-terminated */

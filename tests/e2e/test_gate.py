@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from support.images import OCI_MANIFEST, Image, artifact, compact, image, index, sha256, tar
+from support.images import DOCKER_MANIFEST, OCI_CONFIG, OCI_MANIFEST, Image, artifact, compact, image, index, sha256, tar
 from support.notary import Notary
 from support.process import run
 
@@ -161,6 +161,62 @@ def test_g09_a_runnable_image_with_a_signed_subject_is_no_way_in(still):
                   {**evil.blobs, sha256(config): config})
     still.dev.push(still.repo, typed)
     still.both(typed.digest, 403, "unsigned_digest")  # its layers are image layers
+
+
+COSIGN_LAYER = "application/vnd.dev.cosign.simplesigning.v1+json"
+DISGUISES = [  # what docker 20.10 or podman 4.3 run all the same: type of the manifest, of its configuration, of its layers
+    (OCI_MANIFEST, "application/octet-stream", "application/octet-stream"),
+    (OCI_MANIFEST, "application/json", "application/octet-stream"),
+    (OCI_MANIFEST, "text/html", "application/octet-stream"),
+    (OCI_MANIFEST, "", "application/octet-stream"),
+    (OCI_MANIFEST, "application/octet-stream", "application/vnd.OCI.image.layer.v1.tar+gzip"),
+    (OCI_MANIFEST, "application/vnd.OCI.image.config.v1+json", "application/octet-stream"),
+    (OCI_MANIFEST, "application/vnd.oci.image.config.v1+json;a=b", "application/octet-stream"),
+    (OCI_MANIFEST, "application/octet-stream", ""),
+    (DOCKER_MANIFEST, "application/octet-stream", "application/octet-stream"),
+    (DOCKER_MANIFEST, "application/json", "application/octet-stream"),
+    (OCI_MANIFEST, OCI_CONFIG, COSIGN_LAYER),
+    (OCI_MANIFEST, OCI_CONFIG, "application/vnd.dsse.envelope.v1+json"),
+    (OCI_MANIFEST, OCI_CONFIG, "application/x-anything"),
+]
+
+
+def dressed(whole, manifest_type, config_type, layer_type, subject):
+    parts = whole.parsed
+    parts.update(mediaType=manifest_type, subject=subject.descriptor())
+    parts["config"]["mediaType"] = config_type
+    for layer in parts["layers"]:
+        layer["mediaType"] = layer_type
+    return Image(compact(parts), manifest_type, whole.blobs)
+
+
+@pytest.mark.parametrize("types", DISGUISES)
+def test_g09_nor_is_one_that_dresses_as_a_signature_of_it(still, types):
+    """By digest, by the tag of a signature, layer by layer, in the list of referrers: no way."""
+    evil = dressed(image(f"evil {types}"), *types, still.d1)
+    tag = f"sha256-{still.d1.hex}.sig"
+    still.dev.push(still.repo, evil, tag)
+    still.both(evil.digest, 403, "unsigned_digest")
+    still.both(tag, 403, "unsigned_digest")
+    for digest in [evil.config, *evil.layers]:
+        refused(still.blob(digest), "blob_not_reachable")
+    assert evil.digest not in list_referrers(still.dep, still.repo, still.d1.digest)
+    assert evil.digest in list_referrers(still.dev, still.repo, still.d1.digest)
+    still.house["maintainer"]("DELETE", f"/v2/{still.repo}/manifests/{tag}").expect(202)
+
+
+def test_a_signature_of_cosigns_first_form_is_readable(still):
+    """It dresses as an image; what its layer holds is a document."""
+    payload = compact({"critical": {"image": {"docker-manifest-digest": still.d1.digest}}, "optional": None})
+    config = compact({"rootfs": {"type": "layers", "diff_ids": [sha256(payload)]}})
+    manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": {"mediaType": OCI_CONFIG, "digest": sha256(config), "size": len(config)},
+                "layers": [{"mediaType": COSIGN_LAYER, "digest": sha256(payload), "size": len(payload)}]}
+    made = Image(compact(manifest), OCI_MANIFEST, {sha256(config): config, sha256(payload): payload})
+    still.dev.push(still.repo, made, f"sha256-{still.d1.hex}.sig")
+    still.both(f"sha256-{still.d1.hex}.sig", 200)
+    still.both(made.digest, 200)
+    still.blob(sha256(payload)).expect(200)
+    still.house["maintainer"]("DELETE", f"/v2/{still.repo}/manifests/sha256-{still.d1.hex}.sig").expect(202)
 
 
 def test_g11_metadata_of_a_signed_image_is_readable(still):

@@ -17,8 +17,9 @@ ARTIFACT_TAG = re.compile(r"sha256-([0-9a-f]{64})(\.sig|\.att|\.sbom)?")
 DEFAULTS = {"level": "deploy", "on_mismatch": "refuse", "fallback": "not_after_revoke", "grace": "30d",
             "signers": {"threshold": 0, "of": []}, "tags": ["*"], "digest_tags": ["*"], "tags_list": "released",
             "accept_sha512_only": False}
-IMAGE_CONFIGS = {"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"}
-IMAGE_LAYER = re.compile(r"application/vnd\.(oci\.image\.layer\.(nondistributable\.)?v1|docker\.image\.rootfs\.(foreign\.)?diff).*")
+# What engines run: docker goes by prefix and not by case, and takes what old registries called any file.
+IMAGE_PART = re.compile(r"|application/vnd\.(oci\.image|docker).*", re.IGNORECASE)
+ANY_FILE = re.compile(r"(application/(octet-stream|json)|text/html).*", re.IGNORECASE)
 COSIGN_LAYERS = {"application/vnd.dev.cosign.simplesigning.v1+json", "application/vnd.dsse.envelope.v1+json"}
 INDEXES = {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
 DEPTH = 4
@@ -74,6 +75,7 @@ class Registry:
     tags: dict = field(default_factory=dict)
     manifests: dict = field(default_factory=dict)
     blobs: set = field(default_factory=set)
+    contents: dict = field(default_factory=dict)  # of blobs, there or not: digest -> bytes
     pointed: dict = field(default_factory=dict)  # tag -> digests that it has pointed to
 
     def note_tags(self, tags):
@@ -334,10 +336,18 @@ class Checker:
         if self.is_index(digest) or "config" not in manifest:
             return False
         layers = [layer["mediaType"] for layer in manifest.get("layers", [])]
-        if any(IMAGE_LAYER.fullmatch(t) for t in layers):
+        if any(IMAGE_PART.fullmatch(t) for t in layers):
             return False
-        cosign = bool(layers) and all(t in COSIGN_LAYERS for t in layers)
-        return manifest["config"]["mediaType"] not in IMAGE_CONFIGS or cosign
+        config = manifest["config"]["mediaType"]
+        if not IMAGE_PART.fullmatch(config) and not ANY_FILE.fullmatch(config):
+            return True
+        return bool(layers) and all(t in COSIGN_LAYERS for t in layers) and all(self.is_document(l["digest"]) for l in manifest["layers"])
+
+    def is_document(self, digest):
+        try:
+            return isinstance(json.loads(self.registry.contents[digest]), dict) and digest in self.registry.blobs
+        except ValueError:
+            return False
 
     # --- answers -----------------------------------------------------------------------------------------------------
     def softened(self, answer, there):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import tuf
 from author import Author, Held
 from checker import DEFAULTS, RELEASES, hash_of
-from support.images import OCI_MANIFEST, Image, artifact, compact, image, index, sha256, sha512, tar
+from support.images import OCI_CONFIG, OCI_EMPTY, OCI_LAYER, Image, artifact, compact, image, index, sha256, sha512, tar
 from world import World
 
 TAGS = ("v1", "v2", "v3", "prod-1", "prod-2")
@@ -16,6 +16,10 @@ POLICIES = [{}, {}, {"fallback": "docker"}, {"fallback": "never"}, {"grace": "0"
             {"on_mismatch": "hold"}, {"signers": {"threshold": 1, "of": ["alice", "bob"]}}, {"signers": {"threshold": 2, "of": ["alice", "bob"]}},
             {"tags": ["prod-*", "v1"]}, {"digest_tags": ["prod-*"]}, {"tags_list": "all"}, {"level": "warn"}, {"level": "off"}, {"level": "all"},
             {"accept_sha512_only": True}]
+# What a disguise is made of: types that engines run, types that only look so, types of signatures.
+CONFIG_TYPES = ("application/x", OCI_EMPTY, OCI_CONFIG, OCI_CONFIG.upper(), "application/octet-stream", "application/json", "")
+LAYER_TYPES = ("application/x", OCI_LAYER, OCI_LAYER.replace("oci", "OCI"), "application/octet-stream", "",
+               "application/vnd.dev.cosign.simplesigning.v1+json", "application/vnd.dsse.envelope.v1+json")
 MOST = 16  # manifests of a repository, before old ones are used again
 
 
@@ -68,12 +72,18 @@ class History:
         place.images[made.digest] = made
         return made
 
-    @staticmethod
-    def disguised(text, subject):
-        """Layers of an image under a configuration that is none."""
-        whole, config = image(text), compact({"text": text})
-        parts = {**whole.parsed, "subject": subject, "config": {"mediaType": "application/x", "digest": sha256(config), "size": len(config)}}
-        return Image(compact(parts), OCI_MANIFEST, {**{d: b for d, b in whole.blobs.items() if d != whole.config}, sha256(config): config})
+    def disguised(self, text, subject):
+        """An image under other media types, or a document under those of an image."""
+        whole = image(text, kind=self.dice.choice(["oci", "docker"]))
+        parts, blobs = {**whole.parsed, "subject": subject}, dict(whole.blobs)
+        if self.dice.random() < 0.3:
+            document = compact({"text": text})
+            blobs = {whole.config: blobs[whole.config], sha256(document): document}
+            parts["layers"] = [{"digest": sha256(document), "size": len(document)}]
+        layer_type = self.dice.choice(LAYER_TYPES)
+        parts["layers"] = [{**layer, "mediaType": layer_type} for layer in parts["layers"]]
+        parts["config"] = {**parts["config"], "mediaType": self.dice.choice(CONFIG_TYPES)}
+        return Image(compact(parts), parts["mediaType"], blobs)
 
     def any_image(self, place):
         if len(place.images) < MOST and self.dice.random() < 0.5 or not place.images:

@@ -178,6 +178,7 @@ class World:
             robot("PUT", f"/v2/{place.repo}/manifests/{digest}", [("Content-Type", kind)], content).expect(201)
         place.put.update({**image.children, image.digest: (image.manifest, image.media_type)})
         place.blobs |= set(image.blobs)
+        place.registry.contents.update(image.blobs)
         place.stale = True
 
     def set_policy(self, place, policy):

@@ -269,15 +269,36 @@ static void values_are_bounded_by_the_size(void **state)
 static void kinds_of_media_types(void **state)
 {
     (void)state;
-    assert_true(
-        media_type_is_image_layer(SLICE_LIT("application/vnd.oci.image.layer.v1.tar+zstd")));
-    assert_true(media_type_is_image_layer(
-        SLICE_LIT("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")));
-    assert_false(
-        media_type_is_image_layer(SLICE_LIT("application/vnd.dev.cosign.simplesigning.v1+json")));
-    assert_true(
-        media_type_is_image_config(SLICE_LIT("application/vnd.docker.container.image.v1+json")));
-    assert_false(media_type_is_image_config(SLICE_LIT("application/vnd.oci.empty.v1+json")));
+    /* What docker 20.10, podman 4.3 and containerd 1.6 start from when a manifest says so. */
+    static const struct {
+        const char *type;
+        bool layer, config;
+    } table[] = {
+        {"application/vnd.oci.image.layer.v1.tar+zstd", true, true},
+        {"application/vnd.OCI.image.layer.v1.tar+gzip", true, true},
+        {"application/vnd.oci.image.layer.v1.tar+gzip;a=b", true, true},
+        {"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", true, true},
+        {"application/vnd.docker.container.image.rootfs.diff+x-gtar", true, true},
+        {"application/vnd.docker.container.image.v1+json", true, true},
+        {"application/vnd.oci.image.config.v1+json", true, true},
+        {"APPLICATION/VND.OCI.IMAGE.CONFIG.V1+JSON", true, true},
+        {"", true, true},
+        {"application/octet-stream", false, true},
+        {"Application/JSON", false, true},
+        {"text/html; charset=utf-8", false, true},
+        {"application/vnd.oci.empty.v1+json", false, false},
+        {"application/vnd.dev.cosign.simplesigning.v1+json", false, false},
+        {"application/vnd.dsse.envelope.v1+json", false, false},
+        {"application/vnd.cncf.notary.signature", false, false},
+        {"application/spdx+json", false, false},
+        {"application/jose+json", false, false},
+        {"application/vnd.oci", false, false},
+    };
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct slice type = slice_str(table[i].type);
+        assert_int_equal(media_type_runs_as_layer(type), table[i].layer);
+        assert_int_equal(media_type_runs_as_config(type), table[i].config);
+    }
     assert_true(media_type_is_index(SLICE_LIT(DOCKER_LIST)));
     assert_false(media_type_is_index(SLICE_LIT(OCI_IMAGE)));
 }

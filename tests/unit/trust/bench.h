@@ -36,7 +36,7 @@ static inline void open_trust(struct bench *b)
     struct err err = {0};
     (void)snprintf(path, sizeof path, "%s/sealing.key", b->w->folder.path);
     (void)snprintf(checkpoint, sizeof checkpoint, "%s/trust", b->w->folder.path);
-    struct trust_settings settings = {.db = b->w->db,
+    struct trust_settings settings = {.store = b->w->store,
                                       .host = HOST,
                                       .sealing_key_path = path,
                                       .checkpoint_path = b->keeps_checkpoint ? checkpoint : NULL};

@@ -30,7 +30,7 @@ static void bench_make(struct bench *b, struct world *w)
 static struct trust *open_trust(const struct bench *b)
 {
     struct trust *trust = NULL;
-    struct trust_settings settings = {.db = b->w->db,
+    struct trust_settings settings = {.store = b->w->store,
                                       .host = "registry.example:5443",
                                       .sealing_key_path = b->sealing,
                                       .checkpoint_path = b->checkpoint};

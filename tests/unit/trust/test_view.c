@@ -183,34 +183,53 @@ static void artifacts_of_signed_images(void **state)
     bench_open(&b, *state);
     struct digest one = push_image(b.w, "{}", "one"), other = push_image(b.w, "[]", "two");
     struct digest config = digest_of(SLICE_LIT("{}")), layer = digest_of(SLICE_LIT("two")),
-                  note = push_blob(b.w, "sig");
+                  note = push_blob(b.w, "sig"), letter = push_blob(b.w, "{\"critical\":{}}");
     begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
     publish(&b, &m);
     static const struct {
         const char *name, *layer_type, *config_type;
         bool of_signed;
         bool allowed;
+        bool document; /* the layer is one */
     } table[] = {
         {"a signature", "application/vnd.cncf.notary.signature",
-         "application/vnd.oci.empty.v1+json", true, true},
+         "application/vnd.oci.empty.v1+json", true, true, false},
         {"a signature of something unsigned", "application/vnd.cncf.notary.signature",
-         "application/vnd.oci.empty.v1+json", false, false},
+         "application/vnd.oci.empty.v1+json", false, false, false},
         {"a runnable image with a signed subject", "application/vnd.oci.image.layer.v1.tar+gzip",
-         "application/vnd.oci.image.config.v1+json", true, false}, /* G-09 */
+         "application/vnd.oci.image.config.v1+json", true, false, false}, /* G-09 */
         {"a layer hidden behind another config",
          "application/vnd.docker.image.rootfs.diff.tar.gzip", "application/vnd.oci.empty.v1+json",
-         true, false},
+         true, false, false},
         {"an image config without image layers", "application/json",
-         "application/vnd.oci.image.config.v1+json", true, false},
+         "application/vnd.oci.image.config.v1+json", true, false, false},
         {"the cosign legacy form", "application/vnd.dev.cosign.simplesigning.v1+json",
-         "application/vnd.oci.image.config.v1+json", true, true},
+         "application/vnd.oci.image.config.v1+json", true, true, true},
+        {"an attestation in that form", "application/vnd.dsse.envelope.v1+json",
+         "application/vnd.oci.image.config.v1+json", true, true, true},
+        {"that form of something unsigned", "application/vnd.dsse.envelope.v1+json",
+         "application/vnd.oci.image.config.v1+json", false, false, true},
+        {"an image whose layers call themselves signatures",
+         "application/vnd.dev.cosign.simplesigning.v1+json",
+         "application/vnd.oci.image.config.v1+json", true, false, false},
+        {"a type in capitals", "application/vnd.OCI.image.layer.v1.tar+gzip",
+         "application/vnd.oci.empty.v1+json", true, false, false},
+        {"a configuration in capitals", "application/jose+json",
+         "application/vnd.oci.image.CONFIG.v1+json", true, false, false},
+        {"a configuration of any file", "application/octet-stream", "application/octet-stream",
+         true, false, false},
+        {"a configuration that is JSON", "application/octet-stream", "application/json", true,
+         false, false},
+        {"a configuration without a type", "application/jose+json", "", true, false, false},
+        {"a layer without a type", "", "application/vnd.oci.empty.v1+json", true, false, false},
     };
     for (size_t i = 0; i < COUNT(table); i++) {
         auto_buf struct buf text = {0};
         buf_str(&text, "{\"schemaVersion\":2,\"config\":");
         descriptor(&text, table[i].config_type, &config, 2);
         buf_str(&text, ",\"layers\":[");
-        descriptor(&text, table[i].layer_type, &note, 3);
+        descriptor(&text, table[i].layer_type, table[i].document ? &letter : &note,
+                   table[i].document ? 15 : 3);
         buf_str(&text, "],\"subject\":");
         descriptor(&text, TYPE_IMAGE, table[i].of_signed ? &one : &other, 100);
         buf_str(&text, "}");
