@@ -188,7 +188,9 @@ static int prefix_wait(const struct counter *prefix, int64_t now)
     if (prefix == NULL || bucket_level(prefix, now) < BUCKET_SIZE) {
         return 0;
     }
-    return BUCKET_REFILL_S;
+    /* Tries that were under way when it was full may have left more in it than it holds. */
+    int64_t surplus = (int64_t)prefix->failures - BUCKET_SIZE + 1;
+    return missing_s(prefix->last_us, surplus * BUCKET_REFILL_S, now);
 }
 
 static bool under_attack(const struct counter *account, int64_t now)

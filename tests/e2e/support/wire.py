@@ -100,7 +100,7 @@ class Wire:
             try:
                 conn.endheaders()
                 self._send(conn, body, chunked)
-            except (BrokenPipeError, ConnectionResetError):
+            except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
                 pass  # an early refusal; the answer may have arrived before the reset
             response = conn.getresponse()
             kept = b""

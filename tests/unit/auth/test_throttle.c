@@ -124,8 +124,24 @@ static void bucket_of_a_prefix(void **state)
     assert_int_equal(throttle_wait_s(t, ELSEWHERE, ALICE, START), 0);
     assert_int_equal(throttle_wait_s(t, HERE, ALICE, AFTER(2)), 0);
     fail_once(t, HERE, ALICE, 1, AFTER(2));
-    assert_int_equal(throttle_wait_s(t, HERE, "bob@example.org", AFTER(3)), 2);
+    assert_int_equal(throttle_wait_s(t, HERE, "bob@example.org", AFTER(3)), 1);
     assert_int_equal(throttle_wait_s(t, HERE, "bob@example.org", AFTER(60)), 0);
+    throttle_free(t);
+}
+
+/* Tries that were let through together fail together: who is told to wait waits long enough. */
+static void more_failures_than_the_bucket_holds(void **state)
+{
+    (void)state;
+    struct throttle *t = throttle_new(0);
+    for (unsigned i = 0; i < 32; i++) {
+        char account[32];
+        (void)snprintf(account, sizeof(account), "user%u@example.org", i);
+        fail_once(t, HERE, account, i, START);
+    }
+    assert_int_equal(throttle_wait_s(t, HERE, ALICE, START), 26); /* 13 of them */
+    assert_int_equal(throttle_wait_s(t, HERE, ALICE, AFTER(25)), 1);
+    assert_int_equal(throttle_wait_s(t, HERE, ALICE, AFTER(26)), 0);
     throttle_free(t);
 }
 
@@ -219,6 +235,7 @@ int main(void)
         cmocka_unit_test(the_same_secret_counts_once),
         cmocka_unit_test(nobody_is_locked_out),
         cmocka_unit_test(bucket_of_a_prefix),
+        cmocka_unit_test(more_failures_than_the_bucket_holds),
         cmocka_unit_test(bucket_drips),
         cmocka_unit_test(account_under_attack),
         cmocka_unit_test(bounded),
