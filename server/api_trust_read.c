@@ -59,13 +59,25 @@ static bool is_expired(struct db_tx *tx, int64_t repository_id, struct slice rol
     return (expires_us ? expires_us : end_by_bytes(tx, repository_id, role)) <= now_us;
 }
 
+/* The clock may have been turned back since the wipe: what belongs to the life that a role leads now
+ * came after it, whatever its date. */
+static bool is_of_this_life(struct db_tx *tx, int64_t repository_id, const struct trust_doc *doc)
+{
+    auto_trust_role_life_list struct trust_role_life_list lives = {0};
+    if (!trust_role_lives(tx, repository_id, &lives, NULL)) {
+        return false;
+    }
+    const struct trust_role_life *life = trust_role_life_find(&lives, doc->role);
+    return life && !life->ended && life->incarnation == doc->incarnation;
+}
+
 /* A document of a life before a wipe is not told of any more (attacks P-28). */
 static bool is_wiped(struct db_tx *tx, int64_t repository_id, const struct trust_doc *doc)
 {
     auto_tombstone struct tombstone stone = {0};
     struct err why = {0};
     if (tombstone_get(tx, repository_id, &stone, &why)) {
-        return doc->accepted_us <= stone.wiped_us;
+        return doc->accepted_us <= stone.wiped_us && !is_of_this_life(tx, repository_id, doc);
     }
     return why.code != ERR_NOT_FOUND;
 }

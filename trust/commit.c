@@ -198,7 +198,8 @@ bool trust_commit_write(struct db_tx *tx, void *arg, struct err *err)
     }
     return check_space(tx, c, err) &&
            trust_commit_key_states(tx, &c->loaded->keys, c->root, err) && put_pins(tx, c, err) &&
-           expiry_note(tx, c->repo->id, c->root, &c->loaded->keys, c->docs, c->doc_count, err) &&
+           expiry_note(tx, c->repo->id, c->loaded->set.gun, c->root, &c->loaded->keys, c->docs,
+                       c->doc_count, err) &&
            change_record_put(tx, c->loaded->set.gun, CHANGE_UPDATE, c->timestamp->version,
                              c->timestamp->sha256, c->now_us, err) &&
            put_audit(tx, c, err) && repository_gate_bump(tx, c->repo->id, err) &&

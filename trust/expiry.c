@@ -8,29 +8,12 @@
 
 /* --- keeping the table ------------------------------------------------------------------------ */
 
-static int later_first(const void *a, const void *b)
+int64_t expiry_of_certificates(const struct tuf_doc *root, struct slice gun)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return x < y ? 1 : x > y ? -1 : 0;
-}
-
-int64_t expiry_of_certificates(const struct tuf_doc *root)
-{
-    const struct tuf_role_keys *keys = &root->root;
-    auto_free int64_t *ends = xcalloc(keys->key_count + 1, sizeof *ends);
-    size_t n = 0;
-    for (size_t i = 0; i < keys->key_count; i++) {
-        const struct tuf_key *key = tuf_doc_key(root, slice_str(keys->key_ids[i]));
-        const struct tuf_cert *cert = key ? tuf_key_cert(key) : NULL;
-        if (key) {
-            ends[n++] = cert ? cert->not_after_us : INT64_MAX;
-        }
-    }
-    if (keys->threshold < 1 || (int64_t)n < keys->threshold) {
-        return INT64_MAX; /* such a root never verified */
-    }
-    qsort(ends, n, sizeof *ends, later_first);
-    return ends[keys->threshold - 1];
+    const struct root_rules undated = {.gun = gun};
+    struct sig_count own;
+    tuf_count_signatures(root, root, &root->root, &undated, &own);
+    return sig_count_end(&own);
 }
 
 /* The server renews a snapshot when it holds enough of the root's keys. */
@@ -51,22 +34,22 @@ static bool put_or_remove(struct db_tx *tx, int64_t repository_id, enum expiry_k
                 : expiry_remove(tx, repository_id, kind, slice_str(role), err);
 }
 
-static bool note_root(struct db_tx *tx, int64_t repository_id, const struct tuf_doc *root,
-                      struct err *err)
+static bool note_root(struct db_tx *tx, int64_t repository_id, struct slice gun,
+                      const struct tuf_doc *root, struct err *err)
 {
-    int64_t certificates = expiry_of_certificates(root);
+    int64_t certificates = expiry_of_certificates(root, gun);
     return expiry_put(tx, repository_id, EXPIRY_ROOT, SLICE_LIT("root"), root->expires_us, err) &&
            put_or_remove(tx, repository_id, EXPIRY_CERTIFICATE, "root", certificates != INT64_MAX,
                          certificates, err);
 }
 
-static bool note_document(struct db_tx *tx, int64_t repository_id, const struct tuf_doc *root,
-                          const struct trust_key_list *keys, const struct tuf_doc *doc,
-                          struct err *err)
+static bool note_document(struct db_tx *tx, int64_t repository_id, struct slice gun,
+                          const struct tuf_doc *root, const struct trust_key_list *keys,
+                          const struct tuf_doc *doc, struct err *err)
 {
     switch (doc->kind) {
     case ROLE_ROOT:
-        return note_root(tx, repository_id, doc, err);
+        return note_root(tx, repository_id, gun, doc, err);
     case ROLE_TARGETS:
         return expiry_put(tx, repository_id, EXPIRY_TARGETS, slice_str(doc->role), doc->expires_us,
                           err);
@@ -83,12 +66,12 @@ static bool note_document(struct db_tx *tx, int64_t repository_id, const struct 
     BUG("a role of no kind");
 }
 
-bool expiry_note(struct db_tx *tx, int64_t repository_id, const struct tuf_doc *root,
-                 const struct trust_key_list *keys, const struct tuf_doc *const *docs,
-                 size_t doc_count, struct err *err)
+bool expiry_note(struct db_tx *tx, int64_t repository_id, struct slice gun,
+                 const struct tuf_doc *root, const struct trust_key_list *keys,
+                 const struct tuf_doc *const *docs, size_t doc_count, struct err *err)
 {
     for (size_t i = 0; i < doc_count; i++) {
-        if (!note_document(tx, repository_id, root, keys, docs[i], err)) {
+        if (!note_document(tx, repository_id, gun, root, keys, docs[i], err)) {
             return false;
         }
     }
@@ -121,8 +104,9 @@ static const struct tuf_doc *find_root(struct tuf_doc *const *docs, size_t count
     return NULL;
 }
 
-static bool note_all(struct db_tx *tx, int64_t repository_id, const struct trust_doc_list *rows,
-                     const struct trust_key_list *keys, struct err *err)
+static bool note_all(struct db_tx *tx, const struct repository *repo, struct slice gun,
+                     const struct trust_doc_list *rows, const struct trust_key_list *keys,
+                     struct err *err)
 {
     auto_free struct tuf_doc **docs = xcalloc(rows->count + 1, sizeof *docs);
     size_t n = 0;
@@ -133,7 +117,7 @@ static bool note_all(struct db_tx *tx, int64_t repository_id, const struct trust
     }
     const struct tuf_doc *root = find_root(docs, n);
     ok = ok && root &&
-         expiry_note(tx, repository_id, root, keys, (const struct tuf_doc *const *)docs, n, err);
+         expiry_note(tx, repo->id, gun, root, keys, (const struct tuf_doc *const *)docs, n, err);
     for (size_t i = 0; i < n; i++) {
         tuf_doc_free(docs[i]);
     }
@@ -141,20 +125,26 @@ static bool note_all(struct db_tx *tx, int64_t repository_id, const struct trust
 }
 
 /* What does not read is told by fsck and by the gate; it is not looked at in each round again. */
-static bool look_at(struct db_tx *tx, int64_t repository_id, struct err *err)
+static bool look_at(const struct trust *trust, struct db_tx *tx, int64_t repository_id,
+                    struct err *err)
 {
     auto_trust_doc_list struct trust_doc_list rows = {0};
     auto_trust_key_list struct trust_key_list keys = {0};
+    auto_buf struct buf gun = {0};
+    struct repository repo;
     struct err why = {0};
-    if (!trust_doc_current(tx, repository_id, &rows, err) ||
+    if (!repository_get_by_id(tx, repository_id, &repo, err) ||
+        !trust_doc_current(tx, repository_id, &rows, err) ||
         !trust_key_list(tx, repository_id, &keys, err)) {
         return false;
     }
-    return note_all(tx, repository_id, &rows, &keys, &why) ||
+    trust_gun_write(trust, &repo.name, &gun);
+    return note_all(tx, &repo, buf_slice_of(&gun), &rows, &keys, &why) ||
            expiry_remove_role(tx, repository_id, (struct slice){0}, err);
 }
 
 struct look_arg {
+    const struct trust *trust;
     int max;
     bool more;
 };
@@ -168,7 +158,7 @@ static bool look(struct db_tx *tx, void *arg, struct err *err)
     }
     a->more = list.count == (size_t)a->max;
     for (size_t i = 0; i < list.count; i++) {
-        if (!look_at(tx, list.items[i].repository_id, err)) {
+        if (!look_at(a->trust, tx, list.items[i].repository_id, err)) {
             return false;
         }
     }
@@ -186,7 +176,7 @@ static bool any_unknown(struct trust *trust, bool *out, struct err *err)
 
 bool expiry_look(struct trust *trust, int max, bool *more_out, struct err *err)
 {
-    struct look_arg arg = {.max = max};
+    struct look_arg arg = {.trust = trust, .max = max};
     bool any = false;
     *more_out = false;
     if (!any_unknown(trust, &any, err)) {

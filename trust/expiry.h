@@ -13,9 +13,9 @@
  *   root   in force with them
  *   keys   all that the server holds for the repository
  * Writer, in the transaction that stores them. */
-bool expiry_note(struct db_tx *tx, int64_t repository_id, const struct tuf_doc *root,
-                 const struct trust_key_list *keys, const struct tuf_doc *const *docs,
-                 size_t doc_count, struct err *err) MUST_USE;
+bool expiry_note(struct db_tx *tx, int64_t repository_id, struct slice gun,
+                 const struct tuf_doc *root, const struct trust_key_list *keys,
+                 const struct tuf_doc *const *docs, size_t doc_count, struct err *err) MUST_USE;
 /* Documents came in another way: maintenance looks at the repository. Writer. */
 bool expiry_note_unknown(struct db_tx *tx, int64_t repository_id, struct err *err) MUST_USE;
 /* Maintenance: looks at up to `max` repositories that nobody looked at.
@@ -23,9 +23,10 @@ bool expiry_note_unknown(struct db_tx *tx, int64_t repository_id, struct err *er
  * Durable. */
 bool expiry_look(struct trust *trust, int max, bool *more_out, struct err *err) MUST_USE;
 
-/* When a root stops to verify by the dates of its keys' certificates: the moment at which fewer than
- * its threshold are left. INT64_MAX without certificates. */
-int64_t expiry_of_certificates(const struct tuf_doc *root);
+/* When a root stops to verify by the dates of certificates, intermediate ones too: the moment at
+ * which fewer than its threshold are left of those that signed it and name the GUN, as the gate
+ * counts. INT64_MAX when it does not verify anyhow. Checks signatures. */
+int64_t expiry_of_certificates(const struct tuf_doc *root, struct slice gun);
 
 /* From how long ahead it is told: expiring_within of the policy that applies.
  *   repo, ns   one of both; both NULL: the policy of the whole instance

@@ -1,6 +1,7 @@
 """The gate as time goes by: the server runs on a set clock (libfaketime), nobody else does (gate 4.1). One store grows
 older from test to test."""
 import glob
+import hashlib
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from support.images import image
 from support.notary import Notary
 from support.server import Server
+from support.trust import Trust
+from support.tuf import Collection
 from test_gate import refused
 
 
@@ -78,3 +81,22 @@ def test_what_only_a_person_can_renew_ends_the_deploys_and_says_who(signed, days
     server.start(**faketime(days)[0])
     assert "expired" in refused(deployer.get("ns/app", "v1"), reason).message
     owner.get("ns/app", "v1").expect(200)
+
+
+def test_what_was_signed_after_a_wipe_is_read_though_the_clock_went_back(own_server):
+    """The new life is younger than the wipe, whatever the dates say; the old one stays gone."""
+    own_server.make_namespace("ns")
+    trust = Trust(own_server, own_server.client(own_server.admin), "ns/app")
+    named = lambda content, role: f"{role}.{hashlib.sha256(content).hexdigest()}.json"
+    Collection(trust).begin()
+    old = trust.get("targets.json").body
+    trust.client("DELETE", f"{trust.base}/tuf/").expect(200)
+    own_server.stop()
+    own_server.start(**faketime(-2 / 1440)[0])
+    trust.client.forget()
+    second = Collection(trust)
+    second.begin()
+    trust.publish(("targets", second.targets(3))).expect(200)
+    for role in ("root", "targets", "snapshot"):
+        trust.get(named(trust.get(f"{role}.json").body, role)).expect(200)
+    trust.get(named(old, "targets")).expect(404)

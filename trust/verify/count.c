@@ -95,6 +95,25 @@ void tuf_count_signatures(const struct tuf_doc *doc, const struct tuf_doc *liste
     }
 }
 
+static int descending(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a;
+    int64_t y = *(const int64_t *)b;
+    return (x < y) - (x > y);
+}
+
+int64_t sig_count_end(const struct sig_count *c)
+{
+    int64_t ends[SIG_SIGNERS_MAX];
+
+    if (!sig_count_met(c)) {
+        return INT64_MAX;
+    }
+    memcpy(ends, c->not_after_us, sizeof(ends));
+    qsort(ends, (size_t)c->signer_count, sizeof(ends[0]), descending);
+    return ends[c->threshold - 1];
+}
+
 int tuf_count_checks(const struct tuf_doc *doc, const struct tuf_doc *lister,
                      const struct tuf_role_keys *keys)
 {

@@ -290,23 +290,6 @@ static void check_revoked(struct builder *b, const struct sig_count *own)
     }
 }
 
-static int descending(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a;
-    int64_t y = *(const int64_t *)b;
-    return (x < y) - (x > y);
-}
-
-/* When so many certificates have run out that the threshold is no longer met. */
-static int64_t certificates_end(const struct sig_count *own)
-{
-    int64_t ends[SIG_SIGNERS_MAX];
-
-    memcpy(ends, own->not_after_us, sizeof(ends));
-    qsort(ends, (size_t)own->signer_count, sizeof(ends[0]), descending);
-    return ends[own->threshold - 1]; /* met, so threshold <= signer_count */
-}
-
 static void check_root_dates(struct builder *b, const struct sig_count *undated)
 {
     const struct tuf_doc *root = b->state->root;
@@ -314,7 +297,7 @@ static void check_root_dates(struct builder *b, const struct sig_count *undated)
     struct sig_count own;
 
     lower_valid_until(b, root->expires_us);
-    lower_valid_until(b, certificates_end(undated));
+    lower_valid_until(b, sig_count_end(undated));
     if (root->expires_us <= b->options->now_us) {
         builder_blame(b, TRUST_EXPIRED_ROOT, "root", "root expired at %s", root->expires);
         return;
@@ -327,7 +310,7 @@ static void check_root_dates(struct builder *b, const struct sig_count *undated)
     }
 }
 
-/* The keys that can sign the next root. */
+/* The keys that can sign the next root: one that was revoked is none. */
 static void note_root_keys(struct builder *b)
 {
     struct trust_state *state = b->state;
@@ -343,7 +326,8 @@ static void note_root_keys(struct builder *b)
             continue;
         }
         struct spki spki = tuf_key_spki(key);
-        if (!list_has(state->root_keys, state->root_key_count, &spki)) {
+        if (!list_has(b->set->revoked, b->set->revoked_count, &spki) &&
+            !list_has(state->root_keys, state->root_key_count, &spki)) {
             state->root_keys[state->root_key_count++] = spki;
         }
     }

@@ -5,11 +5,15 @@
 #define DAYS(n) ((n)*INT64_C(86400))
 
 static struct tuf_doc *root_of(const struct made_key *const keys[], int threshold,
+                               const struct made_key *const signers[],
                                const struct made_key *other)
 {
     struct made_doc doc = {.part = made_root(1, keys, threshold, other, other)};
     struct tuf_doc *read = NULL;
     struct err err = {0};
+    for (size_t i = 0; signers[i]; i++) {
+        doc.signers[i] = signers[i];
+    }
     made_write(&doc);
     if (tuf_doc_read(SLICE_LIT("root"), buf_slice_of(&doc.bytes), &read, &err) != DOC_OK) {
         fail_msg("%s", err.msg);
@@ -19,38 +23,48 @@ static struct tuf_doc *root_of(const struct made_key *const keys[], int threshol
     return read;
 }
 
-/* Of two keys, one certificate for 10 days and one for 20. */
+#define GUN "registry.example:5443/demo/app"
+
+/* Certificates for 10 and for 20 days, one that names another collection, a key without one. What
+ * counts is who signed. */
 static void a_root_lives_while_its_threshold_has_certificates(void **unused)
 {
-    struct made_key ten, twenty, bare, other;
+    struct made_key ten, twenty, elsewhere, bare, other;
     (void)unused;
-    made_cert_new(&ten, NULL, "registry.example:5443/demo/app", -DAYS(1), DAYS(10));
-    made_cert_new(&twenty, NULL, "registry.example:5443/demo/app", -DAYS(1), DAYS(20));
+    made_cert_new(&ten, NULL, GUN, -DAYS(1), DAYS(10));
+    made_cert_new(&twenty, NULL, GUN, -DAYS(1), DAYS(20));
+    made_cert_new(&elsewhere, NULL, "registry.example:5443/demo/web", -DAYS(1), DAYS(900));
     made_bare_new(&bare, NULL);
     made_key_new(&other);
     const struct {
+        const char *name;
         const struct made_key *keys[4];
         int threshold;
-        int64_t days; /* 0 = for ever */
+        const struct made_key *signers[4];
+        int64_t days; /* 0 = for ever, or never */
     } cases[] = {
-        {{&ten}, 1, 10},
-        {{&ten, &twenty}, 1, 20},
-        {{&ten, &twenty}, 2, 10},
-        {{&bare}, 1, 0},
-        {{&bare, &ten}, 1, 0},
-        {{&bare, &ten}, 2, 10},
-        {{&bare, &ten, &twenty}, 2, 20},
-        {{&bare, &ten, &twenty}, 3, 10},
+        {"one", {&ten}, 1, {&ten}, 10},
+        {"both signed", {&ten, &twenty}, 1, {&ten, &twenty}, 20},
+        {"the short one signed", {&ten, &twenty}, 1, {&ten}, 10},
+        {"the long one signed", {&ten, &twenty}, 1, {&twenty}, 20},
+        {"both are needed", {&ten, &twenty}, 2, {&ten, &twenty}, 10},
+        {"a bare key is no root key", {&bare, &ten}, 1, {&bare, &ten}, 10},
+        {"one for another collection", {&elsewhere, &ten}, 1, {&elsewhere, &ten}, 10},
+        {"a bare key alone", {&bare}, 1, {&bare}, 0},
+        {"too few signed", {&ten, &twenty}, 2, {&ten}, 0},
+        {"nobody signed", {&ten}, 1, {NULL}, 0},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct tuf_doc *root = root_of(cases[i].keys, cases[i].threshold, &other);
+        struct tuf_doc *root =
+            root_of(cases[i].keys, cases[i].threshold, cases[i].signers, &other);
         int64_t wanted = cases[i].days ? vectors_now() / US_PER_SECOND + DAYS(cases[i].days) : 0;
-        int64_t got = expiry_of_certificates(root);
-        assert_int_equal(got == INT64_MAX ? 0 : got / US_PER_SECOND, wanted);
+        int64_t got = expiry_of_certificates(root, SLICE_LIT(GUN));
+        CHECK_CASE((got == INT64_MAX ? 0 : got / US_PER_SECOND) == wanted, cases[i].name);
         tuf_doc_free(root);
     }
     made_key_free(&ten);
     made_key_free(&twenty);
+    made_key_free(&elsewhere);
     made_key_free(&bare);
     made_key_free(&other);
 }

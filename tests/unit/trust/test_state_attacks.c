@@ -429,6 +429,12 @@ static void revoked_root_keys(void **unused)
     add_root(&m, 3, both, 1, &keys->root2, &keys->root);
     made_finish(&m, &keys->online, 1);
     expect("one of two, one needed", &m, &k, TRUST_OK);
+    const struct knowledge *const known[] = {&k, NULL};
+    for (size_t i = 0; i < COUNT(known); i++) { /* who can sign the next root: a revoked key cannot */
+        struct trust_state *state = build(&m, known[i]);
+        assert_int_equal(state->root_key_count, known[i] ? 1 : 2);
+        trust_state_free(state);
+    }
     add_root(&m, 4, both, 2, &keys->root, &keys->root2);
     made_finish(&m, &keys->online, 1);
     expect("one of two, two needed", &m, &k, TRUST_ROOT_KEY_REVOKED);
