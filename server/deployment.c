@@ -176,7 +176,10 @@ static enum deployment_result attempt_run(struct attempt *a, struct err *err)
     fill_release(a);
     db_snapshot_end(a->tx);
     a->tx = NULL;
-    return db_write(d->rq->app->db, write_release, a, err) ? DEPLOYMENT_DONE : DEPLOYMENT_FAILED;
+    return registry_count_override(d->rq, &a->repo, &d->decision, err) &&
+                   db_write(d->rq->app->db, write_release, a, err)
+               ? DEPLOYMENT_DONE
+               : DEPLOYMENT_FAILED;
 }
 
 enum deployment_result deployment_run(struct deployment *d, struct err *err)

@@ -28,9 +28,12 @@ struct deployment {
 /* Decides about the image as for a deployer, whoever asks, and records the release of that digest in
  * one transaction with the decision's record, in which the repository and the tag are still what
  * was decided on.
+ * A use of the override that lets it through is counted before, as for a pull; a deployment that is
+ * not recorded after all has still used it.
  * Rights: ACTION_DEPLOY in the namespace of the image, which is that of the service.
  * Expected errors: those of access_require, ERR_NAME_UNKNOWN, ERR_MANIFEST_UNKNOWN, ERR_BUSY (it
- * changed again and again). Worker threads; durable. */
+ * changed again and again), ERR_NOT_FOUND and ERR_CONFLICT of release_add, ERR_INDETERMINATE (the
+ * override does not act any more). Worker threads; durable. */
 enum deployment_result deployment_run(struct deployment *d, struct err *err) MUST_USE;
 
 #endif

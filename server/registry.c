@@ -50,29 +50,40 @@ void registry_count_decision(const struct request *rq, const char *door, const s
                  gate_reason_info(d->reason)->name);
 }
 
+bool registry_count_override(const struct request *rq, const struct repository *repo,
+                             const struct decision *d, struct err *err)
+{
+    struct actor actor;
+    if (!d->override_counts) {
+        return true;
+    }
+    registry_actor(rq, &actor);
+    if (override_use(rq->app->trust, repo->namespace_id, d->override_id, &d->serve, &actor,
+                     rq->now_us, err)) {
+        return true;
+    }
+    log_err(LOG_WARN, "override_use", err);
+    return err->code != ERR_INDETERMINATE /* what cannot be recorded is not served */
+               ? err_set(err, ERR_INDETERMINATE, "the use of override %lld cannot be recorded now",
+                         (long long)d->override_id)
+               : false;
+}
+
 bool registry_use_override(struct request *rq, const struct repository *repo,
                            const struct decision *d, struct reply *reply)
 {
     struct err err = {0};
-    struct actor actor;
     if (!d->override_counts) {
         return true;
     }
     if (!request_on_worker(rq)) {
         return false;
     }
-    registry_actor(rq, &actor);
-    if (override_use(rq->app->trust, repo->namespace_id, d->override_id, &d->serve, &actor,
-                     rq->now_us, &err)) {
-        return true;
+    if (!registry_count_override(rq, repo, d, &err)) {
+        reply_error(reply, &err);
+        return false;
     }
-    log_err(LOG_WARN, "override_use", &err);
-    if (err.code != ERR_INDETERMINATE) { /* what cannot be recorded is not served */
-        (void)err_set(&err, ERR_INDETERMINATE, "the use of override %lld cannot be recorded now",
-                      (long long)d->override_id);
-    }
-    reply_error(reply, &err);
-    return false;
+    return true;
 }
 
 void registry_digest_headers(struct reply *reply, const struct digest *digest)

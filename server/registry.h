@@ -24,8 +24,13 @@ void registry_reader(const struct request *rq, struct reader *out);
 /* Counts a decision of a door. */
 void registry_count_decision(const struct request *rq, const char *door, const struct decision *d);
 
-/* Before anything is served that an override allows (override_counts): its use is counted. True: go on. False: `reply`
- * has the refusal, or the handler returns and is run again on a worker (request_on_worker). */
+/* Before anything is served, or deployed, that an override allows (override_counts): its use is counted.
+ * Expected errors: ERR_INDETERMINATE: it does not act any more, or its use cannot be recorded; nothing may be served by
+ * it then. Workers only; durable. */
+bool registry_count_override(const struct request *rq, const struct repository *repo, const struct decision *d,
+                             struct err *err) MUST_USE;
+/* The same on any thread. True: go on. False: `reply` has the refusal, or the handler returns and is run again on a
+ * worker (request_on_worker). */
 bool registry_use_override(struct request *rq, const struct repository *repo, const struct decision *d,
                            struct reply *reply) MUST_USE;
 

@@ -18,7 +18,7 @@ struct gate_caller {       /* the identity as plain values, filled by the server
                                own */
 };
 
-/* Whoever serves what REASON_OVERRIDE allows counts the use first, when override_counts says so
+/* Whoever serves, or deploys, what REASON_OVERRIDE allows counts the use first, when override_counts says so
  * (override_use in override.h). */
 
 /* The door's answer to a tag request.

@@ -228,6 +228,39 @@ def test_b03_uses_are_counted_and_end(place, registry):
     first.get(place.repo, place.moved.digest).expect(200)
 
 
+def test_b03_a_deployment_is_a_use_and_a_question_is_none(place, registry):
+    early, late = (registry.make_deployer(NS, f"ships{i}") for i in range(2))
+
+    def ask(who, image):
+        return registry.wire.request("GET", f"/api/v1/deploy/verify?image={image}", {"Authorization": who.basic}).expect(200).json
+
+    def deploy(who, **more):
+        body = json.dumps({"service": "glassware", "image": f"{place.repo}:v1", **more}).encode()
+        return registry.wire.request("POST", "/api/v1/deployments", {"Authorization": who.basic, "Content-Type": "application/json"}, body)
+
+    def uses():
+        return place.overrides(rest=f"/{made['id']}").expect(200).json["uses"]
+
+    made = place.make(identities=[early.user, late.user], uses=1).expect(201).json
+    assert ask(late, f"{place.repo}:v1")["reason"] == "override" and uses() == 0
+    released = deploy(early).expect(201).json
+    assert (released["reason"], released["digest"]) == ("override", place.moved.digest) and uses() == 1
+    assert deploy(late).expect(403, "DENIED").reason_name == place.refusal
+    assert deploy(late, image=f"{place.repo}@{place.moved.digest}").expect(403, "DENIED").reason_name == "unsigned_digest"
+    refused(registry.client(late).get(place.repo, "v1"), place.refusal)
+    assert ask(late, f"{place.repo}:v1")["reason"] == place.refusal
+    registry.client(early).get(place.repo, place.moved.digest).expect(200)  # of the same use
+    deploy(early).expect(201)
+    back = json.dumps({"release": 1}).encode()
+    rollback = f"/api/v1/deployments/{NS}/glassware/rollback"
+    headers = {"Content-Type": "application/json"}
+    assert registry.wire.request("POST", rollback, {**headers, "Authorization": late.basic}, back).expect(403).reason_name == "unsigned_digest"
+    registry.wire.request("POST", rollback, {**headers, "Authorization": early.basic}, back).expect(201)
+    assert uses() == 1
+    entries = place.api("owner", "GET", f"/api/v1/audit?namespace={NS}&action=override.use").expect(200).json["entries"]
+    assert [e["actor"] for e in entries if place.repo in e["object"]] == [early.user]
+
+
 def test_b03_it_ends_when_the_digest_is_released_and_does_not_come_back(signed, keeper):
     made = signed.make().expect(201).json
     signed.both("v1")
