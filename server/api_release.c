@@ -25,6 +25,7 @@ struct release_call {
     struct actor actor;
     struct decision decision; /* out: what a deployer would be told afterwards */
     bool refused;             /* out: by that decision */
+    int64_t began_us;         /* monotonic: when deciding began */
 };
 
 static void release_call_dispose(struct release_call *c)
@@ -168,6 +169,7 @@ static bool set_tag(struct db_tx *tx, const struct repository *before, void *arg
     struct repository repo;
     (void)before;
     c->refused = false;
+    c->began_us = clock_mono_us();
     return may(tx, c, ACTION_PUSH, err) && may(tx, c, ACTION_SIGN, err) &&
            repository_get(tx, &c->repo, &repo, err) && is_pushed(tx, c, repo.id, err) &&
            move_tag(tx, c, &repo, err) && is_released(tx, c, &repo, err);
@@ -212,13 +214,27 @@ static void reply_unpublished(const struct release_call *c, struct reply *reply,
                        json_pack("{s:s}", "reason", v->reason[0] ? v->reason : v->errname));
 }
 
+/* The refusal is of documents that are not stored; its record tells of them what the decision
+ * does. */
+static bool record_refusal(struct release_call *c, struct err *err)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    struct repository repo;
+    if (!db_snapshot(c->rq->app->db, &tx, err) || !repository_get(tx, &c->repo, &repo, err)) {
+        return false;
+    }
+    const struct record record = {c->rq, tx, DOOR, &deployer, &repo, c->began_us};
+    return record_decision(&record, &c->decision) || err_set(err, ERR_BUSY, "");
+}
+
 static void reply_unreleased(struct release_call *c, struct reply *reply, const struct err *err)
 {
-    if (c->refused) {
-        registry_count_decision(c->rq, DOOR, &c->decision);
-        return reply_refusal(c->rq, reply, &c->decision);
+    struct err why = *err;
+    if (!c->refused || !record_refusal(c, &why)) {
+        return reply_error(reply, &why);
     }
-    reply_error(reply, err);
+    registry_count_decision(c->rq, DOOR, &c->decision);
+    reply_refusal(c->rq, reply, &c->decision);
 }
 
 static json_t *released_json(const struct release_call *c, const struct publish_verdict *v)

@@ -23,15 +23,19 @@ static void add_incarnation(struct db_tx *tx, const struct repository *repo, str
     }
 }
 
+/* A refused release was decided on documents that are not stored: their signers are not those of the
+ * stored ones. */
 static void add_keys(const struct trust_state *state, const struct decision *d,
                      struct gate_basis *out)
 {
-    if (state->root_key_count > 0) {
+    bool same_root = state->root && state->root->version == d->root_version;
+    if (same_root && state->root_key_count > 0) {
         out->has_root_key = true;
         memcpy(out->root_key, state->root_keys[0].sha256, sizeof(out->root_key));
     }
     const struct trust_role *role = trust_state_role(state, slice_str(d->role));
-    for (int i = 0; role && i < role->signatures.signer_count && i < GATE_SIGNERS_MAX; i++) {
+    bool same_role = role && role->doc && role->doc->version == d->role_version;
+    for (int i = 0; same_role && i < role->signatures.signer_count && i < GATE_SIGNERS_MAX; i++) {
         memcpy(out->signer_keys[out->signer_count++], role->signatures.signers[i].sha256, 32);
     }
 }

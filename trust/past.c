@@ -224,6 +224,15 @@ static void tell_repeat(struct past *p)
     }
 }
 
+static void tell_unstored(struct past *p)
+{
+    if (strcmp(text_of(p->record, "door"), "release") == 0 && p->row->effect == DECISION_DENY) {
+        step(p, "release", false,
+             "the documents of this call were refused with it and are not stored: the versions "
+             "above are theirs, the listings below those of before");
+    }
+}
+
 static void tell_decision(struct past *p)
 {
     const json_t *request = json_get_object(p->record, "request");
@@ -247,6 +256,7 @@ json_t *past_explain(struct db_tx *tx, const struct decision_row *row, const jso
     bool ok = !whole || tell_policy(&p, err);
     if (ok && whole) {
         tell_documents(&p);
+        tell_unstored(&p);
     }
     ok = ok && (!tag[0] || (tell_roles(&p, tag, err) && tell_registry(&p, tag, err)));
     if (!ok) {

@@ -26,6 +26,17 @@ def post(server, account, body):
                                json.dumps(body).encode())
 
 
+def explained(server, account, answer):
+    """What is on the disk about a refusal when the refusal arrives."""
+    url = answer.error["detail"]["why"]
+    assert url.endswith(answer.error["detail"]["decision"])
+    told = server.wire.request("GET", url[url.index("/api/"):], {"Authorization": account.basic}).expect(200).json
+    steps = {step["step"]: step for step in told["explain"]}
+    assert steps["decision"]["ok"] is False and "not stored" in steps["release"]["text"]
+    assert told["id"] in server.bond("deploy", "why", told["id"]).text
+    return told
+
+
 @pytest.fixture
 def owner(registry, house):
     """Signed in as `bond` does it."""
@@ -90,6 +101,10 @@ def test_documents_that_do_not_release_this_image_change_nothing(registry, owner
     answer = release(registry, owner, scene.repo, "v1", scene.second, targets=scene.keys.targets(3, tags)).expect(403, "DENIED")
     assert answer.reason_name == reason and answer.message.startswith("content trust: ")
     assert scene.state() == before
+    told = explained(registry, owner, answer)
+    assert (told["door"], told["effect"], told["reason"], told["request"]["tag"]) == ("release", "deny", reason, "v1")
+    assert told["digests"]["registry"] == scene.second.digest and told["trust"]["targets"] == 3
+    assert told["trust"]["signer_spki"] == [], "whoever signed what is stored did not sign this"
 
 
 def test_a_bad_signature_changes_nothing(registry, owner, scene):
@@ -154,6 +169,7 @@ def test_a_signature_that_the_policy_asks_for_and_that_is_missing_leaves_all_as_
     before = scene.state()
     answer = release(registry, owner, scene.repo, "v1", scene.second, targets=scene.next_targets()).expect(403, "DENIED")
     assert answer.reason_name == "signer_policy" and answer.error["detail"]["required"]["missing"] == ["alice"]
+    assert explained(registry, owner, answer)["reason"] == "signer_policy"
     assert scene.state() == before
 
 
