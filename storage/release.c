@@ -128,9 +128,28 @@ static bool insert(struct db_tx *tx, struct release *r, const struct actor *acto
     return row_int(q, &r->number, err);
 }
 
+/* The service may have been removed since it was looked up, and made again with other numbers. */
+static bool check_origin(struct db_tx *tx, const struct release *r, struct err *err)
+{
+    struct release origin;
+    if (r->rollback_of == 0) {
+        return true;
+    }
+    if (!release_get(tx, r->namespace_id, &r->service, r->rollback_of, &origin, err)) {
+        return false;
+    }
+    return (origin.repository_id == r->repository_id && digest_equal(&origin.digest, &r->digest)) ||
+           err_set(err, ERR_CONFLICT,
+                   "release %lld of %s is another one by now: look at the list and try again",
+                   (long long)r->rollback_of, r->service.text);
+}
+
 bool release_add(struct db_tx *tx, struct release *release, const struct actor *actor,
                  int64_t now_us, struct err *err)
 {
+    if (!check_origin(tx, release, err)) {
+        return false;
+    }
     release->is_current = true;
     release->created_us = now_us;
     (void)snprintf(release->created_by, sizeof(release->created_by), "%s", actor->name);

@@ -46,6 +46,8 @@ struct release {
 
 /* Records a release, which is the current one from now on.
  *   release   number, is_current, created_us and created_by are set here
+ * Expected errors, of a rollback alone: ERR_NOT_FOUND (the release that it goes back to is gone),
+ * ERR_CONFLICT (that number is of another image by now: the service was removed and made again).
  * Writer. */
 bool release_add(struct db_tx *tx, struct release *release, const struct actor *actor,
                  int64_t now_us, struct err *err) MUST_USE;

@@ -171,6 +171,41 @@ static void notes_change_and_nothing_else(void **state)
     assert_true(r.is_current && digest_equal(&r.digest, &digest));
 }
 
+/* The service is removed between the look at the release that is gone back to and the write. */
+static void a_rollback_of_what_was_removed_meanwhile_is_refused(void **state)
+{
+    struct world *w = *state;
+    struct digest first = push_image(w, "{}", "aaa"), second = push_image(w, "{}", "bbb");
+    struct service_name web = service_of("web");
+    struct release back = release_of(w, "web", &first);
+    add(w, "web", &first);
+    add(w, "web", &second);
+    back.rollback_of = 1;
+    WRITE(w)
+    {
+        OK(service_remove(tx, w->ns.id, &web, err));
+        FAILS(ERR_NOT_FOUND, release_add(tx, &back, &w->alice, T0, err));
+    }
+    add(w, "web", &second); /* made again: 1 is another image now */
+    WRITE(w)
+    {
+        FAILS(ERR_CONFLICT, release_add(tx, &back, &w->alice, T0, err));
+    }
+    READ(w)
+    {
+        auto_release_list struct release_list list = {0};
+        OK(release_list(tx, w->ns.id, &web, 0, 10, &list, err));
+        assert_true(list.count == 1 && list.items[0].is_current); /* nothing of it was stored */
+    }
+    add(w, "web", &first);
+    back.rollback_of = 2;
+    WRITE(w)
+    {
+        OK(release_add(tx, &back, &w->alice, T0, err));
+    }
+    assert_int_equal(back.number, 3);
+}
+
 /* --- what is in use --------------------------------------------------------------------------- */
 
 static void nothing_of_a_current_release_is_deleted(void **state)
@@ -256,6 +291,7 @@ int main(void)
         WORLD_TEST(the_newest_is_current_and_numbers_do_not_come_twice),
         WORLD_TEST(lists_come_in_pages),
         WORLD_TEST(notes_change_and_nothing_else),
+        WORLD_TEST(a_rollback_of_what_was_removed_meanwhile_is_refused),
         WORLD_TEST(nothing_of_a_current_release_is_deleted),
         WORLD_TEST(an_earlier_release_holds_nothing),
         WORLD_TEST(a_deleted_namespace_takes_its_services_with_it),
