@@ -253,7 +253,7 @@ struct change {
     int64_t number; /* 0: the service as a whole */
     struct actor actor;
     struct slice notes;
-    struct release after; /* out */
+    struct release before, after; /* out */
 };
 
 static bool read_change(const struct request *rq, struct change *c, bool with_number,
@@ -277,13 +277,45 @@ static bool may(struct db_tx *tx, const struct change *c, enum access_action act
     return true;
 }
 
+static void write_object(const struct change *c, struct buf *out)
+{
+    buf_printf(out, "%s/%s", c->ns.text, c->service.text);
+    if (c->number) {
+        buf_printf(out, " %lld", (long long)c->number);
+    }
+}
+
+static void write_notes_json(const struct release *r, struct buf *out)
+{
+    auto_json json_t *notes = json_pack("{s:s}", "notes", r->notes);
+    json_write(out, notes);
+}
+
+static bool audit_notes(struct db_tx *tx, const struct change *c, int64_t namespace_id,
+                        struct err *err)
+{
+    auto_buf struct buf object = {0}, before = {0}, after = {0};
+    write_object(c, &object);
+    write_notes_json(&c->before, &before);
+    write_notes_json(&c->after, &after);
+    const struct audit_entry entry = {.action = "release.notes",
+                                      .namespace_id = namespace_id,
+                                      .object = buf_slice_of(&object),
+                                      .outcome = AUDIT_OK,
+                                      .before = buf_slice_of(&before),
+                                      .after = buf_slice_of(&after)};
+    return audit_append(tx, &c->actor, &entry, c->rq->now_us, err);
+}
+
 static bool write_notes(struct db_tx *tx, void *arg, struct err *err)
 {
     struct change *c = arg;
     int64_t id = 0;
     return may(tx, c, ACTION_DEPLOY, &id, err) &&
+           release_get(tx, id, &c->service, c->number, &c->before, err) &&
            release_set_notes(tx, id, &c->service, c->number, c->notes, err) &&
-           release_get(tx, id, &c->service, c->number, &c->after, err);
+           release_get(tx, id, &c->service, c->number, &c->after, err) &&
+           audit_notes(tx, c, id, err);
 }
 
 /* PATCH /api/v1/deployments/NS/SERVICE/RELEASE {"notes"} */
@@ -309,10 +341,7 @@ static bool audit_removal(struct db_tx *tx, const struct change *c, int64_t name
                           struct err *err)
 {
     auto_buf struct buf object = {0};
-    buf_printf(&object, "%s/%s", c->ns.text, c->service.text);
-    if (c->number) {
-        buf_printf(&object, " %lld", (long long)c->number);
-    }
+    write_object(c, &object);
     const struct audit_entry entry = {.action = c->number ? "release.remove" : "service.remove",
                                       .namespace_id = namespace_id,
                                       .object = buf_slice_of(&object),

@@ -248,10 +248,16 @@ def test_retention_keeps_the_image_of_a_current_release(registry, space, people,
     assert [(row["tag"], row["action"], row["reason"]) for row in rows] == [("a", "keep", "release"), ("b", "remove", "remove"), ("c", "keep", "newest")]
 
 
-def test_notes_change_and_releases_are_forgotten(scene, api, service):
+def changes_of_notes(registry, people, service):
+    said = registry.wire.request("GET", "/api/v1/audit?namespace=shipping&action=release.notes", {"Authorization": people["owner"].basic})
+    return [(e["object"], json.loads(e["before"]), json.loads(e["after"])) for e in said.expect(200).json["entries"] if service in e["object"]]
+
+
+def test_notes_change_and_releases_are_forgotten(registry, people, scene, api, service):
     for _ in range(2):
         api().deploy(service, f"{scene.repo}:v1").expect(201)
     assert api()("PATCH", f"/shipping/{service}/1", {"notes": "went well"}).expect(200).json["notes"] == "went well"
+    assert changes_of_notes(registry, people, service) == [(f"shipping/{service} 1", {"notes": ""}, {"notes": "went well"})]
     api()("PATCH", f"/shipping/{service}/7", {"notes": "x"}).expect(404, "NOT_FOUND")
     api()("PATCH", f"/shipping/{service}/x", {"notes": "x"}).expect(404)
     api()("PATCH", f"/shipping/{service}/1", {"notes": 7}).expect(400)
