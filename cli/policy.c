@@ -200,7 +200,7 @@ static enum outcome explain(const struct call *call)
 
 static const struct column plan_columns[] = {
     {"IMAGE", "image"},   {"FOR", "for"},         {"NOW", "now"}, {"THEN", "reason"},
-    {"PULLED", "pulled"}, {"MESSAGE", "message"}, {NULL, NULL}};
+    {"SERVICES", "services"}, {"PULLED", "pulled"}, {"MESSAGE", "message"}, {NULL, NULL}};
 
 static void plan_path(const struct call *call, const char *last, struct buf *path)
 {

@@ -81,6 +81,22 @@ static json_t *whom(const struct plan_finding *f)
     return list;
 }
 
+static const char *kind_name(enum plan_kind kind)
+{
+    static const char *const names[] = {
+        [PLAN_TAG] = "tag", [PLAN_RUNNING] = "running", [PLAN_PULLED] = "pulled"};
+    return names[kind];
+}
+
+static json_t *services_json(const struct release_use_list *list)
+{
+    json_t *out = json_array();
+    for (size_t i = 0; list && i < list->count; i++) {
+        json_array_append_new(out, json_string(list->items[i].service.text));
+    }
+    return out;
+}
+
 static void add_finding(void *arg, const struct plan_finding *f)
 {
     struct plan_request *p = arg;
@@ -90,12 +106,13 @@ static void add_finding(void *arg, const struct plan_finding *f)
     buf_printf(&image, "%s%s%s", f->repo->text, f->kind == PLAN_TAG ? ":" : "@",
                f->kind == PLAN_TAG ? f->tag : digest);
     json_t *item = json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s}", "image", image.p, "kind",
-                             f->kind == PLAN_TAG ? "tag" : "pulled", "digest", digest, "for",
+                             kind_name(f->kind), "digest", digest, "for",
                              whom(f), "now", gate_reason_info(f->now->reason)->name, "reason",
                              gate_reason_info(f->then->reason)->name, "message", f->then->message,
                              "hint", f->then->hint);
     json_object_set_new(item, "pulled",
                         f->pulled_us > 0 ? administration_time(f->pulled_us) : json_null());
+    json_object_set_new(item, "services", services_json(f->services));
     json_array_append_new(p->refused, item);
 }
 

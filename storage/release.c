@@ -236,17 +236,68 @@ void release_list_dispose(struct release_list *list)
 
 /* --- what is in use --------------------------------------------------------------------------- */
 
+static void read_use_row(struct db_stmt *q, void *item)
+{
+    struct release_use *out = item;
+    out->found = true;
+    row_text(q, 0, out->service.text, sizeof(out->service.text));
+    out->number = db_col_int(q, 1);
+}
+
 static bool read_use(struct db_stmt *q, struct release_use *out, struct err *err)
 {
+    bool found = false;
     *out = (struct release_use){0};
-    if (!row_exists(q, &out->found, err)) {
+    if (!row_exists(q, &found, err)) {
         return false;
     }
-    if (out->found) {
-        row_text(q, 0, out->service.text, sizeof(out->service.text));
-        out->number = db_col_int(q, 1);
+    if (found) {
+        read_use_row(q, out);
     }
     return true;
+}
+
+static void read_running(struct db_stmt *q, void *item)
+{
+    (void)db_col_digest(q, 0, item);
+}
+
+bool release_list_running(struct db_tx *tx, int64_t repository_id, const struct digest *after,
+                          int max, struct running_list *out, struct err *err)
+{
+    struct row_page page = {.items = NULL};
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_RELEASE_RUNNING);
+    db_bind_int(q, 1, repository_id);
+    row_bind_after(q, 2, after);
+    db_bind_int(q, 3, (int64_t)max + 1);
+    bool ok = row_page(q, max, sizeof(*out->items), read_running, &page, err);
+    *out = (struct running_list){.items = page.items, .count = page.count, .more = page.more};
+    return ok;
+}
+
+void running_list_dispose(struct running_list *list)
+{
+    free(list->items);
+    *list = (struct running_list){0};
+}
+
+bool release_running_as(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                        int max, struct release_use_list *out, struct err *err)
+{
+    struct row_page page = {.items = NULL};
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_RELEASE_RUNNING_AS);
+    db_bind_int(q, 1, repository_id);
+    db_bind_digest(q, 2, digest);
+    db_bind_int(q, 3, (int64_t)max + 1);
+    bool ok = row_page(q, max, sizeof(*out->items), read_use_row, &page, err);
+    *out = (struct release_use_list){.items = page.items, .count = page.count, .more = page.more};
+    return ok;
+}
+
+void release_use_list_dispose(struct release_use_list *list)
+{
+    free(list->items);
+    *list = (struct release_use_list){0};
 }
 
 /* Most repositories have no current release: that is told by one look at an index. */

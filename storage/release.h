@@ -93,6 +93,38 @@ struct release_use {
     struct service_name service;
     int64_t number;
 };
+
+/* The digests of a repository that are current releases of services, each once, by digest after
+ * `after` (unset: from the start), at most `max` (1 … 1,000). Any tx. */
+struct running_list {
+    struct digest *items;
+    size_t count;
+    bool more; /* a next page exists */
+};
+bool release_list_running(struct db_tx *tx, int64_t repository_id, const struct digest *after,
+                          int max, struct running_list *out, struct err *err) MUST_USE;
+void running_list_dispose(struct running_list *list);
+static inline void cleanup_running_list(struct running_list *list)
+{
+    running_list_dispose(list);
+}
+#define auto_running_list __attribute__((cleanup(cleanup_running_list)))
+
+/* The current releases that are this very digest, by service, at most `max` (1 … 1,000). Any tx. */
+struct release_use_list {
+    struct release_use *items;
+    size_t count;
+    bool more; /* there are further ones */
+};
+bool release_running_as(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
+                        int max, struct release_use_list *out, struct err *err) MUST_USE;
+void release_use_list_dispose(struct release_use_list *list);
+static inline void cleanup_release_use_list(struct release_use_list *list)
+{
+    release_use_list_dispose(list);
+}
+#define auto_release_use_list __attribute__((cleanup(cleanup_release_use_list)))
+
 /* The manifest or blob belongs to the image of a current release: it is what was released, or what
  * that names as config, layer or child, to any depth. Any tx. */
 bool release_use_of(struct db_tx *tx, int64_t repository_id, const struct digest *digest,

@@ -143,6 +143,12 @@
         "DELETE FROM release WHERE namespace_id = ?1 AND service = ?2",
     [SQL_RELEASE_IN_REPOSITORY] =
         "SELECT service, number FROM release WHERE repository_id = ?1 AND is_current = 1 LIMIT 1",
+    [SQL_RELEASE_RUNNING] =
+        "SELECT DISTINCT digest FROM release WHERE repository_id = ?1 AND digest > ?2 AND "
+        "is_current = 1 ORDER BY digest LIMIT ?3",
+    [SQL_RELEASE_RUNNING_AS] =
+        "SELECT service, number FROM release WHERE repository_id = ?1 AND digest = ?2 AND "
+        "is_current = 1 ORDER BY namespace_id, service LIMIT ?3",
     [SQL_RELEASE_NEEDS] =
         "WITH RECURSIVE up (digest) AS (SELECT m.digest FROM manifest m WHERE "
         "m.repository_id = ?1 AND m.digest = ?2 UNION SELECT e.parent FROM edge e WHERE "

@@ -104,6 +104,11 @@ static bool would_refuse(const struct answers *a)
     return a->now.effect == EFFECT_ALLOW && a->then.effect != EFFECT_ALLOW;
 }
 
+static bool is_finding(const struct answers *deployer, const struct answers *reader)
+{
+    return would_refuse(deployer) || would_refuse(reader);
+}
+
 static void tell(const struct walk *w, const struct plan_finding *found,
                  const struct answers *deployer, const struct answers *reader)
 {
@@ -111,7 +116,7 @@ static void tell(const struct walk *w, const struct plan_finding *found,
     f.repo = &w->repo->name;
     f.deployers = would_refuse(deployer);
     f.readers = would_refuse(reader);
-    if (!f.deployers && !f.readers) {
+    if (!is_finding(deployer, reader)) {
         return;
     }
     const struct answers *whose = f.deployers ? deployer : reader;
@@ -165,15 +170,27 @@ static void ask_digest(const struct walk *w, const struct digest *digest, int wh
                        &out->then);
 }
 
-static void look_at_digest(const struct walk *w, const struct pulled *pulled)
+/* What runs is asked for as the machines ask that run it: by digest. */
+static bool look_at_digest(const struct walk *w, const struct digest *digest, bool running,
+                           int64_t pulled_us, struct err *err)
 {
     struct answers deployer, reader;
-    ask_digest(w, &pulled->digest, 0, &deployer);
-    ask_digest(w, &pulled->digest, 1, &reader);
-    tell(w, &(struct plan_finding){.kind = PLAN_PULLED, .tag = "", .pulled_us = pulled->us},
+    auto_release_use_list struct release_use_list services = {0};
+    ask_digest(w, digest, 0, &deployer);
+    ask_digest(w, digest, 1, &reader);
+    if (running && is_finding(&deployer, &reader) &&
+        !release_running_as(w->tx, w->repo->id, digest, PLAN_SERVICES_MAX, &services, err)) {
+        return false;
+    }
+    tell(w,
+         &(struct plan_finding){.kind = running ? PLAN_RUNNING : PLAN_PULLED,
+                                .tag = "",
+                                .pulled_us = pulled_us,
+                                .services = &services},
          &deployer, &reader);
-    w->place->digest = pulled->digest;
+    w->place->digest = *digest;
     w->budget->looks--;
+    return true;
 }
 
 /* Names that are signed and that the registry does not have: served where the policy serves what is
@@ -260,21 +277,62 @@ static bool look_at_tags(const struct walk *w, const struct names *released, str
     return look_at_released(w, released, NULL, err);
 }
 
-/* What runs somewhere is known by its pulls; the current releases of services join them here, once
- * there are any. */
+/* Two lists by digest, gone through as one. */
+struct digests {
+    struct pulled_list pulled;
+    struct running_list running;
+    size_t next_pulled, next_running;
+};
+
+static void digests_dispose(struct digests *d)
+{
+    pulled_list_dispose(&d->pulled);
+    running_list_dispose(&d->running);
+}
+#define auto_digests __attribute__((cleanup(digests_dispose)))
+
+static bool read_digests(const struct walk *w, struct digests *out, struct err *err)
+{
+    return pull_list_since(w->tx, w->repo->id, w->plan->pulled_since_us, &w->place->digest,
+                           NAMES_PAGE, &out->pulled, err) &&
+           release_list_running(w->tx, w->repo->id, &w->place->digest, NAMES_PAGE, &out->running,
+                                err);
+}
+
+/* What comes next of these pages; a page that ended while there is more says nothing of what comes
+ * behind it, then *out is false and the pages are read anew. */
+static bool look_at_next(const struct walk *w, struct digests *d, bool *out, struct err *err)
+{
+    const struct pulled *pulled =
+        d->next_pulled < d->pulled.count ? &d->pulled.items[d->next_pulled] : NULL;
+    const struct digest *running =
+        d->next_running < d->running.count ? &d->running.items[d->next_running] : NULL;
+    *out = (pulled || running) && (pulled || !d->pulled.more) && (running || !d->running.more);
+    if (!*out) {
+        return true;
+    }
+    int order = !pulled ? 1 : !running ? -1 : digest_compare(&pulled->digest, running);
+    d->next_pulled += order <= 0;
+    d->next_running += order >= 0;
+    return look_at_digest(w, order <= 0 ? &pulled->digest : running, order >= 0,
+                          order <= 0 ? pulled->us : 0, err);
+}
+
 static bool look_at_digests(const struct walk *w, struct err *err)
 {
     bool more = true;
     while (more && !is_used_up(w)) {
-        auto_pulled_list struct pulled_list page = {0};
-        if (!pull_list_since(w->tx, w->repo->id, w->plan->pulled_since_us, &w->place->digest,
-                             NAMES_PAGE, &page, err)) {
+        auto_digests struct digests d = {0};
+        bool going = true;
+        if (!read_digests(w, &d, err)) {
             return false;
         }
-        for (size_t i = 0; i < page.count && !is_used_up(w); i++) {
-            look_at_digest(w, &page.items[i]);
+        while (going && !is_used_up(w)) {
+            if (!look_at_next(w, &d, &going, err)) {
+                return false;
+            }
         }
-        more = page.more;
+        more = d.pulled.more || d.running.more;
     }
     return true;
 }

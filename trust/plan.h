@@ -1,10 +1,11 @@
-/* What a changed policy would refuse of that which is served now: tags, what was pulled lately
- * (gate.md 8). Every question is put to the gate twice, by the policy in force and by the changed one;
+/* What a changed policy would refuse of that which is served now: tags, what services run, what was
+ * pulled lately (gate.md 8). Every question is put to the gate twice, by the policy in force and by the changed one;
  * nothing is stored. Owns: which repositories a policy is about, and in what order they are gone
  * through. Refuses to know: who may ask. */
 #ifndef TRUST_PLAN_H
 #define TRUST_PLAN_H
 
+#include "storage/release.h"
 #include "storage/repository.h"
 #include "trust/gate.h"
 #include "trust/trust.h"
@@ -27,14 +28,17 @@ struct plan_place {
 bool plan_place_read(struct slice text, struct plan_place *out, struct err *err) MUST_USE;
 void plan_place_write(const struct plan_place *place, struct buf *out);
 
-enum plan_kind { PLAN_TAG = 0, PLAN_PULLED };
+enum plan_kind { PLAN_TAG = 0, PLAN_RUNNING, PLAN_PULLED };
+#define PLAN_SERVICES_MAX 20
 /* One image that is served now and would be refused. All pointers borrowed. */
 struct plan_finding {
     enum plan_kind kind;
     const struct repo_name *repo;
     const char *tag;         /* "" for digests */
     struct digest digest;    /* what is served now */
-    int64_t pulled_us;       /* PLAN_PULLED: when last */
+    int64_t pulled_us;       /* of a digest: when last; 0 = not lately */
+    const struct release_use_list *services; /* PLAN_RUNNING: whose current release it is, at most
+                                                PLAN_SERVICES_MAX */
     bool deployers, readers; /* whom it would be refused to: gated identities, those who neither are
                                  nor push or sign */
     const struct decision *now, *then;

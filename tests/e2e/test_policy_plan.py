@@ -104,6 +104,49 @@ def test_only_who_may_set_the_policy_may_plan_it(place):
     assert "level" in plan(place, "planned", {"level": "maybe"}).expect(400).message
 
 
+@pytest.fixture(scope="module")
+def shipped(registry):
+    """Namespace `running`: services run digests that no tag names. Level warn. What is behind a tag is not looked at here."""
+    registry.make_namespace("running")
+    owner = registry.make_member("running", "owner@running.example", "owner")
+    client, session = registry.client(owner), registry.session(owner)
+    registry.bond("policy", "set", "running", "--level", "warn")
+    made = {name: image(f"running {name}") for name in ("old", "one", "two", "idle")}
+    for one in made.values():
+        client.push("running/app", one, one.digest)
+
+    def ask(method, path, body=None, **query):
+        return registry.wire.request(method, path + "?" + urllib.parse.urlencode(query), {"Authorization": f"Bearer {session}", **JSON},
+                                     json.dumps(body).encode() if body is not None else None)
+
+    for service, name in (("web", "old"), ("web", "one"), ("api", "one"), ("jobs", "two")):
+        ask("POST", "/api/v1/deployments", {"service": service, "image": f"running/app@{made[name].digest}"}).expect(201)
+    ask.made = made
+    return ask
+
+
+def test_what_services_run_is_named_with_them(registry, shipped):
+    rows = plan(shipped, "running", {"level": "deploy"}).expect(200).json["refused"]
+    assert {(r["image"], r["kind"], r["reason"], tuple(r["services"])) for r in rows if r["kind"] == "running"} == {
+        (f"running/app@{shipped.made['one'].digest}", "running", "unsigned_digest", ("api", "web")),
+        (f"running/app@{shipped.made['two'].digest}", "running", "unsigned_digest", ("jobs",))}
+    assert not [r for r in rows if shipped.made["idle"].digest in r["image"]]
+    assert plan(shipped, "running", {"level": "warn"}).expect(200).json["refused"] == []
+    assert "api,web" in registry.bond("policy", "plan", "running", "--level", "deploy", code=6).out
+
+
+def test_pages_of_what_runs_join_to_the_whole(shipped):
+    whole = [r["image"] for r in plan(shipped, "running", {"level": "deploy"}).expect(200).json["refused"]]
+    pages, last = [], {}
+    for _ in range(10):
+        answer = plan(shipped, "running", {"level": "deploy"}, n=1, **last).expect(200).json
+        pages += [r["image"] for r in answer["refused"]]
+        if answer["next"] is None:
+            break
+        last = {"last": answer["next"]}
+    assert pages == whole and len(pages) == len(set(pages)) >= 2 and answer["next"] is None
+
+
 def test_bond_policy_plan_lists_and_ends_with_6(registry, place):
     shown = registry.bond("policy", "plan", "planned", "--level", "deploy", code=6)
     assert [line.split("\t")[0] for line in shown.out.splitlines()] == ["planned/app:v2", "planned/web:v1"] and "2 images" in shown.err

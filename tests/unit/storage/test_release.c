@@ -231,6 +231,42 @@ static void nothing_of_a_current_release_is_deleted(void **state)
     }
 }
 
+static void what_runs_is_listed_once_and_with_its_services(void **state)
+{
+    struct world *w = *state;
+    struct digest a = push_image(w, "{}", "aaa"), b = push_image(w, "{}", "bbb");
+    struct digest first = digest_compare(&a, &b) < 0 ? a : b;
+    struct digest second = digest_compare(&a, &b) < 0 ? b : a;
+    add(w, "old", &second);
+    add(w, "old", &first); /* its earlier release runs no more */
+    add(w, "web", &first);
+    add(w, "api", &second);
+    READ(w)
+    {
+        auto_running_list struct running_list all = {0}, page = {0}, rest = {0}, other = {0};
+        auto_release_use_list struct release_use_list two = {0}, one = {0}, none = {0};
+        struct digest start = {0}, unknown = digest_of(SLICE_LIT("never"));
+        OK(release_list_running(tx, w->repo.id, &start, 10, &all, err));
+        assert_true(all.count == 2 && !all.more);
+        assert_true(digest_equal(&all.items[0], &first) && digest_equal(&all.items[1], &second));
+        OK(release_list_running(tx, w->repo.id, &start, 1, &page, err));
+        assert_true(page.count == 1 && page.more);
+        OK(release_list_running(tx, w->repo.id, &first, 1, &rest, err));
+        assert_true(rest.count == 1 && !rest.more && digest_equal(&rest.items[0], &second));
+        OK(release_list_running(tx, w->repo.id + 1, &start, 10, &other, err));
+        assert_int_equal(other.count, 0);
+        OK(release_running_as(tx, w->repo.id, &first, 10, &two, err));
+        assert_int_equal(two.count, 2);
+        assert_string_equal(two.items[0].service.text, "old");
+        assert_string_equal(two.items[1].service.text, "web");
+        assert_true(two.items[0].number == 2 && two.items[1].number == 1);
+        OK(release_running_as(tx, w->repo.id, &first, 1, &one, err));
+        assert_true(one.count == 1 && one.more);
+        OK(release_running_as(tx, w->repo.id, &unknown, 10, &none, err));
+        assert_int_equal(none.count, 0);
+    }
+}
+
 static void an_earlier_release_holds_nothing(void **state)
 {
     struct world *w = *state;
@@ -293,6 +329,7 @@ int main(void)
         WORLD_TEST(notes_change_and_nothing_else),
         WORLD_TEST(a_rollback_of_what_was_removed_meanwhile_is_refused),
         WORLD_TEST(nothing_of_a_current_release_is_deleted),
+        WORLD_TEST(what_runs_is_listed_once_and_with_its_services),
         WORLD_TEST(an_earlier_release_holds_nothing),
         WORLD_TEST(a_deleted_namespace_takes_its_services_with_it),
     };
