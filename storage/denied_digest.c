@@ -208,6 +208,13 @@ bool denied_set_has(const struct denied_set *set, const struct digest *digest)
            bsearch(digest, set->items, set->count, sizeof(*set->items), compare_digests) != NULL;
 }
 
+/* Sorted by algorithm first, and there are two. */
+bool denied_set_uses(const struct denied_set *set, enum digest_algorithm algorithm)
+{
+    return set->count > 0 && (set->items[0].algorithm == algorithm ||
+                              set->items[set->count - 1].algorithm == algorithm);
+}
+
 void denied_set_dispose(struct denied_set *set)
 {
     free(set->items);

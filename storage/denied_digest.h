@@ -75,6 +75,8 @@ struct denied_set {
 bool denied_set_load(struct db_tx *tx, struct slice namespace_name, struct denied_set *out,
                      struct err *err) MUST_USE;
 bool denied_set_has(const struct denied_set *set, const struct digest *digest);
+/* Whether any of them is of this algorithm. */
+bool denied_set_uses(const struct denied_set *set, enum digest_algorithm algorithm);
 void denied_set_dispose(struct denied_set *set);
 static inline void cleanup_denied_set(struct denied_set *set)
 {

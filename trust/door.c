@@ -10,7 +10,6 @@
 #include "trust/artifact.h"
 #include "trust/gate_internal.h"
 #include "trust/resign.h"
-#include "trust/second_name.h"
 #include "trust/view.h"
 
 #include <stdio.h>
@@ -24,7 +23,6 @@ struct door {
     struct gate_facts facts;
     int64_t account_id;
     struct gate_exception_rows rows, signed_rows; /* of what was asked for; of S */
-    struct gate_exception_rows second_rows;       /* of the other name of what was asked for */
 };
 
 /* What could not be decided: the zero decision with words. */
@@ -103,29 +101,6 @@ static void door_close(struct door *door)
 }
 #define auto_door __attribute__((cleanup(door_close)))
 
-/* What is denied by its other name is denied. */
-static bool find_second_denial(struct door *door, const struct digest *digest,
-                               struct gate_exceptions *out, struct err *err)
-{
-    struct gate_exceptions by_second;
-    struct digest second;
-    if (out->denial || !gate_view_has_denied(door->view)) {
-        return true;
-    }
-    if (!second_name(door->tx, door->repo->id, digest, &second, err)) {
-        return false;
-    }
-    if (!digest_is_set(&second)) {
-        return true;
-    }
-    if (!gate_view_exceptions(door->view, door->tx, 0, &second, door->facts.now_us,
-                              &door->second_rows, &by_second, err)) {
-        return false;
-    }
-    out->denial = by_second.denial;
-    return true;
-}
-
 /* Of what was asked for. Who is not subject to the gate has no exceptions from it. */
 static bool find_exceptions(struct door *door, const struct digest *digest,
                             struct gate_exceptions *out)
@@ -133,9 +108,8 @@ static bool find_exceptions(struct door *door, const struct digest *digest,
     struct err why = {0};
     *out = (struct gate_exceptions){0};
     return !door->facts.enforced ||
-           (gate_view_exceptions(door->view, door->tx, door->account_id, digest,
-                                 door->facts.now_us, &door->rows, out, &why) &&
-            find_second_denial(door, digest, out, &why));
+           gate_view_exceptions(door->view, door->tx, door->account_id, digest, door->facts.now_us,
+                                &door->rows, out, &why);
 }
 
 /* --- by tag ----------------------------------------------------------------------------------- */

@@ -100,6 +100,7 @@ struct gate_denial {
     const char *reason, *who;
     int64_t since_us;
     bool everywhere; /* of the instance, not of the namespace alone */
+    bool other_name; /* it names the very bytes that are asked for, by their other digest */
 };
 
 /* An override that the caller has, that acts now, and that names a digest or one above it. */

@@ -37,8 +37,10 @@ void gate_deny_digest(const struct gate_denial *denial, const struct digest *dig
                    denial->everywhere ? "an administrator of this server: bond deny rm '*'"
                                       : "an owner of the namespace: bond deny rm");
     (void)snprintf(brief, sizeof brief, "%.8s is on the deny list", strchr(named, ':') + 1);
+    const char *part = denial->other_name ? "this manifest has two names, and "
+                                          : "this is part of a denied image: ";
     gate_say(d, brief, "%s%s of %s is on the deny list since %s, put there by %.80s: %s",
-             itself ? "" : "this is part of a denied image: ", named, d->repo,
+             itself ? "" : part, named, d->repo,
              time_format(denial->since_us - denial->since_us % US_PER_SECOND, since), denial->who,
              denial->reason);
 }

@@ -8,6 +8,7 @@
 #include "storage/repository.h"
 #include "trust/exceptions.h"
 #include "trust/policy.h"
+#include "trust/second_name.h"
 #include "trust/trust_internal.h"
 
 #include <stdio.h>
@@ -169,12 +170,17 @@ static bool add_identities(struct making *m, struct db_tx *tx, struct err *err)
     return true;
 }
 
+/* By either name of the manifest, when it is here already. */
 static bool check_denied(struct making *m, struct db_tx *tx, struct err *err)
 {
     struct slice ns = slice_first(repo_name_slice(&m->rq->repo), m->rq->repo.namespace_n);
     struct denied_digest denied;
+    struct digest second;
     bool found = false;
-    if (!denied_digest_find(tx, ns, &m->rq->digest, &denied, &found, err)) {
+    if (!denied_digest_find(tx, ns, &m->rq->digest, &denied, &found, err) ||
+        !second_name(tx, m->repo.id, &m->rq->digest, &second, err) ||
+        (!found && digest_is_set(&second) &&
+         !denied_digest_find(tx, ns, &second, &denied, &found, err))) {
         return false;
     }
     return !found || err_set(err, ERR_DENIED,

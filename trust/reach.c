@@ -110,7 +110,7 @@ static bool is_denied_manifest(const struct walk *w, const struct digest *digest
 {
     struct digest second;
     *out = is_denied(w, digest);
-    if (*out || !w->root || w->denied->count == 0) {
+    if (*out || !w->root || !denied_set_uses(w->denied, second_name_algorithm(digest))) {
         return true;
     }
     if (!second_name(w->tx, w->repository_id, digest, &second, err)) {

@@ -1,5 +1,6 @@
 /* The part of a gate view that is about exceptions: overrides and what they reach, the deny list. */
 #include "storage/denied_digest.h"
+#include "trust/second_name.h"
 #include "trust/view_internal.h"
 
 /* --- building --------------------------------------------------------------------------------- */
@@ -35,7 +36,8 @@ bool view_overrides_build(struct gate_view *v, struct db_tx *tx, int64_t now_us,
                           const struct denied_set *denied, struct err *err)
 {
     auto_override_list struct override_list rows = {0};
-    v->has_denied = denied->count > 0;
+    v->denies_sha256 = denied_set_uses(denied, DIGEST_SHA256);
+    v->denies_sha512 = denied_set_uses(denied, DIGEST_SHA512);
     if (!override_list_live(tx, v->repository_id, now_us, &rows, err)) {
         return false;
     }
@@ -56,12 +58,12 @@ bool view_overrides_build(struct gate_view *v, struct db_tx *tx, int64_t now_us,
 
 bool gate_view_has_denied(const struct gate_view *view)
 {
-    return view->has_denied;
+    return view->denies_sha256 || view->denies_sha512;
 }
 
-static bool find_denial(const struct gate_view *view, struct db_tx *tx, const struct digest *digest,
-                        struct gate_exception_rows *rows, struct gate_exceptions *out,
-                        struct err *err)
+static bool find_entry(const struct gate_view *view, struct db_tx *tx, const struct digest *digest,
+                       struct gate_exception_rows *rows, struct gate_exceptions *out,
+                       struct err *err)
 {
     struct slice ns = slice_first(repo_name_slice(&view->name), view->name.namespace_n);
     bool found = false;
@@ -80,17 +82,57 @@ static bool find_denial(const struct gate_view *view, struct db_tx *tx, const st
     return true;
 }
 
+/* Of the bytes, by either of their names. */
+static bool find_denial(const struct gate_view *view, struct db_tx *tx, const struct digest *digest,
+                        struct gate_exception_rows *rows, struct gate_exceptions *out,
+                        struct err *err)
+{
+    struct digest second;
+    bool denies = second_name_algorithm(digest) == DIGEST_SHA512 ? view->denies_sha512
+                                                                 : view->denies_sha256;
+    if (!find_entry(view, tx, digest, rows, out, err)) {
+        return false;
+    }
+    if (out->denial || !denies) {
+        return true;
+    }
+    if (!second_name(tx, view->repository_id, digest, &second, err)) {
+        return false;
+    }
+    if (digest_is_set(&second) && !find_entry(view, tx, &second, rows, out, err)) {
+        return false;
+    }
+    rows->denial.other_name = out->denial != NULL;
+    return true;
+}
+
+/* Of what stands in every way to the digest that is asked about. */
+static bool find_above(const struct gate_view *view, struct db_tx *tx, const struct digest *denied,
+                       struct gate_exception_rows *rows, struct gate_exceptions *out,
+                       struct err *err)
+{
+    if (!find_denial(view, tx, denied, rows, out, err)) {
+        return false;
+    }
+    rows->denial.other_name = false;
+    return true;
+}
+
 /* The digest itself, or what stands in every way to it. */
 static bool find_denials(const struct gate_view *view, struct db_tx *tx,
                          const struct digest *digest, struct gate_exception_rows *rows,
                          struct gate_exceptions *out, struct err *err)
 {
     struct gate_reached reached;
-    if (!view->has_denied || !find_denial(view, tx, digest, rows, out, err) || out->denial) {
-        return !view->has_denied || out->denial != NULL;
+    if (!gate_view_has_denied(view)) {
+        return true;
+    }
+    if (!find_denial(view, tx, digest, rows, out, err)) {
+        return false;
     }
     reach_get(&view->reach, digest, &reached);
-    return reached.kind != REACH_DENIED || find_denial(view, tx, &reached.root, rows, out, err);
+    return out->denial || reached.kind != REACH_DENIED ||
+           find_above(view, tx, &reached.root, rows, out, err);
 }
 
 static bool acts(const struct view_override *o, int64_t account_id, int64_t now_us)
@@ -137,7 +179,7 @@ bool gate_view_exceptions(const struct gate_view *view, struct db_tx *tx, int64_
             continue;
         }
         bool ok = reached.kind == REACH_DENIED
-                      ? find_denial(view, tx, &reached.root, rows, out, err)
+                      ? find_above(view, tx, &reached.root, rows, out, err)
                       : find_override(o, tx, account_id, now_us, rows, out, err);
         if (!ok) {
             return false;

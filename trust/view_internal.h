@@ -34,7 +34,7 @@ struct gate_view {
     struct tombstone tombstone_row;
     struct gate_tombstone tombstone; /* who NULL: none */
     struct reach reach;
-    bool has_denied; /* something is on the deny lists that concern it */
+    bool denies_sha256, denies_sha512; /* the deny lists that concern it have such digests */
     struct view_override *overrides; /* whose end had not come */
     size_t override_count;
     const struct checkpoint *checkpoint; /* as host */

@@ -417,6 +417,60 @@ def test_g28_a_denied_manifest_has_no_second_name(signed, keeper):
     signed.both("v2")
 
 
+def sha512_of(made):
+    return "sha512:" + hashlib.sha512(made.manifest).hexdigest()
+
+
+@pytest.mark.parametrize("pushed", ["before", "after"])
+@pytest.mark.parametrize("denied", ["sha256", "sha512"])
+@pytest.mark.parametrize("stored", ["sha256", "sha512"])
+def test_g28_a_denial_by_one_name_holds_for_the_other(glass, denied, stored, pushed):
+    """Whichever was first, the manifest or the entry; an override lets it through until it is denied."""
+    place = Place(glass, f"names-{denied}-{stored}-{pushed}")
+    child = image(f"{place.repo} two names")
+    made, other = index([child]), image(f"{place.repo} another")
+    entry = made.digest if denied == "sha256" else sha512_of(made)
+    name = made.digest if stored == "sha256" else sha512_of(made)
+
+    def push():
+        place.glass["developer"].push(place.repo, child, child.digest)
+        if stored == "sha512":
+            put_as_sha512(place, made, "v2")
+        else:
+            place.glass["developer"].push(place.repo, made, "v2")
+
+    place.glass["developer"].push(place.repo, other, "other")
+    place.make(other.digest).expect(201)
+    place.make(name).expect(201)
+    if pushed == "before":
+        push()
+        place.both("v2")
+        place.both(child.digest)
+    place.deny(entry).expect(201)
+    if pushed == "after":
+        push()
+    for reference in ("v2", name, child.digest):
+        refused(place.both(reference, 403), "denied_digest")
+    for digest in child.blobs:
+        refused(place.blob(digest), "denied_digest")
+    place.both("other")  # nothing else is denied with it
+    assert "denied_digest" in place.make(name).expect(403).message
+    assert ("two names" in place.both(name, 403).message) == (denied != stored)
+    place.lift(entry).expect(204)
+    place.both("v2")
+    place.both(child.digest)
+
+
+def test_g28_what_is_signed_and_served_instead_is_denied_by_both_names(signed):
+    policy(signed, on_mismatch="serve_signed")
+    signed.both("v1")
+    signed.deny(sha512_of(signed.signed)).expect(201)
+    refused(signed.both("v1", 403), "denied_digest")
+    refused(signed.both(signed.signed.digest, 403), "denied_digest")
+    for digest in signed.signed.blobs:
+        refused(signed.blob(digest), "denied_digest")
+
+
 def test_g28_nor_does_an_override_of_the_second_name_let_it_through(place):
     made = image(f"{place.repo} two names")
     place.glass["developer"].push(place.repo, made, "v2")
