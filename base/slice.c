@@ -172,6 +172,15 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
     return n;
 }
 
+struct slice slice_cut(struct slice a, size_t max)
+{
+    size_t n = a.n < max ? a.n : max;
+    while (n > 0 && n < a.n && ((unsigned char)a.p[n] & 0xC0) == 0x80) {
+        n--;
+    }
+    return slice_first(a, n);
+}
+
 bool slice_is_utf8(struct slice a)
 {
     const unsigned char *p = (const unsigned char *)a.p;

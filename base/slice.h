@@ -50,5 +50,7 @@ struct slice slice_trim(struct slice a);
 bool slice_to_int64(struct slice a, int64_t *out);
 /* True when the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool slice_is_utf8(struct slice a);
+/* The first `max` bytes at most, without the beginning of a UTF-8 character that does not fit whole. */
+struct slice slice_cut(struct slice a, size_t max);
 
 #endif

@@ -8,10 +8,10 @@
 #include "cli/client.h"
 #include "cli/output.h"
 #include "cli/say.h"
+#include "trust/verify/notary_client.h"
 
 #include <stdio.h>
 
-#define CLIENT "notary -s https://%s -d ~/.docker/trust "
 #define RELEASED "{print $1, $3, $2}"
 
 struct renaming {
@@ -41,11 +41,12 @@ static void add_role(const struct renaming *r, json_t *commands, const char *rol
     bool delegated = strcmp(role, "targets") != 0;
     buf_printf(&text, "awk '$4 == \"%s\" " RELEASED "' %s | while read -r tag size hash; do ", role,
                r->file.p);
-    buf_printf(&text,
-               CLIENT "addhash %s/%s \"$tag\" \"$size\" --sha256 \"$hash\"%s%s </dev/null; done",
-               r->to, r->to, r->repo, delegated ? " --roles " : "", delegated ? role : "");
+    notary_client_write(r->to, &text);
+    buf_printf(&text, " addhash %s/%s \"$tag\" \"$size\" --sha256 \"$hash\"%s%s </dev/null; done",
+               r->to, r->repo, delegated ? " --roles " : "", delegated ? role : "");
     add_command(commands, &text);
-    buf_printf(&text, CLIENT "publish %s/%s", r->to, r->to, r->repo);
+    notary_client_write(r->to, &text);
+    buf_printf(&text, " publish %s/%s", r->to, r->repo);
     add_command(commands, &text);
 }
 
@@ -54,7 +55,8 @@ static void list_before(struct renaming *r)
     auto_buf struct buf text = {0};
     json_t *commands = begin_step(r, "whoever holds the root key, while the server still has its "
                                      "old name; look through the list");
-    buf_printf(&text, CLIENT "list %s/%s > %s", r->from, r->from, r->repo, r->file.p);
+    notary_client_write(r->from, &text);
+    buf_printf(&text, " list %s/%s > %s", r->from, r->repo, r->file.p);
     add_command(commands, &text);
 }
 
@@ -76,17 +78,20 @@ static void begin_new(struct renaming *r, const json_t *roles)
                                      "public key of that role's signer");
     size_t i;
     const json_t *role;
-    buf_printf(&text, CLIENT "init -p %s/%s", r->to, r->to, r->repo);
+    notary_client_write(r->to, &text);
+    buf_printf(&text, " init -p %s/%s", r->to, r->repo);
     add_command(commands, &text);
-    buf_printf(&text, CLIENT "key rotate %s/%s snapshot -r", r->to, r->to, r->repo);
+    notary_client_write(r->to, &text);
+    buf_printf(&text, " key rotate %s/%s snapshot -r", r->to, r->repo);
     add_command(commands, &text);
     json_array_foreach(roles, i, role)
     {
         const char *name = json_string_value(json_object_get(role, "name"));
         if (name && strcmp(name, "targets") != 0) {
             const char *last = strrchr(name, '/');
-            buf_printf(&text, CLIENT "delegation add -p %s/%s %s %s.crt --all-paths", r->to, r->to,
-                       r->repo, name, last ? last + 1 : name);
+            notary_client_write(r->to, &text);
+            buf_printf(&text, " delegation add -p %s/%s %s %s.crt --all-paths", r->to, r->repo,
+                       name, last ? last + 1 : name);
             add_command(commands, &text);
         }
     }

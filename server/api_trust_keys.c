@@ -8,6 +8,7 @@
 #include "storage/repository.h"
 #include "storage/trust_key.h"
 #include "trust/keys.h"
+#include "trust/verify/notary_client.h"
 
 static const char *state_name(enum trust_key_state state)
 {
@@ -88,7 +89,7 @@ static bool may_rotate(const struct request *rq, const struct trust_scope *scope
 static json_t *rotation_json(const struct request *rq, const struct trust_scope *scope,
                              const char *role, const struct buf *key)
 {
-    auto_buf struct buf gun = {0};
+    auto_buf struct buf gun = {0}, command = {0};
     json_t *public = NULL;
     char id[KEY_ID_MAX] = "";
     struct tuf_key *read = NULL;
@@ -98,11 +99,11 @@ static json_t *rotation_json(const struct request *rq, const struct trust_scope 
         (void)snprintf(id, sizeof id, "%s", tuf_key_id(read));
     }
     tuf_key_free(read);
+    notary_client_write(trust_host(rq->app->trust), &command);
+    buf_printf(&command, " key rotate %s %s -r", gun.p, role);
     return json_pack("{s:s, s:s, s:s, s:s, s:o, s:[o]}", "repository", scope->repo.text, "role",
                      role, "state", "pending", "key_id", id, "key", public, "commands",
-                     json_sprintf("notary -s https://%s --tlscacert ca.crt -d ~/.docker/trust key "
-                                  "rotate %s %s -r",
-                                  trust_host(rq->app->trust), gun.p, role));
+                     json_stringn(command.p, command.n));
 }
 
 /* POST /api/v1/trust/keys {"scope":"ns/app","role":"snapshot"} */

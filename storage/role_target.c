@@ -225,12 +225,15 @@ static bool read_targets(struct db_stmt *q, struct role_target_list *out, struct
 }
 
 bool role_target_history(struct db_tx *tx, int64_t repository_id, struct slice role,
-                         struct slice tag, struct role_target_list *out, struct err *err)
+                         struct slice tag, int64_t until_us, int max, struct role_target_list *out,
+                         struct err *err)
 {
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_ROLE_TARGET_HISTORY);
     db_bind_int(q, 1, repository_id);
     db_bind_text(q, 2, role);
     db_bind_text(q, 3, tag);
+    db_bind_int(q, 4, until_us);
+    db_bind_int(q, 5, max);
     return read_targets(q, out, err);
 }
 

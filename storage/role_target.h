@@ -65,9 +65,14 @@ bool role_target_update(struct db_tx *tx, int64_t repository_id, struct slice ro
 bool role_target_close(struct db_tx *tx, int64_t repository_id, struct slice role,
                        enum role_target_why why, int64_t now_us, struct err *err) MUST_USE;
 
-/* The history of a tag in a role over all its lives, newest first. Any tx. */
+/* The history of a tag in a role over all its lives, newest first: rows that began at or before
+ * `until_us`, at most `max`. What lies further back can only add to what is in grace, so without it
+ * the gate refuses what it would have let through, never the reverse: a withdrawal is followed by
+ * nothing until the tag is listed anew. Any tx. */
+#define ROLE_TARGET_HISTORY_MAX 10000
 bool role_target_history(struct db_tx *tx, int64_t repository_id, struct slice role,
-                         struct slice tag, struct role_target_list *out, struct err *err) MUST_USE;
+                         struct slice tag, int64_t until_us, int max, struct role_target_list *out,
+                         struct err *err) MUST_USE;
 /* Calls `visit` for every row that a role ever had in all its lives, in no order; the row is gone
  * when it returns. Any tx. */
 bool role_target_walk(struct db_tx *tx, int64_t repository_id, struct slice role,

@@ -120,8 +120,8 @@
         "r.version FROM trust_role r WHERE r.repository_id = ?1 AND r.role = role_target.role), "
         "last_version) WHERE repository_id = ?1 AND until_us = 0",
     [SQL_ROLE_TARGET_HISTORY] = "SELECT " TARGET_COLUMNS " FROM role_target x WHERE "
-                                "x.repository_id = ?1 AND x.role = ?2 AND x.tag = ?3 "
-                                "ORDER BY x.id DESC",
+                                "x.repository_id = ?1 AND x.role = ?2 AND x.tag = ?3 AND "
+                                "x.since_us <= ?4 ORDER BY x.id DESC LIMIT ?5",
     [SQL_ROLE_TARGET_WALK] = "SELECT " TARGET_COLUMNS " FROM role_target x WHERE "
                              "x.repository_id = ?1 AND x.role = ?2",
     [SQL_ROLE_TARGET_LISTED] = "SELECT " TARGET_COLUMNS " FROM role_target x WHERE "

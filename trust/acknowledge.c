@@ -120,7 +120,8 @@ bool trust_acknowledge(struct trust *trust, const struct acknowledge_request *re
 {
     struct acknowledgement a = {.trust = trust, .rq = request};
     *result_out = NULL;
-    bool ok = checkpoint_accept_begin(trust->checkpoint, request->all, err) &&
+    bool ok = exceptions_reason(request->reason, EXCEPTIONS_REASON_MAX, false, err) &&
+              checkpoint_accept_begin(trust->checkpoint, request->all, err) &&
               db_write(trust->db, write_audit, &a, err) && accept_snapshot(&a, err) &&
               checkpoint_accept_end(trust->checkpoint, &a.revoked, request->all, request->now_us,
                                     clock_mono_us(), err);

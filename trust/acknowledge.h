@@ -11,7 +11,7 @@
 struct acknowledge_request {
     bool all;              /* everything, the clock and a lost checkpoint too */
     struct repo_name repo; /* otherwise */
-    const char *reason;    /* may be "" */
+    const char *reason;    /* may be ""; at most EXCEPTIONS_REASON_MAX bytes (exceptions.h) */
     const struct actor *actor;
     int64_t now_us;
 };
@@ -19,7 +19,7 @@ struct acknowledge_request {
 /* The audit entry comes first: a failure after it leaves everything suspect, at the latest after the
  * next start.
  *   result_out   {"scope":"*"|NAME,"repositories":COUNT}; new reference
- * Expected errors: ERR_NAME_UNKNOWN (neither store nor checkpoint knows it), ERR_CONFLICT (everything
+ * Expected errors: ERR_INVALID (the reason), ERR_NAME_UNKNOWN (neither store nor checkpoint knows it), ERR_CONFLICT (everything
  * is suspect: `all` is needed), ERR_NO_SPACE, ERR_INTERNAL. Worker threads; durable. */
 bool trust_acknowledge(struct trust *trust, const struct acknowledge_request *request,
                        json_t **result_out, struct err *err) MUST_USE;

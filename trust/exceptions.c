@@ -76,15 +76,27 @@ bool exceptions_ready(struct checkpoint *c, struct db *db, int64_t now_us, struc
     return checkpoint_ready(c, err);
 }
 
-bool exceptions_text(struct slice text, const char *member, size_t max, char *out, struct err *err)
+static bool check_text(struct slice text, const char *member, size_t max, struct err *err)
 {
     bool plain = text.n > 0 && text.n <= max && slice_is_utf8(text);
     for (size_t i = 0; plain && i < text.n; i++) {
         plain = (unsigned char)text.p[i] >= 0x20 && text.p[i] != 0x7f;
     }
-    if (!plain) {
-        return err_set(err, ERR_INVALID,
-                       "\"%s\" must be a text of 1 to %zu bytes without line breaks", member, max);
+    return plain || err_set(err, ERR_INVALID,
+                            "\"%s\" must be a text of 1 to %zu bytes without line breaks", member,
+                            max);
+}
+
+bool exceptions_reason(const char *reason, size_t max, bool needed, struct err *err)
+{
+    bool given = reason && reason[0];
+    return (!given && !needed) || check_text(slice_str(reason ? reason : ""), "reason", max, err);
+}
+
+bool exceptions_text(struct slice text, const char *member, size_t max, char *out, struct err *err)
+{
+    if (!check_text(text, member, max, err)) {
+        return false;
     }
     memcpy(out, text.p, text.n);
     out[text.n] = '\0';

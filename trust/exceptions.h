@@ -24,5 +24,8 @@ bool exceptions_ready(struct checkpoint *c, struct db *db, int64_t now_us,
  * Expected errors: ERR_INVALID. */
 bool exceptions_text(struct slice text, const char *member, size_t max, char *out,
                      struct err *err) MUST_USE;
+/* The same of a reason that is passed on as it is; "" and NULL are taken when it is not needed. */
+#define EXCEPTIONS_REASON_MAX 500 /* bytes, where no table says otherwise */
+bool exceptions_reason(const char *reason, size_t max, bool needed, struct err *err) MUST_USE;
 
 #endif

@@ -5,6 +5,7 @@
 #include "trust/load.h"
 #include "trust/policy.h"
 #include "trust/trust_internal.h"
+#include "trust/verify/notary_client.h"
 
 /* --- keeping the table ------------------------------------------------------------------------ */
 
@@ -261,7 +262,7 @@ static void put_words(const struct trust *trust, const struct expiry *e, const c
 
 void expiry_command(const struct trust *trust, const struct expiry *e, struct buf *out)
 {
-    buf_printf(out, "notary -s https://%s --tlscacert ca.crt -d ~/.docker/trust", trust->host);
+    notary_client_write(trust->host, out);
     put_words(trust, e, kinds[e->kind].command, out);
 }
 

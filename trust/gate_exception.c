@@ -1,8 +1,12 @@
 /* Exceptions from what signatures say: the deny list and overrides (gate.md 10.2, 14). */
 #include "base/clock.h"
+#include "storage/override.h"
 #include "trust/gate_internal.h"
 
 #include <stdio.h>
+
+#define WHO_SHOWN_MAX 80      /* bytes of a sentence */
+#define MESSAGE_SHOWN_MAX 360
 
 /* gate.md 14: what an override lets through. Whatever is not listed here it does not: above all
  * denied_digest, rollback_suspected, and every fault of keys and of trust data. */
@@ -26,6 +30,7 @@ void gate_deny_digest(const struct gate_denial *denial, const struct digest *dig
                       struct decision *d)
 {
     char named[DIGEST_STR_MAX], since[TIME_STR_MAX], brief[120];
+    struct slice who = slice_cut(slice_str(denial->who), WHO_SHOWN_MAX);
     bool itself = digest_equal(&denial->digest, digest);
     (void)digest_format(&denial->digest, named);
     d->effect = EFFECT_DENY;
@@ -39,9 +44,9 @@ void gate_deny_digest(const struct gate_denial *denial, const struct digest *dig
     (void)snprintf(brief, sizeof brief, "%.8s is on the deny list", strchr(named, ':') + 1);
     const char *part = denial->other_name ? "this manifest has two names, and "
                                           : "this is part of a denied image: ";
-    gate_say(d, brief, "%s%s of %s is on the deny list since %s, put there by %.80s: %s",
+    gate_say(d, brief, "%s%s of %s is on the deny list since %s, put there by %.*s: %s",
              itself ? "" : part, named, d->repo,
-             time_format(denial->since_us - denial->since_us % US_PER_SECOND, since), denial->who,
+             time_format(denial->since_us - denial->since_us % US_PER_SECOND, since), SLICE_FMT(who),
              denial->reason);
 }
 
@@ -49,10 +54,12 @@ static void let_through(const struct gate_override *override, const struct diges
                         struct decision *d)
 {
     char end[TIME_STR_MAX];
+    struct slice ticket = slice_cut(slice_str(override->ticket), OVERRIDE_TICKET_MAX);
+    struct slice without = slice_cut(slice_str(d->message), MESSAGE_SHOWN_MAX);
     (void)snprintf(d->warning, sizeof d->warning,
-                   "override %lld until %s (%.100s); without it: %.360s", (long long) override->id,
+                   "override %lld until %s (%.*s); without it: %.*s", (long long) override->id,
                    time_format(override->end_us - override->end_us % US_PER_SECOND, end),
-                   override->ticket, d->message);
+                   SLICE_FMT(ticket), SLICE_FMT(without));
     d->message[0] = d->phrase[0] = d->hint[0] = '\0';
     d->effect = EFFECT_ALLOW;
     d->reason = REASON_OVERRIDE;

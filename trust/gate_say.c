@@ -7,15 +7,9 @@
 /* Cuts at `size`, on a whole UTF-8 character. */
 static void put_cut(char *out, size_t size, const char *text)
 {
-    size_t n = strlen(text);
-    if (n >= size) {
-        n = size - 1;
-        while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80) {
-            n--;
-        }
-    }
-    memcpy(out, text, n);
-    out[n] = '\0';
+    struct slice whole = slice_cut(slice_str(text), size - 1);
+    memcpy(out, whole.p, whole.n);
+    out[whole.n] = '\0';
 }
 
 static const char *status_words(int status)

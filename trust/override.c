@@ -15,6 +15,7 @@
 
 #define SETTLED_WHY "the digest is properly released"
 #define SETTLE_MAX 1000
+#define REASON_SHOWN_MAX 100 /* bytes of a sentence */
 
 /* --- how it is told --------------------------------------------------------------------------- */
 
@@ -183,10 +184,11 @@ static bool check_denied(struct making *m, struct db_tx *tx, struct err *err)
          !denied_digest_find(tx, ns, &second, &denied, &found, err))) {
         return false;
     }
+    struct slice why = slice_cut(slice_str(denied.reason), REASON_SHOWN_MAX);
     return !found || err_set(err, ERR_DENIED,
-                             "the digest is on the deny list, which no override lifts: %.100s "
+                             "the digest is on the deny list, which no override lifts: %.*s "
                              "(denied_digest)",
-                             denied.reason);
+                             SLICE_FMT(why));
 }
 
 /* gate.md 14: what it never lets through is refused here already, and so is what needs none. */

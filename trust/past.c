@@ -135,17 +135,13 @@ static bool tell_role(struct past *p, const char *role, const char *tag, bool *a
                       struct err *err)
 {
     auto_role_target_list struct role_target_list list = {0};
-    if (!role_target_history(p->tx, p->row->repository_id, slice_str(role), slice_str(tag), &list,
-                             err)) {
+    if (!role_target_history(p->tx, p->row->repository_id, slice_str(role), slice_str(tag),
+                             p->row->time_us, 1, &list, err)) {
         return false;
     }
-    for (size_t i = 0; i < list.count; i++) { /* newest first */
-        const struct role_target *t = &list.items[i];
-        if (t->since_us <= p->row->time_us) {
-            tell_listing(p, t, was_listed(t, p->row->time_us));
-            *any_out = true;
-            return true;
-        }
+    if (list.count > 0) {
+        tell_listing(p, &list.items[0], was_listed(&list.items[0], p->row->time_us));
+        *any_out = true;
     }
     return true;
 }

@@ -5,6 +5,7 @@
 #include "storage/repository.h"
 #include "storage/trust_doc.h"
 #include "storage/trust_pin.h"
+#include "trust/exceptions.h"
 #include "trust/trust_internal.h"
 #include "trust/verify/doc.h"
 
@@ -74,5 +75,6 @@ static bool write_reset(struct db_tx *tx, void *arg, struct err *err)
 bool trust_role_reset(struct trust *trust, const struct reset_request *request, struct err *err)
 {
     struct reset r = {.trust = trust, .rq = request};
-    return role_has_reset(request->role, err) && db_write(trust->db, write_reset, &r, err);
+    return exceptions_reason(request->reason, EXCEPTIONS_REASON_MAX, false, err) &&
+           role_has_reset(request->role, err) && db_write(trust->db, write_reset, &r, err);
 }

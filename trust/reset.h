@@ -13,7 +13,7 @@
 struct reset_request {
     struct repo_name repo;
     struct slice role;  /* targets, snapshot or timestamp */
-    const char *reason; /* may be "" */
+    const char *reason; /* may be ""; at most EXCEPTIONS_REASON_MAX bytes (exceptions.h) */
     const struct actor *actor;
     int64_t now_us;
 };

@@ -4,6 +4,7 @@
 #include "storage/repository.h"
 #include "storage/trust_doc.h"
 #include "storage/trust_pin.h"
+#include "trust/exceptions.h"
 #include "trust/roots.h"
 #include "trust/trust_internal.h"
 #include "trust/verify/state.h"
@@ -145,14 +146,8 @@ bool trust_revoke_key(struct trust *trust, const struct revoke_request *request,
     struct revocation r = {.trust = trust, .rq = request};
     auto_json json_t *affected = json_array();
     *result_out = NULL;
-    size_t length = strlen(request->reason);
-    if (length == 0 || length > REVOKE_REASON_MAX) {
-        return err_set(err, ERR_INVALID,
-                       "a revocation needs a reason of at most %d bytes, for those who find their "
-                       "repositories refused",
-                       REVOKE_REASON_MAX);
-    }
-    if (!checkpoint_ready(trust->checkpoint, err) ||
+    if (!exceptions_reason(request->reason, REVOKE_REASON_MAX, true, err) ||
+        !checkpoint_ready(trust->checkpoint, err) ||
         !db_write(trust->db, write_revocation, &r, err)) {
         return false;
     }

@@ -190,8 +190,8 @@ static bool read_one_by_one(struct db_tx *tx, int64_t repository_id, const struc
 {
     for (size_t i = 0; i < r->names->count; i++) {
         auto_role_target_list struct role_target_list rows = {0};
-        if (!role_target_history(tx, repository_id, slice_str(r->role), r->names->items[i], &rows,
-                                 err)) {
+        if (!role_target_history(tx, repository_id, slice_str(r->role), r->names->items[i],
+                                 INT64_MAX, ROLE_TARGET_HISTORY_MAX, &rows, err)) {
             return false;
         }
         for (size_t k = 0; k < rows.count; k++) {

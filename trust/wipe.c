@@ -4,6 +4,7 @@
 #include "storage/audit.h"
 #include "storage/change_record.h"
 #include "storage/tombstone.h"
+#include "trust/exceptions.h"
 #include "trust/load.h"
 #include "trust/reached.h"
 #include "trust/trust_internal.h"
@@ -236,10 +237,8 @@ bool trust_wipe(struct trust *trust, const struct wipe_request *request, json_t 
     auto_reached struct reached_list reached = {0};
     struct wipe w = {.trust = trust, .rq = request, .reached = &reached};
     *result_out = NULL;
-    if (request->reason && strlen(request->reason) > TOMBSTONE_REASON_MAX) {
-        return err_set(err, ERR_INVALID, "\"reason\" has at most %d bytes", TOMBSTONE_REASON_MAX);
-    }
-    if (!checkpoint_ready(trust->checkpoint, err) || !db_write(trust->db, write_wipe, &w, err) ||
+    if (!exceptions_reason(request->reason, TOMBSTONE_REASON_MAX, false, err) ||
+        !checkpoint_ready(trust->checkpoint, err) || !db_write(trust->db, write_wipe, &w, err) ||
         !reached_note(&reached, trust->checkpoint, err)) {
         json_decref(w.wiped);
         return false;

@@ -148,12 +148,11 @@ def test_rename_prints_the_commands_and_they_move_the_signatures(own_server, tmp
     commands = [c for step in plan["steps"] for c in step["commands"]]
     assert all(c in shown.splitlines() for c in commands)
 
-    bin_folder = tmp_path / "bin"  # what a key holder has configured: the CA, his account, his pass phrases
+    bin_folder = tmp_path / "bin"  # what a key holder has: the CA beside him, his account, his pass phrases
     bin_folder.mkdir()
-    for name, line in (("notary", f'exec /usr/bin/notary --tlscacert {server.ca} "$@"'),
-                       ("bond", f'exec {server.bond_program} "$@" --socket {server.socket_path}')):
-        (bin_folder / name).write_text(f"#!/bin/sh\n{line}\n")
-        (bin_folder / name).chmod(0o755)
+    (bin_folder / "bond").write_text(f'#!/bin/sh\nexec {server.bond_program} "$@" --socket {server.socket_path}\n')
+    (bin_folder / "bond").chmod(0o755)
+    (tmp_path / "ca.crt").write_bytes(server.ca.read_bytes())
     keeper_env = keeper.environment()
     env = {**keeper_env, **{k: str(v) for k, v in server.bond_environment().items()}, "HOME": str(tmp_path / "home"), "PATH": f"{bin_folder}:{keeper_env['PATH']}"}
 

@@ -100,6 +100,24 @@ static void decimal_numbers(void **state)
     assert_false(slice_to_int64(SLICE_LIT("1\0"), &value));
 }
 
+static void a_cut_leaves_whole_characters(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t max;
+        const char *cut;
+    } cases[] = {
+        {"plain", 9, "plain"}, {"plain", 5, "plain"}, {"plain", 4, "plai"},
+        {"", 3, ""},           {"abc", 0, ""},        {"a\xc3\xa9", 3, "a\xc3\xa9"},
+        {"a\xc3\xa9", 2, "a"}, {"\xc3\xa9", 1, ""},   {"\xf0\x9f\x98\x80x", 4, "\xf0\x9f\x98\x80"},
+        {"\xf0\x9f\x98\x80x", 3, ""}};
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        CHECK_CASE(slice_is(slice_cut(slice_str(cases[i].text), cases[i].max), cases[i].cut),
+                   cases[i].text);
+    }
+}
+
 static void utf8(void **state)
 {
     static const struct {
@@ -147,6 +165,7 @@ int main(void)
         cmocka_unit_test(next_gives_every_field),
         cmocka_unit_test(decimal_numbers),
         cmocka_unit_test(utf8),
+        cmocka_unit_test(a_cut_leaves_whole_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -154,7 +154,8 @@ static void a_wipe_ends_every_life(void **state)
         OK(trust_doc_wipe(tx, w->repo.id, T0 + 1, &had, err));
         OK(trust_doc_wipe(tx, w->repo.id, T0 + 2, &again, err));
         OK(trust_doc_any(tx, w->repo.id, &any, err));
-        OK(role_target_history(tx, w->repo.id, SLICE_LIT("targets"), entry.tag, &history, err));
+        OK(role_target_history(tx, w->repo.id, SLICE_LIT("targets"), entry.tag, INT64_MAX, 10,
+                               &history, err));
     }
     assert_true(had);
     assert_false(again);
@@ -256,7 +257,8 @@ static void history_of(struct world *w, const char *tag, struct role_target_list
 {
     READ(w)
     {
-        OK(role_target_history(tx, w->repo.id, SLICE_LIT("targets"), slice_str(tag), out, err));
+        OK(role_target_history(tx, w->repo.id, SLICE_LIT("targets"), slice_str(tag), INT64_MAX,
+                               ROLE_TARGET_HISTORY_MAX, out, err));
     }
 }
 
@@ -306,6 +308,32 @@ static void history_tells_replaced_from_withdrawn(void **state)
     assert_int_equal(c.items[0].why, ROLE_TARGET_LISTED);
     assert_int_equal(none.count, 0);
     assert_int_equal(open.count, 4);
+}
+
+static void history_is_asked_for_up_to_a_moment_and_so_many(void **state)
+{
+    struct world *w = *state;
+    static const struct step steps[] = {{1, "a=one"}, {2, "a=two"}, {3, "a=three"}};
+    static const struct {
+        int64_t until_us;
+        int max;
+        size_t count;
+        int64_t newest; /* version that it began with */
+    } cases[] = {{INT64_MAX, 10, 3, 3}, {INT64_MAX, 2, 2, 3}, {T0 + 2, 1, 1, 3}, {T0 + 1, 10, 2, 2},
+                 {T0, 10, 1, 1},        {T0 - 1, 10, 0, 0}};
+    for (size_t i = 0; i < COUNT(steps); i++) {
+        list_targets(w, &steps[i], T0 + (int64_t)i);
+    }
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        auto_role_target_list struct role_target_list rows = {0};
+        READ(w)
+        {
+            OK(role_target_history(tx, w->repo.id, SLICE_LIT("targets"), SLICE_LIT("a"),
+                                   cases[i].until_us, cases[i].max, &rows, err));
+        }
+        assert_int_equal(rows.count, cases[i].count);
+        assert_true(rows.count == 0 || rows.items[0].since_version == cases[i].newest);
+    }
 }
 
 /* A key that is rotated before the tag gets its next content has released the old one too. */
@@ -659,6 +687,7 @@ int main(void)
         WORLD_TEST(renewals_are_found_by_age),
         WORLD_TEST(repositories_with_trust_data_are_listed),
         WORLD_TEST(history_tells_replaced_from_withdrawn),
+        WORLD_TEST(history_is_asked_for_up_to_a_moment_and_so_many),
         WORLD_TEST(what_stays_listed_has_the_signers_of_the_last_document),
         WORLD_TEST(grace_asks_what_ended_since),
         WORLD_TEST(a_name_that_is_no_tag_is_left_out),

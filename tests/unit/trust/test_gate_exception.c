@@ -1,5 +1,6 @@
 /* The deny list and overrides in the rules (gate.md 10.2, 14): which refusals an override lifts, and
  * that a denied digest is refused whatever else holds. */
+#include "storage/actor.h"
 #include "tests/unit/trust/gate_world.h"
 #include "trust/gate_internal.h"
 
@@ -66,6 +67,50 @@ static void an_override_lifts_what_it_may_and_nothing_else(void **state)
             assert_int_equal(d.override_id, 0);
         }
     }
+}
+
+/* The message is shown in part: no place to cut it leaves half a character. */
+static void what_an_override_shows_of_a_refusal_is_whole_characters(void **state)
+{
+    (void)state;
+    const struct digest there = gate_world_digest(D1);
+    struct gate_override override = an_override;
+    char ticket[101];
+    memset(ticket, 0, sizeof ticket);
+    for (int i = 0; i < 50; i++) {
+        memcpy(ticket + 2 * i, "\xc3\xa9", 2);
+    }
+    override.ticket = ticket;
+    for (size_t before = 0; before < 4; before++) {
+        const struct gate_exceptions exceptions = {.override = &override};
+        struct decision d = {.reason = REASON_UNSIGNED};
+        memset(d.message, 'x', before);
+        for (size_t n = before; n + 4 < 500; n += 4) {
+            memcpy(d.message + n, "\xf0\x9f\x98\x80", 4);
+        }
+        gate_except(&there, &exceptions, &d);
+        assert_int_equal(d.reason, REASON_OVERRIDE);
+        assert_true(slice_is_utf8(slice_str(d.warning)));
+        assert_non_null(strstr(d.warning, ticket));
+    }
+}
+
+static void who_denied_is_shown_in_whole_characters(void **state)
+{
+    (void)state;
+    const struct digest there = gate_world_digest(D1);
+    struct gate_denial denial = denial_of(D1);
+    char who[ACTOR_NAME_MAX + 1] = "x";
+    for (size_t n = 1; n + 3 < sizeof who; n += 3) {
+        memcpy(who + n, "\xe2\x82\xac", 3);
+    }
+    denial.who = who;
+    const struct gate_exceptions exceptions = {.denial = &denial};
+    struct decision d = decided(REASON_ALLOWED, D1);
+    gate_except(&there, &exceptions, &d);
+    assert_int_equal(d.reason, REASON_DENIED_DIGEST);
+    assert_true(slice_is_utf8(slice_str(d.message)));
+    assert_non_null(strstr(d.message, "\xe2\x82\xac: a backdoor"));
 }
 
 static void a_denied_digest_is_refused_whatever_else_holds(void **state)
@@ -229,6 +274,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_override_lifts_what_it_may_and_nothing_else),
+        cmocka_unit_test(what_an_override_shows_of_a_refusal_is_whole_characters),
+        cmocka_unit_test(who_denied_is_shown_in_whole_characters),
         cmocka_unit_test(a_denied_digest_is_refused_whatever_else_holds),
         cmocka_unit_test(what_is_not_served_is_not_refused_for),
         cmocka_unit_test(by_tag),

@@ -5,6 +5,8 @@
 #include "storage/policy.h"
 #include "storage/trust_pin.h"
 #include "tests/unit/trust/bench.h"
+#include "trust/acknowledge.h"
+#include "trust/exceptions.h"
 #include "trust/reset.h"
 #include "trust/revoke.h"
 #include "trust/roots.h"
@@ -354,6 +356,44 @@ static void a_revoked_key_of_the_set_accepts_nobody(void **state)
     bench_close(&b);
 }
 
+/* Texts that others read, in answers and in the audit log: bounded, UTF-8, no line breaks and no other
+ * control characters; the empty one where none is needed. */
+static void reasons_are_texts_that_fit_a_line(void **state)
+{
+    static char fits[EXCEPTIONS_REASON_MAX + 1], longer[EXCEPTIONS_REASON_MAX + 2];
+    static const char *const bad[] = {longer, "two\nlines", "\x1b[2J", "tab\there", "\x7f", "\xff"};
+    struct bench b;
+    json_t *result = NULL;
+    memset(fits, 'x', sizeof fits - 1);
+    memset(longer, 'x', sizeof longer - 1);
+    bench_open_kept(&b, *state);
+    (void)sign_app(&b);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        const struct actor *alice = &b.w->alice;
+        const struct acknowledge_request acknowledge = {
+            .all = true, .reason = bad[i], .actor = alice, .now_us = b.now_us};
+        const struct reset_request reset = {.repo = repo_of("ns/app"),
+                                            .role = SLICE_LIT("targets"),
+                                            .reason = bad[i],
+                                            .actor = alice,
+                                            .now_us = b.now_us};
+        const struct revoke_request revoke = {
+            .key = spki_of(&keys.root), .reason = bad[i], .actor = alice, .now_us = b.now_us};
+        FAILS(ERR_INVALID, trust_acknowledge(b.trust, &acknowledge, &result, err));
+        FAILS(ERR_INVALID, trust_role_reset(b.trust, &reset, err));
+        FAILS(ERR_INVALID, trust_revoke_key(b.trust, &revoke, &result, err));
+        assert_null(result);
+    }
+    assert_int_equal(audited(&b, "trust.acknowledge"), 0);
+    assert_int_equal(audited(&b, "trust.role_reset"), 0);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED); /* no key is revoked */
+    const struct acknowledge_request good = {
+        .all = true, .reason = fits, .actor = &b.w->alice, .now_us = b.now_us};
+    OK(trust_acknowledge(b.trust, &good, &result, err));
+    json_decref(result);
+    bench_close(&b);
+}
+
 /* --- reset of a role -------------------------------------------------------------------------- */
 
 static void reset(struct bench *b, const char *role)
@@ -526,6 +566,7 @@ int main(void)
         WORLD_TEST(the_remaining_keys_are_enough),
         WORLD_TEST(a_stolen_key_hands_nothing_over),
         WORLD_TEST(a_revoked_key_of_the_set_accepts_nobody),
+        WORLD_TEST(reasons_are_texts_that_fit_a_line),
         WORLD_TEST(a_reset_role_begins_anew_once),
         WORLD_TEST(a_reset_takes_no_key_that_was_named_before),
         WORLD_TEST(a_reset_role_may_count_on),
