@@ -174,6 +174,33 @@ static bool is_suspect(const struct gate_facts *f, struct decision *d)
     return true;
 }
 
+/* One role that was set back, whatever it would have listed. */
+static const struct trust_role *set_back(const struct gate_facts *f)
+{
+    for (size_t i = 0; f->trust && i < f->trust->role_count; i++) {
+        if (f->trust->roles[i].state == ROLE_STATE_ROLLBACK) {
+            return &f->trust->roles[i];
+        }
+    }
+    return NULL;
+}
+
+/* gate.md 14: no override lifts rollback_suspected. That comes before what an override does lift
+ * (10.2), also of an image that the role which was set back does not decide about: what it lists now
+ * is not what it listed. */
+static void except(const struct gate_facts *f, const struct digest *there,
+                   const struct gate_exceptions *of_there, struct decision *d)
+{
+    const struct trust_role *back = NULL;
+    bool would_lift = of_there->override && !of_there->denial && d->effect != EFFECT_ALLOW &&
+                      gate_reason_info(d->reason)->status == 403;
+    if (would_lift && (back = set_back(f)) != NULL) {
+        d->reason = REASON_ROLLBACK_SUSPECTED;
+        gate_say_role(f, back, d);
+    }
+    gate_except(there, of_there, d);
+}
+
 /* --- the tag rule (gate.md 5) ----------------------------------------------------------------- */
 
 /* gate.md 5.3: whether what the tag points to is the signed content. Every known hash of the target
@@ -359,7 +386,7 @@ struct decision gate_tag(const struct gate_facts *f, const struct tag_name *tag,
         digest_equal(&d.serve, &d.signed_digest)) {
         gate_deny_digest(registry->signed_denial, &d.signed_digest, &d);
     }
-    gate_except(there, &registry->exceptions, &d);
+    except(f, there, &registry->exceptions, &d);
     soften(f, there, &d);
     return d;
 }
@@ -437,7 +464,7 @@ struct decision gate_digest(const struct gate_facts *f, const struct digest *dig
     } else {
         deny_digest(f, digest, REASON_UNSIGNED_DIGEST, &d);
     }
-    gate_except(held->manifest ? digest : NULL, &held->exceptions, &d);
+    except(f, held->manifest ? digest : NULL, &held->exceptions, &d);
     soften(f, held->manifest ? digest : NULL, &d);
     return d;
 }
@@ -466,7 +493,7 @@ struct decision gate_blob(const struct gate_facts *f, const struct digest *diges
     } else {
         deny_digest(f, digest, REASON_BLOB_NOT_REACHABLE, &d);
     }
-    gate_except(digest, &held->exceptions, &d);
+    except(f, digest, &held->exceptions, &d);
     soften(f, digest, &d);
     return d;
 }

@@ -256,6 +256,44 @@ static void by_digest_and_blob(void **state)
     gate_world_free(&w);
 }
 
+/* gate.md 14: never lifts rollback_suspected, of the store, of the repository or of one role of it,
+ * by tag, by digest, or for a blob. */
+static void an_override_does_not_act_on_what_was_set_back(void **state)
+{
+    static const struct gate_lists lists[] = {{.tag = "v1", .digest = D1}, {.tag = NULL}};
+    enum part { NOTHING, STORE, REPOSITORY, RELEASES, SIGNER, PART_COUNT };
+    const struct digest other = gate_world_digest(D2);
+    const struct gate_reached none = {.kind = REACH_NONE};
+    (void)state;
+    for (int part = NOTHING; part < PART_COUNT; part++) {
+        struct gate_world w;
+        gate_world_init(&w);
+        (void)gate_world_role(&w, "targets", NULL, 1, lists);
+        struct trust_role *releases = gate_world_role(&w, ROLE_RELEASES, "prod-", 1, NULL);
+        struct trust_role *signer = gate_world_role(&w, "targets/alice", NULL, 1, NULL);
+        w.facts.suspicion = part == STORE ? "set back" : NULL;
+        w.state.status = part == REPOSITORY ? TRUST_ROLLBACK : TRUST_OK;
+        releases->state = part == RELEASES ? ROLE_STATE_ROLLBACK : ROLE_STATE_OK;
+        signer->state = part == SIGNER ? ROLE_STATE_ROLLBACK : ROLE_STATE_OK;
+        struct tag_name v9 = gate_world_tag("v9");
+        struct gate_registry_tag unsigned_tag = gate_world_registry(D2, 0);
+        unsigned_tag.exceptions.override = &an_override;
+        const struct gate_held manifest = {.manifest = true,
+                                           .exceptions = {.override = &an_override}};
+        const struct gate_held blob = {.blob = true, .exceptions = {.override = &an_override}};
+        const struct decision made[] = {gate_tag(&w.facts, &v9, &unsigned_tag),
+                                        gate_digest(&w.facts, &other, &none, &manifest),
+                                        gate_blob(&w.facts, &other, &none, &blob)};
+        for (size_t i = 0; i < COUNT(made); i++) {
+            assert_int_equal(made[i].reason,
+                             part == NOTHING ? REASON_OVERRIDE : REASON_ROLLBACK_SUSPECTED);
+            assert_int_equal(made[i].effect, part == NOTHING ? EFFECT_ALLOW : EFFECT_DENY);
+            assert_true((made[i].message[0] != '\0') == (part != NOTHING));
+        }
+        gate_world_free(&w);
+    }
+}
+
 static void who_is_not_gated_has_no_exceptions(void **state)
 {
     const struct digest one = gate_world_digest(D1);
@@ -281,6 +319,7 @@ int main(void)
         cmocka_unit_test(by_tag),
         cmocka_unit_test(a_denied_signed_image_is_not_served_in_place_of_another),
         cmocka_unit_test(by_digest_and_blob),
+        cmocka_unit_test(an_override_does_not_act_on_what_was_set_back),
         cmocka_unit_test(who_is_not_gated_has_no_exceptions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
