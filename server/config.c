@@ -327,6 +327,8 @@ bool config_parse(const char *file, struct slice text, struct config **out, stru
     }
     c->data_dir = keep_path(c, c->data);
     c->checkpoint = c->trust_checkpoint[0] ? keep_path(c, c->trust_checkpoint) : NULL;
+    c->override_notice =
+        c->trust_override_notice[0] ? keep_path(c, c->trust_override_notice) : NULL;
     *out = c;
     return true;
 }

@@ -38,6 +38,7 @@ struct config {
     char *folder;      /* of the file; relative paths count from here */
     char *data_dir;    /* `data`, resolved */
     char *checkpoint;  /* `trust.checkpoint`, resolved; NULL: the data folder's own */
+    char *override_notice; /* `trust.override_notice`, resolved; NULL: none */
     bool https;        /* public_url's scheme */
     char host[256];    /* host of public_url, without port and brackets */
     int port;          /* of public_url, 443 or 80 when it has none */

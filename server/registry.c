@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "server/app.h"
 #include "server/metrics.h"
+#include "server/override_notice.h"
 #include "trust/override.h"
 
 #include <stdio.h>
@@ -56,6 +57,9 @@ bool registry_count_override(const struct request *rq, const struct repository *
     struct actor actor;
     if (!d->override_counts) {
         return true;
+    }
+    if (!override_notice_send(rq, repo, d, err)) {
+        return false; /* told first: a use that is counted lets further requests through */
     }
     registry_actor(rq, &actor);
     if (override_use(rq->app->trust, repo->namespace_id, d->override_id, &d->serve, &actor,

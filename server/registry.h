@@ -25,8 +25,9 @@ void registry_reader(const struct request *rq, struct reader *out);
 void registry_count_decision(const struct request *rq, const char *door, const struct decision *d);
 
 /* Before anything is served, or deployed, that an override allows (override_counts): its use is counted.
- * Expected errors: ERR_INDETERMINATE: it does not act any more, or its use cannot be recorded; nothing may be served by
- * it then. Workers only; durable. */
+ * Whoever must be told is told before (override_notice.h).
+ * Expected errors: ERR_INDETERMINATE: it does not act any more, or its use cannot be recorded or told; nothing may be
+ * served by it then. Workers only; durable. */
 bool registry_count_override(const struct request *rq, const struct repository *repo, const struct decision *d,
                              struct err *err) MUST_USE;
 /* The same on any thread. True: go on. False: `reply` has the refusal, or the handler returns and is run again on a

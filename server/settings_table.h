@@ -100,6 +100,14 @@
       "folder.",                                                                                    \
       "A restored database is told from a current one by it. On another volume than the data, in a " \
       "folder that exists, it is not restored together with them.")                                 \
+    X(trust, override_notice, TEXT, "", 0, 0, "",                                                  \
+      "Unix datagram socket that is told of each use of an override, one JSON object each; empty: " \
+      "none.",                                                                                      \
+      "Whoever listens there passes it on, to a pager or a chat. Relative paths count from the "    \
+      "folder of the configuration file.")                                                          \
+    X(trust, override_notice_required, FLAG, "false", 0, 0, "",                                    \
+      "Whether a use that cannot be told there is refused.",                                       \
+      "Refused it is 503, until somebody listens again; otherwise a line in the log says so.")     \
     X(trust, keep_superseded, DURATION, "30d", 3600, 315360000, "",                                \
       "Targets, delegations, snapshots and timestamps that newer ones took the place of are kept "  \
       "for so long.",                                                                               \

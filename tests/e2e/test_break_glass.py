@@ -1,6 +1,7 @@
 """Break-glass and the deny list over HTTP: cases B and G-28 of the attack list, gate 14. A namespace of its own."""
 import hashlib
 import json
+import socket
 import sqlite3
 import urllib.parse
 
@@ -9,7 +10,7 @@ import pytest
 from support.images import image, index
 from support.notary import Notary
 from support.people import make_house
-from support.server import eventually
+from support.server import Server, eventually
 from test_gate import refused
 
 NS = "glass"
@@ -410,6 +411,8 @@ def test_g28_a_denied_manifest_has_no_second_name(signed, keeper):
     keeper.sign(signed.repo, "v2", made)
     name = put_as_sha512(signed, made, "v2")
     assert signed.both("v2").header("Docker-Content-Digest") == name
+    refused(signed.both(name, 403), "unsigned_digest")  # gate 6 a: S is the sha256 that was signed, and no other name
+    signed.both(made.digest)
     signed.deny(made.digest).expect(201)
     refused(signed.both("v2", 403), "denied_digest")
     refused(signed.both(name, 403), "denied_digest")
@@ -572,3 +575,40 @@ def test_b05_no_override_under_a_revoked_root_key(own_server, tmp_path):
     for reference in ("v1", first.digest, moved.digest):
         refused(house["deployer"].get(repo, reference), "root_key_revoked")
     own_server.bond("override", "create", *glass, code=5)
+
+
+# --- telling others -------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("required", [False, True])
+def test_a_use_is_told_to_whoever_listens_and_is_none_when_it_must_be_and_cannot(tmp_path, required):
+    server = Server(tmp_path).init()
+    path = tmp_path / "pager"
+    server.config.write_text(server.config.read_text() + f"trust: {{ override_notice: {path}, override_notice_required: {str(required).lower()} }}\n")
+    server.start()
+    try:
+        house, made = make_house(server, "pager"), image("paged")
+        house["developer"].push("pager/app", made, "v1")
+        deployers = [server.make_deployer("pager", f"d{i}") for i in range(2)]
+        order = server.bond("override", "create", f"pager/app@{made.digest}", "--for", ",".join(d.user for d in deployers), "--duration", "1h",
+                            "--reason", "the signer is away", "--ticket", "INC-9", "--json")
+        first, second = (server.client(d) for d in deployers)
+        said = first.get("pager/app", "v1").expect(503 if required else 200)  # nobody listens yet
+        assert said.status == 200 or said.code == "UNAVAILABLE"
+        uses = lambda: json.loads(server.bond("override", "list", "pager", "--json").out)["overrides"][0]["uses"]
+        assert uses() == (0 if required else 1)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as pager:
+            pager.bind(str(path))
+            pager.settimeout(60)
+            second.get("pager/app", "v1").expect(200)
+            told = json.loads(pager.recv(65536))
+            assert (told["event"], told["override"], told["repository"]) == ("override.use", json.loads(order.out)["id"], "pager/app")
+            assert (told["identity"], told["digest"]) == (deployers[1].user, made.digest)
+            assert "INC-9" in told["message"] and told["address"] and told["time"] < told["end"]
+            second.get("pager/app", made.digest).expect(200)  # of the same use
+            pager.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                pager.recv(65536)
+            first.get("pager/app", "v1").expect(200)
+        assert uses() == 2
+    finally:
+        server.end()
