@@ -1,7 +1,8 @@
 /* Publishing into a real store and deciding over it: views, grace, renewal, pins, wipes. */
 #include "storage/policy.h"
-#include "storage/removal.h"
 #include "storage/pull.h"
+#include "storage/release.h"
+#include "storage/removal.h"
 #include "storage/role_target.h"
 #include "storage/tombstone.h"
 #include "storage/trust_pin.h"
@@ -1367,13 +1368,12 @@ static void note_finding(void *arg, const struct plan_finding *f)
 }
 
 /* Asks page by page, each with these bounds, as often as it takes. */
-static int plan_pages(struct bench *b, const char *policy, int looks, int findings,
-                      struct found *out)
+static int plan_all(struct bench *b, const char *policy, int looks, int findings,
+                    plan_finding_fn note, void *out)
 {
     struct plan_place place = {.repo = ""};
     bool done = false;
     int pages = 0;
-    *out = (struct found){.count = 0};
     while (!done && pages++ < 50) {
         struct plan plan = {.scope = "ns",
                             .policy = slice_str(policy),
@@ -1384,7 +1384,7 @@ static int plan_pages(struct bench *b, const char *policy, int looks, int findin
         auto_buf struct buf text = {0};
         READ(b->w)
         {
-            OK(plan_page(b->trust, tx, &plan, &place, &budget, note_finding, out, &done, err));
+            OK(plan_page(b->trust, tx, &plan, &place, &budget, note, out, &done, err));
         }
         plan_place_write(&place, &text);
         if (!done) {
@@ -1393,6 +1393,13 @@ static int plan_pages(struct bench *b, const char *policy, int looks, int findin
     }
     assert_true(done);
     return pages;
+}
+
+static int plan_pages(struct bench *b, const char *policy, int looks, int findings,
+                      struct found *out)
+{
+    *out = (struct found){.count = 0};
+    return plan_all(b, policy, looks, findings, note_finding, out);
 }
 
 static void note_pull(struct bench *b, const struct digest *digest, int64_t at_us)
@@ -1445,6 +1452,81 @@ static void a_plan_tells_what_is_served_and_would_not_be(void **state)
     bench_close(&b);
 }
 
+static void run_as(struct bench *b, const char *service, const struct digest *digest)
+{
+    struct release r = {.namespace_id = b->w->repo.namespace_id,
+                        .repository_id = b->w->repo.id,
+                        .repository = "ns/app",
+                        .digest = *digest,
+                        .reason = "off"};
+    OK(service_name_parse(slice_str(service), &r.service, err));
+    WRITE(b->w)
+    {
+        OK(release_add(tx, &r, &b->w->alice, b->now_us, err));
+    }
+}
+
+struct place_found {
+    struct digest digests[FOUND_MAX];
+    char words[FOUND_MAX][80]; /* kind, services, whether it was pulled lately */
+    int count;
+};
+
+static void note_place(void *arg, const struct plan_finding *f)
+{
+    struct place_found *found = arg;
+    char *words = found->words[found->count];
+    assert_true(found->count < FOUND_MAX && f->kind != PLAN_TAG);
+    (void)snprintf(words, sizeof found->words[0], "%s",
+                   f->kind == PLAN_RUNNING ? "running" : "pulled");
+    for (size_t i = 0; i < f->services->count; i++) {
+        size_t at = strlen(words);
+        (void)snprintf(words + at, sizeof found->words[0] - at, " %s",
+                       f->services->items[i].service.text);
+    }
+    size_t n = strlen(words);
+    (void)snprintf(words + n, sizeof found->words[0] - n, "%s", f->pulled_us ? " lately" : "");
+    found->digests[found->count++] = f->digest;
+}
+
+/* What services run and what was pulled are one list by digest, on pages of any size: each once. */
+static void a_plan_tells_what_services_run(void **state)
+{
+    static const char *const contents[] = {"one", "two", "six", "ten", "old"};
+    static const char *const words[] = {"running api web lately", "running jobs", "pulled lately",
+                                        "running cron lately", NULL};
+    struct digest made[5];
+    struct bench b;
+    bench_open(&b, *state);
+    set_policy(&b, "{\"level\":\"off\"}");
+    for (size_t i = 0; i < 5; i++) {
+        made[i] = push_image(b.w, "{}", contents[i]);
+    }
+    run_as(&b, "web", &made[4]); /* an earlier release: it runs no more */
+    run_as(&b, "web", &made[0]);
+    run_as(&b, "api", &made[0]);
+    run_as(&b, "jobs", &made[1]);
+    run_as(&b, "cron", &made[3]);
+    note_pull(&b, &made[0], b.now_us);
+    note_pull(&b, &made[2], b.now_us);
+    note_pull(&b, &made[3], b.now_us);
+    for (int looks = 1; looks <= 6; looks++) {
+        struct place_found found = {.count = 0};
+        (void)plan_all(&b, "{\"level\":\"deploy\"}", looks, FOUND_MAX, note_place, &found);
+        assert_int_equal(found.count, 4);
+        for (int i = 0; i < found.count; i++) {
+            size_t which = 0;
+            while (!digest_equal(&made[which], &found.digests[i])) {
+                which++;
+                assert_true(which < 4);
+            }
+            assert_string_equal(found.words[i], words[which]);
+            assert_true(i == 0 || digest_compare(&found.digests[i - 1], &found.digests[i]) < 0);
+        }
+    }
+    bench_close(&b);
+}
+
 /* on_mismatch serve_signed: a name that the registry does not have is served too. */
 static void a_plan_looks_at_signed_names_without_a_tag(void **state)
 {
@@ -1493,6 +1575,7 @@ int main(void)
         WORLD_TEST(every_hash_of_a_target_counts_by_digest),
         WORLD_TEST(a_look_ahead_hides_no_store_that_was_set_back),
         WORLD_TEST(a_plan_tells_what_is_served_and_would_not_be),
+        WORLD_TEST(a_plan_tells_what_services_run),
         WORLD_TEST(a_plan_looks_at_signed_names_without_a_tag),
         cmocka_unit_test(which_policy_would_apply),
         WORLD_TEST(signed_before_pushed),
