@@ -35,7 +35,6 @@ struct http_exchange *exchange_new(struct http_server *server, const struct list
     ex->reply.content_length = -1;
     ex->rq.exchange = ex;
     ex->rq.identity = &ex->identity;
-    ex->rq.now_us = clock_now_us();
     make_id(server, ex->rq.id);
     return ex;
 }

@@ -37,7 +37,9 @@ struct request {
     char address[64];   /* of the peer, text */
     bool tls;
     bool control;   /* came over the control socket from the server's own uid or root */
-    int64_t now_us; /* one reading, for every time question of this request */
+    int64_t now_us; /* the clock as the handler began: one value for every time question of one call of
+                       it. The caller's admission and each call of a sink have readings of their own,
+                       for a body may take minutes to come */
 
     const struct identity *identity; /* never NULL */
 

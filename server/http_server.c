@@ -21,6 +21,14 @@
 #define LINGER_MAX (32 << 20) /* and after it, so that the answer is not lost in a reset */
 #define LINGER_US (10 * US_PER_SECOND)
 
+/* ---- the clock ---- */
+
+/* A head or a body may take minutes to come: each piece of work sees the time at which it runs. */
+static void read_clock(struct http_exchange *ex)
+{
+    ex->rq.now_us = clock_now_us();
+}
+
 /* ---- facts of the connection ---- */
 
 static void read_address(struct http_exchange *ex)
@@ -300,6 +308,7 @@ static bool sink_write(struct http_exchange *ex)
 static void job_open(void *arg)
 {
     struct http_exchange *ex = arg;
+    read_clock(ex);
     (void)sink_open(ex); /* a reply that is filled says that it failed */
     ex->state = EXCHANGE_OPENED;
 }
@@ -307,6 +316,7 @@ static void job_open(void *arg)
 static void job_write(void *arg)
 {
     struct http_exchange *ex = arg;
+    read_clock(ex);
     ex->state = sink_write(ex) ? EXCHANGE_BODY : EXCHANGE_REFUSED;
     peer_set(ex->peer, PEER_MOVING);
 }
@@ -315,6 +325,7 @@ static void job_handle(void *arg)
 {
     struct http_exchange *ex = arg;
     struct err err = {0};
+    read_clock(ex);
     ex->state = EXCHANGE_ANSWERED;
     ex->rq.on_worker = true;
     if (ex->route->body == BODY_STREAM) {
@@ -353,6 +364,7 @@ static enum MHD_Result handle_on_worker(struct http_exchange *ex)
 
 static enum MHD_Result handle_here(struct http_exchange *ex)
 {
+    read_clock(ex);
     ex->state = EXCHANGE_ANSWERED;
     if (!exchange_is_immediate(ex) || admit_caller(ex)) {
         ex->route->handler(&ex->rq, &ex->reply);
@@ -389,6 +401,7 @@ static enum MHD_Result first_call(struct http_exchange *ex, const char *method, 
     if (exchange_is_immediate(ex)) {
         return MHD_YES; /* the last call follows at once and does the rest in one go */
     }
+    read_clock(ex);
     if (!admit_caller(ex) || !check_length(ex)) {
         return refuse(ex);
     }
