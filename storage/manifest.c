@@ -9,6 +9,8 @@
 #include "storage/statements.h"
 #include "storage/tag_rule.h"
 
+#include <strings.h>
+
 /* Behind MANIFEST_COLUMNS. By tag the change of the tag comes first. */
 #define CONTENT_COLUMN 7
 #define CHANGE_COLUMN 7
@@ -273,6 +275,19 @@ static bool check_edge(struct db_tx *tx, int64_t repository_id, const struct man
     return true;
 }
 
+/* Of every push: what a manifest names may have gone since it was stored. */
+static bool check_edges(struct db_tx *tx, int64_t repository_id, const struct manifest_put *put,
+                        struct err *err)
+{
+    for (size_t i = 0; i < put->doc->edge_count; i++) {
+        const struct manifest_edge *edge = &put->doc->edges[i];
+        if (!check_edge(tx, repository_id, edge, put->sparse || edge->foreign, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool insert_edge(struct db_tx *tx, int64_t repository_id, const struct digest *parent,
                         const struct manifest_edge *edge, struct err *err)
 {
@@ -289,8 +304,7 @@ static bool insert_edges(struct db_tx *tx, int64_t repository_id, const struct m
 {
     for (size_t i = 0; i < put->doc->edge_count; i++) {
         const struct manifest_edge *edge = &put->doc->edges[i];
-        if (!check_edge(tx, repository_id, edge, put->sparse || edge->foreign, err) ||
-            !insert_edge(tx, repository_id, &put->digest, edge, err)) {
+        if (!insert_edge(tx, repository_id, &put->digest, edge, err)) {
             return false;
         }
         if (names_blob(edge->kind) &&
@@ -347,6 +361,21 @@ static bool bump_when_named(struct db_tx *tx, int64_t repository_id, const struc
     return !named || repository_gate_bump(tx, repository_id, err);
 }
 
+/* A document that does not say what it is has the type of its first push: readers and edges go by
+ * it, and it is not for a second one to change what the first one meant. */
+static bool check_type(struct db_tx *tx, int64_t repository_id, const struct manifest_put *put,
+                       struct err *err)
+{
+    struct manifest_info stored;
+    if (!manifest_stat(tx, repository_id, &put->digest, &stored, err)) {
+        return false;
+    }
+    return strcasecmp(stored.media_type, put->doc->media_type) == 0 ||
+           err_set(err, ERR_MANIFEST_INVALID,
+                   "the manifest is stored here as %.100s: push it as that, or delete it first",
+                   stored.media_type);
+}
+
 /* The same manifest again. Bytes that rotted in the index are replaced by those of the push; they
  * have the digest. */
 static bool mend(struct db_tx *tx, int64_t repository_id, const struct manifest_put *put,
@@ -373,7 +402,9 @@ bool manifest_put(struct db_tx *tx, int64_t repository_id, const struct manifest
                   const struct actor *actor, int64_t now_us, bool *created_out, struct err *err)
 {
     bool exists = false;
-    if (!manifest_exists(tx, repository_id, &put->digest, &exists, err)) {
+    if (!manifest_exists(tx, repository_id, &put->digest, &exists, err) ||
+        (exists && !check_type(tx, repository_id, put, err)) ||
+        !check_edges(tx, repository_id, put, err)) {
         return false;
     }
     if (created_out) {

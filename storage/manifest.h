@@ -63,10 +63,12 @@ struct manifest_put {
     struct slice bytes;
     bool sparse; /* accept children and blobs that are not here */
 };
-/* Stores a manifest; storing it again changes nothing, unless its stored bytes have rotted. Bumps the gate generation when the digest
- * was already named here (as a signed target, a child or a subject).
+/* Stores a manifest; storing it again asks the same of what it names and changes nothing, unless its
+ * stored bytes have rotted. Bumps the gate generation when the digest was already named here (as a
+ * signed target, a child or a subject).
  *   created_out   it was not here before; may be NULL
- * Expected errors: ERR_MANIFEST_BLOB_UNKNOWN and ERR_SIZE_INVALID naming the digest, ERR_QUOTA.
+ * Expected errors: ERR_MANIFEST_BLOB_UNKNOWN and ERR_SIZE_INVALID naming the digest, ERR_QUOTA,
+ * ERR_MANIFEST_INVALID (it is stored under another media type, which its bytes do not say).
  * Writer. */
 bool manifest_put(struct db_tx *tx, int64_t repository_id, const struct manifest_put *put,
                   const struct actor *actor, int64_t now_us, bool *created_out,

@@ -18,6 +18,7 @@ class Manifest:
     media_type: str
     parts: tuple = ()  # digests of blobs
     subject: str = ""
+    children: tuple = ()  # digests of manifests
 
     @property
     def digest(self):
@@ -241,7 +242,7 @@ class Repository:
     def push_index(self):
         children = self.dice.sample(sorted(self.state.manifests), min(len(self.state.manifests), self.dice.randint(0, 3)))
         content = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [self.manifest_descriptor(d) for d in children]}
-        self.put(Manifest(compact(content), OCI_INDEX), self.any_tags())
+        self.put(Manifest(compact(content), OCI_INDEX, children=tuple(children)), self.any_tags())
 
     def push_artifact(self):
         subject = self.any_manifest()
@@ -250,8 +251,12 @@ class Repository:
 
     def move_tag(self):
         digest = self.any_manifest()
-        if digest:
+        if digest and set(self.state.manifests[digest].children) <= set(self.state.manifests):
             self.put(self.state.manifests[digest], self.any_tags())
+        elif digest:  # an index of what was deleted
+            manifest = self.state.manifests[digest]
+            answer = self.send("PUT", self.path(f"manifests/{digest}?tag=torn"), {"Content-Type": manifest.media_type}, manifest.content)
+            answer.expect(404, "MANIFEST_BLOB_UNKNOWN")
 
     def delete_tag(self):
         if self.state.tags:

@@ -169,6 +169,44 @@ def test_deleting_what_is_not_there_is_404(owner, dev, repo):
     owner("DELETE", f"/v2/{repo}/manifests/nope").expect(404)
 
 
+def test_the_same_manifest_is_refused_when_a_layer_has_gone_since_and_taken_when_it_is_back(dev, owner, repo):
+    made = image("torn")
+    dev.push(repo, made, "v1")
+    (layer,) = made.layers
+    owner("DELETE", f"/v2/{repo}/blobs/{layer}").expect(202)
+    for reference in ("v2", made.digest):
+        assert layer in put(dev, repo, reference, made.manifest, made.media_type).expect(404, "MANIFEST_BLOB_UNKNOWN").message
+    dev.get(repo, "v2", "HEAD").expect(404)
+    dev.push(repo, made, "v2")
+    served(dev, repo, "v2", made.manifest, made.media_type, made.digest)
+
+
+def test_the_same_index_is_refused_when_a_child_has_gone_since(dev, owner, repo):
+    members = [image(f"torn {a}", arch=a) for a in ("amd64", "arm64")]
+    made = index(members)
+    dev.push(repo, made, "v1")
+    owner("DELETE", f"/v2/{repo}/manifests/{members[0].digest}").expect(202)
+    answer = put(dev, repo, "v2", made.manifest, made.media_type).expect(404, "MANIFEST_BLOB_UNKNOWN")
+    assert members[0].digest in answer.message
+    dev.get(repo, "v2", "HEAD").expect(404)
+    dev.push(repo, made, "v2")
+
+
+def test_a_manifest_that_does_not_say_what_it_is_keeps_the_type_of_its_first_push(dev, owner, repo):
+    made = image("nameless")
+    dev.push(repo, made)
+    content = compact({k: v for k, v in made.parsed.items() if k != "mediaType"})
+    put(dev, repo, "v1", content, "application/json").expect(201)
+    for reference in ("v1", "v2", sha256(content)):
+        assert "application/json" in put(dev, repo, reference, content, OCI_MANIFEST).expect(400, "MANIFEST_INVALID").message
+    dev.get(repo, "v2", "HEAD").expect(404)
+    served(dev, repo, "v1", content, "application/json", sha256(content))
+    put(dev, repo, "v2", content, "Application/JSON; charset=utf-8").expect(201)  # the same type (RFC 9110 8.3.1)
+    owner("DELETE", f"/v2/{repo}/manifests/{sha256(content)}").expect(202)
+    put(dev, repo, "v1", content, OCI_MANIFEST).expect(201)
+    served(dev, repo, "v1", content, OCI_MANIFEST, sha256(content))
+
+
 def test_the_tag_moves_and_the_old_image_stays_by_digest(dev, repo):
     one, two = image("one"), image("two")
     dev.push(repo, one, "v")

@@ -68,6 +68,66 @@ static void what_it_names_must_be_here(void **state)
     manifest_doc_free((struct manifest_doc *)index.doc);
 }
 
+static void refused_put(struct world *w, const struct manifest_put *put, enum err_code want)
+{
+    struct write write;
+    struct db_tx *open = write_begin(&write, w->db);
+    FAILS(want, manifest_put(open, w->repo.id, put, &w->alice, T0, NULL, err));
+    write_end(&write, false);
+}
+
+static void what_it_names_must_be_here_when_it_comes_again(void **state)
+{
+    struct world *w = *state;
+    struct digest c = push_blob(w, "{}");
+    struct digest l = push_blob(w, "abc");
+    auto_buf struct buf text = {0};
+    auto_buf struct buf list = {0};
+    image_text(&text, &c, &l, "");
+    struct digest image = store_manifest(w, TYPE_IMAGE, buf_slice_of(&text));
+    index_text(&list, &image);
+    store_manifest(w, TYPE_INDEX, buf_slice_of(&list));
+    struct manifest_put put = put_of(TYPE_IMAGE, buf_slice_of(&text));
+    struct manifest_put index = put_of(TYPE_INDEX, buf_slice_of(&list));
+    WRITE(w)
+    {
+        OK(blob_unlink(tx, w->repo.id, &l, T0, err));
+    }
+    refused_put(w, &put, ERR_MANIFEST_BLOB_UNKNOWN);
+    put.sparse = true;
+    WRITE(w)
+    {
+        OK(manifest_put(tx, w->repo.id, &put, &w->alice, T0, NULL, err));
+        OK(manifest_delete(tx, w->repo.id, &image, &w->alice, KEEP, T0, err));
+    }
+    refused_put(w, &index, ERR_MANIFEST_BLOB_UNKNOWN);
+    push_blob(w, "abc");
+    store_manifest(w, TYPE_IMAGE, buf_slice_of(&text));
+    store_manifest(w, TYPE_INDEX, buf_slice_of(&list));
+    manifest_doc_free((struct manifest_doc *)put.doc);
+    manifest_doc_free((struct manifest_doc *)index.doc);
+}
+
+static void its_type_is_that_of_its_first_push(void **state)
+{
+    struct world *w = *state;
+    struct manifest_info info;
+    struct digest c = push_blob(w, "{}");
+    struct digest l = push_blob(w, "abc");
+    auto_buf struct buf text = {0};
+    image_text(&text, &c, &l, "");
+    struct digest d = store_manifest(w, "application/json", buf_slice_of(&text));
+    struct manifest_put put = put_of(TYPE_IMAGE, buf_slice_of(&text));
+    refused_put(w, &put, ERR_MANIFEST_INVALID);
+    store_manifest(w, "Application/JSON", buf_slice_of(&text));
+    READ(w)
+    {
+        OK(manifest_stat(tx, w->repo.id, &d, &info, err));
+    }
+    assert_string_equal(info.media_type, "application/json");
+    manifest_doc_free((struct manifest_doc *)put.doc);
+}
+
 static void another_repositorys_blob_is_not_here(void **state)
 {
     struct world *w = *state;
@@ -551,6 +611,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(an_image_is_stored_byte_for_byte),
         WORLD_TEST(what_it_names_must_be_here),
+        WORLD_TEST(what_it_names_must_be_here_when_it_comes_again),
+        WORLD_TEST(its_type_is_that_of_its_first_push),
         WORLD_TEST(another_repositorys_blob_is_not_here),
         WORLD_TEST(foreign_layers_and_subjects_are_exempt),
         WORLD_TEST(one_blob_twice_is_one_edge),

@@ -95,12 +95,12 @@ struct answer apply_put(struct model *m, const struct universe *u, const struct 
 {
     struct model_repository *r = &m->repositories[op->repository];
     struct answer answer = {.b = NONE, .c = NONE};
+    enum err_code code = check_edges(r, u, op);
+    if (code != ERR_NONE) {
+        return refused(code);
+    }
     if (!r->manifests[op->manifest].here) {
-        enum err_code code = check_edges(r, u, op);
         int64_t size = (int64_t)u->manifests[op->manifest].content.bytes.n;
-        if (code != ERR_NONE) {
-            return refused(code);
-        }
         if (!rule_charge(m, u, op->repository, size)) {
             return refused(ERR_QUOTA);
         }
