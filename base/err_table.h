@@ -6,6 +6,7 @@
 ERR(ERR_BLOB_UNKNOWN, "BLOB_UNKNOWN", 404, CLIENT, "blob unknown to registry")
 ERR(ERR_UPLOAD_INVALID, "BLOB_UPLOAD_INVALID", 400, CLIENT, "blob upload invalid")
 ERR(ERR_UPLOAD_RANGE, "BLOB_UPLOAD_INVALID", 416, CLIENT, "the chunk does not continue the upload")
+ERR(ERR_UPLOAD_BUSY, "BLOB_UPLOAD_INVALID", 503, BUSY, "another request is using this upload, try again shortly")
 ERR(ERR_UPLOAD_UNKNOWN, "BLOB_UPLOAD_UNKNOWN", 404, CLIENT, "blob upload unknown to registry")
 ERR(ERR_DIGEST_INVALID, "DIGEST_INVALID", 400, INTEGRITY, "provided digest did not match uploaded content")
 ERR(ERR_MANIFEST_BLOB_UNKNOWN, "MANIFEST_BLOB_UNKNOWN", 404, CLIENT, "manifest references a blob unknown to registry")

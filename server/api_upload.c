@@ -205,7 +205,7 @@ static void finish(struct request *rq, struct reply *reply)
 {
     struct digest digest;
     struct err err = {0};
-    bool ok = query_digest(rq, "digest", &digest, &err) &&
+    bool ok = query_digest(rq, "digest", &digest, &err) && upload_expect_end(rq->stream, &err) &&
               upload_finish(rq->stream, &digest, rq->now_us, NULL, &err);
     give_back(rq);
     if (!ok) {
@@ -285,7 +285,13 @@ const struct stream_sink api_upload_append_sink = {append_open, append, give_bac
 /* PATCH /v2/NAME/blobs/uploads/ID */
 void api_upload_patch(struct request *rq, struct reply *reply)
 {
-    session_reply(rq, reply, 202, upload_id(rq->stream), upload_received(rq->stream));
+    struct err err = {0};
+    if (upload_expect_end(rq->stream, &err)) {
+        session_reply(rq, reply, 202, upload_id(rq->stream), upload_received(rq->stream));
+    } else {
+        reply_error(reply, &err);
+        session_headers(rq, reply, upload_id(rq->stream), upload_received(rq->stream));
+    }
     give_back(rq);
 }
 

@@ -22,7 +22,7 @@ static bool take_row(struct store *store, const struct repo_name *repo, const ch
     struct upload *u = upload_row_session(store, id, repo, &row);
     if (!upload_table_add(u)) { /* somebody else was faster */
         upload_free(u);
-        return err_set(err, ERR_UPLOAD_INVALID, "another request is using this upload");
+        return err_set(err, ERR_UPLOAD_BUSY, "");
     }
     *out = u;
     return true;
@@ -153,6 +153,17 @@ bool upload_announce(struct upload *upload, int64_t bytes, struct err *err)
     return upload_table_is_reserved(upload, end) || upload_reserve(upload, end, received, err);
 }
 
+bool upload_expect_end(const struct upload *upload, struct err *err)
+{
+    int64_t received = upload_received(upload);
+    if (upload->announced < 0 || received == upload->announced) {
+        return true;
+    }
+    return err_set(err, ERR_SIZE_INVALID,
+                   "the request's Content-Range ends at byte %lld, %lld bytes are here: go on there",
+                   (long long)(upload->announced - 1), (long long)received);
+}
+
 static bool put_bytes(struct upload *u, struct slice bytes, int64_t at, struct err *err)
 {
     if (bytes.n == 0) {
@@ -170,6 +181,10 @@ bool upload_append(struct upload *upload, struct slice bytes, int64_t now_us, st
     int64_t at = upload_received(upload);
     int64_t more = (int64_t)bytes.n;
     atomic_store(&upload->last_used_us, now_us);
+    if (upload->announced >= 0 && at + more > upload->announced) {
+        return err_set(err, ERR_SIZE_INVALID,
+                       "the request has more bytes than its Content-Range says");
+    }
     if (upload->sealed && more > 0) {
         return err_set(err, ERR_UPLOAD_INVALID,
                        "the upload was being finished when the server stopped: finish it, or begin "

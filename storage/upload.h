@@ -42,7 +42,7 @@ bool upload_start(struct store *store, const struct repo_name *repo, enum upload
 /* Takes an existing session.
  *   id          as sent by the client
  *   account_id  of the caller: another account's session does not exist for him
- * Expected errors: ERR_UPLOAD_UNKNOWN (also another repository's), ERR_UPLOAD_INVALID (another
+ * Expected errors: ERR_UPLOAD_UNKNOWN (also another repository's), ERR_UPLOAD_BUSY (another
  * request is using it). Worker threads. */
 bool upload_open(struct store *store, const struct repo_name *repo, struct slice id,
                  int64_t account_id, int64_t now_us, struct upload **out, struct err *err) MUST_USE;
@@ -58,11 +58,14 @@ const char *upload_id(const struct upload *upload);
 int64_t upload_received(const struct upload *upload);
 /* Checks the first byte's position of a chunk. Expected errors: ERR_UPLOAD_RANGE; the session goes on. */
 bool upload_expect(const struct upload *upload, int64_t offset, struct err *err) MUST_USE;
-/* What the request will append, when it says so: what cannot fit is refused before it is sent.
- * Expected errors: ERR_QUOTA, ERR_UPLOAD_UNKNOWN. Worker threads. */
+/* What the request will append, when it says so: what cannot fit is refused before it is sent, and
+ * no more than that is taken. Expected errors: ERR_QUOTA, ERR_UPLOAD_UNKNOWN. Worker threads. */
 bool upload_announce(struct upload *upload, int64_t bytes, struct err *err) MUST_USE;
+/* After the last byte of the request: did all that was announced come? Expected errors:
+ * ERR_SIZE_INVALID; the session goes on with what came. */
+bool upload_expect_end(const struct upload *upload, struct err *err) MUST_USE;
 /* Appends bytes. After an error nothing of them counts as received.
- * Expected errors: ERR_NO_SPACE, ERR_QUOTA (with the unfinished uploads of the namespace beside
+ * Expected errors: ERR_SIZE_INVALID (more than was announced), ERR_NO_SPACE, ERR_QUOTA (with the unfinished uploads of the namespace beside
  * it), ERR_UPLOAD_UNKNOWN (the namespace was deleted meanwhile), ERR_UPLOAD_INVALID (a crash stopped it while it was being finished: what it holds may be a
  * blob by now, so it can only be finished or given up). Worker threads. */
 bool upload_append(struct upload *upload, struct slice bytes, int64_t now_us,
@@ -81,7 +84,7 @@ bool upload_finish(struct upload *upload, const struct digest *digest, int64_t n
  * ERR_UPLOAD_UNKNOWN. Any thread. */
 bool upload_status(struct store *store, const struct repo_name *repo, struct slice id,
                    int64_t account_id, int64_t *received_out, struct err *err) MUST_USE;
-/* Ends a session and removes its file. Expected errors: ERR_UPLOAD_UNKNOWN, ERR_UPLOAD_INVALID (in
+/* Ends a session and removes its file. Expected errors: ERR_UPLOAD_UNKNOWN, ERR_UPLOAD_BUSY (in
  * use). */
 bool upload_cancel(struct store *store, const struct repo_name *repo, struct slice id,
                    int64_t account_id, int64_t now_us, struct err *err) MUST_USE;

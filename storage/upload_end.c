@@ -69,7 +69,7 @@ bool upload_end_by_id(struct store *store, const char *id, bool *ended_out, stru
     struct err why = {0};
     *ended_out = false;
     if (!take_any(store, id, &u, &why)) {
-        if (why.code == ERR_UPLOAD_UNKNOWN || why.code == ERR_UPLOAD_INVALID) {
+        if (why.code == ERR_UPLOAD_UNKNOWN || why.code == ERR_UPLOAD_BUSY) {
             return true;
         }
         if (err) {

@@ -73,7 +73,7 @@ enum upload_found {
     UPLOAD_SEEN
 };
 /* Marks a session as in use. *out is NULL when it is not in memory.
- * Expected errors: ERR_UPLOAD_UNKNOWN (another's, or over), ERR_UPLOAD_INVALID (in use). */
+ * Expected errors: ERR_UPLOAD_UNKNOWN (another's, or over), ERR_UPLOAD_BUSY (in use). */
 bool upload_table_take(struct uploads *uploads, const struct repo_name *repo, const char *id,
                        int64_t account_id, struct upload **out, struct err *err) MUST_USE;
 void upload_table_give_back(struct upload *u);

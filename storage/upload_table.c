@@ -250,7 +250,7 @@ bool upload_table_take(struct uploads *uploads, const struct repo_name *repo, co
     if (u && (u->over || !is_of(u, repo, account_id))) {
         taken = upload_unknown(err);
     } else if (u && u->busy) {
-        taken = err_set(err, ERR_UPLOAD_INVALID, "another request is using this upload");
+        taken = err_set(err, ERR_UPLOAD_BUSY, "");
     } else if (u) {
         u->busy = true;
         cool(uploads, u);

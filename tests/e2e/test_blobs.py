@@ -107,6 +107,21 @@ def test_a_content_range_that_does_not_fit_the_chunk_is_refused(dev, repo, heade
     finish(dev, place, sha256(b"0123456789"), b"0123456789").expect(201)
 
 
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+@pytest.mark.parametrize("last", [9, 29])
+def test_a_chunk_without_a_length_has_the_bytes_that_its_range_says(dev, repo, last, method):
+    """Of 20 bytes: one that says fewer is refused whole, of one that says more the client learns where to go on."""
+    content = b"0123456789" * 2
+    place = begin(dev, repo)
+    target = at(place, digest=sha256(content)) if method == "PUT" else place
+    dev(method, target, {"Content-Range": f"0-{last}"}, [content], True).expect(400, "SIZE_INVALID")
+    assert dev("GET", place).expect(204).header("Range") == ("0-0" if last == 9 else "0-19")
+    dev("HEAD", f"/v2/{repo}/blobs/{sha256(content)}").expect(404)
+    if last == 9:
+        dev("PATCH", place, {"Content-Range": "0-19"}, [content], True).expect(202)
+    finish(dev, place, sha256(content)).expect(201)
+
+
 RANGES = [("bytes=0-0", 206, 0, 1), ("bytes=-5000", 206, 0, 2048), ("bytes=2047-", 206, 2047, 1), ("bytes=2048-", 416, 0, 0), ("bytes=-0", 416, 0, 0),
           ("lines=0-1", 200, 0, 2048), ("bytes=x-y", 200, 0, 2048), ("bytes=0-1,5-6", 200, 0, 2048), ("", 200, 0, 2048)]
 

@@ -426,7 +426,7 @@ static void a_session_that_is_being_written_is_not_cancelled(void **state)
     struct actor_thread *a = begin_until(do_append, &appending, POINT_BEFORE_APPEND, 1);
     do_cancel(&cancelling);
     finish_work(a);
-    assert_refused(&cancelling, ERR_UPLOAD_INVALID);
+    assert_refused(&cancelling, ERR_UPLOAD_BUSY);
     assert_done(&appending);
     do_cancel(&cancelling);
     assert_done(&cancelling);

@@ -207,9 +207,9 @@ static void two_requests_cannot_use_one_session(void **state)
     int64_t received = -1;
     OK(upload_append(u, FIRST, T0, err));
     struct slice id = slice_str(upload_id(u));
-    FAILS(ERR_UPLOAD_INVALID,
+    FAILS(ERR_UPLOAD_BUSY,
           upload_open(w->store, &repo, id, w->alice.account_id, T0, &second, err));
-    FAILS(ERR_UPLOAD_INVALID, upload_cancel(w->store, &repo, id, w->alice.account_id, T0, err));
+    FAILS(ERR_UPLOAD_BUSY, upload_cancel(w->store, &repo, id, w->alice.account_id, T0, err));
     OK(upload_status(w->store, &repo, id, w->alice.account_id, &received, err));
     assert_int_equal(received, FIRST.n);
     upload_close(u);
@@ -493,13 +493,18 @@ static void what_became_a_blob_still_counts(void **state)
     upload_close(late);
 }
 
+static void limit_sessions(struct world *w, int max)
+{
+    struct store_limits limits = *store_get_limits(w->store);
+    limits.uploads_per_account = max;
+    store_set_limits(w->store, &limits);
+}
+
 static void one_more_than_the_limit_ends_the_longest_idle(void **state)
 {
     struct world *w = *state;
     struct repo_name repo = repo_of("ns/app");
-    struct store_limits limits = *store_get_limits(w->store);
-    limits.uploads_per_account = 3;
-    store_set_limits(w->store, &limits);
+    limit_sessions(w, 3);
 
     char ids[4][UPLOAD_ID_MAX];
     for (int i = 0; i < 4; i++) {
@@ -521,6 +526,37 @@ static void one_more_than_the_limit_ends_the_longest_idle(void **state)
             alive[i]);
     }
     assert_int_equal(files_in(w, "uploads"), 3);
+}
+
+/* --- what a request says that it brings ------------------------------------------------------- */
+
+static void more_bytes_than_were_announced_are_refused(void **state)
+{
+    struct world *w = *state;
+    struct digest digest = digest_of(WHOLE);
+    struct upload *u = start(w, UPLOAD_SESSION);
+    OK(upload_announce(u, (int64_t)FIRST.n, err));
+    OK(upload_append(u, FIRST, T0, err));
+    OK(upload_expect_end(u, err));
+    FAILS(ERR_SIZE_INVALID, upload_append(u, SLICE_LIT("x"), T0, err));
+    assert_int_equal(upload_received(u), FIRST.n);
+    OK(upload_announce(u, (int64_t)SECOND.n, err)); /* the next request */
+    OK(upload_append(u, SECOND, T0, err));
+    OK(upload_finish(u, &digest, T0, NULL, err));
+    upload_close(u);
+}
+
+static void fewer_bytes_than_were_announced_are_told(void **state)
+{
+    struct world *w = *state;
+    struct upload *u = start(w, UPLOAD_SESSION);
+    OK(upload_expect_end(u, err)); /* nothing was said */
+    OK(upload_announce(u, (int64_t)WHOLE.n, err));
+    OK(upload_append(u, FIRST, T0, err));
+    FAILS(ERR_SIZE_INVALID, upload_expect_end(u, err));
+    OK(upload_append(u, SECOND, T0, err));
+    OK(upload_expect_end(u, err));
+    upload_close(u);
 }
 
 static int open_descriptors(void)
@@ -897,6 +933,8 @@ int main(void)
         BOTH_TESTS(an_empty_session_of_the_last_run_gives_its_room_and_goes_on),
         BOTH_TESTS(what_became_a_blob_still_counts),
         BOTH_TESTS(one_more_than_the_limit_ends_the_longest_idle),
+        BOTH_TESTS(more_bytes_than_were_announced_are_refused),
+        BOTH_TESTS(fewer_bytes_than_were_announced_are_told),
         BOTH_TESTS(an_idle_session_holds_no_descriptor),
         BOTH_TESTS(only_so_many_idle_sessions_keep_their_hash),
         BOTH_TESTS(idle_sessions_end),

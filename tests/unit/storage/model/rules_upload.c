@@ -52,7 +52,7 @@ static enum err_code take_session(const struct model *m, const struct operation 
     if (!s->open || op->strange || op->elsewhere) {
         return ERR_UPLOAD_UNKNOWN;
     }
-    return s->busy ? ERR_UPLOAD_INVALID : ERR_NONE;
+    return s->busy ? ERR_UPLOAD_BUSY : ERR_NONE;
 }
 
 struct answer apply_append(struct model *m, const struct universe *u, const struct operation *op)
