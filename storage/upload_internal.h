@@ -97,6 +97,10 @@ int64_t upload_table_limit_space(struct upload *u, int64_t room);
  * transactions; never taken on the writer thread. */
 void upload_table_lock_space(struct uploads *uploads);
 void upload_table_unlock_space(struct uploads *uploads);
+/* One at a time ends sessions to begin another one. Held over transactions; never taken on the writer
+ * thread. */
+void upload_table_lock_starts(struct uploads *uploads);
+void upload_table_unlock_starts(struct uploads *uploads);
 struct upload_hold {
     char id[UPLOAD_ID_MAX];
     int64_t bytes;

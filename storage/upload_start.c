@@ -6,6 +6,8 @@
 #include <sodium.h>
 #include <stdio.h>
 
+#define START_TRIES_MAX 64 /* more than there are workers by default */
+
 static void make_id(char out[UPLOAD_ID_MAX])
 {
     unsigned char r[16];
@@ -47,13 +49,10 @@ static bool longest_idle(struct store *store, int64_t account_id, char id_out[UP
     return result != DB_FAILED;
 }
 
-static bool make_room(struct upload *u, int64_t open, struct err *err)
+static bool end_longest_idle(struct upload *u, struct err *err)
 {
     char id[UPLOAD_ID_MAX];
     bool ended = false;
-    if (open < u->store->limits.uploads_per_account) {
-        return true;
-    }
     if (!longest_idle(u->store, u->account_id, id, err)) {
         return false;
     }
@@ -66,8 +65,8 @@ static bool make_room(struct upload *u, int64_t open, struct err *err)
 
 /* --- the row ---------------------------------------------------------------------------------- */
 
-/* The namespace a session is bound to, and how many the account has open. */
-static bool read_start(struct upload *u, struct namespace *ns, int64_t *open_out, struct err *err)
+/* The namespace a session is bound to. */
+static bool read_start(struct upload *u, struct namespace *ns, struct err *err)
 {
     struct namespace_name name;
     repo_name_namespace(&u->repo, &name);
@@ -78,17 +77,31 @@ static bool read_start(struct upload *u, struct namespace *ns, int64_t *open_out
     }
     u->namespace_id = ns->id;
     u->namespace_incarnation = ns->incarnation;
-
-    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_UPLOAD_COUNT_ACCOUNT);
-    db_bind_int(q, 1, u->account_id);
-    return row_int(q, open_out, err);
+    return true;
 }
 
 struct start_write {
     struct upload *upload;
     int64_t now_us;
+    int64_t excess;        /* out: how many have to end before this one may begin */
     int64_t repository_id; /* out */
 };
+
+/* In the transaction that adds one: a count of before would let everybody in who begins at once. */
+static bool has_place(struct db_tx *tx, struct start_write *start, struct err *err)
+{
+    int64_t open = 0;
+    int64_t max = start->upload->store->limits.uploads_per_account;
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_UPLOAD_COUNT_ACCOUNT);
+    db_bind_int(q, 1, start->upload->account_id);
+    start->excess = 0;
+    if (!row_int(q, &open, err)) {
+        return false;
+    }
+    start->excess = open < max ? 0 : open - max + 1;
+    return start->excess == 0 ||
+           err_set(err, ERR_BUSY, "you begin uploads faster than others can end, try again shortly");
+}
 
 static bool write_start(struct db_tx *tx, void *arg, struct err *err)
 {
@@ -96,7 +109,8 @@ static bool write_start(struct db_tx *tx, void *arg, struct err *err)
     struct upload *u = start->upload;
     struct repository repository;
     struct namespace ns;
-    if (!repository_ensure(tx, &u->repo, start->now_us, &repository, NULL, err) ||
+    if (!has_place(tx, start, err) ||
+        !repository_ensure(tx, &u->repo, start->now_us, &repository, NULL, err) ||
         !namespace_get_by_id(tx, repository.namespace_id, &ns, err)) {
         return false;
     }
@@ -106,14 +120,45 @@ static bool write_start(struct db_tx *tx, void *arg, struct err *err)
            upload_row_insert(tx, u, &repository, reserved, start->now_us, err);
 }
 
+/* Ends as many as are too many and tries again, with nobody else doing so: as many end as begin.
+ * Somebody whose transaction comes between finds a place that was made here, and another is made. */
+static bool start_in_place(struct start_write *start, struct err *err)
+{
+    struct upload *u = start->upload;
+    for (int i = 0; i < START_TRIES_MAX; i++) {
+        struct err why = {0};
+        if (db_write_relaxed(u->store->db, write_start, start, &why)) {
+            return true;
+        }
+        if (start->excess == 0) {
+            *err = why;
+            return false;
+        }
+        for (int64_t ended = 0; ended < start->excess; ended++) {
+            if (!end_longest_idle(u, err)) {
+                return false;
+            }
+        }
+    }
+    return err_set(err, ERR_BUSY, "you begin uploads faster than others can end, try again shortly");
+}
+
 static bool store_start(struct upload *u, int64_t now_us, struct err *err)
 {
     struct start_write start = {.upload = u, .now_us = now_us};
+    struct err why = {0};
     if (u->kind == UPLOAD_SINGLE) {
         return true;
     }
     /* power loss may take a session: nothing of it was promised, and its bytes were not synced */
-    if (!db_write_relaxed(u->store->db, write_start, &start, err)) {
+    bool done = db_write_relaxed(u->store->db, write_start, &start, &why);
+    if (!done && start.excess > 0) {
+        upload_table_lock_starts(u->store->uploads);
+        done = start_in_place(&start, &why);
+        upload_table_unlock_starts(u->store->uploads);
+    }
+    if (!done) {
+        *err = why;
         return false;
     }
     u->repository_id = start.repository_id;
@@ -125,7 +170,6 @@ bool upload_start(struct store *store, const struct repo_name *repo, enum upload
                   const struct actor *actor, int64_t now_us, struct upload **out, struct err *err)
 {
     char id[UPLOAD_ID_MAX];
-    int64_t open = 0;
     struct namespace ns;
     *out = NULL;
     make_id(id);
@@ -135,7 +179,7 @@ bool upload_start(struct store *store, const struct repo_name *repo, enum upload
     u->account_id = actor->account_id;
     u->sha256 = hash_new(DIGEST_SHA256);
     atomic_store(&u->last_used_us, now_us);
-    if (!read_start(u, &ns, &open, err) || (kind == UPLOAD_SESSION && !make_room(u, open, err))) {
+    if (!read_start(u, &ns, err)) {
         upload_free(u);
         return false;
     }

@@ -13,6 +13,7 @@ struct left {
 struct uploads {
     pthread_mutex_t lock;
     pthread_mutex_t space_lock; /* upload_table_lock_space; taken before the other */
+    pthread_mutex_t start_lock; /* upload_table_lock_starts; taken before both */
     struct upload *buckets[BUCKETS];
     struct upload *coldest, *warmest;
     int warm;
@@ -24,6 +25,7 @@ struct uploads *uploads_new(void)
     struct uploads *uploads = xcalloc(1, sizeof(*uploads));
     pthread_mutex_init(&uploads->lock, NULL);
     pthread_mutex_init(&uploads->space_lock, NULL);
+    pthread_mutex_init(&uploads->start_lock, NULL);
     return uploads;
 }
 
@@ -107,6 +109,16 @@ void upload_table_unlock_space(struct uploads *uploads)
     pthread_mutex_unlock(&uploads->space_lock);
 }
 
+void upload_table_lock_starts(struct uploads *uploads)
+{
+    pthread_mutex_lock(&uploads->start_lock);
+}
+
+void upload_table_unlock_starts(struct uploads *uploads)
+{
+    pthread_mutex_unlock(&uploads->start_lock);
+}
+
 /* With the lock held. */
 static size_t count_of(const struct uploads *uploads, int64_t namespace_id)
 {
@@ -185,6 +197,7 @@ void uploads_free(struct uploads *uploads)
     while (upload_table_next_left(uploads, id)) {
         /* each call frees one */
     }
+    pthread_mutex_destroy(&uploads->start_lock);
     pthread_mutex_destroy(&uploads->space_lock);
     pthread_mutex_destroy(&uploads->lock);
     free(uploads);

@@ -6,6 +6,7 @@
 #include "tests/unit/storage/world.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -528,6 +529,74 @@ static void one_more_than_the_limit_ends_the_longest_idle(void **state)
     assert_int_equal(files_in(w, "uploads"), 3);
 }
 
+static int64_t open_sessions(struct world *w)
+{
+    int64_t open = 0;
+    READ(w)
+    {
+        auto_stmt struct db_stmt *q = db_stmt(tx, SQL_UPLOAD_COUNT_ACCOUNT);
+        db_bind_int(q, 1, w->alice.account_id);
+        OK(db_step(q, err) == DB_ROW);
+        open = db_col_int(q, 0);
+    }
+    return open;
+}
+
+static void a_limit_that_was_lowered_is_kept_from_the_next_session_on(void **state)
+{
+    struct world *w = *state;
+    for (int i = 0; i < 6; i++) {
+        upload_close(start(w, UPLOAD_SESSION));
+    }
+    assert_int_equal(open_sessions(w), 6);
+    limit_sessions(w, 3);
+    upload_close(start(w, UPLOAD_SESSION));
+    assert_int_equal(open_sessions(w), 3);
+}
+
+#define STARTERS 16
+#define STARTS_EACH 10
+#define PLACES 20
+
+struct starter {
+    struct world *w;
+    int refused;
+};
+
+static void *start_many(void *arg)
+{
+    struct starter *s = arg;
+    struct repo_name repo = repo_of("ns/app");
+    for (int i = 0; i < STARTS_EACH; i++) {
+        struct err err = {0};
+        struct upload *u = NULL;
+        s->refused += !upload_start(s->w->store, &repo, UPLOAD_SESSION, &s->w->alice, T0, &u, &err);
+        upload_close(u);
+    }
+    return NULL;
+}
+
+/* One place for each that is in use at once, and a few more: nobody is refused. */
+static void many_who_begin_at_once_stay_within_the_limit(void **state)
+{
+    struct world *w = *state;
+    pthread_t threads[STARTERS];
+    struct starter starters[STARTERS];
+    limit_sessions(w, PLACES);
+    for (int i = 0; i < PLACES; i++) {
+        upload_close(start(w, UPLOAD_SESSION));
+    }
+    for (int i = 0; i < STARTERS; i++) {
+        starters[i] = (struct starter){.w = w};
+        assert_int_equal(pthread_create(&threads[i], NULL, start_many, &starters[i]), 0);
+    }
+    for (int i = 0; i < STARTERS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(starters[i].refused, 0);
+    }
+    assert_int_equal(open_sessions(w), PLACES); /* not one too many, and not one ended for nobody */
+}
+
 /* --- what a request says that it brings ------------------------------------------------------- */
 
 static void more_bytes_than_were_announced_are_refused(void **state)
@@ -933,6 +1002,8 @@ int main(void)
         BOTH_TESTS(an_empty_session_of_the_last_run_gives_its_room_and_goes_on),
         BOTH_TESTS(what_became_a_blob_still_counts),
         BOTH_TESTS(one_more_than_the_limit_ends_the_longest_idle),
+        BOTH_TESTS(a_limit_that_was_lowered_is_kept_from_the_next_session_on),
+        BOTH_TESTS(many_who_begin_at_once_stay_within_the_limit),
         BOTH_TESTS(more_bytes_than_were_announced_are_refused),
         BOTH_TESTS(fewer_bytes_than_were_announced_are_told),
         BOTH_TESTS(an_idle_session_holds_no_descriptor),
