@@ -181,6 +181,7 @@ def test_readyz_turns_503_or_refuses_while_the_server_drains(own_server):
         except OSError:
             return True
     eventually(gone, 10)
+    own_server.stop()  # with status 0, whether it has ended by now or not
 
 
 def test_after_a_kill_the_trust_data_is_whole(own_server, tmp_path):
