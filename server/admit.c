@@ -99,9 +99,17 @@ static bool read_params(struct http_exchange *ex)
     return true;
 }
 
+/* Here, so that no handler can take a parameter that it cannot read for one that was not given. */
+static bool read_query(struct http_exchange *ex)
+{
+    struct err err = {0};
+    return request_query_check(&ex->rq, &err) ||
+           refuse(ex, ex->match.trust ? ERR_TRUST_INVALID_PARAMETERS : err.code, err.msg);
+}
+
 bool admit_names(struct http_exchange *ex)
 {
-    return read_params(ex) && read_repository(ex) && read_reference(ex);
+    return read_params(ex) && read_repository(ex) && read_reference(ex) && read_query(ex);
 }
 
 /* ---- identity ---- */

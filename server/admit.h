@@ -9,8 +9,8 @@
 
 #include "server/exchange.h"
 
-/* {name}, {gun}, {reference}, {digest} and the decoded {1} …. False: the reply is filled. Loop
- * thread. */
+/* {name}, {gun}, {reference}, {digest} and the decoded {1} …; the query can be decoded. False: the
+ * reply is filled. Loop thread. */
 bool admit_names(struct http_exchange *ex) MUST_USE;
 /* Identity and rights. False: the reply is filled. Loop thread; reads the database. */
 bool admit_caller(struct http_exchange *ex) MUST_USE;

@@ -233,6 +233,7 @@ void api_token_post(struct request *rq, struct reply *reply)
     struct token_request t;
     struct err err = {0};
     request_begin(&t, rq, request_form);
-    bool ok = check_service(&t, &err) && grant_by_type(&t, reply, &err);
+    bool ok = request_form_check(rq, &err) && check_service(&t, &err) &&
+              grant_by_type(&t, reply, &err);
     finish(&t, ok, reply, &err);
 }

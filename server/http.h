@@ -64,8 +64,8 @@ struct request {
 const char *request_header(const struct request *rq, const char *name);
 /* All values of a header joined by ", " into b (Accept comes in several lines). */
 void request_header_all(const struct request *rq, const char *name, struct buf *b);
-/* Percent-decoded value of the nth (0…) query parameter `name`; false when there is none or it is not decodable
- * ('+' is a blank). */
+/* Percent-decoded value of the nth (0…) query parameter `name` ('+' is a blank, no byte is NUL). False: there is none,
+ * and nothing else, since every parameter of a request that comes to a handler decodes (request_query_check). */
 bool request_query(const struct request *rq, const char *name, int nth, struct buf *out);
 bool request_has_query(const struct request *rq, const char *name);
 /* The parameter `name`, which may be absent (*given false, out untouched). What does not decode, or
@@ -75,7 +75,11 @@ bool request_optional(const struct request *rq, const char *name, struct buf *ou
 /* The query parameter `last`: the name that the page before ended with; empty when there is none. ERR_REQUEST_INVALID:
  * it cannot be decoded or holds a NUL. */
 bool request_last(const struct request *rq, struct buf *out, struct err *err) MUST_USE;
-/* The same for an application/x-www-form-urlencoded body. */
+/* Do the names and values of the query decode? ERR_REQUEST_INVALID names the one that does not: it was given, and must
+ * not count as absent. Asked once, before the handler (server/admit.c). */
+bool request_query_check(const struct request *rq, struct err *err) MUST_USE;
+/* The same two for an application/x-www-form-urlencoded body; the handler asks. */
+bool request_form_check(const struct request *rq, struct err *err) MUST_USE;
 bool request_form(const struct request *rq, const char *name, int nth, struct buf *out);
 /* The body as JSON object: ERR_REQUEST_INVALID with a sentence when it is none. Owned by the caller. */
 bool request_json(const struct request *rq, json_t **out, struct err *err) MUST_USE;

@@ -32,35 +32,99 @@ void request_header_all(const struct request *rq, const char *name, struct buf *
     (void)MHD_get_connection_values(rq->exchange->connection, MHD_HEADER_KIND, collect_header, &c);
 }
 
-/* application/x-www-form-urlencoded: '+' is a blank, %XX a byte. */
+/* The next byte of an application/x-www-form-urlencoded text: '+' is a blank, %XX a byte. */
+static bool form_next(struct slice *rest, char *out)
+{
+    bool plus = rest->p[0] == '+';
+    if (!percent_next(rest, out) || *out == '\0') {
+        return false;
+    }
+    *out = plus ? ' ' : *out;
+    return true;
+}
+
 static bool form_decode(struct slice text, struct buf *out)
 {
     char c;
     buf_clear(out);
     buf_put(out, "", 0);
     while (text.n > 0) {
-        bool plus = text.p[0] == '+';
-        if (!percent_next(&text, &c) || c == '\0') {
+        if (!form_next(&text, &c)) {
             return false;
         }
-        buf_char(out, plus ? ' ' : c);
+        buf_char(out, c);
     }
     return true;
 }
 
-/* The nth pair of that name. A name is compared as sent: ours hold nothing that needs an escape. */
+static bool form_decodes(struct slice text)
+{
+    char c;
+    while (text.n > 0) {
+        if (!form_next(&text, &c)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool form_is(struct slice text, const char *wanted)
+{
+    char c;
+    while (text.n > 0 && *wanted != '\0') {
+        if (!form_next(&text, &c) || c != *wanted++) {
+            return false;
+        }
+    }
+    return text.n == 0 && *wanted == '\0';
+}
+
+static struct slice pair_key(struct slice pair)
+{
+    ptrdiff_t equals = slice_index(pair, '=');
+    return equals < 0 ? pair : slice_first(pair, (size_t)equals);
+}
+
+/* The nth pair of that name. */
 static bool form_find(struct slice form, const char *name, int nth, struct slice *value)
 {
     struct slice pair;
     while (slice_next(&form, '&', &pair)) {
-        ptrdiff_t equals = slice_index(pair, '=');
-        struct slice key = equals < 0 ? pair : slice_first(pair, (size_t)equals);
-        if (slice_is(key, name) && nth-- == 0) {
-            *value = equals < 0 ? (struct slice){"", 0} : slice_from(pair, (size_t)equals + 1);
+        struct slice key = pair_key(pair);
+        if (form_is(key, name) && nth-- == 0) {
+            *value = key.n == pair.n ? (struct slice){"", 0} : slice_from(pair, key.n + 1);
             return true;
         }
     }
     return false;
+}
+
+/* How much of a name that may be anything a sentence repeats. */
+#define NAME_SHOWN_MAX 40
+
+static bool form_check(struct slice form, struct err *err)
+{
+    struct slice pair;
+    while (slice_next(&form, '&', &pair)) {
+        if (!form_decodes(pair)) {
+            struct slice name = slice_first(pair_key(pair), NAME_SHOWN_MAX);
+            return err_set(err, ERR_REQUEST_INVALID,
+                           "the parameter %.*s cannot be decoded: after %% come two hexadecimal "
+                           "digits, and no byte is zero",
+                           SLICE_FMT(name));
+        }
+    }
+    return true;
+}
+
+bool request_query_check(const struct request *rq, struct err *err)
+{
+    return form_check(rq->query, err);
+}
+
+bool request_form_check(const struct request *rq, struct err *err)
+{
+    return form_check(rq->body, err);
 }
 
 bool request_query(const struct request *rq, const char *name, int nth, struct buf *out)

@@ -134,6 +134,32 @@ def test_every_route_bears_odd_headers_and_queries(registry, admin, bearer, meth
             unharmed(send(registry, admin, bearer, method, path + query))
 
 
+@pytest.mark.parametrize("methods,pattern,body", ROUTES, ids=lambda v: v if isinstance(v, str) else "+".join(v))
+def test_a_parameter_that_does_not_decode_is_never_taken_for_none(registry, admin, bearer, methods, pattern, body):
+    """By no route, whatever the parameter and its place: what was asked for cannot be told, so nothing is done."""
+    path = path_of(registry, pattern)
+    for method in methods:
+        for name, value in (("artifactType", "%zz"), ("tag", "good&tag=%"), ("from", "a%00b"), ("at", "&as=%2&at=%f"), ("%zz", "1")):
+            answer = clear(send(registry, admin, bearer, method, f"{path}?{name}={value}").expect(400))
+            assert method == "HEAD" or "cannot be decoded" in answer.message, answer
+        answer = send(registry, admin, bearer, method, f"{path}?last=a&image=%zz").expect(400)
+        assert method == "HEAD" or "parameter image " in answer.message, answer
+
+
+@pytest.mark.parametrize("field", ["scope=%zz", "service=a%00b", "scope=repository:house/app:pull&scope=%"])
+def test_a_token_form_that_does_not_decode_is_refused(registry, house, field):
+    """A list of scopes that ends at a bad one would be another wish than the one that was sent."""
+    form = f"grant_type=password&username={house.developer.user}&password={house.developer.secret.replace(' ', '+')}"
+    registry.wire.request("POST", "/token", FORM, form.encode()).expect(200)
+    answer = clear(registry.wire.request("POST", "/token", FORM, f"{form}&{field}".encode()).expect(400))
+    assert f"parameter {field.split('=')[0]} " in answer.message, answer
+
+
+def test_a_name_may_be_encoded_like_a_value(registry, admin):
+    """RFC 3986 2.3: %61 is an a, wherever it stands."""
+    assert admin("GET", "/v2/_catalog?n=0").expect(200).json == admin("GET", "/v2/_catalog?%6e=0").expect(200).json == {"repositories": []}
+
+
 BAD_BODIES = {"empty": b"", "no json": b"hello", "array": b"[]", "string": b'"x"', "number": b"1", "null": b"null", "true": b"true",
               "trailing": b"{} x", "duplicates": b'{"name":"a","name":"b","email":"a@b.c","email":"b@b.c","level":"off","level":"all","scope":"a","scope":"b","images":[],"images":[],"role":"reader","role":"owner"}',
               "utf-8": b'{"name":"\xff\xfe"}', "nul": b'{"name":"a\\u0000b","email":"a\\u0000@b.c","scope":"a\\u0000","level":"a\\u0000","role":"\\u0000"}',

@@ -1,5 +1,5 @@
 /* Query strings and forms. A value that is understood is the same when it is encoded anew, and
- * another reading of the text (first match, '+' and %XX from left to right) agrees. The first line of
+ * another reading of the text (first match, '+' and %XX from left to right, in names too) agrees. The first line of
  * the input is the name that is asked for, the rest the query. */
 #include "server/http.h"
 #include "tests/fuzz/fuzz.h"
@@ -16,23 +16,11 @@ static bool is_plain_name(struct slice name)
     return name.n > 0;
 }
 
-/* The value of the first pair of that name, by hand; NULL when there is none. */
-static const char *value_of(const char *query, const char *name)
-{
-    size_t n = strlen(name);
-    for (const char *at = query; at != NULL; at = strchr(at, '&') ? strchr(at, '&') + 1 : NULL) {
-        if (strncmp(at, name, n) == 0 && strchr("=&", at[n]) != NULL) {
-            return at[n] == '=' ? at + n + 1 : at + n;
-        }
-    }
-    return NULL;
-}
-
-/* Decoded by sscanf; false when it cannot be. */
-static bool decode(const char *value, struct buf *out)
+/* Decoded by hand, up to the end or one of `ends`; false when it cannot be. */
+static bool decode(const char *value, const char *ends, struct buf *out)
 {
     buf_put(out, "", 0);
-    for (; *value != '\0' && *value != '&'; value++) {
+    for (; *value != '\0' && strchr(ends, *value) == NULL; value++) {
         char digits[3] = {0};
         if (*value != '%') {
             buf_char(out, *value == '+' ? ' ' : *value);
@@ -52,6 +40,35 @@ static bool decode(const char *value, struct buf *out)
     return true;
 }
 
+static const char *next_pair(const char *at)
+{
+    const char *end = strchr(at, '&');
+    return end != NULL ? end + 1 : NULL;
+}
+
+/* The value of the first pair of that name, by hand; NULL when there is none. */
+static const char *value_of(const char *query, const char *name)
+{
+    for (const char *at = query; at != NULL; at = next_pair(at)) {
+        auto_buf struct buf key = {0};
+        size_t n = strcspn(at, "=&");
+        if (decode(at, "=&", &key) && slice_is(buf_slice_of(&key), name)) {
+            return at[n] == '=' ? at + n + 1 : at + n;
+        }
+    }
+    return NULL;
+}
+
+static bool all_decode(const char *query)
+{
+    bool all = true;
+    for (const char *at = query; at != NULL; at = next_pair(at)) {
+        auto_buf struct buf pair = {0};
+        all = decode(at, "&", &pair) && all;
+    }
+    return all;
+}
+
 static void check(const char *name, const char *query)
 {
     const struct request rq = {.query = slice_str(query), .body = slice_str(query)};
@@ -60,8 +77,11 @@ static void check(const char *name, const char *query)
     auto_buf struct buf wanted = {0};
     const char *value = value_of(query, name);
     bool found = request_query(&rq, name, 0, &got);
+    struct err err = {0};
+    HOLDS(request_query_check(&rq, &err) == all_decode(query));
+    HOLDS(request_form_check(&rq, &err) == all_decode(query));
     HOLDS(request_has_query(&rq, name) == (value != NULL));
-    HOLDS(found == (value != NULL && decode(value, &wanted)));
+    HOLDS(found == (value != NULL && decode(value, "&", &wanted)));
     HOLDS(found == request_form(&rq, name, 0, &by_form));
     if (!found) {
         return;
