@@ -24,7 +24,7 @@ static void write_reply(struct request *rq, struct reply *reply, const struct pa
     reply_buf(reply, 200, "application/json", &json);
     if (repos->more) {
         registry_next_link(rq, reply, page, repo_name_slice(&repos->items[repos->count - 1].name),
-                           NULL);
+                           NULL, (struct slice){0});
     }
 }
 

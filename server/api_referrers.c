@@ -120,6 +120,17 @@ static bool read_page(struct listing *l, struct err *err)
            (l->page.last.n == 0 || digest_parse(buf_slice_of(&l->page.last), &l->after, err));
 }
 
+/* A media type has no blank (RFC 6838 section 4.2): one is a '+' that the client did not encode, as in "vnd.x+json". */
+static void read_filter(struct listing *l)
+{
+    (void)request_query(l->rq, "artifactType", 0, &l->artifact_type);
+    for (size_t i = 0; i < l->artifact_type.n; i++) {
+        if (l->artifact_type.p[i] == ' ') {
+            l->artifact_type.p[i] = '+';
+        }
+    }
+}
+
 /* A gated identity is told about what it may have (gate.md 3); what is not here may be asked for by everybody. */
 static bool is_refused(const struct listing *l)
 {
@@ -160,7 +171,7 @@ static void answer(struct listing *l, struct reply *reply)
     reply_buf(reply, 200, INDEX_TYPE, &l->json);
     if (l->more) {
         registry_next_link(l->rq, reply, &l->page, slice_str(digest_format(&l->after, last)),
-                           "artifactType");
+                           "artifactType", buf_slice_of(&l->artifact_type));
     }
     if (l->artifact_type.n > 0) {
         reply_header(reply, "OCI-Filters-Applied", "artifactType");
@@ -181,7 +192,7 @@ void api_referrers_list(struct request *rq, struct reply *reply)
     }
     l.tx = tx;
     l.repo = found ? &repo : NULL;
-    (void)request_query(rq, "artifactType", 0, &l.artifact_type);
+    read_filter(&l);
     bool ok = read_page(&l, &err) && decide(&l, &err);
     if (ok && is_refused(&l)) {
         reply_refusal(rq, reply, &l.subject);

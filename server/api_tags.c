@@ -94,7 +94,8 @@ void api_tags_list(struct request *rq, struct reply *reply)
     if (ok) {
         reply_buf(reply, 200, "application/json", &l.json);
         if (l.more) {
-            registry_next_link(rq, reply, &l.page, tag_name_slice(&l.last), NULL);
+            registry_next_link(rq, reply, &l.page, tag_name_slice(&l.last), NULL,
+                               (struct slice){0});
         }
         if (l.filtered) {
             reply_header(reply, "Cache-Control", "private, no-cache");

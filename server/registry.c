@@ -138,16 +138,15 @@ int registry_looks(const struct page *page)
 }
 
 void registry_next_link(const struct request *rq, struct reply *reply, const struct page *page,
-                        struct slice last, const char *keep)
+                        struct slice last, const char *keep, struct slice value)
 {
     auto_buf struct buf url = {0};
-    auto_buf struct buf kept = {0};
     buf_slice(&url, rq->path);
     buf_printf(&url, "?n=%d&last=", page->max);
     buf_url(&url, last);
-    if (keep != NULL && request_query(rq, keep, 0, &kept)) {
+    if (value.n > 0) {
         buf_printf(&url, "&%s=", keep);
-        buf_url(&url, buf_slice_of(&kept));
+        buf_url(&url, value);
     }
     reply_header(reply, "Link", "<%s>; rel=\"next\"", url.p);
 }

@@ -51,8 +51,8 @@ bool registry_page(const struct request *rq, struct page *out, struct err *err) 
 /* How many entries a request may look at to fill a page from a list that is filtered for its caller: as many as an
  * unfiltered page has, and 64 at least. The rest is another page, so that what a repository hides costs no more. */
 int registry_looks(const struct page *page);
-/* Link to the page after `last`, keeping the query parameter `keep` (name, NULL = none). */
+/* Link to the page after `last`, keeping the query parameter `keep` with its value (empty = none). */
 void registry_next_link(const struct request *rq, struct reply *reply, const struct page *page,
-                        struct slice last, const char *keep);
+                        struct slice last, const char *keep, struct slice value);
 
 #endif

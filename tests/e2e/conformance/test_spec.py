@@ -185,6 +185,20 @@ def test_links_lead_through_all_referrers_and_keep_the_filter(t):
             assert all(a.header("Content-Type") == OCI_INDEX and a.json["schemaVersion"] == 2 for a in got)
 
 
+@pytest.mark.parametrize("written", ["application/vnd.example.odd+json", "application%2Fvnd.example.odd%2Bjson", "application/vnd.example.odd%2bjson"])
+def test_a_plus_in_a_filter_is_a_plus_however_it_is_written(t, written):
+    """In a form '+' is a blank; a media type has none, and `odd json` would match nothing and say that the filter was applied."""
+    s = DataSet("plus")
+    subject = s.image()
+    kind = "application/vnd.example.odd+json"
+    made = [s.artifact(artifact_type=kind if i else kind.replace("+", "-"), subject=subject.descriptor()) for i in range(4)]
+    push_all(t, s)
+    got = list(pages(t, f"/v2/{t.repo1}/referrers/{subject.digest}?n=2&artifactType={written}"))
+    assert [entry["digest"] for a in got for entry in a.json["manifests"]] == sorted(m.digest for m in made[1:]) and len(got) == 2
+    assert all(a.header("OCI-Filters-Applied") == "artifactType" for a in got)
+    assert "artifactType=application%2Fvnd.example.odd%2Bjson>" in got[0].header("Link")
+
+
 # --- referrers that a client keeps by itself ------------------------------------------------------------------------------
 
 def fallback_tag(digest):
