@@ -126,8 +126,9 @@ static void send_blob(const struct request *rq, struct db_tx *tx, struct reply *
     int64_t first = 0;
     int64_t length = blob->size;
     struct err err = {0};
-    enum range_verdict range =
-        range_parse(request_header(rq, "Range"), blob->size, &first, &length);
+    const char *wanted =
+        registry_may_range(rq, &rq->digest) ? request_header(rq, "Range") : NULL;
+    enum range_verdict range = range_parse(wanted, blob->size, &first, &length);
     if (range == RANGE_UNSATISFIABLE) {
         err_set(&err, ERR_RANGE, "the blob has %lld bytes", (long long)blob->size);
         reply_error(reply, &err);

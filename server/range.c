@@ -2,11 +2,26 @@
 
 #define UNIT "bytes="
 
+/* Digits and nothing else. RFC 9110 gives them no end: above INT64_MAX they count as that, which no blob has. */
+static bool position_parse(struct slice text, int64_t *out)
+{
+    int64_t value = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        int digit = text.p[i] - '0';
+        if (digit < 0 || digit > 9) {
+            return false;
+        }
+        value = value > (INT64_MAX - digit) / 10 ? INT64_MAX : value * 10 + digit;
+    }
+    *out = value;
+    return text.n > 0;
+}
+
 static enum range_verdict suffix_range(struct slice text, int64_t size, int64_t *first,
                                        int64_t *length)
 {
     int64_t last_bytes = 0;
-    if (!slice_to_int64(text, &last_bytes)) {
+    if (!position_parse(text, &last_bytes)) {
         return RANGE_NONE;
     }
     if (last_bytes == 0 || size == 0) {
@@ -36,7 +51,7 @@ enum range_verdict range_parse(const char *header, int64_t size, int64_t *first_
     }
     int64_t first = 0;
     int64_t last = size - 1;
-    if (!slice_to_int64(left, &first) || (right.n > 0 && !slice_to_int64(right, &last))) {
+    if (!position_parse(left, &first) || (right.n > 0 && !position_parse(right, &last))) {
         return RANGE_NONE;
     }
     if (first >= size || last < first) {

@@ -13,7 +13,8 @@ enum range_verdict {
 
 /*   header      value of Range, NULL when absent
  *   size        bytes of the whole representation
- *   first_out, length_out   set on RANGE_OK: within [0, size) */
+ *   first_out, length_out   set on RANGE_OK: within [0, size)
+ * A number that is too large to be counted is one beyond the end. */
 enum range_verdict range_parse(const char *header, int64_t size, int64_t *first_out,
                                int64_t *length_out);
 

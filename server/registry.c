@@ -118,6 +118,16 @@ bool registry_not_modified(const struct request *rq, const struct digest *digest
     return false;
 }
 
+bool registry_may_range(const struct request *rq, const struct digest *digest)
+{
+    char text[DIGEST_STR_MAX];
+    char etag[DIGEST_STR_MAX + 2];
+    const char *wanted = request_header(rq, "If-Range");
+    (void)snprintf(etag, sizeof(etag), "\"%s\"", digest_format(digest, text));
+    return rq->method == METHOD_GET &&
+           (wanted == NULL || slice_is(slice_trim(slice_str(wanted)), etag));
+}
+
 bool registry_page(const struct request *rq, struct page *out, struct err *err)
 {
     auto_buf struct buf n = {0};

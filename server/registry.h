@@ -44,6 +44,9 @@ struct page {
     int max;         /* 0 … PAGE_MAX */
     struct buf last; /* names after this one */
 };
+/* May the Range of the request be looked at? It is for GET alone, and not when an If-Range names another content than
+ * `digest` (RFC 9110 sections 14.2 and 13.1.5: a strong ETag; a date cannot agree, since there is none here). */
+bool registry_may_range(const struct request *rq, const struct digest *digest);
 /* `n` and `last` (OCI distribution 1.1, "Listing Tags"): n absent or above PAGE_MAX gives PAGE_MAX.
  * Expected errors: ERR_REQUEST_INVALID: n is no number, last cannot be decoded or has a NUL (a list from the start again
  * would send a client round in circles). The caller disposes of page->last. */

@@ -123,6 +123,7 @@ def test_a_chunk_without_a_length_has_the_bytes_that_its_range_says(dev, repo, l
 
 
 RANGES = [("bytes=0-0", 206, 0, 1), ("bytes=-5000", 206, 0, 2048), ("bytes=2047-", 206, 2047, 1), ("bytes=2048-", 416, 0, 0), ("bytes=-0", 416, 0, 0),
+          (f"bytes=0-{2**64}", 206, 0, 2048), (f"bytes=-{2**64}", 206, 0, 2048), (f"bytes={2**64}-", 416, 0, 0),
           ("lines=0-1", 200, 0, 2048), ("bytes=x-y", 200, 0, 2048), ("bytes=0-1,5-6", 200, 0, 2048), ("", 200, 0, 2048)]
 
 
@@ -139,19 +140,34 @@ def ranged(dev, house):
 def test_range_requests(registry, house, ranged, header, status, first, length, tls):
     repo, content = ranged
     client = registry.client(house.developer, plain=not tls)
-    for method in ("GET", "HEAD"):
-        answer = client(method, f"/v2/{repo}/blobs/{sha256(content)}", {"Range": header})
-        if method == "HEAD" and status != 200:
-            answer.expect((status, 200))
-            continue
-        answer.expect(status)
-        if method == "GET":
-            assert int(answer.header("Content-Length")) == len(answer.body)
-        if status == 206:
-            assert answer.body == content[first:first + length]
-            assert answer.header("Content-Range") == f"bytes {first}-{first + length - 1}/2048"
-        elif status == 200 and method == "GET":
-            assert answer.body == content
+    answer = client("GET", f"/v2/{repo}/blobs/{sha256(content)}", {"Range": header}).expect(status)
+    assert int(answer.header("Content-Length")) == len(answer.body)
+    if status == 206:
+        assert answer.body == content[first:first + length]
+        assert answer.header("Content-Range") == f"bytes {first}-{first + length - 1}/2048"
+    elif status == 416:
+        assert answer.header("Content-Range") == "bytes */2048"
+    else:
+        assert answer.body == content
+
+
+@pytest.mark.parametrize("header", [header for header, _, _, _ in RANGES])
+def test_a_range_is_nothing_to_head(dev, ranged, header):
+    """RFC 9110 14.2: a range is defined for GET alone, and every other method passes it over."""
+    repo, content = ranged
+    answer = dev("HEAD", f"/v2/{repo}/blobs/{sha256(content)}", {"Range": header}).expect(200)
+    assert answer.header("Content-Length") == "2048" and answer.header("Content-Range") is None and answer.body == b""
+
+
+@pytest.mark.parametrize("header,same", [('"DIGEST"', True), (' "DIGEST" ', True), ('W/"DIGEST"', False), ("DIGEST", False), ('"DIGEST', False), ('"other"', False),
+                                         ('"DIGEST", "other"', False), ("*", False), ("", False), ("Sat, 28 Nov 2026 00:00:00 GMT", False)])
+def test_a_part_is_only_of_what_the_client_has_the_rest_of(dev, ranged, header, same):
+    """RFC 9110 13.1.5: an If-Range that is not the strong tag of this content makes the answer the whole of it."""
+    repo, content = ranged
+    path, if_range = f"/v2/{repo}/blobs/{sha256(content)}", {"If-Range": header.replace("DIGEST", sha256(content))}
+    answer = dev("GET", path, {"Range": "bytes=100-199", **if_range}).expect(206 if same else 200)
+    assert answer.body == (content[100:200] if same else content)
+    dev("GET", path, {"Range": "bytes=5000-", **if_range}).expect(416 if same else 200)
 
 
 def test_a_mount_of_a_missing_blob_goes_on_as_an_upload(dev, house, repo, digest_of):
