@@ -29,6 +29,7 @@ ERR(ERR_REQUEST_INVALID, "INVALID_REQUEST", 400, CLIENT, "the request is malform
 ERR(ERR_REQUEST_TOO_LARGE, "SIZE_INVALID", 413, CLIENT, "the request body is larger than this server accepts here")
 ERR(ERR_NOT_FOUND, "NOT_FOUND", 404, CLIENT, "no such thing here")
 ERR(ERR_METHOD, "UNSUPPORTED", 405, CLIENT, "this address does not take that method")
+ERR(ERR_METHOD_UNKNOWN, "UNSUPPORTED", 501, CLIENT, "this server knows no such method")
 ERR(ERR_INVALID, "INVALID", 400, CLIENT, "a value is not acceptable")
 ERR(ERR_CONFLICT, "CONFLICT", 409, CONFLICT, "it exists already")
 ERR(ERR_NAMESPACE_UNKNOWN, "NAME_UNKNOWN", 404, CLIENT, "no such namespace")

@@ -15,6 +15,7 @@ struct access_facts;
 struct app; /* server/app.h: store, trust, auth, configuration */
 
 enum http_method {
+    METHOD_OTHER = 0, /* known to HTTP, taken by no route: OPTIONS, TRACE, CONNECT */
     METHOD_GET = 1,
     METHOD_HEAD = 2,
     METHOD_POST = 4,

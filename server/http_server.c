@@ -189,6 +189,7 @@ static bool find_route(struct http_exchange *ex)
         ex->route = &ex->server->routes[ex->match.index];
         return true;
     }
+    ex->reply.close = ex->rq.method == METHOD_OTHER; /* another server may see no body there */
     if (ex->match.allow == 0) {
         (void)err_set(&err, ex->match.trust ? ERR_TRUST_NOT_FOUND : ERR_NOT_FOUND, "");
         reply_error(&ex->reply, &err);
@@ -519,6 +520,7 @@ static const char *method_name(enum http_method method)
         return "PATCH";
     case METHOD_DELETE:
         return "DELETE";
+    case METHOD_OTHER:
     case METHOD_GET_HEAD:
         break;
     }

@@ -68,8 +68,9 @@ static bool method_parse(struct slice text, enum http_method *out)
     static const struct {
         const char *name;
         enum http_method method;
-    } methods[] = {{"GET", METHOD_GET}, {"HEAD", METHOD_HEAD},   {"POST", METHOD_POST},
-                   {"PUT", METHOD_PUT}, {"PATCH", METHOD_PATCH}, {"DELETE", METHOD_DELETE}};
+    } methods[] = {{"GET", METHOD_GET},       {"HEAD", METHOD_HEAD},   {"POST", METHOD_POST},
+                   {"PUT", METHOD_PUT},       {"PATCH", METHOD_PATCH}, {"DELETE", METHOD_DELETE},
+                   {"OPTIONS", METHOD_OTHER}, {"TRACE", METHOD_OTHER}, {"CONNECT", METHOD_OTHER}};
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
         if (slice_is(text, methods[i].name)) {
             *out = methods[i].method;
@@ -186,7 +187,7 @@ enum gate_verdict request_gate_check(const struct request_head *head, size_t hea
     }
     split(head->target, out);
     if (!method_parse(head->method, &out->method)) {
-        (void)err_set(err, ERR_METHOD, "");
+        (void)err_set(err, ERR_METHOD_UNKNOWN, "");
         return GATE_METHOD;
     }
     if (!is_plain_path(out->path)) {

@@ -39,7 +39,7 @@ struct request_line {
 enum gate_verdict {
     GATE_MALFORMED = 0, /* 400: the connection cannot be trusted any more, close it */
     GATE_TOO_LARGE,     /* 431, close */
-    GATE_METHOD,        /* 405: a method that nothing here takes */
+    GATE_METHOD,        /* 501, close: no method of HTTP's (RFC 9110 section 15.6.2) */
     GATE_NO_SUCH_PATH,  /* 404: '%' below /v2, empty or dot segments */
     GATE_PASS
 };

@@ -16,11 +16,19 @@
 
 typedef void (*header_fn)(void *out, const char *name, const char *value);
 
+/* By the target as it was sent: of a request that is refused for its form no path is known. */
+static bool is_registry(const struct http_exchange *ex)
+{
+    struct slice target = slice_str(ex->target);
+    return slice_starts(target, "/v2") &&
+           (target.n == 3 || target.p[3] == '/' || target.p[3] == '?');
+}
+
 static void each_header(struct http_exchange *ex, header_fn put, void *out)
 {
     put(out, "X-Request-Id", ex->rq.id);
     put(out, "X-Content-Type-Options", "nosniff");
-    if (slice_starts(ex->line.path, "/v2/") || slice_is(ex->line.path, "/v2")) {
+    if (is_registry(ex)) {
         put(out, "Docker-Distribution-Api-Version", "registry/2.0");
     }
     struct slice rest = buf_slice_of(&ex->reply.headers);

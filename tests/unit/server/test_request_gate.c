@@ -152,8 +152,13 @@ static const struct gate_case cases[] = {
      GATE_MALFORMED},
     {"a backslash in the target", "GET", "/v2\\x", "HTTP/1.1", {HOST}, GATE_MALFORMED},
 
-    {"OPTIONS", "OPTIONS", "/v2/", "HTTP/1.1", {HOST}, GATE_METHOD},
-    {"TRACE", "TRACE", "/v2/", "HTTP/1.1", {HOST}, GATE_METHOD},
+    {"OPTIONS", "OPTIONS", "/v2/", "HTTP/1.1", {HOST}, GATE_PASS},
+    {"TRACE", "TRACE", "/v2/", "HTTP/1.1", {HOST}, GATE_PASS},
+    {"CONNECT to a path", "CONNECT", "/v2/", "HTTP/1.1", {HOST}, GATE_PASS},
+    {"CONNECT as it is meant", "CONNECT", "localhost:443", "HTTP/1.1", {HOST}, GATE_MALFORMED},
+    {"OPTIONS of the whole server", "OPTIONS", "*", "HTTP/1.1", {HOST}, GATE_MALFORMED},
+    {"a method of another protocol", "BREW", "/v2/", "HTTP/1.1", {HOST}, GATE_METHOD},
+    {"a method that begins like one", "GETS", "/v2/", "HTTP/1.1", {HOST}, GATE_METHOD},
     {"a method in lower case", "get", "/v2/", "HTTP/1.1", {HOST}, GATE_METHOD},
 
     {"a percent sign below /v2",
