@@ -47,6 +47,19 @@ bool json_is_within(struct slice text, size_t limit)
     return count <= limit;
 }
 
+/* The parser's own words for these two speak to who calls it. */
+static const char *plain_words(const json_error_t *why)
+{
+    enum json_error_code code = json_error_code(why);
+    if (code == json_error_numeric_overflow) {
+        return "a number does not fit: whole ones have 64 bits here, others end at 1.8e308";
+    }
+    if (code == json_error_null_character || code == json_error_null_byte_in_key) {
+        return "a text holds the character U+0000";
+    }
+    return why->text;
+}
+
 bool json_read(struct slice text, int max_depth, json_t **out, struct err *err)
 {
     *out = NULL;
@@ -59,7 +72,7 @@ bool json_read(struct slice text, int max_depth, json_t **out, struct err *err)
         json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
     if (!value) {
         return err_set(err, ERR_REQUEST_INVALID, "the JSON is malformed at line %d, column %d: %s",
-                       why.line, why.column, why.text);
+                       why.line, why.column, plain_words(&why));
     }
     *out = value;
     return true;

@@ -60,6 +60,29 @@ static void reading(void **state)
     }
 }
 
+/* What a sentence says is for who wrote the document, not for who calls a parser. */
+static void bounds_are_told_in_plain_words(void **state)
+{
+    static const struct {
+        struct slice text;
+        const char *says;
+    } cases[] = {
+        {TEXT("{\"a\":18446744073709551616}"), "a number does not fit"},
+        {TEXT("[-9223372036854775809]"), "a number does not fit"},
+        {TEXT("[1e400]"), "a number does not fit"},
+        {TEXT("[\"\\u0000\"]"), "a text holds the character U+0000"},
+        {TEXT("{\"\\u0000\":1}"), "a text holds the character U+0000"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        auto_json json_t *value = NULL;
+        struct err err = {0};
+        assert_false(json_read(cases[i].text, JSON_DEPTH_DEFAULT, &value, &err));
+        CHECK_CASE(strstr(err.msg, cases[i].says) != NULL, err.msg);
+        CHECK_CASE(strstr(err.msg, "JSON_") == NULL, err.msg);
+    }
+}
+
 static void nest(struct buf *b, char open, char close, int depth)
 {
     for (int i = 0; i < depth; i++) {
@@ -208,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_counted_before_they_are_parsed),
+        cmocka_unit_test(bounds_are_told_in_plain_words),
         cmocka_unit_test(reading),         cmocka_unit_test(depth),   cmocka_unit_test(members),
         cmocka_unit_test(unknown_members), cmocka_unit_test(writing),
     };
