@@ -8,7 +8,8 @@ import stat
 import pytest
 
 from support.images import image
-from support.server import ADMIN, PASSWORD, Account
+from support.process import run
+from support.server import ADMIN, PASSWORD, Account, build_folder
 
 SECRET = re.compile(r"bst_(rob|dep|ses|pat)_[0-9A-Za-z]{36}")
 
@@ -150,6 +151,21 @@ def test_images_and_tags_are_listed(registry, house, repo):
     registry.client(house.developer).push(repo, image("listed"), "v1")
     assert repo in registry.bond("images", "list").text
     assert "v1" in registry.bond("images", "tags", "list", repo).text
+
+
+def test_a_page_of_images_reads_a_bounded_number_of_tags(own_server):
+    """A thousand repositories of a thousand tags would be a million rows for one list, by any account. 10,000 on a page, and the last repository's."""
+    own_server.stop()
+    run([build_folder() / "tests" / "perf_populate", own_server.data, "--repositories", 30, "--tags", 12000], timeout=600)
+    own_server.start()
+    bearer = {"Authorization": f"Bearer {own_server.session(own_server.admin)}"}
+    found, last = [], ""
+    while page := own_server.wire.request("GET", f"/api/v1/images?last={last}", bearer).expect(200).json["images"]:
+        assert sum(image["tags"] for image in page) < 10000 + 1000
+        found, last = found + page, page[-1]["name"].replace("/", "%2F")
+    tagged = [image for image in found if image["tags"] > 0]
+    assert len({image["name"] for image in found}) == len(found) and len(tagged) == 30 and sum(image["tags"] for image in tagged) == 12000
+    assert len(json.loads(own_server.bond("images", "list", "--json").out)["images"]) == len(found)
 
 
 def test_usage_errors_are_2_and_an_unknown_server_1(registry):
