@@ -159,6 +159,7 @@ static const char *registry_of(const struct request *r, const struct gate_entry 
         out->signed_size = target->file.length;
         (void)digest_from_hash(DIGEST_SHA512, target->file.sha512, sizeof(target->file.sha512),
                                &out->sha512);
+        out->signed_sha512 = out->sha512;
     }
     if (r->manifest) {
         if (!role_folder_read_file(r->manifest, &manifest)) {

@@ -114,24 +114,40 @@ static bool find_exceptions(struct door *door, const struct digest *digest,
 
 /* --- by tag ----------------------------------------------------------------------------------- */
 
-/* The further hash of the tag's manifest that the target lists: hashed when asked for, few targets
- * have one. */
+/* One more hash of a manifest, computed when it is asked for: few targets list one. A manifest that
+ * is not here has none. */
+static bool hash_manifest(const struct door *door, const struct digest *digest,
+                          enum digest_algorithm algorithm, struct digest *out)
+{
+    auto_manifest struct manifest *m = NULL;
+    struct err why = {0};
+    if (!manifest_get(door->tx, door->repo->id, digest, &m, &why)) {
+        return why.code == ERR_MANIFEST_UNKNOWN;
+    }
+    hash_bytes(algorithm, manifest_content(m), out);
+    return true;
+}
+
+/* The further hash of the tag's manifest that the target lists. */
 static bool add_other_hash(const struct door *door, const struct tuf_hashes *file,
                            struct gate_registry_tag *registry)
 {
     bool wants512 = file->has_sha512 && registry->digest.algorithm == DIGEST_SHA256;
     bool wants256 = file->has_sha256 && registry->digest.algorithm == DIGEST_SHA512;
-    auto_manifest struct manifest *m = NULL;
-    struct err why = {0};
     if (!registry->exists || (!wants512 && !wants256)) {
         return true;
     }
-    if (!manifest_get(door->tx, door->repo->id, &registry->digest, &m, &why)) {
-        return why.code == ERR_MANIFEST_UNKNOWN;
-    }
-    hash_bytes(wants512 ? DIGEST_SHA512 : DIGEST_SHA256, manifest_content(m),
-               wants512 ? &registry->sha512 : &registry->sha256);
-    return true;
+    return hash_manifest(door, &registry->digest, wants512 ? DIGEST_SHA512 : DIGEST_SHA256,
+                         wants512 ? &registry->sha512 : &registry->sha256);
+}
+
+/* The same of S, which may be served in place of what the tag points to. */
+static bool add_signed_hash(const struct door *door, const struct tuf_hashes *file,
+                            const struct digest *signed_digest, struct gate_registry_tag *registry)
+{
+    bool served = door->facts.policy->on_mismatch != MISMATCH_REFUSE;
+    return !served || !file->has_sha256 || !file->has_sha512 ||
+           hash_manifest(door, signed_digest, DIGEST_SHA512, &registry->signed_sha512);
 }
 
 static bool tag_was(const struct door *door, const struct tag_name *tag,
@@ -150,9 +166,10 @@ static bool tag_was(const struct door *door, const struct tag_name *tag,
 
 /* Whether the signed manifest is in the repository, and what the policy needs to know about it. */
 static bool add_signed_manifest(struct door *door, const struct tag_name *tag,
-                                const struct digest *signed_digest,
+                                const struct gate_entry *entry,
                                 struct gate_registry_tag *registry)
 {
+    const struct digest *signed_digest = &entry->digest;
     struct manifest_info info;
     struct gate_exceptions exceptions;
     struct err why = {0};
@@ -169,8 +186,9 @@ static bool add_signed_manifest(struct door *door, const struct tag_name *tag,
     }
     registry->signed_present = true;
     registry->signed_size = info.size;
-    return door->facts.policy->on_mismatch != MISMATCH_HOLD ||
-           tag_was(door, tag, signed_digest, &registry->signed_was_here);
+    return add_signed_hash(door, &entry->target->file, signed_digest, registry) &&
+           (door->facts.policy->on_mismatch != MISMATCH_HOLD ||
+            tag_was(door, tag, signed_digest, &registry->signed_was_here));
 }
 
 static void registry_from_tag(const struct tag *current, int64_t size,
@@ -201,7 +219,7 @@ static bool add_signed_facts(struct door *door, const struct tag_name *tag,
         return true;
     }
     return add_other_hash(door, &entry.target->file, registry) &&
-           add_signed_manifest(door, tag, &entry.digest, registry);
+           add_signed_manifest(door, tag, &entry, registry);
 }
 
 static void decide_digest(struct door *door, const struct digest *digest, struct decision *out);

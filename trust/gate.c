@@ -222,6 +222,17 @@ static bool hashes_agree(const struct tuf_hashes *file, const struct gate_regist
     return file->has_sha256 || file->has_sha512;
 }
 
+/* The same of S, which is found by the hash that is its digest: the other one that the target lists
+ * must be its own too. */
+static bool signed_hash_agrees(const struct tuf_hashes *file,
+                               const struct gate_registry_tag *registry)
+{
+    const struct digest *sha512 = &registry->signed_sha512;
+    return !file->has_sha256 || !file->has_sha512 ||
+           (sha512->algorithm == DIGEST_SHA512 &&
+            memcmp(sha512->bytes, file->sha512, sizeof file->sha512) == 0);
+}
+
 static bool may_serve_signed(const struct gate_facts *f, const struct gate_registry_tag *registry)
 {
     if (!registry->signed_present) {
@@ -245,6 +256,11 @@ static void serve_signed(const struct gate_facts *f, const struct gate_entry *en
         d->registry_length = registry->signed_size;
         d->reason = REASON_LENGTH_MISMATCH;
         gate_say_length(f, d);
+        return;
+    }
+    if (!signed_hash_agrees(&entry->target->file, registry)) {
+        d->reason = REASON_DIGEST_MISMATCH;
+        gate_say_other_hash(d);
         return;
     }
     allow(d, REASON_SERVED_SIGNED, &entry->digest);
@@ -278,7 +294,11 @@ static void compare_with_registry(const struct gate_facts *f, const struct gate_
         return;
     }
     d->reason = REASON_DIGEST_MISMATCH;
-    gate_say_mismatch(f, registry, d);
+    if (same) {
+        gate_say_other_hash(d);
+    } else {
+        gate_say_mismatch(f, registry, d);
+    }
 }
 
 static bool target_hash_usable(const struct gate_facts *f, const struct gate_entry *entry)

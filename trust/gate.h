@@ -165,6 +165,8 @@ struct gate_registry_tag {
     bool signed_present;          /* S is a manifest of this repository */
     bool signed_was_here;         /* this tag has pointed to S (on_mismatch hold) */
     int64_t signed_size;          /* its bytes, when present */
+    struct digest signed_sha512;  /* of the same bytes; unset when not computed: needed when the target
+                                     lists it beside the sha256 that is S */
     int64_t pushed_us;            /* 0 unknown */
     const char *pushed_by;        /* NULL unknown */
     struct gate_exceptions exceptions; /* of A */

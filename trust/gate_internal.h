@@ -12,8 +12,9 @@ bool gate_signers(const struct gate_facts *f, struct slice tag, const struct gat
  * f->history) listed at some moment before `before_us`. */
 bool gate_signers_before(const struct gate_facts *f, const struct gate_listing *released,
                          int64_t before_us);
-/* Same content: equal length, a common known hash, and every common one equal. */
-bool gate_same_content(const struct tuf_hashes *a, const struct tuf_hashes *b);
+/* gate.md 5.1, 5.2: the same digest (the sha256, or the sha512 of what has none) and length. Whether
+ * further hashes are the content's own is asked where a manifest is at hand. */
+bool gate_same_content(const struct tuf_target *a, const struct tuf_target *b);
 /* A usable role: verified and unexpired, lists `tag` inside its paths; else NULL. */
 const struct tuf_target *gate_role_lists(const struct trust_role *role, struct slice tag);
 /* "alice" of "targets/alice"; NULL when the role is no direct signer role (or is targets/releases).
@@ -45,6 +46,8 @@ void gate_say_revoked(const struct gate_facts *f, const struct gate_listing *wit
 void gate_say_signers(const struct gate_facts *f, struct decision *d);
 void gate_say_mismatch(const struct gate_facts *f, const struct gate_registry_tag *registry,
                        struct decision *d);
+/* The digest is the signed one, a further hash of the target is not the manifest's. */
+void gate_say_other_hash(struct decision *d);
 void gate_say_length(const struct gate_facts *f, struct decision *d);
 void gate_say_not_pushed(const struct gate_facts *f, struct decision *d);
 void gate_say_served_signed(const struct gate_facts *f, const struct gate_registry_tag *registry,

@@ -13,25 +13,21 @@ int gate_listing_compare(const void *a, const void *b)
     return x->since_us < y->since_us ? -1 : x->since_us > y->since_us;
 }
 
-bool gate_same_content(const struct tuf_hashes *a, const struct tuf_hashes *b)
+static struct digest target_digest(const struct tuf_target *target)
 {
-    bool common = false;
-    if (a->length != b->length) {
-        return false;
+    struct digest d = {0};
+    if (target->file.has_sha256) {
+        (void)digest_from_hash(DIGEST_SHA256, target->file.sha256, sizeof target->file.sha256, &d);
+    } else if (target->file.has_sha512) {
+        (void)digest_from_hash(DIGEST_SHA512, target->file.sha512, sizeof target->file.sha512, &d);
     }
-    if (a->has_sha256 && b->has_sha256) {
-        common = true;
-        if (memcmp(a->sha256, b->sha256, sizeof a->sha256) != 0) {
-            return false;
-        }
-    }
-    if (a->has_sha512 && b->has_sha512) {
-        common = true;
-        if (memcmp(a->sha512, b->sha512, sizeof a->sha512) != 0) {
-            return false;
-        }
-    }
-    return common;
+    return d;
+}
+
+bool gate_same_content(const struct tuf_target *a, const struct tuf_target *b)
+{
+    struct digest x = target_digest(a), y = target_digest(b);
+    return a->file.length == b->file.length && digest_is_set(&x) && digest_equal(&x, &y);
 }
 
 const struct tuf_target *gate_role_lists(const struct trust_role *role, struct slice tag)
@@ -59,17 +55,6 @@ void gate_add_name(char names[GATE_SIGNERS_MAX][GATE_NAME_MAX], int *count, cons
 }
 
 /* --- gate.md 5.1: which role decides ---------------------------------------------------------- */
-
-static struct digest target_digest(const struct tuf_target *target)
-{
-    struct digest d = {0};
-    if (target->file.has_sha256) {
-        (void)digest_from_hash(DIGEST_SHA256, target->file.sha256, sizeof target->file.sha256, &d);
-    } else if (target->file.has_sha512) {
-        (void)digest_from_hash(DIGEST_SHA512, target->file.sha512, sizeof target->file.sha512, &d);
-    }
-    return d;
-}
 
 static void entry_found(const struct gate_facts *f, const struct trust_role *role,
                         const struct tuf_target *target, struct gate_entry *out)
@@ -107,13 +92,21 @@ static size_t history_first(const struct gate_facts *f, struct slice tag)
     return low;
 }
 
+/* Whether `next` goes on with what `l` listed: its digest and length, without a gap. */
+static bool goes_on(const struct gate_listing *l, const struct gate_listing *next)
+{
+    return l && l->end == LISTING_REPLACED && l->until_us == next->since_us &&
+           l->length == next->length && digest_equal(&l->digest, &next->digest);
+}
+
 /* The withdrawal from targets/releases (any life) that the entry in `targets` does not postdate;
  * NULL when there is none. What was replaced there is listed still. An entry that came with the
- * withdrawal itself does not postdate it; one whose beginning is unknown counts as old. */
+ * withdrawal itself does not postdate it, nor does one that was only written anew since, with another
+ * further hash; one whose beginning is unknown counts as old. */
 static const struct gate_listing *withdrawn_before(const struct gate_facts *f, struct slice tag)
 {
-    const struct gate_listing *last = NULL;
-    int64_t entry_since = 0;
+    const struct gate_listing *last = NULL, *before = NULL;
+    int64_t since = 0, entry_since = 0;
     for (size_t i = history_first(f, tag); i < f->history_count && slice_is(tag, f->history[i].tag);
          i++) {
         const struct gate_listing *l = &f->history[i];
@@ -121,9 +114,12 @@ static const struct gate_listing *withdrawn_before(const struct gate_facts *f, s
             (!last || l->until_us > last->until_us)) {
             last = l;
         }
-        if (strcmp(l->role, "targets") == 0 && l->end == LISTING_OPEN) {
-            entry_since = l->since_us;
+        if (strcmp(l->role, "targets") != 0) {
+            continue;
         }
+        since = goes_on(before, l) ? since : l->since_us;
+        before = l;
+        entry_since = l->end == LISTING_OPEN ? since : entry_since;
     }
     return last && entry_since <= last->until_us ? last : NULL;
 }
@@ -227,7 +223,7 @@ static void member_from_role(const struct gate_facts *f, struct slice tag,
     buf_printf(&name, "targets/%s", m->name);
     const struct trust_role *role = trust_state_role(f->trust, buf_slice_of(&name));
     const struct tuf_target *target = gate_role_lists(role, tag);
-    if (!target || !gate_same_content(&target->file, &entry->target->file)) {
+    if (!target || !gate_same_content(target, entry->target)) {
         return;
     }
     for (int i = 0; i < role->signatures.signer_count; i++) {
@@ -247,7 +243,7 @@ static void member_from_key(const struct gate_facts *f, struct slice tag,
     for (size_t r = 0; r < f->trust->role_count; r++) {
         const struct trust_role *role = &f->trust->roles[r];
         const struct tuf_target *target = gate_role_lists(role, tag);
-        if (!target || !gate_same_content(&target->file, &entry->target->file)) {
+        if (!target || !gate_same_content(target, entry->target)) {
             continue;
         }
         for (int i = 0; i < role->signatures.signer_count; i++) {
@@ -314,7 +310,7 @@ static void name_signers(const struct gate_facts *f, struct slice tag,
     for (size_t i = 1; i < f->trust->role_count; i++) {
         const char *name = gate_signer_name(f->trust->roles[i].name);
         const struct tuf_target *target = name ? gate_role_lists(&f->trust->roles[i], tag) : NULL;
-        if (target && gate_same_content(&target->file, &entry->target->file)) {
+        if (target && gate_same_content(target, entry->target)) {
             gate_add_name(d->signers, &d->signer_count, name);
         }
     }

@@ -126,7 +126,7 @@ static int64_t shadowed_at(const struct gate_facts *f, size_t index, bool *same)
             q->since_us > l->since_us && (l->end == LISTING_OPEN || q->since_us < l->until_us);
         if (overlaps && (at == 0 || q->since_us < at)) {
             at = q->since_us;
-            *same = digest_equal(&q->digest, &l->digest);
+            *same = q->length == l->length && digest_equal(&q->digest, &l->digest);
         }
     }
     return at;
@@ -243,6 +243,13 @@ static struct digest listed_digest(const struct tuf_hashes *file)
     return d;
 }
 
+/* As the store tells one listing from the next: by all that is stated. */
+static bool is_same_listing(const struct tuf_target *a, const struct tuf_target *b)
+{
+    struct digest x = further_hash(&a->file), y = further_hash(&b->file);
+    return gate_same_content(a, b) && digest_equal(&x, &y);
+}
+
 static struct gate_listing *history_add(struct history_walk *w, const char *role,
                                         const struct trust_role *by,
                                         const struct tuf_target *target, int64_t since_us)
@@ -268,7 +275,7 @@ static void history_role(struct history_walk *w, const char *role, const struct 
         const struct tuf_target *kept =
             new ? tuf_doc_target(new, (struct slice){t->name, t->name_n}) : NULL;
         struct gate_listing *l = history_add(w, role, before, t, before_us);
-        if (!kept || !gate_same_content(&kept->file, &t->file)) {
+        if (!kept || !is_same_listing(kept, t)) {
             l->until_us = after_us;
             l->end = kept ? LISTING_REPLACED : LISTING_WITHDRAWN;
             l->end_version = old->version;
@@ -278,7 +285,7 @@ static void history_role(struct history_walk *w, const char *role, const struct 
         const struct tuf_target *t = &new->target_list[i];
         const struct tuf_target *had =
             old ? tuf_doc_target(old, (struct slice){t->name, t->name_n}) : NULL;
-        if (!had || !gate_same_content(&had->file, &t->file)) {
+        if (!had || !is_same_listing(had, t)) {
             (void)history_add(w, role, after, t, after_us);
         }
     }

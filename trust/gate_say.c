@@ -317,6 +317,17 @@ void gate_say_mismatch(const struct gate_facts *f, const struct gate_registry_ta
              pushed.n ? pushed.p : "", pushed.n ? " and not signed" : ", which is not signed");
 }
 
+void gate_say_other_hash(struct decision *d)
+{
+    char s[32], s8[16], brief[130];
+    (void)snprintf(brief, sizeof brief, "%.40s is signed as %s with another sha512", d->tag,
+                   short_digest(&d->signed_digest, s8));
+    (void)snprintf(d->hint, sizeof d->hint, "sign the image again, with hashes of the same bytes");
+    gate_say(d, brief,
+             "%s:%s is signed as %s (role %s), and with a sha512 that this manifest does not have",
+             d->repo, d->tag, brief_digest(&d->signed_digest, s), d->role);
+}
+
 void gate_say_length(const struct gate_facts *f, struct decision *d)
 {
     (void)f;

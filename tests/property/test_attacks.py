@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 import tuf
 from author import Author, Held, Plan
 from checker import RELEASES
-from support.images import OCI_MANIFEST, Image, artifact, compact, image, sha256
+from support.images import OCI_MANIFEST, Image, artifact, compact, image, sha256, sha512
 from world import Door, World, reason_of
 
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -241,6 +241,19 @@ def test_g29_what_else_is_signed_has_to_fit_too(world, place, what, reason):
     size = place.d1.size + (what == "length")
     sign(place, "v1", place.d1, entry=tuf.target(size, place.d1.hex, "00" * 64 if what == "sha512" else None))
     refused(asked(world, place, "v1"), reason)
+
+
+@pytest.mark.parametrize("mode", ["serve_signed", "hold"])
+def test_g29_what_is_served_in_the_place_of_a_tag_has_to_fit_too(world, place, mode):
+    """The tag moved, or is gone; the signed manifest is here, but has not the sha512 that was signed."""
+    world.set_policy(place, {"on_mismatch": mode})
+    sign(place, "v1", place.d1, entry=tuf.target(place.d1.size, place.d1.hex, "00" * 64))
+    world.push(place, image(f"{place.repo} moved"), "v1")
+    refused(asked(world, place, "v1"), "digest_mismatch")
+    world.owner(place, "DELETE", f"/v2/{place.repo}/manifests/v1").expect(202)
+    refused(asked(world, place, "v1"), "digest_mismatch")
+    sign(place, "v1", place.d1, entry=tuf.target(place.d1.size, place.d1.hex, sha512(place.d1.manifest)[7:]))
+    assert asked(world, place, "v1").expect(200).header("Docker-Content-Digest") == place.d1.digest
 
 
 # --- HTTP ------------------------------------------------------------------------------------------------------------------------

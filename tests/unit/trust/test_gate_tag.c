@@ -158,6 +158,38 @@ static void check_words(const struct gate_case *c, const struct decision *d)
     }
 }
 
+/* gate.md 5.1: an entry is as old as its digest and length are there without a gap. */
+static void what_is_written_anew_in_targets_is_no_younger_than_a_withdrawal(void **unused)
+{
+    static const struct {
+        const char *name;
+        int digest;
+        int64_t more;
+        enum listing_end end;
+        int until;
+        enum gate_reason reason;
+    } earlier[] = {
+        {"another further hash", D1, 0, LISTING_REPLACED, -1, REASON_REVOKED},
+        {"another digest before", D2, 0, LISTING_REPLACED, -1, REASON_ALLOWED},
+        {"another length before", D1, 1, LISTING_REPLACED, -1, REASON_ALLOWED},
+        {"taken out and signed again", D1, 0, LISTING_WITHDRAWN, -3, REASON_ALLOWED},
+    };
+    struct tag_name tag = gate_world_tag("v1");
+    struct gate_registry_tag registry = gate_world_registry(D1, 0);
+    (void)unused;
+    for (size_t i = 0; i < COUNT(earlier); i++) {
+        struct gate_world w;
+        gate_world_init(&w);
+        add_role(&w, "targets", 1, D1, 0);
+        (void)gate_world_listed(&w, "targets/releases", "v1", D3, -20, -2, LISTING_WITHDRAWN);
+        gate_world_listed(&w, "targets", "v1", earlier[i].digest, -9, earlier[i].until, earlier[i].end)
+            ->length += earlier[i].more;
+        (void)gate_world_listed(&w, "targets", "v1", D1, -1, 0, LISTING_OPEN);
+        CHECK_CASE(gate_tag(&w.facts, &tag, &registry).reason == earlier[i].reason, earlier[i].name);
+        gate_world_free(&w);
+    }
+}
+
 static void every_case_decides(void **unused)
 {
     (void)unused;
@@ -452,6 +484,37 @@ static void every_known_hash_must_agree(void **unused)
     gate_world_free(&w);
 }
 
+static void what_is_served_in_the_place_of_the_tag_agrees_in_every_hash_too(void **unused)
+{
+    struct gate_world w;
+    struct tag_name tag = gate_world_tag("both");
+    const struct gate_lists list[] = {{.tag = "both", .digest = D1, .sha512_too = true},
+                                      {.tag = NULL}};
+    struct gate_registry_tag moved = gate_world_registry(D2, 0), none = {.exists = false};
+    uint8_t good[64], nine[64];
+    memset(good, D1, sizeof good);
+    memset(nine, 9, sizeof nine);
+    (void)unused;
+    gate_world_init(&w);
+    w.policy.on_mismatch = MISMATCH_SERVE_SIGNED;
+    (void)gate_world_role(&w, "targets", NULL, 1, list);
+    struct gate_registry_tag *both[] = {&moved, &none};
+    for (size_t i = 0; i < COUNT(both); i++) {
+        both[i]->signed_present = true;
+        both[i]->signed_size = SIZE;
+        assert_int_equal(gate_tag(&w.facts, &tag, both[i]).reason,
+                         REASON_DIGEST_MISMATCH); /* not computed */
+        assert_true(digest_from_hash(DIGEST_SHA512, nine, 64, &both[i]->signed_sha512));
+        struct decision d = gate_tag(&w.facts, &tag, both[i]);
+        assert_int_equal(d.reason, REASON_DIGEST_MISMATCH);
+        assert_int_equal(d.effect, EFFECT_DENY);
+        assert_non_null(strstr(d.message, "sha512"));
+        assert_true(digest_from_hash(DIGEST_SHA512, good, 64, &both[i]->signed_sha512));
+        assert_int_equal(gate_tag(&w.facts, &tag, both[i]).reason, REASON_SERVED_SIGNED);
+    }
+    gate_world_free(&w);
+}
+
 /* --- the signer policy (gate.md 5.2) ---------------------------------------------------------- */
 
 #define KEY_HEX(nn)                                                                                \
@@ -545,6 +608,33 @@ static void signers_are_counted_by_key(void **unused)
     }
 }
 
+/* The rule asks for the same sha256 and length; whether the further hash of the entry that decides is the manifest's is
+ * compared with the manifest. */
+static void a_signer_counts_whatever_further_hash_he_states(void **unused)
+{
+    const struct signer_case c = {.threshold = 1, .of = {"alice"}};
+    const struct gate_lists with[] = {{.tag = "v1", .digest = D1, .sha512_too = true}, {.tag = NULL}};
+    struct gate_world w;
+    struct tag_name tag = gate_world_tag("v1");
+    struct gate_registry_tag registry = gate_world_registry(D1, 0);
+    uint8_t good[64];
+    memset(good, D1, sizeof good);
+    assert_true(digest_from_hash(DIGEST_SHA512, good, 64, &registry.sha512));
+    (void)unused;
+    gate_world_init(&w);
+    set_signers(&w.policy, &c);
+    (void)gate_world_role(&w, "targets", NULL, 1, with);
+    struct trust_role *alice = gate_world_role(&w, "targets/alice", NULL, 3, with);
+    alice->doc->target_list[0].file.sha512[0] ^= 1;
+    assert_int_equal(gate_tag(&w.facts, &tag, &registry).reason, REASON_ALLOWED);
+    alice->doc->target_list[0].file.length++;
+    assert_int_equal(gate_tag(&w.facts, &tag, &registry).reason, REASON_SIGNER_POLICY);
+    alice->doc->target_list[0].file.length--;
+    alice->doc->target_list[0].file.has_sha256 = false;
+    assert_int_equal(gate_tag(&w.facts, &tag, &registry).reason, REASON_SIGNER_POLICY);
+    gate_world_free(&w);
+}
+
 /* --- words ------------------------------------------------------------------------------------ */
 
 static void a_mismatch_says_everything(void **unused)
@@ -612,7 +702,10 @@ int main(void)
         cmocka_unit_test(an_artifact_tag_that_is_not_there_is_unknown_whatever_the_policy_covers),
         cmocka_unit_test(a_role_speaks_only_inside_its_paths),
         cmocka_unit_test(every_known_hash_must_agree),
+        cmocka_unit_test(what_is_served_in_the_place_of_the_tag_agrees_in_every_hash_too),
         cmocka_unit_test(signers_are_counted_by_key),
+        cmocka_unit_test(a_signer_counts_whatever_further_hash_he_states),
+        cmocka_unit_test(what_is_written_anew_in_targets_is_no_younger_than_a_withdrawal),
         cmocka_unit_test(a_mismatch_says_everything),
         cmocka_unit_test(the_longest_names_fit),
     };
