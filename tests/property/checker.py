@@ -67,6 +67,7 @@ class Left:
     policy: dict
     states: list  # all in which it was signed so
     behind: bool  # replaced while another role decided that was broken
+    by: dict = None  # the entry in its place, when that says the same but for a further hash
 
 
 @dataclass
@@ -91,7 +92,7 @@ class Book:
         self.gun, self.docs, self.state, self.timeless, self.sequence = gun, None, State(), State(), 0
         # by the rules as they were (None), and as if one rule of fallback had always been: what a new rule says of the past is left open
         self.lasts = {rule: {} for rule in RULES}  # tag -> (entry, role, state, policy, end, states) that decided
-        self.lefts = {rule: {} for rule in RULES}  # (tag, digest) -> the last Left
+        self.lefts = {rule: {} for rule in RULES}  # (tag, digest, further hash) -> the last Left
         self.withdrawn = {}  # tag -> sequence at which releases ceased to list it
         self.since = {}      # tag -> (entry, sequence): how long `targets` says this
         self.noted = None
@@ -128,17 +129,27 @@ class Book:
         for tag, (entry, role, state, then, end, states) in list(lasts.items()):
             successor = current.get(tag)
             if successor and same(successor.entry, entry):
+                if hash_of(successor.entry, "sha512") != hash_of(entry, "sha512"):
+                    self.leave(lefts, Left(tag, entry, min(end, now), now, state, role, False, then, states, False, successor.entry))
                 continue
             behind = not successor and found[tag].reason in ("threshold", "bad_trust_data")
             still = timeless.roles[role.name].entries.get(tag) if role.name in timeless.roles else None
             if behind and (still is None or same(still, entry)):
                 continue  # what decides does not verify now; nobody has replaced or withdrawn it
-            lefts[tag, hash_of(entry)] = Left(tag, entry, min(end, now), now, state, role, successor is None and not behind, then, states, behind)
+            self.leave(lefts, Left(tag, entry, min(end, now), now, state, role, successor is None and not behind, then, states, behind))
             del lasts[tag]
         for tag, f in current.items():
             end = min([f.role.expires, *self.ends(timeless)])
             states = lasts[tag][5] if tag in lasts else []
             lasts[tag] = (f.entry, f.role, timeless, policy, end, states if self.docs is self.noted else [*states, timeless])
+
+    @staticmethod
+    def leave(lefts, left):
+        """The last word about a digest under a tag counts: whether it was withdrawn, with whatever further hash."""
+        digest = hash_of(left.entry)
+        for key in [k for k, l in lefts.items() if k[:2] == (left.tag, digest) and (left.withdrawn or l.withdrawn)]:
+            del lefts[key]
+        lefts[left.tag, digest, hash_of(left.entry, "sha512")] = left
 
     @staticmethod
     def ends(state):
@@ -237,7 +248,8 @@ class Checker:
         return found
 
     def in_grace(self):
-        """(b): (surely, perhaps)."""
+        """(b): (surely, perhaps). Whether a digest was replaced when the same was signed again, with a further hash that it does not
+        have, is left open."""
         then, now = (self.in_grace_by(self.book.lefts[rule]) for rule in (None, self.policy["fallback"]))
         return then[0] & now[0], then[1] | now[1]
 
@@ -246,9 +258,11 @@ class Checker:
         grace = duration(self.policy["grace"])
         if self.book.docs is None or self.book.state.reason or grace == timedelta(0):
             return surely, perhaps
-        for (tag, digest), left in lefts.items():
+        for (tag, digest, _), left in lefts.items():
             if digest is None or not self.is_what_was_signed(digest, left.entry):
                 continue
+            if left.by and self.is_what_was_signed(digest, left.by):
+                continue  # it went on being released
             if left.withdrawn:
                 withdrawn.add(digest)
                 continue
@@ -258,7 +272,7 @@ class Checker:
             then, now = [self.was_released(left, p) for p in (left.policy, self.policy)]
             if not then and not now:
                 perhaps.discard(digest)
-            elif then and now and not left.behind and not self.strict(left) and (grace is None or left.end + grace > self.now) and self.speaks_now(left, tag):
+            elif then and now and not left.behind and not left.by and not self.strict(left) and (grace is None or left.end + grace > self.now) and self.speaks_now(left, tag):
                 surely.add(digest)
         return surely - withdrawn, perhaps
 
