@@ -17,6 +17,7 @@ struct open_row {
     char tag[TARGET_NAME_MAX + 1];
     struct digest sha256, sha512;
     int64_t length;
+    bool outside;
 };
 struct open_list {
     struct open_row *items;
@@ -55,6 +56,7 @@ static bool read_open(const struct update *u, struct open_list *out, struct err 
         (void)db_col_digest(q, 2, &row->sha256);
         (void)db_col_digest(q, 3, &row->sha512);
         row->length = db_col_int(q, 4);
+        row->outside = db_col_int(q, 5) != 0;
     }
     return result != DB_FAILED;
 }
@@ -99,12 +101,14 @@ static bool open_row(const struct update *u, const struct role_target_entry *ent
     db_bind_int(q, 8, u->now_us);
     db_bind_int(q, 9, u->version);
     db_bind_blob(q, 10, u->signers);
+    db_bind_int(q, 11, entry->outside);
     return db_run(q, err);
 }
 
 static bool is_same(const struct open_row *row, const struct role_target_entry *entry)
 {
-    return row->length == entry->length && digest_equal(&row->sha256, &entry->sha256) &&
+    return row->length == entry->length && row->outside == entry->outside &&
+           digest_equal(&row->sha256, &entry->sha256) &&
            digest_equal(&row->sha512, &entry->sha512);
 }
 
@@ -171,6 +175,36 @@ bool role_target_update(struct db_tx *tx, int64_t repository_id, struct slice ro
            merge(&u, &open, entries, entry_count, err) && sign_open(&u, err);
 }
 
+static bool turn_row(struct db_tx *tx, int64_t id, int64_t now_us, struct err *err)
+{
+    auto_stmt struct db_stmt *old = db_stmt(tx, SQL_ROLE_TARGET_TURN_OLD);
+    auto_stmt struct db_stmt *new = db_stmt(tx, SQL_ROLE_TARGET_TURN_NEW);
+    db_bind_int(old, 1, id);
+    db_bind_int(old, 2, now_us);
+    db_bind_int(old, 3, ROLE_TARGET_REPLACED);
+    db_bind_int(new, 1, id);
+    return db_run(old, err) && db_run(new, err);
+}
+
+bool role_target_turn(struct db_tx *tx, int64_t repository_id, struct slice role,
+                      bool (*covers)(const void *arg, struct slice tag), const void *arg, int64_t now_us,
+                      struct err *err)
+{
+    const struct update u = {.tx = tx, .repository_id = repository_id, .role = role};
+    auto_open_list struct open_list open = {0};
+    if (!read_open(&u, &open, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < open.count; i++) {
+        const struct open_row *row = &open.items[i];
+        bool outside = !covers(arg, slice_str(row->tag));
+        if (outside != row->outside && !turn_row(tx, row->id, now_us, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool role_target_close(struct db_tx *tx, int64_t repository_id, struct slice role,
                        enum role_target_why why, int64_t now_us, struct err *err)
 {
@@ -207,6 +241,7 @@ static void read_target(struct db_stmt *q, struct role_target *out)
     struct slice signers = slice_first(db_col_blob(q, 11), sizeof(out->signers));
     memcpy(out->signers, signers.p, signers.n);
     out->signer_count = (int)(signers.n / 32);
+    out->outside = db_col_int(q, 12) != 0;
 }
 
 static bool read_targets(struct db_stmt *q, struct role_target_list *out, struct err *err)

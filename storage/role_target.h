@@ -16,7 +16,8 @@
 
 enum role_target_why {
     ROLE_TARGET_LISTED = 0,     /* still listed */
-    ROLE_TARGET_REPLACED = 1,   /* the tag got another digest or length */
+    ROLE_TARGET_REPLACED = 1,   /* the tag got another digest or length, or came to lie outside of
+                                   the role's paths, or inside */
     ROLE_TARGET_WITHDRAWN = 2,  /* no longer listed */
     ROLE_TARGET_ROLE_ENDED = 3, /* the role is no longer delegated, or was reset */
     ROLE_TARGET_WIPED = 4
@@ -34,6 +35,7 @@ struct role_target {
     enum role_target_why why;
     uint8_t signers[TARGET_SIGNERS_MAX][32]; /* SPKI hashes that signed the last document */
     int signer_count;
+    bool outside; /* of the role's paths: listed, but not its to say */
 };
 struct role_target_list {
     struct role_target *items;
@@ -50,6 +52,7 @@ struct role_target_entry {
     struct slice tag; /* names above TARGET_NAME_MAX bytes are no tags and are left out */
     struct digest sha256, sha512; /* each may be unset */
     int64_t length;
+    bool outside; /* of the paths that the role's parent gives it */
 };
 /* Brings the history up to date with a document just stored by trust_doc_put: what is new opens,
  * what changed is replaced, what is missing is withdrawn, what stays has the signers of this one.
@@ -60,6 +63,13 @@ bool role_target_update(struct db_tx *tx, int64_t repository_id, struct slice ro
                         const struct role_target_entry *entries, size_t entry_count,
                         const uint8_t (*signers)[32], int signer_count, int64_t now_us,
                         struct err *err) MUST_USE;
+/* The paths that its parent gives a role may have changed, and its document stays: rows that lie on the
+ * other side now end as replaced, and go on as new ones.
+ *   covers   is the tag inside the paths?
+ * Writer. */
+bool role_target_turn(struct db_tx *tx, int64_t repository_id, struct slice role,
+                      bool (*covers)(const void *arg, struct slice tag), const void *arg, int64_t now_us,
+                      struct err *err) MUST_USE;
 /* Closes every open row of a role (of all roles when empty). Writer; trust_role_end and
  * trust_doc_wipe call it. */
 bool role_target_close(struct db_tx *tx, int64_t repository_id, struct slice role,

@@ -620,6 +620,10 @@ static const char release_format[] =
 static const char document_ends[] =
     "ALTER TABLE trust_doc ADD COLUMN expires_us INTEGER NOT NULL DEFAULT 0;";
 
+/* 0: stored before this was written down. */
+static const char listings_outside[] =
+    "ALTER TABLE role_target ADD COLUMN outside INTEGER NOT NULL DEFAULT 0 CHECK (outside IN (0, 1));";
+
 const char *const schema_migrations[] = {
     first_format,
     referrers_by_type,
@@ -639,5 +643,6 @@ const char *const schema_migrations[] = {
     trust_space,
     release_format,
     document_ends,
+    listings_outside,
 };
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

@@ -13,7 +13,7 @@
     "x.role, x.incarnation, x.tag, x.sha256, x.sha512, x.length, x.since_us, x.since_version, "   \
     "CASE WHEN x.until_us = 0 THEN COALESCE((SELECT r.version FROM trust_role r WHERE "           \
     "r.repository_id = x.repository_id AND r.role = x.role), x.last_version) ELSE "               \
-    "x.last_version END, x.until_us, x.why, x.signers"
+    "x.last_version END, x.until_us, x.why, x.signers, x.outside"
 #define KEY_COLUMNS "id, role, key_id, state, created_us, public_der, sealed, sealed_by"
 /* with its repository, by id */
 #define KEY_PAGE                                                                                   \
@@ -101,16 +101,26 @@
 
     /* role_target: the open ones, by tag, by end, by digest */
     [SQL_ROLE_TARGET_OPEN] =
-        "SELECT id, tag, sha256, sha512, length FROM role_target WHERE repository_id = ?1 "
+        "SELECT id, tag, sha256, sha512, length, outside FROM role_target WHERE repository_id = ?1 "
         "AND role = ?2 AND until_us = 0 ORDER BY tag",
     [SQL_ROLE_TARGET_INSERT] =
         "INSERT INTO role_target (repository_id, role, incarnation, tag, sha256, sha512, length, "
-        "since_us, since_version, last_version, signers) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10)",
+        "since_us, since_version, last_version, signers, outside) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11)",
     [SQL_ROLE_TARGET_SIGN] = "UPDATE role_target SET signers = ?3 WHERE repository_id = ?1 AND "
                              "role = ?2 AND until_us = 0 AND signers <> ?3",
     [SQL_ROLE_TARGET_CLOSE] =
         "UPDATE role_target SET until_us = ?2, why = ?3, last_version = ?4 WHERE id = ?1",
+    /* the same document goes on listing it, inside the role's paths or outside: one row ends, a copy begins */
+    [SQL_ROLE_TARGET_TURN_OLD] =
+        "UPDATE role_target SET until_us = ?2, why = ?3, last_version = COALESCE((SELECT r.version "
+        "FROM trust_role r WHERE r.repository_id = role_target.repository_id AND r.role = "
+        "role_target.role), last_version) WHERE id = ?1",
+    [SQL_ROLE_TARGET_TURN_NEW] =
+        "INSERT INTO role_target (repository_id, role, incarnation, tag, sha256, sha512, length, "
+        "since_us, since_version, last_version, signers, outside) "
+        "SELECT repository_id, role, incarnation, tag, sha256, sha512, length, until_us, last_version, "
+        "last_version, signers, 1 - outside FROM role_target WHERE id = ?1",
     [SQL_ROLE_TARGET_CLOSE_ROLE] =
         "UPDATE role_target SET until_us = ?3, why = ?4, last_version = COALESCE((SELECT "
         "r.version FROM trust_role r WHERE r.repository_id = ?1 AND r.role = ?2), last_version) "

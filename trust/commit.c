@@ -52,8 +52,22 @@ static struct digest hash_digest(bool has, enum digest_algorithm algorithm, cons
     return d;
 }
 
+static const char *const everywhere[] = {""};
+const struct role_paths role_paths_all = {everywhere, 1};
+
+static bool covers(const struct role_paths *paths, struct slice tag)
+{
+    for (size_t i = 0; i < paths->count; i++) {
+        if (slice_starts(tag, paths->items[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool trust_commit_listing(struct db_tx *tx, int64_t repository_id, const struct tuf_doc *doc,
-                          const struct sig_count *signed_by, int64_t now_us, struct err *err)
+                          const struct role_paths *paths, const struct sig_count *signed_by,
+                          int64_t now_us, struct err *err)
 {
     auto_free struct role_target_entry *entries = xcalloc(doc->target_count + 1, sizeof *entries);
     uint8_t signers[TARGET_SIGNERS_MAX][32];
@@ -64,7 +78,8 @@ bool trust_commit_listing(struct db_tx *tx, int64_t repository_id, const struct 
             .tag = {t->name, t->name_n},
             .sha256 = hash_digest(t->file.has_sha256, DIGEST_SHA256, t->file.sha256),
             .sha512 = hash_digest(t->file.has_sha512, DIGEST_SHA512, t->file.sha512),
-            .length = t->file.length};
+            .length = t->file.length,
+            .outside = !covers(paths, (struct slice){t->name, t->name_n})};
     }
     for (; signed_by && n < signed_by->signer_count && n < TARGET_SIGNERS_MAX; n++) {
         memcpy(signers[n], signed_by->signers[n].sha256, 32);
@@ -77,8 +92,46 @@ static bool put_listing(struct db_tx *tx, const struct trust_commit *c, const st
                         struct err *err)
 {
     const struct trust_role *role = trust_state_role(c->state, slice_str(doc->role));
-    return trust_commit_listing(tx, c->repo->id, doc, role ? &role->signatures : NULL, c->now_us,
-                                err);
+    const struct role_paths paths = {role ? role->paths : NULL, role ? role->path_count : 0};
+    return trust_commit_listing(tx, c->repo->id, doc,
+                                doc->kind == ROLE_TARGETS ? &role_paths_all : &paths,
+                                role ? &role->signatures : NULL, c->now_us, err);
+}
+
+static bool path_covers(const void *arg, struct slice tag)
+{
+    return covers(arg, tag);
+}
+
+bool trust_commit_paths(struct db_tx *tx, int64_t repository_id, struct slice role,
+                        const struct role_paths *paths, int64_t now_us, struct err *err)
+{
+    return role_target_turn(tx, repository_id, role, path_covers, paths, now_us, err);
+}
+
+/* Paths come from above. */
+static bool is_below_a_new_document(const struct trust_commit *c, const char *role)
+{
+    for (size_t i = 0; i < c->doc_count; i++) {
+        size_t n = strlen(c->docs[i]->role);
+        if (strncmp(role, c->docs[i]->role, n) == 0 && role[n] == '/') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool put_paths(struct db_tx *tx, const struct trust_commit *c, struct err *err)
+{
+    for (size_t i = 1; c->state && i < c->state->role_count; i++) {
+        const struct trust_role *role = &c->state->roles[i];
+        const struct role_paths paths = {role->paths, role->path_count};
+        if (is_below_a_new_document(c, role->name) &&
+            !trust_commit_paths(tx, c->repo->id, slice_str(role->name), &paths, c->now_us, err)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool put_document(struct db_tx *tx, const struct trust_commit *c, const struct tuf_doc *doc,
@@ -196,7 +249,7 @@ bool trust_commit_write(struct db_tx *tx, void *arg, struct err *err)
             return false;
         }
     }
-    return check_space(tx, c, err) &&
+    return put_paths(tx, c, err) && check_space(tx, c, err) &&
            trust_commit_key_states(tx, &c->loaded->keys, c->root, err) && put_pins(tx, c, err) &&
            expiry_note(tx, c->repo->id, c->loaded->set.gun, c->root, &c->loaded->keys, c->docs,
                        c->doc_count, err) &&

@@ -27,6 +27,13 @@ struct trust_commit {
     struct trust_role_life_list *reached; /* out: what the roles have reached, for the checkpoint */
 };
 
+/* Borrowed. Of `targets`: &role_paths_all. */
+struct role_paths {
+    const char *const *items;
+    size_t count;
+};
+extern const struct role_paths role_paths_all;
+
 /* db_write function; arg is a const struct trust_commit. Expected errors: ERR_CONFLICT when the
  * repository's trust data is no longer what was loaded (load and decide again), ERR_TRUST_VERSION,
  * ERR_TRUST_INVALID_UPDATE (the namespace's trust data would take more than space_max). */
@@ -34,10 +41,14 @@ bool trust_commit_write(struct db_tx *tx, void *arg, struct err *err) MUST_USE;
 
 /* Parts of it, for documents that come in another way (import.h). Writer.
  * What a document of targets or of a delegation lists becomes history.
+ *   paths       that its parent gives it
  *   signed_by   may be NULL: nobody */
 bool trust_commit_listing(struct db_tx *tx, int64_t repository_id, const struct tuf_doc *doc,
-                          const struct sig_count *signed_by, int64_t now_us,
-                          struct err *err) MUST_USE;
+                          const struct role_paths *paths, const struct sig_count *signed_by,
+                          int64_t now_us, struct err *err) MUST_USE;
+/* A delegation whose document stays may have got other paths. */
+bool trust_commit_paths(struct db_tx *tx, int64_t repository_id, struct slice role,
+                        const struct role_paths *paths, int64_t now_us, struct err *err) MUST_USE;
 /* A key of the server's roles that the root in force names is active from now on; one that was and
  * is not named any more is retired. */
 bool trust_commit_key_states(struct db_tx *tx, const struct trust_key_list *keys,

@@ -83,6 +83,8 @@ struct gate_listing {
     int64_t end_version;        /* of the last document of the role that listed it; 0 unknown */
     const struct spki *signers; /* whose valid signatures were on the document that listed it */
     int signer_count;
+    bool outside; /* of the role's paths, as they were: listed, but not its to say. Of what is listed
+                     still the paths of now are asked */
 };
 /* The order of a history, for qsort: by tag, then by beginning. */
 int gate_listing_compare(const void *a, const void *b);

@@ -15,6 +15,8 @@ bool gate_signers_before(const struct gate_facts *f, const struct gate_listing *
 /* gate.md 5.1, 5.2: the same digest (the sha256, or the sha512 of what has none) and length. Whether
  * further hashes are the content's own is asked where a manifest is at hand. */
 bool gate_same_content(const struct tuf_target *a, const struct tuf_target *b);
+/* Listed outside of the role's paths. */
+bool gate_listed_outside(const struct gate_facts *f, const struct gate_listing *l);
 /* A usable role: verified and unexpired, lists `tag` inside its paths; else NULL. */
 const struct tuf_target *gate_role_lists(const struct trust_role *role, struct slice tag);
 /* "alice" of "targets/alice"; NULL when the role is no direct signer role (or is targets/releases).

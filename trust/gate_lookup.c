@@ -38,6 +38,13 @@ const struct tuf_target *gate_role_lists(const struct trust_role *role, struct s
     return tuf_doc_target(role->doc, tag);
 }
 
+bool gate_listed_outside(const struct gate_facts *f, const struct gate_listing *l)
+{
+    const struct trust_role *role = trust_state_role(f->trust, slice_str(l->role));
+    return l->end == LISTING_OPEN && role ? !trust_role_covers(role, slice_str(l->tag))
+                                          : l->outside;
+}
+
 const char *gate_signer_name(const char *role)
 {
     if (strncmp(role, "targets/", 8) != 0 || strcmp(role, ROLE_RELEASES) == 0 ||
@@ -377,12 +384,13 @@ static bool speaks_for(const struct gate_listing *l, int signer, const char *mem
     return strncmp(l->role, "targets/", 8) == 0 && strcmp(l->role + 8, member) == 0;
 }
 
-static void member_from_past(const struct tag_past *past, const struct gate_listing *released,
-                             int64_t us, struct member *m)
+static void member_from_past(const struct gate_facts *f, const struct tag_past *past,
+                             const struct gate_listing *released, int64_t us, struct member *m)
 {
     for (size_t i = 0; i < past->count; i++) {
         const struct gate_listing *l = &past->items[i];
-        bool same = l->length == released->length && digest_equal(&l->digest, &released->digest);
+        bool same = l->length == released->length &&
+                    digest_equal(&l->digest, &released->digest) && !gate_listed_outside(f, l);
         for (int s = 0; same && stood_at(l, us) && s < l->signer_count; s++) {
             if (speaks_for(l, s, m->name)) {
                 member_add_key(m, &l->signers[s]);
@@ -400,7 +408,7 @@ static bool signed_at(const struct gate_facts *f, const struct tag_past *past,
     for (size_t i = 0; i < p->signers.count; i++) {
         members[i].name = p->signers.items[i];
         members[i].matched = -1;
-        member_from_past(past, released, us, &members[i]);
+        member_from_past(f, past, released, us, &members[i]);
     }
     return match_members(&mt) >= p->signers_threshold;
 }

@@ -105,18 +105,14 @@ static bool signers_still_hold(const struct gate_facts *f, const struct gate_lis
 static int64_t shadowed_at(const struct gate_facts *f, size_t index, bool *same)
 {
     const struct gate_listing *l = &f->history[index];
-    const struct trust_role *releases = trust_state_role(f->trust, SLICE_LIT(ROLE_RELEASES));
     size_t first = index;
     int64_t at = 0;
-    if (releases && !trust_role_covers(releases, slice_str(l->tag))) {
-        return 0;
-    }
     while (first > 0 && strcmp(f->history[first - 1].tag, l->tag) == 0) {
         first--;
     }
     for (size_t i = first; i < f->history_count && strcmp(f->history[i].tag, l->tag) == 0; i++) {
         const struct gate_listing *q = &f->history[i];
-        if (strcmp(q->role, ROLE_RELEASES) != 0) {
+        if (strcmp(q->role, ROLE_RELEASES) != 0 || gate_listed_outside(f, q)) {
             continue;
         }
         if (q->since_us <= l->since_us && (q->end == LISTING_OPEN || q->until_us > l->since_us)) {
@@ -140,13 +136,49 @@ static bool never_released(const struct gate_facts *f)
            trust_state_role(f->trust, SLICE_LIT(ROLE_RELEASES)) != NULL;
 }
 
-/* The moment at which what this listing released was replaced; 0 when it was not, or was withdrawn.
- */
+/* Whether targets/releases lost the tag at the end of this listing, because its paths changed. */
+static bool left_its_paths(const struct gate_facts *f, size_t index)
+{
+    const struct gate_listing *l = &f->history[index];
+    for (size_t i = index + 1; i < f->history_count && strcmp(f->history[i].tag, l->tag) == 0; i++) {
+        const struct gate_listing *q = &f->history[i];
+        if (strcmp(q->role, l->role) == 0 && q->since_us == l->until_us) {
+            return gate_listed_outside(f, q);
+        }
+    }
+    return false;
+}
+
+/* What `targets` says of the tag at that moment is another content. */
+static bool targets_took_over(const struct gate_facts *f, size_t index, int64_t us)
+{
+    const struct gate_listing *l = &f->history[index];
+    size_t i = index;
+    while (i > 0 && strcmp(f->history[i - 1].tag, l->tag) == 0) {
+        i--;
+    }
+    for (; i < f->history_count && strcmp(f->history[i].tag, l->tag) == 0; i++) {
+        const struct gate_listing *q = &f->history[i];
+        if (strcmp(q->role, "targets") == 0 && q->since_us <= us &&
+            (q->end == LISTING_OPEN || q->until_us > us) && !digest_equal(&q->digest, &l->digest)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The moment at which what this listing released was replaced; 0 when it was not, or was withdrawn,
+ * or when the role released nothing by it. */
 static int64_t replaced_at(const struct gate_facts *f, size_t index)
 {
     const struct gate_listing *l = &f->history[index];
+    if (gate_listed_outside(f, l)) {
+        return 0;
+    }
     if (strcmp(l->role, ROLE_RELEASES) == 0) {
-        return l->end == LISTING_REPLACED ? l->until_us : 0;
+        bool replaced = l->end == LISTING_REPLACED &&
+                        (!left_its_paths(f, index) || targets_took_over(f, index, l->until_us));
+        return replaced ? l->until_us : 0;
     }
     if (strcmp(l->role, "targets") != 0 || l->end == LISTING_WIPED || never_released(f)) {
         return 0;
@@ -173,7 +205,7 @@ static bool withdrawn_after(const struct gate_facts *f, size_t index, int64_t at
         bool same = false;
         bool by_targets = strcmp(q->role, "targets") == 0;
         if (i != index && q->end == LISTING_WITHDRAWN && q->until_us >= at &&
-            digest_equal(&q->digest, &l->digest) &&
+            !gate_listed_outside(f, q) && digest_equal(&q->digest, &l->digest) &&
             (strcmp(q->role, ROLE_RELEASES) == 0 ||
              (by_targets && shadowed_at(f, i, &same) == 0))) {
             return true;
@@ -250,6 +282,11 @@ static bool is_same_listing(const struct tuf_target *a, const struct tuf_target 
     return gate_same_content(a, b) && digest_equal(&x, &y);
 }
 
+static bool is_outside(const struct trust_role *role, const struct tuf_target *target)
+{
+    return !trust_role_covers(role, (struct slice){target->name, target->name_n});
+}
+
 static struct gate_listing *history_add(struct history_walk *w, const char *role,
                                         const struct trust_role *by,
                                         const struct tuf_target *target, int64_t since_us)
@@ -262,7 +299,8 @@ static struct gate_listing *history_add(struct history_walk *w, const char *role
                                .length = target->file.length,
                                .since_us = since_us,
                                .signers = by->signatures.signers,
-                               .signer_count = by->signatures.signer_count};
+                               .signer_count = by->signatures.signer_count,
+                               .outside = is_outside(by, target)};
     return l;
 }
 
@@ -275,7 +313,7 @@ static void history_role(struct history_walk *w, const char *role, const struct 
         const struct tuf_target *kept =
             new ? tuf_doc_target(new, (struct slice){t->name, t->name_n}) : NULL;
         struct gate_listing *l = history_add(w, role, before, t, before_us);
-        if (!kept || !is_same_listing(kept, t)) {
+        if (!kept || !is_same_listing(kept, t) || is_outside(before, t) != is_outside(after, t)) {
             l->until_us = after_us;
             l->end = kept ? LISTING_REPLACED : LISTING_WITHDRAWN;
             l->end_version = old->version;
@@ -285,7 +323,7 @@ static void history_role(struct history_walk *w, const char *role, const struct 
         const struct tuf_target *t = &new->target_list[i];
         const struct tuf_target *had =
             old ? tuf_doc_target(old, (struct slice){t->name, t->name_n}) : NULL;
-        if (!had || !is_same_listing(had, t)) {
+        if (!had || !is_same_listing(had, t) || is_outside(before, t) != is_outside(after, t)) {
             (void)history_add(w, role, after, t, after_us);
         }
     }

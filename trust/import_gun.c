@@ -205,6 +205,13 @@ static struct tuf_doc *lister_of(const struct taking *t, struct slice role)
     return NULL;
 }
 
+/* What its parent of its time says of it; NULL: nothing. */
+static const struct tuf_delegation *delegation_of(const struct taking *t, const struct tuf_doc *doc)
+{
+    const struct tuf_doc *lister = lister_of(t, role_parent(slice_str(doc->role)));
+    return lister ? tuf_doc_delegation(lister, slice_str(doc->role)) : NULL;
+}
+
 /* Whether the keys of its time signed it. */
 static bool count_signers(const struct taking *t, const struct tuf_doc *doc, struct sig_count *out)
 {
@@ -212,8 +219,7 @@ static bool count_signers(const struct taking *t, const struct tuf_doc *doc, str
     const struct tuf_role_keys *keys = t->root ? &t->root->targets : NULL;
     if (doc->kind == ROLE_DELEGATION) {
         lister = lister_of(t, role_parent(slice_str(doc->role)));
-        const struct tuf_delegation *listed =
-            lister ? tuf_doc_delegation(lister, slice_str(doc->role)) : NULL;
+        const struct tuf_delegation *listed = delegation_of(t, doc);
         keys = listed ? &listed->keys : NULL;
     }
     if (!keys) {
@@ -223,6 +229,18 @@ static bool count_signers(const struct taking *t, const struct tuf_doc *doc, str
     return sig_count_met(out);
 }
 
+static bool put_paths(struct taking *t, const struct tuf_doc *doc, int64_t when, struct err *err)
+{
+    for (size_t i = 0; i < doc->delegation_count; i++) {
+        const struct tuf_delegation *d = &doc->delegations[i];
+        const struct role_paths paths = {d->paths, d->path_count};
+        if (!trust_commit_paths(t->tx, t->repo.id, slice_str(d->name), &paths, when, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool put_listing(struct taking *t, const struct tuf_doc *doc, int64_t when, struct err *err)
 {
     struct sig_count count = {0};
@@ -230,7 +248,12 @@ static bool put_listing(struct taking *t, const struct tuf_doc *doc, int64_t whe
         t->unsigned_count++;
         return true;
     }
-    return trust_commit_listing(t->tx, t->repo.id, doc, &count, when, err);
+    const struct tuf_delegation *listed = delegation_of(t, doc);
+    const struct role_paths paths = {listed ? listed->paths : NULL, listed ? listed->path_count : 0};
+    return trust_commit_listing(t->tx, t->repo.id, doc,
+                                doc->kind == ROLE_DELEGATION ? &paths : &role_paths_all, &count,
+                                when, err) &&
+           put_paths(t, doc, when, err);
 }
 
 /* What is stored already: the same, or not to be touched. */

@@ -49,7 +49,8 @@ static void add_listing(struct view_history *h, const char *role, const struct r
                               .end = end_of(row->why),
                               .end_version = row->last_version,
                               .signers = copy_signers(h, row),
-                              .signer_count = row->signer_count};
+                              .signer_count = row->signer_count,
+                              .outside = row->outside};
 }
 
 /* --- whose past matters ----------------------------------------------------------------------- */

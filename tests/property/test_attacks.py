@@ -228,6 +228,35 @@ def test_g25_a_superseded_digest_has_its_grace_and_no_more(world, place):
     assert asked(world, place, "v1").status == 200
 
 
+@pytest.mark.parametrize("paths,status", [(["v"], 200), (["prod-"], 403)])
+def test_g26_a_signer_counted_only_inside_the_paths_that_he_had(world, place, paths, status):
+    """bob listed what was replaced since; outside his paths that was no signature, and other paths later make it none."""
+    delegate(place, releases=Held([tuf.Key()]), bob=Held([tuf.Key()], paths=paths))
+    sign(place, "v1", place.d1, RELEASES, "targets/bob")
+    d2 = other(world, place)
+    sign(place, "v1", d2, RELEASES, "targets/bob")
+    plan = place.author.plan.copy()
+    plan.roles["targets/bob"].paths = ["v"]
+    place.author.publish(plan, {"targets"}).expect(200)
+    world.set_policy(place, {"signers": {"threshold": 1, "of": ["bob"]}})
+    assert asked(world, place, d2.digest).status == 200
+    assert asked(world, place, place.d1.digest).status == status
+
+
+def test_g26_what_releases_decided_has_no_grace_by_targets_when_its_paths_change(world, place):
+    """Its key is gone, so nothing of it has grace; that it lost the tag later does not make `targets` the one that decided."""
+    delegate(place, releases=Held([tuf.Key()]))
+    sign(place, "v1", place.d1, "targets", RELEASES)
+    world.later(timedelta(days=31))  # nor did targets decide within grace
+    d2 = other(world, place)
+    sign(place, "v1", d2, "targets", RELEASES)
+    assert asked(world, place, place.d1.digest).status == 200
+    plan = place.author.plan.copy()
+    plan.roles[RELEASES].keys, plan.roles[RELEASES].paths = [tuf.Key()], ["prod-"]
+    place.author.publish(plan, {"targets", RELEASES}).expect(200)
+    refused(asked(world, place, place.d1.digest), "unsigned_digest")
+
+
 def test_g27_a_withdrawn_digest_has_none(world, place):
     plan = place.author.plan.copy()
     plan.roles["targets"].entries.clear()

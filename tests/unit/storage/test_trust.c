@@ -231,11 +231,10 @@ static size_t entries_of(const char *list, struct role_target_entry *out)
     size_t n = 0;
     while (*list && slice_next(&rest, ' ', &item)) {
         ptrdiff_t at = slice_index(item, '=');
-        out[n].tag = slice_first(item, (size_t)at);
         struct slice content = slice_from(item, (size_t)at + 1);
-        out[n].sha256 = digest_of(content);
-        out[n].sha512 = (struct digest){0};
-        out[n++].length = (int64_t)content.n;
+        out[n++] = (struct role_target_entry){.tag = slice_first(item, (size_t)at),
+                                              .sha256 = digest_of(content),
+                                              .length = (int64_t)content.n};
     }
     return n;
 }
@@ -367,6 +366,48 @@ static void what_stays_listed_has_the_signers_of_the_last_document(void **state)
     assert_int_equal(b.items[1].signer_count, 1);
     assert_int_equal(b.items[1].signers[0][0], 7);
     assert_int_equal(b.items[0].signers[0][0], 8);
+}
+
+static bool begins_with(const void *arg, struct slice tag)
+{
+    return slice_starts(tag, arg);
+}
+
+static void other_paths_end_rows_and_begin_them_outside(void **state)
+{
+    struct world *w = *state;
+    static const struct step first = {3, "prod-1=one v1=two"};
+    static const struct step second = {4, "prod-1=one v1=three"};
+    list_targets(w, &first, T0);
+    WRITE(w)
+    {
+        OK(role_target_turn(tx, w->repo.id, SLICE_LIT("targets"), begins_with, "v", T0 + 5, err));
+        OK(role_target_turn(tx, w->repo.id, SLICE_LIT("targets"), begins_with, "v1", T0 + 6, err));
+    }
+    auto_role_target_list struct role_target_list prod = {0};
+    auto_role_target_list struct role_target_list v1 = {0};
+    history_of(w, "prod-1", &prod);
+    history_of(w, "v1", &v1);
+    assert_int_equal(v1.count, 1);
+    assert_false(v1.items[0].outside);
+    assert_int_equal(prod.count, 2);
+    assert_int_equal(prod.items[1].why, ROLE_TARGET_REPLACED);
+    assert_int_equal(prod.items[1].until_us, T0 + 5);
+    assert_int_equal(prod.items[1].last_version, 3);
+    assert_false(prod.items[1].outside);
+    assert_int_equal(prod.items[0].since_us, T0 + 5);
+    assert_int_equal(prod.items[0].until_us, 0);
+    assert_true(prod.items[0].outside);
+    assert_true(digest_equal(&prod.items[0].sha256, &prod.items[1].sha256));
+    assert_int_equal(prod.items[0].signer_count, 2);
+
+    role_target_list_dispose(&prod);
+    list_targets(w, &second, T0 + 7); /* a document with everything inside */
+    history_of(w, "prod-1", &prod);
+    assert_int_equal(prod.count, 3);
+    assert_true(prod.items[1].outside);
+    assert_int_equal(prod.items[1].why, ROLE_TARGET_REPLACED);
+    assert_false(prod.items[0].outside);
 }
 
 static void grace_asks_what_ended_since(void **state)
@@ -689,6 +730,7 @@ int main(void)
         WORLD_TEST(history_tells_replaced_from_withdrawn),
         WORLD_TEST(history_is_asked_for_up_to_a_moment_and_so_many),
         WORLD_TEST(what_stays_listed_has_the_signers_of_the_last_document),
+        WORLD_TEST(other_paths_end_rows_and_begin_them_outside),
         WORLD_TEST(grace_asks_what_ended_since),
         WORLD_TEST(a_name_that_is_no_tag_is_left_out),
         WORLD_TEST(a_sha512_target_is_found_too),

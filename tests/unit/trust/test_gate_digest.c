@@ -472,31 +472,89 @@ static void a_listing_outside_the_paths_replaces_nothing(void **unused)
     }
 }
 
+/* Paths count as they were: what the role listed while the tag lay outside of them was not its release, and what it
+ * listed inside decided, whatever its paths are now. */
+static void grace_asks_for_the_paths_of_the_time(void **unused)
+{
+    static const struct {
+        const char *name;
+        const char *role;
+        bool outside;          /* D1, listed by the role from day -40 to -10, is */
+        int releases;          /* targets/releases listed D2 since then: 0 not, 1 inside its paths, 2 outside */
+        enum listing_end left; /* LISTING_REPLACED: the paths turned away from D1 at its end */
+        bool targets;          /* and targets said something else */
+        enum root_want want;
+    } table[] = {
+        {"inside", "targets/releases", false, 0, LISTING_OPEN, false, ROOT_GRACE},
+        {"outside", "targets/releases", true, 0, LISTING_OPEN, false, ROOT_NO},
+        {"behind releases, inside its paths", "targets", false, 1, LISTING_OPEN, false, ROOT_NO},
+        {"behind releases, outside its paths", "targets", false, 2, LISTING_OPEN, false, ROOT_GRACE},
+        {"the paths turned away", "targets/releases", false, 0, LISTING_REPLACED, false, ROOT_NO},
+        {"the paths turned away, and targets took over", "targets/releases", false, 0,
+         LISTING_REPLACED, true, ROOT_GRACE},
+    };
+    (void)unused;
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct gate_world w;
+        gate_world_init(&w);
+        struct spki signer = vector_targets_key(&w);
+        (void)gate_world_role(&w, "targets", NULL, 1, NULL);
+        struct trust_role *releases = gate_world_role(&w, "targets/releases", "v", 2, NULL);
+        struct tuf_delegation delegation = {.keys = w.state.root->targets};
+        struct tuf_doc *targets = w.roles[0].doc;
+        w.roles[0].doc = w.state.root; /* a document that lists the key that signed */
+        releases->delegation = &delegation;
+        if (table[i].releases) {
+            gate_world_listed(&w, "targets/releases", "v1", D2, -50, -9, LISTING_REPLACED)->outside =
+                table[i].releases == 2;
+        }
+        if (table[i].targets) {
+            (void)gate_world_listed(&w, "targets", "v1", D3, -45, 0, LISTING_OPEN);
+        }
+        struct gate_listing *l =
+            gate_world_listed(&w, table[i].role, "v1", D1, -40, -10, LISTING_REPLACED);
+        l->signers = &signer;
+        l->signer_count = 1;
+        l->outside = table[i].outside;
+        if (table[i].left == LISTING_REPLACED) {
+            gate_world_listed(&w, "targets/releases", "v1", D1, -10, -5, LISTING_REPLACED)->outside =
+                true;
+        }
+        struct found_roots found = roots_of(&w);
+        CHECK_CASE(root_of(&found, D1) == table[i].want, table[i].name);
+        w.roles[0].doc = targets;
+        tuf_doc_free(w.state.root);
+        gate_world_free(&w);
+    }
+}
+
 /* What the policy's signers had not signed was never released, and being replaced does not make it
  * so (gate.md 6 b). */
 static const struct {
     const char *name;
     int alice_since, alice_until, bob_since, bob_until; /* of D1; 0, 0 = never */
-    bool same_key;
+    bool same_key, bob_outside; /* of his paths */
     enum root_want want;
 } signed_cases[] = {
-    {"both signed it", -39, -11, -38, -10, false, ROOT_GRACE},
-    {"both signed it, and one was first to go on", -39, -30, -38, -10, false, ROOT_GRACE},
-    {"one of the two did", -39, -10, 0, 0, false, ROOT_NO},
-    {"nobody did", 0, 0, 0, 0, false, ROOT_NO},
-    {"both, one after the other had gone on", -39, -30, -30, -10, false, ROOT_NO},
-    {"both, the second after it was replaced", -39, -5, -8, -5, false, ROOT_NO},
-    {"both with one key", -39, -11, -38, -10, true, ROOT_NO},
+    {"both signed it", -39, -11, -38, -10, false, false, ROOT_GRACE},
+    {"both signed it, and one was first to go on", -39, -30, -38, -10, false, false, ROOT_GRACE},
+    {"one of the two did", -39, -10, 0, 0, false, false, ROOT_NO},
+    {"nobody did", 0, 0, 0, 0, false, false, ROOT_NO},
+    {"both, one after the other had gone on", -39, -30, -30, -10, false, false, ROOT_NO},
+    {"both, the second after it was replaced", -39, -5, -8, -5, false, false, ROOT_NO},
+    {"both with one key", -39, -11, -38, -10, true, false, ROOT_NO},
+    {"both, one of them outside his paths", -39, -11, -38, -10, false, true, ROOT_NO},
 };
 
 static void member_listed(struct gate_world *w, const char *role, const struct spki *key, int since,
-                          int until)
+                          int until, bool outside)
 {
     if (since) {
         struct gate_listing *l =
             gate_world_listed(w, role, "v1", D1, since, until, LISTING_REPLACED);
         l->signers = key;
         l->signer_count = 1;
+        l->outside = outside;
     }
 }
 
@@ -514,11 +572,11 @@ static void grace_needs_the_signers_that_the_policy_asks_for(void **unused)
         w.policy.signers.items = xcalloc(2, sizeof *w.policy.signers.items);
         w.policy.signers.items[w.policy.signers.count++] = xstrdup("alice");
         w.policy.signers.items[w.policy.signers.count++] = xstrdup("bob");
-        member_listed(&w, "targets", &signer, -40, -10);
+        member_listed(&w, "targets", &signer, -40, -10, false);
         member_listed(&w, "targets/alice", &alice, signed_cases[i].alice_since,
-                      signed_cases[i].alice_until);
+                      signed_cases[i].alice_until, false);
         member_listed(&w, "targets/bob", &bob, signed_cases[i].bob_since,
-                      signed_cases[i].bob_until);
+                      signed_cases[i].bob_until, signed_cases[i].bob_outside);
         struct found_roots found = roots_of(&w);
         CHECK_CASE(root_of(&found, D1) == signed_cases[i].want, signed_cases[i].name);
         tuf_doc_free(w.state.root);
@@ -600,6 +658,7 @@ int main(void)
         cmocka_unit_test(grace_of_releases_keeps_to_its_paths),
         cmocka_unit_test(the_strict_fallback_gives_targets_no_grace),
         cmocka_unit_test(a_listing_outside_the_paths_replaces_nothing),
+        cmocka_unit_test(grace_asks_for_the_paths_of_the_time),
         cmocka_unit_test(grace_needs_the_signers_that_the_policy_asks_for),
         cmocka_unit_test(history_tells_replaced_from_withdrawn),
         cmocka_unit_test(artifact_tags),
