@@ -99,43 +99,6 @@ static bool signers_still_hold(const struct gate_facts *f, const struct gate_lis
     return held >= keys->threshold;
 }
 
-/* When a listing in `targets` stopped to decide because targets/releases began to list the tag:
- * that moment, 0 when it never did; -1 when it never decided at all. `same` tells that the content
- * stayed the same. What targets/releases lists outside its paths takes nothing over. */
-static int64_t shadowed_at(const struct gate_facts *f, size_t index, bool *same)
-{
-    const struct gate_listing *l = &f->history[index];
-    size_t first = index;
-    int64_t at = 0;
-    while (first > 0 && strcmp(f->history[first - 1].tag, l->tag) == 0) {
-        first--;
-    }
-    for (size_t i = first; i < f->history_count && strcmp(f->history[i].tag, l->tag) == 0; i++) {
-        const struct gate_listing *q = &f->history[i];
-        if (strcmp(q->role, ROLE_RELEASES) != 0 || gate_listed_outside(f, q)) {
-            continue;
-        }
-        if (q->since_us <= l->since_us && (q->end == LISTING_OPEN || q->until_us > l->since_us)) {
-            return -1;
-        }
-        bool overlaps =
-            q->since_us > l->since_us && (l->end == LISTING_OPEN || q->since_us < l->until_us);
-        if (overlaps && (at == 0 || q->since_us < at)) {
-            at = q->since_us;
-            *same = q->length == l->length && digest_equal(&q->digest, &l->digest);
-        }
-    }
-    return at;
-}
-
-/* With the strict fallback `targets` releases nothing beside targets/releases. What it released
- * before there was that role is not told apart: it has no grace either. */
-static bool never_released(const struct gate_facts *f)
-{
-    return f->policy->fallback == FALLBACK_NEVER &&
-           trust_state_role(f->trust, SLICE_LIT(ROLE_RELEASES)) != NULL;
-}
-
 /* Whether targets/releases lost the tag at the end of this listing, because its paths changed. */
 static bool left_its_paths(const struct gate_facts *f, size_t index)
 {
@@ -149,15 +112,61 @@ static bool left_its_paths(const struct gate_facts *f, size_t index)
     return false;
 }
 
+static size_t first_of_tag(const struct gate_facts *f, size_t index)
+{
+    while (index > 0 && strcmp(f->history[index - 1].tag, f->history[index].tag) == 0) {
+        index--;
+    }
+    return index;
+}
+
+/* Both were listed at some moment. */
+static bool overlap(const struct gate_listing *a, const struct gate_listing *b)
+{
+    return (a->end == LISTING_OPEN || a->until_us > b->since_us) &&
+           (b->end == LISTING_OPEN || b->until_us > a->since_us);
+}
+
+/* When a listing in `targets` stopped to decide because targets/releases began to list the tag:
+ * that moment, 0 when it decided to its end; -1 when it never decided at all. `same` tells that the
+ * content stayed the same. What targets/releases lists outside its paths takes nothing over, and what
+ * comes to lie there gives it back. */
+static int64_t shadowed_at(const struct gate_facts *f, size_t index, bool *same)
+{
+    const struct gate_listing *l = &f->history[index];
+    int64_t at = 0;
+    for (size_t i = first_of_tag(f, index);
+         i < f->history_count && strcmp(f->history[i].tag, l->tag) == 0; i++) {
+        const struct gate_listing *q = &f->history[i];
+        if (strcmp(q->role, ROLE_RELEASES) != 0 || gate_listed_outside(f, q) || !overlap(q, l)) {
+            continue;
+        }
+        if (at == 0) {
+            at = q->since_us > l->since_us ? q->since_us : -1;
+            *same = q->length == l->length && digest_equal(&q->digest, &l->digest);
+        }
+        bool ends_first = l->end == LISTING_OPEN || q->until_us < l->until_us;
+        if (q->end == LISTING_REPLACED && ends_first && left_its_paths(f, i)) {
+            at = 0;
+        }
+    }
+    return at;
+}
+
+/* With the strict fallback `targets` releases nothing beside targets/releases. What it released
+ * before there was that role is not told apart: it has no grace either. */
+static bool never_released(const struct gate_facts *f)
+{
+    return f->policy->fallback == FALLBACK_NEVER &&
+           trust_state_role(f->trust, SLICE_LIT(ROLE_RELEASES)) != NULL;
+}
+
 /* What `targets` says of the tag at that moment is another content. */
 static bool targets_took_over(const struct gate_facts *f, size_t index, int64_t us)
 {
     const struct gate_listing *l = &f->history[index];
-    size_t i = index;
-    while (i > 0 && strcmp(f->history[i - 1].tag, l->tag) == 0) {
-        i--;
-    }
-    for (; i < f->history_count && strcmp(f->history[i].tag, l->tag) == 0; i++) {
+    for (size_t i = first_of_tag(f, index);
+         i < f->history_count && strcmp(f->history[i].tag, l->tag) == 0; i++) {
         const struct gate_listing *q = &f->history[i];
         if (strcmp(q->role, "targets") == 0 && q->since_us <= us &&
             (q->end == LISTING_OPEN || q->until_us > us) && !digest_equal(&q->digest, &l->digest)) {
@@ -196,11 +205,8 @@ static int64_t replaced_at(const struct gate_facts *f, size_t index)
 static bool withdrawn_after(const struct gate_facts *f, size_t index, int64_t at)
 {
     const struct gate_listing *l = &f->history[index];
-    size_t first = index;
-    while (first > 0 && strcmp(f->history[first - 1].tag, l->tag) == 0) {
-        first--;
-    }
-    for (size_t i = first; i < f->history_count && strcmp(f->history[i].tag, l->tag) == 0; i++) {
+    for (size_t i = first_of_tag(f, index);
+         i < f->history_count && strcmp(f->history[i].tag, l->tag) == 0; i++) {
         const struct gate_listing *q = &f->history[i];
         bool same = false;
         bool by_targets = strcmp(q->role, "targets") == 0;

@@ -528,6 +528,36 @@ static void grace_asks_for_the_paths_of_the_time(void **unused)
     }
 }
 
+/* targets/releases listed the same content and lost the tag when its paths changed: from then on `targets` decided, and what
+ * it replaces has grace. */
+static void what_targets_decides_again_has_grace_again(void **unused)
+{
+    static const struct {
+        const char *name;
+        bool left; /* at day -20, by other paths; else it goes on there */
+        enum root_want want;
+    } table[] = {{"lost by other paths", true, ROOT_GRACE}, {"went on", false, ROOT_NO}};
+    (void)unused;
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct gate_world w;
+        gate_world_init(&w);
+        struct spki signer = vector_targets_key(&w);
+        (void)gate_world_role(&w, "targets", NULL, 1, NULL);
+        (void)gate_world_role(&w, "targets/releases", "v", 2, NULL);
+        struct gate_listing *l =
+            gate_world_listed(&w, "targets", "v1", D1, -40, -10, LISTING_REPLACED);
+        l->signers = &signer;
+        l->signer_count = 1;
+        (void)gate_world_listed(&w, "targets/releases", "v1", D1, -40, -20, LISTING_REPLACED);
+        gate_world_listed(&w, "targets/releases", "v1", D1, -20, -5, LISTING_REPLACED)->outside =
+            table[i].left;
+        struct found_roots found = roots_of(&w);
+        CHECK_CASE(root_of(&found, D1) == table[i].want, table[i].name);
+        tuf_doc_free(w.state.root);
+        gate_world_free(&w);
+    }
+}
+
 /* What the policy's signers had not signed was never released, and being replaced does not make it
  * so (gate.md 6 b). */
 static const struct {
@@ -659,6 +689,7 @@ int main(void)
         cmocka_unit_test(the_strict_fallback_gives_targets_no_grace),
         cmocka_unit_test(a_listing_outside_the_paths_replaces_nothing),
         cmocka_unit_test(grace_asks_for_the_paths_of_the_time),
+        cmocka_unit_test(what_targets_decides_again_has_grace_again),
         cmocka_unit_test(grace_needs_the_signers_that_the_policy_asks_for),
         cmocka_unit_test(history_tells_replaced_from_withdrawn),
         cmocka_unit_test(artifact_tags),
