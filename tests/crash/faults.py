@@ -53,7 +53,8 @@ class Faults:
         if not self.trace.exists():
             return []
         calls, run = [], 0
-        for line in self.trace.read_text().splitlines():
+        whole, _, _ = self.trace.read_text().rpartition("\n")  # a line that is being written may be seen in part
+        for line in whole.splitlines():
             number, op, path, action, site = line.split(" ")
             run += number == "1"
             calls.append(Call(run, int(number), op, path, action, site))

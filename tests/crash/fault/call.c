@@ -207,6 +207,9 @@ void fault_begin(struct fault_call *call)
     if (state.control) {
         fault_rules_apply(state.control, call);
     }
+    if (call->action != DO_NOTHING && call->number == 0) {
+        find_site(call); /* costs too much for every read */
+    }
     trace(call);
     if (call->action == DO_KILL_BEFORE) {
         end_process();
