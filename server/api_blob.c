@@ -9,6 +9,7 @@
 #include "server/registry.h"
 #include "server/scrubber.h"
 #include "storage/blob.h"
+#include "storage/blob_journal.h"
 
 #include <sys/stat.h>
 
@@ -95,12 +96,18 @@ static void blob_headers(const struct request *rq, struct reply *reply, const st
 }
 
 /* The whole file or none: a file that is cut would end an answer in the middle. It is not marked
- * here; the scrubber looks at it next. */
+ * here; the scrubber looks at it next. An index that cannot be read tells nothing of the blob. */
 static int open_blob(const struct request *rq, struct db_tx *tx, const struct blob *blob,
                      struct err *err)
 {
     struct stat st;
-    auto_fd int fd = blob_open(rq->app->store, tx, &rq->digest, err);
+    auto_fd int fd = -1;
+    if (!blob_journal_open(tx, &rq->digest, &fd, err)) {
+        return -1;
+    }
+    if (fd < 0) {
+        fd = blob_open_file(rq->app->store, &rq->digest, err);
+    }
     if (fd < 0 && err->code == ERR_BLOB_UNKNOWN) { /* or collected in this moment */
         scrubber_suspect(rq->app->scrubber, &rq->digest);
         return -1;

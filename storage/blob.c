@@ -25,15 +25,10 @@ static bool unknown(const struct digest *digest, struct err *err)
     return err_set(err, ERR_BLOB_UNKNOWN, "there is no blob %s here", digest_format(digest, text));
 }
 
-int blob_open(const struct store *store, struct db_tx *tx, const struct digest *digest,
-              struct err *err)
+int blob_open_file(const struct store *store, const struct digest *digest, struct err *err)
 {
     char path[BLOB_PATH_MAX];
-    int fd = -1;
-    if (!blob_journal_open(tx, digest, &fd, err) || fd >= 0) {
-        return fd;
-    }
-    fd = openat(store_blobs_dir(store), blob_path(digest, path), O_RDONLY | O_CLOEXEC);
+    int fd = openat(store_blobs_dir(store), blob_path(digest, path), O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
         return fd;
     }
@@ -43,6 +38,16 @@ int blob_open(const struct store *store, struct db_tx *tx, const struct digest *
         err_sys(err, errno, "open the blob %s", path);
     }
     return -1;
+}
+
+int blob_open(const struct store *store, struct db_tx *tx, const struct digest *digest,
+              struct err *err)
+{
+    int fd = -1;
+    if (!blob_journal_open(tx, digest, &fd, err) || fd >= 0) {
+        return fd;
+    }
+    return blob_open_file(store, digest, err);
 }
 
 /* The membership, whether the blob is marked missing or not. */

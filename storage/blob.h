@@ -37,6 +37,9 @@ bool blob_get(struct db_tx *tx, int64_t repository_id, const struct digest *dige
  * Expected errors: ERR_BLOB_UNKNOWN (collected meanwhile). Any tx. */
 int blob_open(const struct store *store, struct db_tx *tx, const struct digest *digest,
               struct err *err) MUST_USE;
+/* The half of it for what is not in the journal (blob_journal_open has said so): errors speak of the file. */
+int blob_open_file(const struct store *store, const struct digest *digest,
+                   struct err *err) MUST_USE;
 /* "sha256/ab/abcd…" relative to blobs/. Returns out. */
 const char *blob_path(const struct digest *digest, char out[BLOB_PATH_MAX]);
 
