@@ -227,10 +227,10 @@ static bool hashes_agree(const struct tuf_hashes *file, const struct gate_regist
 static bool signed_hash_agrees(const struct tuf_hashes *file,
                                const struct gate_registry_tag *registry)
 {
-    const struct digest *sha512 = &registry->signed_sha512;
+    struct digest stated;
     return !file->has_sha256 || !file->has_sha512 ||
-           (sha512->algorithm == DIGEST_SHA512 &&
-            memcmp(sha512->bytes, file->sha512, sizeof file->sha512) == 0);
+           (digest_from_hash(DIGEST_SHA512, file->sha512, sizeof file->sha512, &stated) &&
+            digest_equal(&stated, &registry->signed_sha512));
 }
 
 static bool may_serve_signed(const struct gate_facts *f, const struct gate_registry_tag *registry)
