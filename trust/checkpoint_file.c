@@ -11,10 +11,10 @@
 
 #define FILE_MAX ((size_t)1 << 30)
 #define GROWTH_MIN ((size_t)1 << 20) /* a file is not replaced for less than this */
-#define RESERVE ((size_t)256 * 1024)
+#define FILL ((size_t)256 * 1024)
 /* More than a record of a change to a repository with 200 roles. One that needs more is found after
  * its commit: the flush fails, and what it did not note is taken over at the next look. */
-#define RESERVE_MIN ((size_t)64 * 1024)
+#define FILL_MIN ((size_t)64 * 1024)
 #define HEAD "record "
 #define HEAD_SIZE (sizeof HEAD - 1 + 8 + 1 + 2 * CHECKPOINT_CODE_SIZE + 1)
 
@@ -31,7 +31,7 @@ static void close_fd(struct checkpoint_file *f)
         (void)close(f->fd);
     }
     f->fd = -1;
-    f->reserved = 0;
+    f->filled = 0;
 }
 
 void checkpoint_file_close(struct checkpoint_file *f)
@@ -124,6 +124,15 @@ static bool is_torn(struct slice bad)
     return true;
 }
 
+/* Without the zeros that no record was written over yet. No record ends in one. */
+static struct slice without_fill(struct slice all)
+{
+    while (all.n > 0 && all.p[all.n - 1] == '\0') {
+        all.n--;
+    }
+    return all;
+}
+
 static bool read_records(struct checkpoint_file *f, struct slice all,
                          bool (*line)(void *arg, struct slice text), void *arg, struct err *err)
 {
@@ -146,7 +155,7 @@ static bool read_records(struct checkpoint_file *f, struct slice all,
         return err_set(err, ERR_INVALID, "the checkpoint %s is damaged at byte %zu", f->path, at);
     }
     memcpy(f->code, code, sizeof code);
-    f->size = f->written_whole = all.n;
+    f->size = f->written_whole = at;
     if (at < all.n) {
         close_fd(f); /* nothing may follow a torn record: the next write replaces the file */
     }
@@ -155,7 +164,7 @@ static bool read_records(struct checkpoint_file *f, struct slice all,
 
 static int open_to_append(const char *path)
 {
-    return open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    return open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
 enum checkpoint_read checkpoint_file_read(struct checkpoint_file *f,
@@ -178,7 +187,8 @@ enum checkpoint_read checkpoint_file_read(struct checkpoint_file *f,
         close_fd(f);
         return CHECKPOINT_DAMAGED;
     }
-    if (!read_records(f, buf_slice_of(&all), line, arg, err)) {
+    f->filled = all.n;
+    if (!read_records(f, without_fill(buf_slice_of(&all)), line, arg, err)) {
         close_fd(f);
         return CHECKPOINT_DAMAGED;
     }
@@ -208,6 +218,32 @@ static bool still_has_name(struct checkpoint_file *f, struct err *err)
     return true;
 }
 
+static bool write_at(struct checkpoint_file *f, const void *p, size_t n, size_t at, struct err *err)
+{
+    if (!fsx_pwrite_all(f->fd, p, n, (off_t)at, err)) {
+        close_fd(f);
+        return false;
+    }
+    f->filled = at + n > f->filled ? at + n : f->filled;
+    return true;
+}
+
+/* Writes zeros, so that the disk has the room and the sync of a record writes its bytes alone: blocks
+ * that are allocated only, or a size that grows, cost a commit of the file system's journal, and the
+ * wait for what others have put into it. They need no sync of their own. */
+static bool fill(struct checkpoint_file *f, struct err *err)
+{
+    static const char zeros[FILL / 4];
+    size_t end = f->size + FILL;
+    for (size_t at = f->filled; at < end; at = f->filled) {
+        size_t n = end - at < sizeof zeros ? end - at : sizeof zeros;
+        if (!write_at(f, zeros, n, at, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool checkpoint_file_reserve(struct checkpoint_file *f, struct err *err)
 {
     if (f->fd < 0) {
@@ -216,15 +252,7 @@ bool checkpoint_file_reserve(struct checkpoint_file *f, struct err *err)
     if (!still_has_name(f, err)) {
         return false;
     }
-    if (f->reserved >= f->size + RESERVE_MIN) {
-        return true;
-    }
-    if (fallocate(f->fd, FALLOC_FL_KEEP_SIZE, (off_t)f->size, (off_t)RESERVE) == 0) {
-        f->reserved = f->size + RESERVE;
-        return true;
-    }
-    bool cannot_tell = errno == EOPNOTSUPP || errno == ENOSYS || errno == EINTR;
-    return cannot_tell || failed(f, "growing", err);
+    return f->size + FILL_MIN <= f->filled || fill(f, err);
 }
 
 static void write_record(const struct checkpoint_file *f,
@@ -245,12 +273,11 @@ bool checkpoint_file_append(struct checkpoint_file *f, struct slice lines, struc
         return err_internal(err, "the checkpoint %s is not open", f->path);
     }
     write_record(f, f->code, lines, code, &record);
-    if (!fsx_write_all(f->fd, record.p, record.n, err)) {
-        close_fd(f);
+    if (!write_at(f, record.p, record.n, f->size, err)) {
         return false;
     }
-    if (fsync(f->fd) != 0) {
-        return failed(f, "fsync", err);
+    if (fdatasync(f->fd) != 0) {
+        return failed(f, "fdatasync", err);
     }
     if (!still_has_name(f, err)) {
         return false;
@@ -275,7 +302,7 @@ bool checkpoint_file_replace(struct checkpoint_file *f, struct slice lines, stru
         return failed(f, "open", err);
     }
     memcpy(f->code, code, sizeof code);
-    f->size = f->written_whole = record.n;
+    f->size = f->written_whole = f->filled = record.n;
     return true;
 }
 

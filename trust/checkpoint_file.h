@@ -3,11 +3,12 @@
  * thread-safe; not for others.
  *
  *     record LENGTH CODE\n     8 and 64 hex digits
- *     LENGTH bytes of lines    none of which begins with "record "
+ *     LENGTH bytes of lines    none of which begins with "record ", none with a zero byte in it
+ *     zeros                    any number, up to the end: room for records to come
  *
  * A power cut can tear the last record and no other, since each is synced before the next is begun.
- * So a bad record with nothing after it is as if it had not been written; any other bad byte is
- * damage. The first record is written together with the file, so it cannot be torn. */
+ * So a bad record with nothing but zeros after it is as if it had not been written; any other bad
+ * byte is damage. The first record is written together with the file, so it cannot be torn. */
 #ifndef TRUST_CHECKPOINT_FILE_H
 #define TRUST_CHECKPOINT_FILE_H
 
@@ -22,8 +23,8 @@ struct checkpoint_file {
     uint8_t key[CHECKPOINT_KEY_SIZE];
     uint8_t code[CHECKPOINT_CODE_SIZE]; /* of the last record */
     int fd;                             /* for appending; -1 = the next write replaces the file */
-    size_t size, written_whole;         /* bytes now, and when it was last replaced */
-    size_t reserved;                    /* bytes that the disk is known to have for it */
+    size_t size, written_whole;         /* bytes of records now, and when it was last replaced */
+    size_t filled;                      /* bytes of the file, its zeros included */
 };
 
 enum checkpoint_read { CHECKPOINT_DAMAGED = 0, CHECKPOINT_MISSING, CHECKPOINT_READ };

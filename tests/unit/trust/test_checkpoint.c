@@ -345,6 +345,23 @@ static void two_notes(struct scene *s)
     shut(s);
 }
 
+/* The file without its zeros. */
+static void read_records(struct scene *s, struct buf *out)
+{
+    struct err err = {0};
+    assert_true(fsx_read(AT_FDCWD, s->path, 1 << 20, out, &err));
+    while (out->n > 0 && out->p[out->n - 1] == '\0') {
+        out->n--;
+    }
+}
+
+static void put_file(struct scene *s, struct slice bytes)
+{
+    struct err err = {0};
+    shut(s);
+    assert_true(fsx_replace(AT_FDCWD, s->path, bytes, 0600, &err));
+}
+
 /* Where the last record begins. */
 static size_t last_record(const struct buf *file)
 {
@@ -361,12 +378,11 @@ static void every_bit_before_the_last_record_counts(void **state)
 {
     struct scene *s = *state;
     auto_buf struct buf file = {0};
-    struct err err = {0};
     two_notes(s);
-    assert_true(fsx_read(AT_FDCWD, s->path, 1 << 20, &file, &err));
+    read_records(s, &file);
     for (size_t i = 0; i < last_record(&file); i++) {
         file.p[i] = (char)(file.p[i] ^ (1 << (i % 8)));
-        assert_true(fsx_replace(AT_FDCWD, s->path, buf_slice_of(&file), 0600, &err));
+        put_file(s, buf_slice_of(&file));
         file.p[i] = (char)(file.p[i] ^ (1 << (i % 8)));
         reopen(s);
         if (!checkpoint_suspicion(s->c, NOW)) {
@@ -375,33 +391,115 @@ static void every_bit_before_the_last_record_counts(void **state)
     }
 }
 
+static void expect_torn_or_whole(struct scene *s, bool whole)
+{
+    struct err err = {0};
+    reopen(s);
+    assert_null(checkpoint_suspicion(s->c, NOW));
+    expect(s, "ns/app", life("root", 1, 1, false, 1), CHECKPOINT_SUSPECT); /* as it was */
+    expect(s, "ns/api", life("root", 1, 1, false, 1), whole ? CHECKPOINT_SUSPECT : CHECKPOINT_GOOD);
+    /* what is written after a torn record can be read again */
+    assert_true(checkpoint_flush(s->c, &err));
+    reopen(s);
+    assert_null(checkpoint_suspicion(s->c, NOW));
+}
+
 static void every_cut_is_a_torn_last_record_or_damage(void **state)
 {
     struct scene *s = *state;
     auto_buf struct buf file = {0};
-    struct err err = {0};
     two_notes(s);
-    assert_true(fsx_read(AT_FDCWD, s->path, 1 << 20, &file, &err));
+    read_records(s, &file);
     for (size_t n = last_record(&file); n <= file.n; n++) {
-        shut(s);
-        assert_true(
-            fsx_replace(AT_FDCWD, s->path, slice_first(buf_slice_of(&file), n), 0600, &err));
-        reopen(s);
-        assert_null(checkpoint_suspicion(s->c, NOW));
-        expect(s, "ns/app", life("root", 1, 1, false, 1), CHECKPOINT_SUSPECT); /* as it was */
-        expect(s, "ns/api", life("root", 1, 1, false, 1),
-               n < file.n ? CHECKPOINT_GOOD : CHECKPOINT_SUSPECT);
-        /* what is written after a torn record can be read again */
-        assert_true(checkpoint_flush(s->c, &err));
-        reopen(s);
-        assert_null(checkpoint_suspicion(s->c, NOW));
+        put_file(s, slice_first(buf_slice_of(&file), n));
+        expect_torn_or_whole(s, n == file.n);
     }
     for (size_t n = 0; n < 80; n++) {
-        assert_true(
-            fsx_replace(AT_FDCWD, s->path, slice_first(buf_slice_of(&file), n), 0600, &err));
+        put_file(s, slice_first(buf_slice_of(&file), n));
         reopen(s);
         assert_non_null(checkpoint_suspicion(s->c, NOW));
     }
+}
+
+/* --- zeros ------------------------------------------------------------------------------------ */
+
+/* Of a record that a power cut tore any part may still be zeros, the sizes of a disk's sectors aside. */
+static void a_last_record_with_zeros_in_it_is_torn(void **state)
+{
+    struct scene *s = *state;
+    auto_buf struct buf file = {0};
+    two_notes(s);
+    read_records(s, &file);
+    buf_put(&file, "\0\0\0\0\0\0\0\0", 8);
+    const size_t from = last_record(&file), until = file.n - 8;
+    for (size_t begin = from; begin < until; begin += 7) {
+        for (size_t end = begin + 1; end <= until; end += end == begin + 1 ? 40 : until) {
+            auto_buf struct buf torn = {0};
+            buf_slice(&torn, buf_slice_of(&file));
+            memset(torn.p + begin, 0, end - begin);
+            put_file(s, buf_slice_of(&torn));
+            expect_torn_or_whole(s, false);
+        }
+    }
+    memset(file.p + from, 0, file.n - from);
+    put_file(s, buf_slice_of(&file));
+    expect_torn_or_whole(s, false);
+}
+
+/* Zeros are the end: what comes after them was written after them, so they were once something else. */
+static void zeros_before_a_record_are_damage(void **state)
+{
+    struct scene *s = *state;
+    auto_buf struct buf file = {0};
+    two_notes(s);
+    read_records(s, &file);
+    const size_t last = last_record(&file);
+    for (size_t room = 1; room <= 1024; room *= 2) {
+        static const char zeros[1024];
+        auto_buf struct buf apart = {0};
+        buf_put(&apart, file.p, last);
+        buf_put(&apart, zeros, room);
+        buf_put(&apart, file.p + last, file.n - last);
+        put_file(s, buf_slice_of(&apart));
+        reopen(s);
+        assert_non_null(checkpoint_suspicion(s->c, NOW));
+    }
+    memset(file.p, 0, file.n);
+    put_file(s, buf_slice_of(&file));
+    reopen(s);
+    assert_non_null(strstr(checkpoint_suspicion(s->c, NOW), "damaged at its beginning"));
+}
+
+/* A file of a version that left no room, and one that was opened many times, go on where they ended. */
+static void records_follow_each_other_whatever_zeros_follow_them(void **state)
+{
+    struct scene *s = *state;
+    struct stat st, later;
+    two_notes(s);
+    for (int i = 3; i < 20; i++) {
+        auto_buf struct buf file = {0};
+        struct trust_role_life l = life("root", 1, i, false, i);
+        read_records(s, &file);
+        if (i % 2) {
+            put_file(s, buf_slice_of(&file));
+        }
+        reopen(s);
+        expect(s, "ns/app", life("root", 1, i - 1, false, i - 1), CHECKPOINT_GOOD);
+        note(s, "ns/app", &l, 1);
+        shut(s);
+        auto_buf struct buf longer = {0};
+        read_records(s, &longer);
+        assert_true(longer.n > file.n && memcmp(longer.p, file.p, file.n) == 0);
+        assert_null(memchr(longer.p, 0, longer.n));
+    }
+    assert_int_equal(stat(s->path, &st), 0);
+    assert_true(st.st_size >= 128 * 1024); /* a sync has nothing to say of the file's size */
+    struct trust_role_life l = life("root", 1, 20, false, 20);
+    reopen(s);
+    expect(s, "ns/app", l, CHECKPOINT_GOOD);
+    note(s, "ns/app", &l, 1);
+    assert_int_equal(stat(s->path, &later), 0);
+    assert_int_equal(later.st_size, st.st_size);
 }
 
 static void another_instance_and_a_missing_file(void **state)
@@ -567,6 +665,9 @@ int main(void)
         TEST(lines_of_exceptions_are_read_strictly),
         TEST(every_bit_before_the_last_record_counts),
         TEST(every_cut_is_a_torn_last_record_or_damage),
+        TEST(a_last_record_with_zeros_in_it_is_torn),
+        TEST(zeros_before_a_record_are_damage),
+        TEST(records_follow_each_other_whatever_zeros_follow_them),
         TEST(another_instance_and_a_missing_file),
         TEST(a_lost_one_is_not_written_until_all_is_acknowledged),
         TEST(one_acknowledged_repository_leaves_the_other_suspect),
