@@ -84,6 +84,22 @@ static bool decode(struct slice text, struct buf *out, int variant)
     return good;
 }
 
+bool base64_decode_fixed(struct slice text, uint8_t *out, size_t n)
+{
+    unsigned char bytes[64 + 3];
+    const char *end = NULL;
+    size_t got = 0;
+
+    if (n > 64 || text.n != (n + 2) / 3 * 4 || !is_alphabet(text, sodium_base64_VARIANT_ORIGINAL) ||
+        sodium_base642bin(bytes, sizeof(bytes), text.p, text.n, NULL, &got, &end,
+                          sodium_base64_VARIANT_ORIGINAL) != 0 ||
+        end != text.p + text.n || got != n) {
+        return false;
+    }
+    memcpy(out, bytes, n);
+    return true;
+}
+
 void base64_encode(struct buf *b, struct slice bytes)
 {
     encode(b, bytes, sodium_base64_VARIANT_ORIGINAL);

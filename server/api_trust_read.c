@@ -9,6 +9,7 @@
 #include "storage/repository.h"
 #include "storage/tombstone.h"
 #include "storage/trust_doc.h"
+#include "trust/documents.h"
 #include "trust/resign.h"
 #include "trust/verify/doc.h"
 
@@ -59,31 +60,48 @@ static bool is_expired(struct db_tx *tx, int64_t repository_id, struct slice rol
     return (expires_us ? expires_us : end_by_bytes(tx, repository_id, role)) <= now_us;
 }
 
+/* What is handed out: the row as storage gave it, or, when its bytes are in memory, its times alone. */
+struct document {
+    struct trust_doc row;
+    struct tuf_doc *kept;
+};
+
+static void document_dispose(struct document *doc)
+{
+    trust_doc_dispose(&doc->row);
+    tuf_doc_free(doc->kept);
+    doc->kept = NULL;
+}
+#define auto_document __attribute__((cleanup(document_dispose)))
+
 /* The clock may have been turned back since the wipe: what belongs to the life that a role leads now
  * came after it, whatever its date. */
-static bool is_of_this_life(struct db_tx *tx, int64_t repository_id, const struct trust_doc *doc)
+static bool is_of_this_life(struct db_tx *tx, int64_t repository_id, const char *role,
+                            int64_t incarnation)
 {
     auto_trust_role_life_list struct trust_role_life_list lives = {0};
     if (!trust_role_lives(tx, repository_id, &lives, NULL)) {
         return false;
     }
-    const struct trust_role_life *life = trust_role_life_find(&lives, doc->role);
-    return life && !life->ended && life->incarnation == doc->incarnation;
+    const struct trust_role_life *life = trust_role_life_find(&lives, role);
+    return life && !life->ended && life->incarnation == incarnation;
 }
 
 /* A document of a life before a wipe is not told of any more (attacks P-28). */
-static bool is_wiped(struct db_tx *tx, int64_t repository_id, const struct trust_doc *doc)
+static bool is_wiped(struct db_tx *tx, int64_t repository_id, const char *role,
+                     const struct trust_doc *doc)
 {
     auto_tombstone struct tombstone stone = {0};
     struct err why = {0};
     if (tombstone_get(tx, repository_id, &stone, &why)) {
-        return doc->accepted_us <= stone.wiped_us && !is_of_this_life(tx, repository_id, doc);
+        return doc->accepted_us <= stone.wiped_us &&
+               !is_of_this_life(tx, repository_id, role, doc->incarnation);
     }
     return why.code != ERR_NOT_FOUND;
 }
 
-static bool read_by_checksum(struct db_tx *tx, int64_t repository_id, const struct trust_path *file,
-                             struct trust_doc *out, struct err *err)
+static bool read_by_checksum(const struct request *rq, struct db_tx *tx, int64_t repository_id,
+                             const struct trust_path *file, struct document *out, struct err *err)
 {
     uint8_t sha256[32];
     char lower[65];
@@ -97,22 +115,26 @@ static bool read_by_checksum(struct db_tx *tx, int64_t repository_id, const stru
     if (!hex_decode((struct slice){lower, 64}, sha256, sizeof sha256)) {
         return err_set(err, ERR_TRUST_NOT_FOUND, "");
     }
-    if (!trust_doc_by_sha256(tx, repository_id, file->role, sha256, out, err)) {
-        return false;
-    }
-    return !is_wiped(tx, repository_id, out) || err_set(err, ERR_TRUST_NOT_FOUND, "");
+    out->kept = trust_document(rq->app->trust, file->role, sha256);
+    bool found = out->kept ? trust_doc_accepted(tx, repository_id, file->role, sha256,
+                                                &out->row, err)
+                           : trust_doc_by_sha256(tx, repository_id, file->role, sha256, &out->row,
+                                                 err);
+    const char *role = out->kept ? out->kept->role : out->row.role;
+    return found && (!is_wiped(tx, repository_id, role, &out->row) ||
+                     err_set(err, ERR_TRUST_NOT_FOUND, ""));
 }
 
-static bool read_document(struct db_tx *tx, int64_t repository_id, const struct trust_path *file,
-                          struct trust_doc *out, struct err *err)
+static bool read_document(const struct request *rq, struct db_tx *tx, int64_t repository_id,
+                          const struct trust_path *file, struct document *out, struct err *err)
 {
     switch (file->kind) {
     case TRUST_PATH_CURRENT:
-        return trust_doc_current_role(tx, repository_id, file->role, out, err);
+        return trust_doc_current_role(tx, repository_id, file->role, &out->row, err);
     case TRUST_PATH_VERSION:
-        return trust_doc_by_version(tx, repository_id, file->role, file->version, out, err);
+        return trust_doc_by_version(tx, repository_id, file->role, file->version, &out->row, err);
     case TRUST_PATH_CHECKSUM:
-        return read_by_checksum(tx, repository_id, file, out, err);
+        return read_by_checksum(rq, tx, repository_id, file, out, err);
     }
     return err_set(err, ERR_TRUST_NOT_FOUND, "");
 }
@@ -132,12 +154,12 @@ static bool needs_renewal(struct db_tx *tx, int64_t repository_id, const struct 
 
 /*   renewal_out   the document should be renewed first; may be NULL */
 static bool open_document(const struct request *rq, const struct trust_path *file,
-                          struct repository *repo, struct trust_doc *out, bool *renewal_out,
+                          struct repository *repo, struct document *out, bool *renewal_out,
                           struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
     if (!db_snapshot(rq->app->db, &tx, err) || !repository_get(tx, &rq->repo, repo, err) ||
-        !read_document(tx, repo->id, file, out, err)) {
+        !read_document(rq, tx, repo->id, file, out, err)) {
         return false;
     }
     if (renewal_out) {
@@ -160,25 +182,44 @@ static void put_caching(struct reply *reply, const struct trust_path *file,
 }
 
 static void renew_then_read(const struct request *rq, const struct trust_path *file,
-                            struct repository *repo, struct trust_doc *doc)
+                            struct repository *repo, struct document *doc)
 {
-    auto_trust_doc struct trust_doc fresh = {0};
+    auto_document struct document fresh = {0};
     struct err why = {0};
     if (trust_resign(rq->app->trust, repo->id, false, rq->now_us, &why) == RESIGN_FAILED) {
         log_err(LOG_ERROR, "trust_renewal", &why); /* what there is can still be handed out */
         return;
     }
     if (open_document(rq, file, repo, &fresh, NULL, &why)) {
-        struct trust_doc old = *doc;
+        struct document old = *doc;
         *doc = fresh;
         fresh = old;
     }
 }
 
+static void release(void *of)
+{
+    tuf_doc_free(of);
+}
+
+/* Takes the bytes out of the document. */
+static void reply_document(struct reply *reply, struct document *doc)
+{
+    if (doc->kept) {
+        struct slice bytes = doc->kept->bytes;
+        reply_shared(reply, 200, DOCUMENT_TYPE, bytes, release, take(doc->kept));
+        return;
+    }
+    struct slice bytes = doc->row.bytes;
+    struct buf body = {.p = (char *)(uintptr_t)bytes.p, .n = bytes.n, .cap = bytes.n + 1};
+    doc->row.bytes = (struct slice){0};
+    reply_buf(reply, 200, DOCUMENT_TYPE, &body);
+}
+
 /* GET /v2/GUN/_trust/tuf/FILE */
 void api_trust_get(struct request *rq, struct reply *reply)
 {
-    auto_trust_doc struct trust_doc doc = {0};
+    auto_document struct document doc = {0};
     struct trust_path file;
     struct repository repo;
     struct err err = {0};
@@ -198,7 +239,7 @@ void api_trust_get(struct request *rq, struct reply *reply)
     if (renewal) {
         renew_then_read(rq, &file, &repo, &doc);
     }
-    reply_bytes(reply, 200, DOCUMENT_TYPE, doc.bytes);
-    reply_header_text(reply, "Last-Modified", time_format_http(doc.accepted_us, modified));
+    reply_document(reply, &doc);
+    reply_header_text(reply, "Last-Modified", time_format_http(doc.row.accepted_us, modified));
     put_caching(reply, &file, repo.visibility);
 }

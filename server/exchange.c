@@ -39,15 +39,6 @@ struct http_exchange *exchange_new(struct http_server *server, const struct list
     return ex;
 }
 
-static void reply_dispose(struct reply *reply)
-{
-    buf_dispose(&reply->body);
-    buf_dispose(&reply->headers);
-    if (reply->fd >= 0) {
-        (void)close(reply->fd);
-    }
-}
-
 void exchange_free(struct http_exchange *ex)
 {
     if (ex == NULL) {

@@ -99,12 +99,15 @@ bool request_on_worker(struct request *rq) MUST_USE;
 /* Content-Length as sent; -1 when chunked or absent. */
 int64_t request_content_length(const struct request *rq);
 
-enum reply_kind { REPLY_EMPTY, REPLY_BYTES, REPLY_FILE };
+enum reply_kind { REPLY_EMPTY, REPLY_BYTES, REPLY_SHARED, REPLY_FILE };
 
 struct reply {
     int status; /* 0 until a handler has answered: then the core sends 500 */
     enum reply_kind kind;
     struct buf body;
+    struct slice shared;       /* REPLY_SHARED */
+    void (*release)(void *of); /* called once for it; NULL: nobody waits for that */
+    void *of;
     int fd; /* REPLY_FILE: owned */
     int64_t offset, length;
     struct buf headers;     /* "Name: value\n" lines */
@@ -121,6 +124,11 @@ void reply_empty(struct reply *reply, int status);
 /* Takes the buffer's memory; sets Content-Type. */
 void reply_buf(struct reply *reply, int status, const char *content_type, struct buf *body);
 void reply_bytes(struct reply *reply, int status, const char *content_type, struct slice body);
+/* Bytes that nobody changes and that stay until release(of) was called, once, by any thread. */
+void reply_shared(struct reply *reply, int status, const char *content_type, struct slice body,
+                  void (*release)(void *of), void *of);
+/* Ends what the reply holds. */
+void reply_dispose(struct reply *reply);
 /* HEAD of something whose body is not built: sets Content-Length only. */
 void reply_head(struct reply *reply, int status, const char *content_type, int64_t content_length);
 /* Takes fd. Bytes [offset, offset + length). For HEAD the core sends the headers alone. */

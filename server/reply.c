@@ -33,6 +33,18 @@ void reply_header(struct reply *reply, const char *name, const char *fmt, ...)
     reply_header_text(reply, name, value);
 }
 
+static void let_go(struct reply *reply)
+{
+    if (reply->release != NULL) {
+        reply->release(reply->of);
+        reply->release = NULL;
+    }
+    if (reply->fd >= 0) {
+        (void)close(reply->fd);
+        reply->fd = -1;
+    }
+}
+
 /* A handler that answers twice means the last answer. Headers it added before stay. */
 static void begin(struct reply *reply, int status, enum reply_kind kind)
 {
@@ -40,10 +52,14 @@ static void begin(struct reply *reply, int status, enum reply_kind kind)
     reply->kind = kind;
     reply->content_length = -1;
     buf_clear(&reply->body);
-    if (reply->fd >= 0) {
-        (void)close(reply->fd);
-        reply->fd = -1;
-    }
+    let_go(reply);
+}
+
+void reply_dispose(struct reply *reply)
+{
+    buf_dispose(&reply->body);
+    buf_dispose(&reply->headers);
+    let_go(reply);
 }
 
 void reply_empty(struct reply *reply, int status)
@@ -91,6 +107,16 @@ void reply_bytes(struct reply *reply, int status, const char *content_type, stru
 {
     begin(reply, status, REPLY_BYTES);
     buf_slice(&reply->body, body);
+    put_type(reply, content_type);
+}
+
+void reply_shared(struct reply *reply, int status, const char *content_type, struct slice body,
+                  void (*release)(void *of), void *of)
+{
+    begin(reply, status, REPLY_SHARED);
+    reply->shared = body;
+    reply->release = release;
+    reply->of = of;
     put_type(reply, content_type);
 }
 

@@ -109,12 +109,30 @@ static bool is_bodyless(const struct http_exchange *ex)
     return ex->line.method == METHOD_HEAD || ex->reply.status == 204 || ex->reply.status == 304;
 }
 
+/* Of an answer that is no file. */
+static struct slice body_bytes(const struct reply *reply)
+{
+    return reply->kind == REPLY_SHARED ? reply->shared : buf_slice_of(&reply->body);
+}
+
 static int64_t body_length(const struct reply *reply)
 {
     if (reply->content_length >= 0) {
         return reply->content_length;
     }
-    return reply->kind == REPLY_FILE ? reply->length : (int64_t)reply->body.n;
+    return reply->kind == REPLY_FILE ? reply->length : (int64_t)body_bytes(reply).n;
+}
+
+static struct MHD_Response *from_shared(struct reply *reply)
+{
+    /* the library takes what it does not change as what it might */
+    void *bytes = (void *)(uintptr_t)reply->shared.p;
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
+        reply->shared.n, bytes, reply->release, reply->of);
+    if (response != NULL) {
+        reply->release = NULL; /* the response calls it */
+    }
+    return response;
 }
 
 static struct MHD_Response *make(struct http_exchange *ex)
@@ -126,6 +144,9 @@ static struct MHD_Response *make(struct http_exchange *ex)
     }
     if (reply->kind == REPLY_FILE) {
         return from_file(ex);
+    }
+    if (reply->kind == REPLY_SHARED) {
+        return from_shared(reply);
     }
     size_t n = 0;
     char *bytes = buf_steal(&reply->body, &n);
@@ -170,7 +191,7 @@ bool response_wants_phrase(const struct http_exchange *ex)
 {
     bool reads = ex->line.method == METHOD_GET || ex->line.method == METHOD_HEAD;
     return ex->reply.phrase[0] != '\0' && reads && !ex->line.has_body &&
-           ex->reply.kind != REPLY_FILE && ex->reply.body.n < PHRASE_BODY_MAX;
+           ex->reply.kind != REPLY_FILE && body_bytes(&ex->reply).n < PHRASE_BODY_MAX;
 }
 
 static void put_text(void *out, const char *name, const char *value)
@@ -191,7 +212,7 @@ static void build(struct http_exchange *ex, struct buf *b)
     buf_printf(b, "Connection: close\r\nContent-Length: %lld\r\n\r\n",
                (long long)body_length(reply));
     if (!is_bodyless(ex)) {
-        buf_slice(b, buf_slice_of(&reply->body));
+        buf_slice(b, body_bytes(reply));
     }
 }
 

@@ -70,6 +70,9 @@
     [SQL_TRUST_DOC_BY_SHA256] =
         "SELECT " DOC_COLUMNS " FROM trust_doc d WHERE d.repository_id = ?1 AND d.role = ?2 "
         "AND d.sha256 = ?3 AND d.collected_us = 0 ORDER BY d.id DESC LIMIT 1",
+    [SQL_TRUST_DOC_ACCEPTED] =
+        "SELECT d.accepted_us, d.incarnation FROM trust_doc d WHERE d.repository_id = ?1 AND d.role = ?2 "
+        "AND d.sha256 = ?3 AND d.collected_us = 0 ORDER BY d.id DESC LIMIT 1",
     [SQL_TRUST_DOC_BY_LIFE] =
         "SELECT " DOC_COLUMNS " FROM trust_doc d WHERE d.repository_id = ?1 AND d.role = ?2 "
         "AND d.incarnation = ?3 AND d.version = ?4",

@@ -138,6 +138,24 @@ bool trust_doc_by_sha256(struct db_tx *tx, int64_t repository_id, struct slice r
     return read_one(q, out, err);
 }
 
+bool trust_doc_accepted(struct db_tx *tx, int64_t repository_id, struct slice role,
+                        const uint8_t sha256[32], struct trust_doc *out, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_TRUST_DOC_ACCEPTED);
+    bool found = false;
+    db_bind_int(q, 1, repository_id);
+    db_bind_text(q, 2, role);
+    db_bind_blob(q, 3, slice_of_bytes(sha256, 32));
+    if (!row_exists(q, &found, err)) {
+        return false;
+    }
+    if (found) {
+        out->accepted_us = db_col_int(q, 0);
+        out->incarnation = db_col_int(q, 1);
+    }
+    return found || err_set(err, ERR_TRUST_NOT_FOUND, "");
+}
+
 bool trust_doc_by_life(struct db_tx *tx, int64_t repository_id, struct slice role,
                        int64_t incarnation, int64_t version, struct trust_doc *out, struct err *err)
 {

@@ -81,6 +81,11 @@ bool trust_doc_by_version(struct db_tx *tx, int64_t repository_id, struct slice 
 /* Of any life: the name is the hash. */
 bool trust_doc_by_sha256(struct db_tx *tx, int64_t repository_id, struct slice role,
                          const uint8_t sha256[32], struct trust_doc *out, struct err *err) MUST_USE;
+/* Of the document that trust_doc_by_sha256 would give accepted_us and incarnation alone, for who has
+ * its bytes. Expected errors: ERR_TRUST_NOT_FOUND. Any tx. */
+bool trust_doc_accepted(struct db_tx *tx, int64_t repository_id, struct slice role,
+                        const uint8_t sha256[32], struct trust_doc *out,
+                        struct err *err) MUST_USE;
 /* A past document of any life (gate.md 6 b: would it still verify?). Expected errors:
  * ERR_TRUST_NOT_FOUND. */
 bool trust_doc_by_life(struct db_tx *tx, int64_t repository_id, struct slice role,

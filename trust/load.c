@@ -1,6 +1,7 @@
 #include "trust/load.h"
 
 #include "base/hash.h"
+#include "trust/trust_internal.h"
 
 static bool load_rows(struct db_tx *tx, int64_t repository_id, struct trust_loaded *out,
                       struct err *err)
@@ -26,6 +27,36 @@ static struct trust_file file_of(const struct trust_doc *doc)
 {
     return (struct trust_file){
         .role = doc->role, .bytes = doc->bytes, .accepted_us = doc->accepted_us};
+}
+
+/* A row's own hash is only where to look: the bytes must be the same. */
+static bool find_read(const struct trust *trust, const struct trust_doc *row, struct tuf_doc **out)
+{
+    *out = documents_find(trust->documents, slice_str(row->role), row->sha256);
+    if (*out && !slice_equal((*out)->bytes, row->bytes)) {
+        tuf_doc_free(*out);
+        *out = NULL;
+    }
+    return *out != NULL;
+}
+
+/* Of roots the last one is read again and again. */
+static void find_documents(const struct trust *trust, struct trust_loaded *l)
+{
+    size_t n = 0, file = 0;
+    l->known = xcalloc(l->current.count + 2, sizeof(struct tuf_doc *));
+    if (l->roots.count > 0 && find_read(trust, &l->roots.items[l->roots.count - 1], &l->known[n])) {
+        l->root_files[l->roots.count - 1].parsed = l->known[n++];
+    }
+    for (size_t i = 0; i < l->current.count; i++) {
+        if (strcmp(l->current.items[i].role, "root") == 0) {
+            continue;
+        }
+        if (find_read(trust, &l->current.items[i], &l->known[n])) {
+            l->files[file].parsed = l->known[n++];
+        }
+        file++;
+    }
 }
 
 static void index_rows(struct trust_loaded *l)
@@ -61,6 +92,7 @@ bool trust_load(const struct trust *trust, struct db_tx *tx, const struct reposi
     }
     trust_gun_write(trust, &repo->name, &out->gun);
     index_rows(out);
+    find_documents(trust, out);
     out->pin = copy_pins(&out->pin_rows);
     out->revoked = copy_pins(&out->revoked_rows);
     out->set.gun = buf_slice_of(&out->gun);
@@ -83,6 +115,10 @@ void trust_loaded_dispose(struct trust_loaded *l)
     trust_key_list_dispose(&l->keys);
     pin_list_dispose(&l->pin_rows);
     pin_list_dispose(&l->revoked_rows);
+    for (struct tuf_doc **doc = l->known; doc && *doc; doc++) {
+        tuf_doc_free(*doc);
+    }
+    free(l->known);
     free(l->root_files);
     free(l->files);
     free(l->seen);
@@ -138,8 +174,7 @@ void trust_loaded_options(const struct trust_loaded *loaded, int64_t now_us,
     if (loaded->roots.count == 0) {
         return;
     }
-    if (tuf_doc_read(SLICE_LIT("root"), loaded->roots.items[loaded->roots.count - 1].bytes, &root,
-                     NULL) == DOC_OK) {
+    if (trust_file_read(&loaded->root_files[loaded->roots.count - 1], &root, NULL) == DOC_OK) {
         out->renewable_timestamp = trust_loaded_holds(loaded, &root->timestamp, ROLE_TIMESTAMP);
         out->renewable_snapshot = trust_loaded_holds(loaded, &root->snapshot, ROLE_SNAPSHOT);
     }

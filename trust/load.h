@@ -21,13 +21,14 @@ struct trust_loaded {
     struct trust_key_list keys;
     struct pin_list pin_rows, revoked_rows;
     struct trust_file *root_files, *files;
+    struct tuf_doc **known; /* what `parsed` of files refers to; ends in NULL */
     struct trust_seen *seen;
     struct spki *pin, *revoked;
     struct buf gun;
     struct trust_set set; /* borrows from all of the above */
 };
 
-/* Reads everything about `repo` in tx. Dispose `out` in any case. Expected errors: ERR_INTERNAL. */
+/* Reads everything about `repo` in tx. Documents that were read before come read (documents.h). Dispose `out` in any case. Expected errors: ERR_INTERNAL. */
 bool trust_load(const struct trust *trust, struct db_tx *tx, const struct repository *repo,
                 struct trust_loaded *out, struct err *err) MUST_USE;
 void trust_loaded_dispose(struct trust_loaded *loaded);

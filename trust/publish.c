@@ -374,6 +374,25 @@ static bool commit(struct attempt *a, struct err *err)
     return ok && checkpoint_flush(a->trust->checkpoint, err);
 }
 
+/* The next publish of the repository reads what this one stored. */
+static void keep_documents(const struct attempt *a)
+{
+    struct documents *documents = a->trust->documents;
+    for (size_t i = 0; i < a->loaded.current.count; i++) {
+        const struct trust_doc *row = &a->loaded.current.items[i];
+        bool replaced = false;
+        for (size_t j = 0; j < a->doc_count; j++) {
+            replaced = replaced || strcmp(a->docs[j]->role, row->role) == 0;
+        }
+        if (replaced) {
+            documents_forget(documents, slice_str(row->role), row->sha256);
+        }
+    }
+    for (size_t i = 0; i < a->doc_count; i++) {
+        documents_keep(documents, a->docs[i]);
+    }
+}
+
 /* What is released now needs no override any more. Maintenance does what fails here. */
 static void end_overrides(const struct attempt *a)
 {
@@ -484,6 +503,7 @@ static enum attempt_result attempt_run(struct attempt *a, struct publish_verdict
         *err = why;
         return ATTEMPT_FAILED;
     }
+    keep_documents(a);
     end_overrides(a);
     *out = take(a->verdict);
     return ATTEMPT_STORED;

@@ -179,7 +179,7 @@ static bool read_stored(struct check *c, const struct trust_file *file)
 {
     struct err why = {0};
     struct tuf_doc *doc = NULL;
-    if (tuf_doc_read(slice_str(file->role), file->bytes, &doc, &why) != DOC_OK) {
+    if (trust_file_read(file, &doc, &why) != DOC_OK) {
         return publish_refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrValidation", "bad_trust_data",
                               "the stored %s does not read: %s", file->role, why.msg);
     }

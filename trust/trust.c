@@ -9,6 +9,7 @@
 
 #define DEFAULT_VIEW_BYTES ((size_t)64 * 1024 * 1024)
 #define DEFAULT_VIEW_COUNT 4096
+#define DOCUMENT_BYTES ((size_t)32 * 1024 * 1024)
 
 bool trust_sealing_key_create(int at, const char *path, struct err *err)
 {
@@ -100,6 +101,7 @@ bool trust_open(const struct trust_settings *settings, struct trust **out, struc
     trust->views = gate_views_new(settings->view_bytes ? settings->view_bytes : DEFAULT_VIEW_BYTES,
                                   settings->view_count ? settings->view_count : DEFAULT_VIEW_COUNT);
     trust->chains = chains_new();
+    trust->documents = documents_new(DOCUMENT_BYTES);
     trust->timestamp_life_us =
         settings->timestamp_life_us ? settings->timestamp_life_us : 14 * US_PER_DAY;
     trust->snapshot_life_us =
@@ -134,6 +136,7 @@ void trust_close(struct trust *trust)
     }
     gate_views_free(trust->views);
     chains_free(trust->chains);
+    documents_free(trust->documents);
     checkpoint_close(trust->checkpoint);
     sealing_free(trust->sealing);
     free(trust->aliases);

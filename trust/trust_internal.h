@@ -5,6 +5,7 @@
 #include "storage/trust_doc.h"
 #include "trust/chains.h"
 #include "trust/checkpoint.h"
+#include "trust/documents.h"
 #include "trust/keys.h"
 #include "trust/view.h"
 
@@ -20,6 +21,7 @@ struct trust {
     struct sealing *sealing;
     struct gate_views *views;
     struct chains *chains;         /* root chains that were verified since the start */
+    struct documents *documents;   /* documents that were read since the start */
     struct checkpoint *checkpoint; /* may be NULL */
     int64_t timestamp_life_us, snapshot_life_us;
     struct trust_due

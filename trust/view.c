@@ -357,6 +357,7 @@ static bool view_build(const struct trust *trust, struct db_tx *tx, const struct
     }
     trust_loaded_options(&loaded, now_us, &options);
     chains_build(trust->chains, repo->id, &loaded.set, &options, &v->state);
+    documents_keep_state(trust->documents, v->state);
     v->bytes += trust_state_bytes(v->state);
     if (!load_tombstone(v, tx, repo, err) ||
         !view_history_load(tx, repo->id, &loaded, v->state, &v->policy, now_us, &v->history, err)) {

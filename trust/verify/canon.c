@@ -1,6 +1,7 @@
 #include "trust/verify/canon.h"
 
 #define INTEGER_MAX INT64_C(9007199254740992) /* 2^53: the reference decodes numbers as doubles */
+#define FEW 8 /* members of an object that need no memory of their own */
 
 struct writer {
     struct buf *out;
@@ -59,20 +60,33 @@ static const char *escape_of(const struct writer *w, struct slice rest, size_t *
     }
 }
 
+/* How many bytes at the front are no first byte of anything that escape_of replaces. */
+static size_t plain_bytes(struct slice rest)
+{
+    static const bool looked_at[256] = {['"'] = true, ['\\'] = true, ['<'] = true,
+                                        ['>'] = true, ['&'] = true,  [0xe2] = true};
+    size_t n = 0;
+
+    while (n < rest.n && !looked_at[(unsigned char)rest.p[n]]) {
+        n++;
+    }
+    return n;
+}
+
 static void put_string(struct writer *w, struct slice s)
 {
     size_t plain = 0; /* where the run of unescaped bytes began */
 
     buf_char(w->out, '"');
-    for (size_t i = 0; i < s.n; i++) {
+    for (size_t i = plain_bytes(s); i < s.n; i += plain_bytes(slice_from(s, i))) {
         size_t replaced = 0;
         const char *escape = escape_of(w, slice_from(s, i), &replaced);
         if (escape) {
             buf_put(w->out, s.p + plain, i - plain);
             buf_str(w->out, escape);
             plain = i + replaced;
-            i += replaced - 1;
         }
+        i += escape ? replaced : 1;
     }
     buf_put(w->out, s.p + plain, s.n - plain);
     buf_char(w->out, '"');
@@ -101,21 +115,39 @@ static bool put_real(struct writer *w, double n, struct err *err)
 
 static bool put_value(struct writer *w, const json_t *value, struct err *err);
 
+struct member {
+    const char *name;
+    const json_t *value;
+};
+
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    return strcmp(((const struct member *)a)->name, ((const struct member *)b)->name);
 }
 
-static bool put_members(struct writer *w, const json_t *object, const char **names, size_t count,
-                        struct err *err)
+/* As most are that somebody signed. */
+static bool are_sorted(const struct member *members, size_t count)
 {
+    for (size_t i = 1; i < count; i++) {
+        if (strcmp(members[i - 1].name, members[i].name) > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool put_members(struct writer *w, struct member *members, size_t count, struct err *err)
+{
+    if (!are_sorted(members, count)) {
+        qsort(members, count, sizeof(*members), by_name);
+    }
     for (size_t i = 0; i < count; i++) {
         if (i > 0) {
             buf_char(w->out, ',');
         }
-        put_string(w, slice_str(names[i]));
+        put_string(w, slice_str(members[i].name));
         buf_char(w->out, ':');
-        if (!put_value(w, json_object_get(object, names[i]), err)) {
+        if (!put_value(w, members[i].value, err)) {
             return false;
         }
     }
@@ -124,19 +156,23 @@ static bool put_members(struct writer *w, const json_t *object, const char **nam
 
 static bool put_object(struct writer *w, const json_t *object, struct err *err)
 {
+    struct member few[FEW];
+    auto_free struct member *many = NULL;
+    struct member *members = few;
     size_t count = json_object_size(object);
-    auto_free const char **names = xcalloc(count + 1, sizeof(*names));
     size_t i = 0;
     const char *name;
     json_t *value;
 
+    if (count > FEW) {
+        members = many = xcalloc(count, sizeof(*members));
+    }
     json_object_foreach((json_t *)object, name, value)
     {
-        names[i++] = name;
+        members[i++] = (struct member){name, value};
     }
-    qsort(names, count, sizeof(*names), by_name);
     buf_char(w->out, '{');
-    if (!put_members(w, object, names, count, err)) {
+    if (!put_members(w, members, count, err)) {
         return false;
     }
     buf_char(w->out, '}');

@@ -29,16 +29,14 @@ static enum doc_fault read_hash(struct body *b, const json_t *hashes, const char
                                 uint8_t *out, size_t size, bool *present)
 {
     const json_t *value = json_object_get(hashes, name);
-    auto_buf struct buf raw = {0};
 
     *present = false;
     if (is_absent(value)) {
         return DOC_OK;
     }
-    if (!json_is_string(value) || !base64_decode(text_of(value), &raw) || raw.n != size) {
+    if (!json_is_string(value) || !base64_decode_fixed(text_of(value), out, size)) {
         return doc_refuse(b->err, DOC_STRUCTURE, "a %s hash is malformed", name);
     }
-    memcpy(out, raw.p, size);
     *present = true;
     return DOC_OK;
 }

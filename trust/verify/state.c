@@ -32,7 +32,7 @@ const struct trust_file *builder_file(const struct builder *b, struct slice role
     return NULL;
 }
 
-enum doc_fault builder_read(const struct trust_file *file, struct tuf_doc **out, struct err *err)
+enum doc_fault trust_file_read(const struct trust_file *file, struct tuf_doc **out, struct err *err)
 {
     if (file->parsed && strcmp(file->parsed->role, file->role) == 0) {
         *out = tuf_doc_share(file->parsed);
@@ -139,7 +139,7 @@ static struct tuf_doc *read_root(struct builder *b, const struct trust_file *fil
     struct tuf_doc *doc = NULL;
     struct err why = {0};
 
-    if (tuf_doc_read(SLICE_LIT("root"), file->bytes, &doc, &why) != DOC_OK) {
+    if (trust_file_read(file, &doc, &why) != DOC_OK) {
         builder_blame(b, TRUST_BAD_DATA, "root", "%s", why.msg);
     }
     return doc;
@@ -362,7 +362,7 @@ static struct tuf_doc *read_file(struct builder *b, const char *role)
         builder_blame(b, TRUST_BAD_DATA, role, "%s is missing", role);
         return NULL;
     }
-    if (builder_read(file, &doc, &why) != DOC_OK) {
+    if (trust_file_read(file, &doc, &why) != DOC_OK) {
         builder_blame(b, TRUST_BAD_DATA, role, "%s", why.msg);
     }
     return doc;

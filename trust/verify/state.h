@@ -14,6 +14,10 @@ struct trust_file { /* a current document, as stored */
                                      it instead of reading them again. NULL: not read yet */
 };
 
+/* The document, read unless it was. Ownership, result and err: tuf_doc_read. */
+enum doc_fault trust_file_read(const struct trust_file *file, struct tuf_doc **out,
+                               struct err *err) MUST_USE;
+
 struct trust_seen { /* the newest version ever accepted of a role in its present life (gate.md 11.3)
                      */
     const char *role;

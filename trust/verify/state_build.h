@@ -29,8 +29,6 @@ void builder_blame(struct builder *b, enum trust_status status, const char *role
                    ...) PRINTF_LIKE(4, 5);
 /* NULL when nothing is stored under that role. */
 const struct trust_file *builder_file(const struct builder *b, struct slice role);
-/* The file as a document: shared when it was read before. As tuf_doc_read. */
-enum doc_fault builder_read(const struct trust_file *file, struct tuf_doc **out, struct err *err);
 const struct trust_seen *builder_seen(const struct builder *b, struct slice role);
 
 enum history { HISTORY_REWRITTEN = 0, HISTORY_ROLLBACK, HISTORY_OK };

@@ -96,8 +96,37 @@ static bool misspells_known_member(const char *name)
     return false;
 }
 
+/* No capital letter, and nothing beyond ASCII: folding changes nothing of it, so it misspells no known
+ * member, and another name that folds to it has to have one. */
+static bool is_folded(const char *name)
+{
+    for (; *name; name++) {
+        if ((*name >= 'A' && *name <= 'Z') || (unsigned char)*name >= 0x80) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool all_are_folded(const json_t *object)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)object, name, value)
+    {
+        if (!is_folded(name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool has_case_equal_names(const json_t *object)
 {
+    if (all_are_folded(object)) {
+        return false; /* no name is there twice: the parser refuses that */
+    }
     size_t count = json_object_size(object);
     auto_free const char **names = xcalloc(count + 1, sizeof(*names));
     size_t i = 0;

@@ -58,7 +58,7 @@ static struct tuf_doc *read_child(struct builder *b, struct trust_role *role)
         role_defect(role, ROLE_STATE_BAD, "the snapshot lists it, but it is not stored");
         return NULL;
     }
-    if (builder_read(file, &doc, &why) != DOC_OK) {
+    if (trust_file_read(file, &doc, &why) != DOC_OK) {
         role_defect(role, ROLE_STATE_BAD, "%.190s", why.msg);
     }
     return doc;
