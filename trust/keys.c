@@ -6,8 +6,11 @@
 #include "storage/trust_key.h"
 #include "trust/trust_internal.h"
 #include "trust/verify/canon.h"
+#include "trust/verify/spki.h"
 
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
@@ -90,10 +93,61 @@ bool held_key_adopt(const struct sealing *sealing, const struct repo_name *repo,
     return put_pair(sealing, repo, role, key, out, err);
 }
 
+/* How the library writes a P-256 pair: these, the number, those, and the point. */
+#define NUMBER_SIZE 32
+#define POINT_SIZE 65
+static const unsigned char before_number[] = {0x30, 0x77, 0x02, 0x01, 0x01, 0x04, NUMBER_SIZE};
+static const unsigned char before_point[] = {0xa0, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d,
+                                             0x03, 0x01, 0x07, 0xa1, 0x44, 0x03, 0x42, 0x00};
+#define PAIR_SIZE (sizeof before_number + NUMBER_SIZE + sizeof before_point + POINT_SIZE)
+
+static EVP_PKEY *pair_of(const unsigned char number[NUMBER_SIZE], struct slice point)
+{
+    unsigned char native[NUMBER_SIZE];
+    BIGNUM *n = BN_bin2bn(number, NUMBER_SIZE, NULL);
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    EVP_PKEY *key = NULL;
+    bool ready = n && ctx && BN_bn2nativepad(n, native, sizeof native) == NUMBER_SIZE;
+    OSSL_PARAM parts[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)"P-256", 0),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)(uintptr_t)point.p,
+                                          point.n),
+        OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, native, sizeof native),
+        OSSL_PARAM_construct_end()};
+    if (!ready || EVP_PKEY_fromdata_init(ctx) != 1 ||
+        EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, parts) != 1) {
+        key = NULL;
+    }
+    OPENSSL_cleanse(native, sizeof native);
+    BN_clear_free(n);
+    EVP_PKEY_CTX_free(ctx);
+    ERR_clear_error();
+    return key;
+}
+
+/* A pair in that form whose point is the row's; NULL: look closer. The decoders of the library find out
+ * first what the bytes may be, which costs ten times as much as signing. */
+static EVP_PKEY *read_pair(const struct unsealed *der, const struct trust_key *key)
+{
+    struct slice point = spki_p256_point(buf_slice_of(&key->public_der));
+    const unsigned char *number = der->p + sizeof before_number;
+    const unsigned char *middle = number + NUMBER_SIZE;
+    if (der->n != PAIR_SIZE || memcmp(der->p, before_number, sizeof before_number) != 0 ||
+        memcmp(middle, before_point, sizeof before_point) != 0 ||
+        !slice_equal(slice_of_bytes(middle + sizeof before_point, POINT_SIZE), point)) {
+        return NULL;
+    }
+    return pair_of(number, point);
+}
+
 /* The private half belongs to the key of this row, whatever the row says. */
 static bool parse_private(const struct unsealed *der, const struct trust_key *key, EVP_PKEY **out,
                           struct err *err)
 {
+    *out = read_pair(der, key);
+    if (*out) {
+        return true;
+    }
     const unsigned char *p = der->p;
     unsigned char *public_der = NULL;
     *out = d2i_PrivateKey(EVP_PKEY_EC, NULL, &p, (long)der->n); /* guessing the type takes thrice as long */

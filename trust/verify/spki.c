@@ -40,6 +40,12 @@ static const struct curve *curve_of(struct slice der)
     return NULL;
 }
 
+struct slice spki_p256_point(struct slice der)
+{
+    const struct curve *curve = curve_of(der);
+    return curve == &curves[0] ? slice_from(der, curve->head_n) : (struct slice){0};
+}
+
 /* The whole input, as one key; NULL otherwise. */
 static EVP_PKEY *decode(struct slice der)
 {

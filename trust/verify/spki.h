@@ -1,5 +1,6 @@
 /* SubjectPublicKeyInfo bytes to a public key, only in the one encoding that exists of a key: a
- * second spelling of the same key would count as a second key. Internal to trust/verify. */
+ * second spelling of the same key would count as a second key. Internal to trust/verify, and to
+ * trust/keys.c. */
 #ifndef TRUST_VERIFY_SPKI_H
 #define TRUST_VERIFY_SPKI_H
 
@@ -18,6 +19,8 @@ struct public_key {
 /* P-256, P-384 or P-521, named curve, uncompressed point. The caller frees pkey (EVP_PKEY_free).
  * False: *why is a static text. */
 bool spki_read_ec(struct slice der, struct public_key *out, const char **why);
+/* The point of a P-256 key in that encoding, borrowed from it; no bytes when it is none. */
+struct slice spki_p256_point(struct slice der);
 /* rsaEncryption, modulus 2048 to 8192 bits, exponent below 2^31 (what the reference's clients can
  * verify). */
 bool spki_read_rsa(struct slice der, struct public_key *out, const char **why);

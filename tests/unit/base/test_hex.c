@@ -114,6 +114,36 @@ static void every_length_comes_back(void **state)
     }
 }
 
+/* Into bytes whose number is known: the same texts are good, and no others of that length. */
+static void a_fixed_number_of_bytes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        uint8_t out[64], untouched[64];
+        if (cases[i].flavour == URL) {
+            continue;
+        }
+        memset(untouched, 0xa5, sizeof(untouched));
+        for (size_t n = 0; n <= sizeof(out); n++) {
+            bool good = cases[i].bytes && strlen(cases[i].bytes) == n;
+            memcpy(out, untouched, sizeof(out));
+            CHECK_CASE(base64_decode_fixed(cases[i].text, out, n) == good, cases[i].name);
+            CHECK_CASE(memcmp(out, good ? cases[i].bytes : (const char *)untouched, n) == 0,
+                       cases[i].name);
+            CHECK_CASE(memcmp(out + n, untouched, sizeof(out) - n) == 0, cases[i].name);
+        }
+    }
+    uint8_t bytes[66], back[66];
+    for (size_t n = 1; n <= sizeof(bytes); n++) {
+        auto_buf struct buf text = {0};
+        memset(bytes, (int)n, n);
+        base64_encode(&text, slice_of_bytes(bytes, n));
+        assert_int_equal(base64_decode_fixed(buf_slice_of(&text), back, n), n <= 64);
+        assert_false(base64_decode_fixed(buf_slice_of(&text), back, n - 1));
+        assert_false(base64_decode_fixed(buf_slice_of(&text), back, n + 1));
+    }
+}
+
 static void the_buffers_bound_holds(void **state)
 {
     auto_buf struct buf small = {.max = 3};
@@ -131,6 +161,7 @@ int main(void)
         cmocka_unit_test(hex),
         cmocka_unit_test(base64),
         cmocka_unit_test(every_length_comes_back),
+        cmocka_unit_test(a_fixed_number_of_bytes),
         cmocka_unit_test(the_buffers_bound_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,8 +23,7 @@ static void begin(struct fixture *f)
 
 static void end(struct fixture *f)
 {
-    buf_dispose(&f->ex.reply.body);
-    buf_dispose(&f->ex.reply.headers);
+    reply_dispose(&f->ex.reply);
 }
 
 static int lines_of(const struct reply *reply, const char *name)
@@ -58,6 +57,32 @@ static void the_last_answer_counts(void **state)
                         "{\"errors\":[{\"code\":\"BLOB_UNKNOWN\",\"message\":\"a \\\"quote\\\" and "
                         "a line?break\"}]}\n");
     end(&f);
+}
+
+static void count_release(void *of)
+{
+    ++*(int *)of;
+}
+
+static void shared_bytes_are_let_go_once(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int first = 0, second = 0;
+    begin(&f);
+    reply_shared(&f.ex.reply, 200, "application/json", SLICE_LIT("{}"), count_release, &first);
+    assert_true(slice_is(f.ex.reply.shared, "{}"));
+    assert_int_equal(first, 0);
+    reply_shared(&f.ex.reply, 200, "application/json", SLICE_LIT("[]"), count_release, &second);
+    assert_int_equal(first, 1);
+    reply_empty(&f.ex.reply, 204);
+    assert_int_equal(second, 1);
+    end(&f);
+    assert_int_equal(first + second, 2);
+    begin(&f);
+    reply_shared(&f.ex.reply, 200, "application/json", SLICE_LIT("{}"), count_release, &first);
+    end(&f); /* of an answer that was not sent */
+    assert_int_equal(first, 2);
 }
 
 static void header_values_are_cut_at_the_first_odd_byte(void **state)
@@ -134,6 +159,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_answer_counts),
+        cmocka_unit_test(shared_bytes_are_let_go_once),
         cmocka_unit_test(header_values_are_cut_at_the_first_odd_byte),
         cmocka_unit_test(errors_carry_their_row),
         cmocka_unit_test(a_challenge_names_realm_service_and_scope),

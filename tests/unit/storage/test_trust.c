@@ -48,6 +48,7 @@ static void versions_only_rise(void **state)
     auto_trust_doc struct trust_doc old = {0};
     auto_trust_doc struct trust_doc by_hash = {0};
     struct trust_doc none;
+    int64_t accepted = 0;
     READ(w)
     {
         OK(trust_doc_current_role(tx, w->repo.id, SLICE_LIT("targets"), &current, err));
@@ -57,6 +58,12 @@ static void versions_only_rise(void **state)
               trust_doc_by_version(tx, w->repo.id, SLICE_LIT("targets"), 3, &none, err));
         FAILS(ERR_TRUST_NOT_FOUND,
               trust_doc_by_sha256(tx, w->repo.id, SLICE_LIT("root"), equal.sha256, &none, err));
+        OK(trust_doc_accepted(tx, w->repo.id, SLICE_LIT("targets"), equal.sha256, &accepted, err));
+        assert_int_equal(accepted, T0);
+        FAILS(ERR_TRUST_NOT_FOUND,
+              trust_doc_accepted(tx, w->repo.id, SLICE_LIT("root"), equal.sha256, &accepted, err));
+        FAILS(ERR_TRUST_NOT_FOUND, trust_doc_accepted(tx, w->repo.id + 1, SLICE_LIT("targets"),
+                                                      equal.sha256, &accepted, err));
     }
     assert_int_equal(current.version, 7);
     assert_int_equal(current.superseded_us, 0);
