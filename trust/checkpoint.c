@@ -1,47 +1,12 @@
-#include "trust/checkpoint.h"
+#include "trust/checkpoint_internal.h"
 
 #include "base/hex.h"
 #include "base/log.h"
-#include "trust/checkpoint_table.h"
-#include "trust/clock_guard.h"
 
-#include <pthread.h>
 #include <sodium.h>
-#include <stdatomic.h>
 #include <stdio.h>
 
 #define FIRST_LINE "checkpoint 1"
-
-static const char clock_text[] =
-    "the server's clock is earlier than it was before; set it right, or, when it is right now, "
-    "acknowledge it: bond trust acknowledge --all";
-
-struct key_set {
-    uint8_t (*items)[32];
-    size_t count;
-};
-
-struct checkpoint {
-    /* The file and its records; taken before `lock`. */
-    pthread_mutex_t io;
-    struct checkpoint_file file;
-    uint64_t flushed; /* changes that are durable */
-
-    pthread_mutex_t lock; /* what follows */
-    struct checkpoint_table *table;
-    struct key_set revoked;
-    bool revoked_checked; /* the store's were compared in this run and found good */
-    struct exception_list exceptions;
-    struct clock_guard clock;
-    struct buf pending; /* lines that are in the table and not in the file */
-    uint64_t changes;   /* lines ever noted */
-
-    atomic_bool lost;             /* there is no usable checkpoint: everything is suspect */
-    char lost_why[SUSPICION_MAX]; /* constant after the opening */
-    _Atomic int64_t seen_us;      /* clock.seen_us, for readers without the lock */
-    atomic_uint acceptances;
-    atomic_bool exceptions_checked; /* as revoked_checked; written under lock */
-};
 
 /* --- lines ------------------------------------------------------------------------------------ */
 
@@ -120,7 +85,7 @@ static void write_all(const struct checkpoint *c, struct buf *out)
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-static bool say_unwritable(const struct checkpoint *c, const struct err *why, struct err *err)
+bool checkpoint_say_unwritable(const struct checkpoint *c, const struct err *why, struct err *err)
 {
     *err = *why;
     (void)err_set(err, why->code == ERR_NO_SPACE ? ERR_NO_SPACE : ERR_INTERNAL,
@@ -131,8 +96,7 @@ static bool say_unwritable(const struct checkpoint *c, const struct err *why, st
     return false;
 }
 
-/* Under io: replaces the file by everything known. */
-static bool replace(struct checkpoint *c, struct err *err)
+bool checkpoint_replace(struct checkpoint *c, struct err *err)
 {
     auto_buf struct buf all = {0};
     pthread_mutex_lock(&c->lock);
@@ -174,7 +138,7 @@ static bool flush_to(struct checkpoint *c, uint64_t change, struct err *err)
         return true;
     }
     why = (struct err){0};
-    return replace(c, &why) || say_unwritable(c, &why, err);
+    return checkpoint_replace(c, &why) || checkpoint_say_unwritable(c, &why, err);
 }
 
 bool checkpoint_flush(struct checkpoint *c, struct err *err)
@@ -201,10 +165,10 @@ bool checkpoint_ready(struct checkpoint *c, struct err *err)
     bool ok = checkpoint_file_reserve(&c->file, &why);
     if (!ok) {
         why = (struct err){0};
-        ok = replace(c, &why) && checkpoint_file_reserve(&c->file, &why);
+        ok = checkpoint_replace(c, &why) && checkpoint_file_reserve(&c->file, &why);
     }
     pthread_mutex_unlock(&c->io);
-    return ok || say_unwritable(c, &why, err);
+    return ok || checkpoint_say_unwritable(c, &why, err);
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -230,7 +194,7 @@ static bool begin_or_lose(struct checkpoint *c, const struct checkpoint_options 
     char what[SUSPICION_MAX / 2];
     if (!o->store_has_trust) {
         clock_guard_reset(&c->clock, o->now_us, o->mono_us);
-        if (replace(c, err)) {
+        if (checkpoint_replace(c, err)) {
             return true;
         }
         return err_prefix(err, "the checkpoint %s cannot be made", o->path);
@@ -293,51 +257,15 @@ void checkpoint_close(struct checkpoint *c)
     free(c);
 }
 
-/* --- suspicion -------------------------------------------------------------------------------- */
+/* --- noting ----------------------------------------------------------------------------------- */
 
-const char *checkpoint_suspicion(const struct checkpoint *c, int64_t now_us)
-{
-    if (!c) {
-        return NULL;
-    }
-    if (atomic_load_explicit(&c->lost, memory_order_acquire)) {
-        return c->lost_why;
-    }
-    return clock_is_behind(atomic_load_explicit(&c->seen_us, memory_order_relaxed), now_us)
-               ? clock_text
-               : NULL;
-}
-
-static void add_revoked(struct checkpoint *c, const uint8_t spki[32])
+void checkpoint_add_revoked(struct checkpoint *c, const uint8_t spki[32])
 {
     if (!key_known(&c->revoked, spki)) {
         key_add(&c->revoked, spki);
         write_key(spki, &c->pending);
         c->changes++;
     }
-}
-
-/* Under lock: every key that was revoked still is; once in a run. */
-static bool revoked_good(struct checkpoint *c, const struct pin_list *revoked)
-{
-    if (c->revoked_checked) {
-        return true;
-    }
-    for (size_t i = 0; i < c->revoked.count; i++) {
-        if (!pin_list_has(revoked, c->revoked.items[i])) {
-            return false;
-        }
-    }
-    for (size_t i = 0; i < revoked->count; i++) {
-        add_revoked(c, revoked->items[i].spki);
-    }
-    c->revoked_checked = true;
-    return true;
-}
-
-bool checkpoint_exceptions_checked(const struct checkpoint *c)
-{
-    return !c || atomic_load(&c->exceptions_checked);
 }
 
 /* Under lock. */
@@ -350,7 +278,7 @@ static void raise_exception(struct checkpoint *c, const char *name, int64_t chan
     }
 }
 
-static void raise_exceptions(struct checkpoint *c, const struct exception_list *store)
+void checkpoint_raise_exceptions(struct checkpoint *c, const struct exception_list *store)
 {
     for (size_t i = 0; i < store->count; i++) {
         const struct exception *e = &store->items[i];
@@ -359,145 +287,11 @@ static void raise_exceptions(struct checkpoint *c, const struct exception_list *
     atomic_store(&c->exceptions_checked, true);
 }
 
-enum checkpoint_answer checkpoint_look_exceptions(struct checkpoint *c,
-                                                  const struct exception_list *store,
-                                                  int64_t now_us, char *why)
-{
-    char what[160];
-    bool good = true;
-    why[0] = '\0';
-    if (!c || atomic_load(&c->lost)) {
-        return CHECKPOINT_GOOD; /* of one that is lost checkpoint_suspicion tells */
-    }
-    pthread_mutex_lock(&c->lock);
-    if (!atomic_load(&c->exceptions_checked)) {
-        good = exception_list_covered(&c->exceptions, store, now_us, what, sizeof what);
-    }
-    if (good && !atomic_load(&c->exceptions_checked)) {
-        raise_exceptions(c, store);
-    }
-    pthread_mutex_unlock(&c->lock);
-    if (good) {
-        return CHECKPOINT_GOOD;
-    }
-    (void)snprintf(why, SUSPICION_MAX,
-                   "the store seems to have been set back: %s; an administrator must look at the "
-                   "deny list and the overrides and then acknowledge it: bond trust acknowledge "
-                   "--all",
-                   what);
-    return CHECKPOINT_SUSPECT;
-}
-
-static void put_entry(struct checkpoint *c, const struct checkpoint_entry *entry)
+void checkpoint_put_entry(struct checkpoint *c, const struct checkpoint_entry *entry)
 {
     checkpoint_entry_write(entry, &c->pending);
     c->changes++;
 }
-
-static void tell(struct checkpoint_entry *entry, const char *why)
-{
-    if (!entry->told) {
-        entry->told = true;
-        log_event(LOG_ERROR, "rollback_suspected", "repository=%s why=\"%s\"", entry->repo, why);
-    }
-}
-
-static void say_behind(const struct repo_name *repo, const char *what, char *why)
-{
-    (void)snprintf(
-        why, SUSPICION_MAX,
-        "the store seems to have been set back: %.120s; an administrator must look at it "
-        "and then acknowledge it: bond trust acknowledge %.*s",
-        what, SUSPICION_MAX - 260, repo->text);
-}
-
-/* Under lock. */
-static enum checkpoint_answer look(struct checkpoint *c, const struct repo_name *repo,
-                                   const struct trust_role_life_list *lives, char *why)
-{
-    char what[200];
-    struct checkpoint_entry *entry = checkpoint_table_find(c->table, repo_name_slice(repo));
-    if (!entry && lives->count == 0) {
-        return CHECKPOINT_GOOD; /* nothing to remember */
-    }
-    if (entry && entry->checked) {
-        return CHECKPOINT_GOOD;
-    }
-    switch (checkpoint_entry_order(entry, lives, what, sizeof what)) {
-    case STORE_BEHIND:
-        say_behind(repo, what, why);
-        tell(entry, what);
-        return CHECKPOINT_SUSPECT;
-    case STORE_SAME:
-        break;
-    case STORE_AHEAD:
-        entry = checkpoint_table_get(c->table, repo_name_slice(repo));
-        checkpoint_entry_raise(entry, lives);
-        put_entry(c, entry);
-        break;
-    }
-    if (entry) {
-        entry->checked = true;
-    }
-    return CHECKPOINT_GOOD;
-}
-
-enum checkpoint_answer checkpoint_look(struct checkpoint *c, const struct repo_name *repo,
-                                       const struct trust_role_life_list *lives,
-                                       const struct pin_list *revoked, char *why)
-{
-    enum checkpoint_answer answer = CHECKPOINT_SUSPECT;
-    why[0] = '\0';
-    if (!c || atomic_load(&c->lost)) {
-        return CHECKPOINT_GOOD; /* of one that is lost checkpoint_suspicion tells */
-    }
-    pthread_mutex_lock(&c->lock);
-    if (revoked_good(c, revoked)) {
-        answer = look(c, repo, lives, why);
-    } else {
-        (void)snprintf(why, SUSPICION_MAX,
-                       "the store seems to have been set back: a key that was revoked is not any "
-                       "more; an administrator must look at it and then acknowledge it: bond trust "
-                       "acknowledge --all");
-    }
-    pthread_mutex_unlock(&c->lock);
-    return answer;
-}
-
-unsigned checkpoint_acceptances(const struct checkpoint *c)
-{
-    return c ? atomic_load(&c->acceptances) : 0;
-}
-
-/* From now on the repository may be changed: a snapshot from before, or a group of the writer that is
- * not committed yet, is not to be compared any more. */
-static void mark_checked(struct checkpoint *c, const struct repo_name *repo)
-{
-    if (!c) {
-        return;
-    }
-    pthread_mutex_lock(&c->lock);
-    checkpoint_table_get(c->table, repo_name_slice(repo))->checked = true;
-    pthread_mutex_unlock(&c->lock);
-}
-
-enum checkpoint_answer checkpoint_allows(struct checkpoint *c, const struct repo_name *repo,
-                                         const struct trust_role_life_list *lives,
-                                         const struct pin_list *revoked, int64_t now_us, char *why)
-{
-    const char *all = checkpoint_suspicion(c, now_us);
-    if (all) {
-        (void)snprintf(why, SUSPICION_MAX, "%s", all);
-        return CHECKPOINT_SUSPECT;
-    }
-    if (checkpoint_look(c, repo, lives, revoked, why) == CHECKPOINT_SUSPECT) {
-        return CHECKPOINT_SUSPECT;
-    }
-    mark_checked(c, repo);
-    return CHECKPOINT_GOOD;
-}
-
-/* --- noting ----------------------------------------------------------------------------------- */
 
 void checkpoint_note(struct checkpoint *c, const struct repo_name *repo,
                      const struct trust_role_life_list *lives)
@@ -509,7 +303,7 @@ void checkpoint_note(struct checkpoint *c, const struct repo_name *repo,
     struct checkpoint_entry *entry = checkpoint_table_get(c->table, repo_name_slice(repo));
     checkpoint_entry_raise(entry, lives);
     entry->checked = true;
-    put_entry(c, entry);
+    checkpoint_put_entry(c, entry);
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -519,7 +313,7 @@ void checkpoint_note_revoked(struct checkpoint *c, const uint8_t spki[32])
         return;
     }
     pthread_mutex_lock(&c->lock);
-    add_revoked(c, spki);
+    checkpoint_add_revoked(c, spki);
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -549,108 +343,4 @@ bool checkpoint_tick(struct checkpoint *c, int64_t now_us, int64_t mono_us, stru
     }
     pthread_mutex_unlock(&c->lock);
     return checkpoint_flush(c, err);
-}
-
-/* --- acknowledging ---------------------------------------------------------------------------- */
-
-bool checkpoint_knows(struct checkpoint *c, const struct repo_name *repo)
-{
-    if (!c) {
-        return false;
-    }
-    pthread_mutex_lock(&c->lock);
-    bool known = checkpoint_table_find(c->table, repo_name_slice(repo)) != NULL;
-    pthread_mutex_unlock(&c->lock);
-    return known;
-}
-
-bool checkpoint_accept_begin(struct checkpoint *c, bool all, struct err *err)
-{
-    if (!c) {
-        return true;
-    }
-    if (!all && atomic_load(&c->lost)) {
-        return err_set(err, ERR_CONFLICT, "%s", c->lost_why);
-    }
-    return checkpoint_ready(c, err);
-}
-
-void checkpoint_accept(struct checkpoint *c, const struct repo_name *repo,
-                       const struct trust_role_life_list *lives)
-{
-    if (!c) {
-        return;
-    }
-    pthread_mutex_lock(&c->lock);
-    struct checkpoint_entry *entry = checkpoint_table_get(c->table, repo_name_slice(repo));
-    if (entry->checked) {
-        checkpoint_entry_raise(entry, lives); /* it may have moved on since the snapshot */
-    } else {
-        checkpoint_entry_set(entry, lives);
-    }
-    entry->checked = true;
-    entry->told = false;
-    if (entry->count == 0) {
-        checkpoint_table_remove(c->table, repo_name_slice(repo));
-    }
-    pthread_mutex_unlock(&c->lock);
-}
-
-void checkpoint_accept_exceptions(struct checkpoint *c, const struct exception_list *store)
-{
-    if (!c) {
-        return;
-    }
-    pthread_mutex_lock(&c->lock);
-    if (!atomic_load(&c->exceptions_checked)) {
-        exception_list_dispose(&c->exceptions);
-    }
-    raise_exceptions(c, store);
-    pthread_mutex_unlock(&c->lock);
-}
-
-static bool was_checked(const struct checkpoint_entry *entry, void *arg)
-{
-    (void)arg;
-    return entry->checked;
-}
-
-/* Under lock. */
-static void accept_rest(struct checkpoint *c, const struct pin_list *revoked, int64_t now_us,
-                        int64_t mono_us)
-{
-    checkpoint_table_filter(c->table, was_checked, NULL);
-    if (!c->revoked_checked) {
-        c->revoked.count = 0;
-    }
-    for (size_t i = 0; i < revoked->count; i++) {
-        add_revoked(c, revoked->items[i].spki);
-    }
-    c->revoked_checked = true;
-    clock_guard_reset(&c->clock, now_us, mono_us);
-}
-
-bool checkpoint_accept_end(struct checkpoint *c, const struct pin_list *revoked, bool all,
-                           int64_t now_us, int64_t mono_us, struct err *err)
-{
-    struct err why = {0};
-    if (!c) {
-        return true;
-    }
-    pthread_mutex_lock(&c->io);
-    pthread_mutex_lock(&c->lock);
-    if (all) {
-        accept_rest(c, revoked, now_us, mono_us);
-    }
-    pthread_mutex_unlock(&c->lock);
-    atomic_fetch_add(&c->acceptances, 1); /* what was accepted is, in memory, written or not */
-    bool ok = replace(c, &why);
-    if (ok && all) {
-        pthread_mutex_lock(&c->lock);
-        atomic_store(&c->seen_us, c->clock.seen_us);
-        pthread_mutex_unlock(&c->lock);
-        atomic_store(&c->lost, false);
-    }
-    pthread_mutex_unlock(&c->io);
-    return ok || say_unwritable(c, &why, err);
 }
