@@ -50,7 +50,8 @@ static void list_push(struct documents *d, struct entry *e)
 static struct entry *find(struct documents *d, struct slice role, const uint8_t sha256[32])
 {
     struct entry *e = *bucket_of(d, sha256);
-    while (e && (memcmp(e->doc->sha256, sha256, sizeof e->doc->sha256) != 0 ||
+    struct slice hash = slice_of_bytes(sha256, sizeof e->doc->sha256);
+    while (e && (!slice_equal(slice_of_bytes(e->doc->sha256, sizeof e->doc->sha256), hash) ||
                  !slice_is(role, e->doc->role))) {
         e = e->next;
     }

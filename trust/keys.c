@@ -130,14 +130,19 @@ static EVP_PKEY *pair_of(const unsigned char number[NUMBER_SIZE], struct slice p
 static EVP_PKEY *read_pair(const struct unsealed *der, const struct trust_key *key)
 {
     struct slice point = spki_p256_point(buf_slice_of(&key->public_der));
-    const unsigned char *number = der->p + sizeof before_number;
-    const unsigned char *middle = number + NUMBER_SIZE;
-    if (der->n != PAIR_SIZE || memcmp(der->p, before_number, sizeof before_number) != 0 ||
-        memcmp(middle, before_point, sizeof before_point) != 0 ||
-        !slice_equal(slice_of_bytes(middle + sizeof before_point, POINT_SIZE), point)) {
+    struct slice pair = slice_of_bytes(der->p, der->n);
+    if (pair.n != PAIR_SIZE) {
         return NULL;
     }
-    return pair_of(number, point);
+    struct slice rest = slice_from(pair, sizeof before_number + NUMBER_SIZE);
+    if (!slice_equal(slice_first(pair, sizeof before_number),
+                     slice_of_bytes(before_number, sizeof before_number)) ||
+        !slice_equal(slice_first(rest, sizeof before_point),
+                     slice_of_bytes(before_point, sizeof before_point)) ||
+        !slice_equal(slice_from(rest, sizeof before_point), point)) {
+        return NULL;
+    }
+    return pair_of(der->p + sizeof before_number, point);
 }
 
 /* The private half belongs to the key of this row, whatever the row says. */
