@@ -109,7 +109,7 @@ static void put_warning(struct reply *reply, const char *text)
 
 static void put_vary(struct reply *reply)
 {
-    reply_header(reply, "Vary", "Authorization, Accept");
+    reply_header_text(reply, "Vary", "Authorization, Accept");
 }
 
 /* What is simply not there is told in the registry's ordinary words, before any trust talk
@@ -154,7 +154,8 @@ void reply_gated(struct reply *reply, const struct decision *d, bool by_tag)
 {
     put_warning(reply, d->warning);
     if (d->enforced) {
-        reply_header(reply, "Cache-Control", by_tag ? "private, no-cache" : "private, max-age=0");
+        reply_header_text(reply, "Cache-Control",
+                          by_tag ? "private, no-cache" : "private, max-age=0");
         put_vary(reply);
     }
 }

@@ -6,6 +6,7 @@
 
 #define JSON_TYPE "application/json; charset=utf-8"
 #define HEADER_MAX 4096
+#define HEADERS_ROOM 512 /* what most answers need */
 #define RETRY_AFTER_S 5
 
 void reply_header_text(struct reply *reply, const char *name, const char *value)
@@ -14,6 +15,7 @@ void reply_header_text(struct reply *reply, const char *name, const char *value)
     while (value[printable] >= ' ' && value[printable] < 0x7f) {
         printable++;
     }
+    buf_reserve(&reply->headers, reply->headers.cap == 0 ? HEADERS_ROOM - 1 : 0);
     buf_str(&reply->headers, name);
     buf_str(&reply->headers, ": ");
     buf_put(&reply->headers, value, printable);

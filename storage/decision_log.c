@@ -144,6 +144,20 @@ static void add_digest(struct material *m, const struct digest *digest)
     }
 }
 
+#define AS_REGISTRY 0xff /* in the place of an algorithm */
+
+/* Nearly always it is the digest that the tag points to, which is described already. */
+static void add_other_digest(struct material *m, const struct digest *digest,
+                             const struct digest *registry)
+{
+    uint8_t same = AS_REGISTRY;
+    if (digest && registry && digest_is_set(registry) && digest_equal(digest, registry)) {
+        add(m, &same, 1);
+    } else {
+        add_digest(m, digest);
+    }
+}
+
 static void finish(const struct decision_log *log, const struct material *m, uint8_t out[16])
 {
     (void)crypto_shorthash_siphashx24(out, m->bytes, m->n, log->hash_key);
@@ -152,7 +166,8 @@ static void finish(const struct decision_log *log, const struct material *m, uin
 void decision_log_key(const struct decision_log *log, const struct decision_kind *kind,
                       struct decision_key *out)
 {
-    struct material m = {.n = 0};
+    struct material m;
+    m.n = 0; /* the bytes are written before they are read */
     out->account_id = kind->account_id;
     add_text(&m, kind->door);
     add_text(&m, kind->identity);
@@ -163,10 +178,10 @@ void decision_log_key(const struct decision_log *log, const struct decision_kind
     add_text(&m, kind->allow ? "allow" : "deny");
     add_int(&m, kind->generation);
     add_text(&m, kind->tag);
-    add_digest(&m, kind->requested);
     add_digest(&m, kind->registry);
-    add_digest(&m, kind->signed_digest);
-    add_digest(&m, kind->served);
+    add_other_digest(&m, kind->requested, kind->registry);
+    add_other_digest(&m, kind->signed_digest, kind->registry);
+    add_other_digest(&m, kind->served, kind->registry);
     finish(log, &m, out->exact);
 }
 

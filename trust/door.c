@@ -181,6 +181,12 @@ static bool add_signed_manifest(struct door *door, const struct tag_name *tag,
         return false;
     }
     registry->signed_denial = exceptions.denial;
+    if (registry->exists && digest_equal(&registry->digest, signed_digest)) {
+        registry->signed_present = true; /* it was read with the tag */
+        registry->signed_size = registry->size;
+        registry->signed_was_here = true;
+        return true;
+    }
     if (!manifest_stat(door->tx, door->repo->id, signed_digest, &info, &why)) {
         return why.code == ERR_MANIFEST_UNKNOWN;
     }

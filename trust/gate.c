@@ -83,6 +83,14 @@ enum gate_reason gate_reason_of_role(enum role_state state)
 
 /* --- building a decision ---------------------------------------------------------------------- */
 
+/* As much of a text as there is room for. Every request comes through here, so nothing is formatted. */
+static void put_text(char *to, size_t size, const char *text)
+{
+    size_t n = strnlen(text, size - 1);
+    memcpy(to, text, n);
+    to[n] = '\0';
+}
+
 static struct decision decision_start(const struct gate_facts *f)
 {
     struct decision d = {.signed_length = -1,
@@ -90,9 +98,8 @@ static struct decision decision_start(const struct gate_facts *f)
                          .enforced = f->enforced,
                          .level = f->policy->level};
     const struct trust_state *t = f->trust;
-    (void)snprintf(d.repo, sizeof d.repo, "%s", f->repo->text);
-    (void)snprintf(d.policy_scope, sizeof d.policy_scope, "%s",
-                   f->policy_scope ? f->policy_scope : "*");
+    put_text(d.repo, sizeof d.repo, f->repo->text);
+    put_text(d.policy_scope, sizeof d.policy_scope, f->policy_scope ? f->policy_scope : "*");
     if (t) {
         d.root_version = t->root ? t->root->version : 0;
         d.timestamp_version = t->timestamp ? t->timestamp->version : 0;
@@ -105,7 +112,7 @@ static struct decision decision_start(const struct gate_facts *f)
 static void decision_registry(struct decision *d, const struct tag_name *tag,
                               const struct gate_registry_tag *registry)
 {
-    (void)snprintf(d->tag, sizeof d->tag, "%s", tag->text);
+    put_text(d->tag, sizeof d->tag, tag->text);
     if (registry->exists) {
         d->registry_digest = registry->digest;
         d->registry_length = registry->size;
@@ -115,7 +122,7 @@ static void decision_registry(struct decision *d, const struct tag_name *tag,
 static void decision_entry(struct decision *d, const struct gate_entry *entry)
 {
     if (entry->role) {
-        (void)snprintf(d->role, sizeof d->role, "%s", entry->role->name);
+        put_text(d->role, sizeof d->role, entry->role->name);
         d->role_version = entry->role->doc ? entry->role->doc->version : 0;
     }
     if (entry->target) {
@@ -523,7 +530,7 @@ struct decision gate_tag_and_digest(const struct gate_facts *f, const struct tag
                                     bool of_tag)
 {
     struct decision d = by_digest;
-    (void)snprintf(d.tag, sizeof d.tag, "%s", tag->text);
+    put_text(d.tag, sizeof d.tag, tag->text);
     bool gated_allow = d.reason == REASON_ALLOWED || d.reason == REASON_SUPERSEDED;
     if (d.effect != EFFECT_ALLOW || !gated_allow || of_tag) {
         return d;
@@ -571,7 +578,7 @@ struct decision gate_put(const struct gate_facts *f, const struct tag_name *tag,
 {
     struct decision d = decision_start(f);
     d.requested = *digest;
-    (void)snprintf(d.tag, sizeof d.tag, "%s", tag->text);
+    put_text(d.tag, sizeof d.tag, tag->text);
     if (!put_is_locked(f, tag, digest, &d)) {
         allow(&d, REASON_NOT_GATED, digest);
         return d;
