@@ -175,7 +175,13 @@ void api_blob_get(struct request *rq, struct reply *reply)
     struct err err = {0};
     int64_t began_us = clock_mono_us();
 
-    if (!registry_open(rq, &tx, &repo, &err) || !decide(rq, tx, &repo, &caller, &d, &err)) {
+    if (!registry_open(rq, &tx, &repo, &err)) {
+        return reply_undecided(reply, &err);
+    }
+    if (!registry_gate_ready(rq, &repo)) {
+        return; /* a worker goes on */
+    }
+    if (!decide(rq, tx, &repo, &caller, &d, &err)) {
         return reply_undecided(reply, &err);
     }
     if (!registry_use_override(rq, &repo, &d, reply)) {
@@ -185,21 +191,16 @@ void api_blob_get(struct request *rq, struct reply *reply)
     if (!record_decision(&record, &d)) {
         return; /* a worker goes on */
     }
-    /* where it is run again (keep_for_push, an override), an allow was counted before */
-    if (!rq->on_worker || d.effect != EFFECT_ALLOW) {
-        registry_count_decision(rq, "blob", &d);
+    bool here = d.effect == EFFECT_ALLOW && blob_get(tx, repo.id, &rq->digest, &blob, &err);
+    if (here && should_keep(rq, &blob) && may_push(rq, tx) &&
+        !keep_for_push(rq, &tx, repo.id, &blob, &err)) {
+        return; /* a worker goes on, and counts */
     }
+    registry_count_decision(rq, "blob", &d);
     if (d.effect != EFFECT_ALLOW) {
         return reply_refusal(rq, reply, &d);
     }
-    if (!blob_get(tx, repo.id, &rq->digest, &blob, &err)) {
-        return reply_undecided(reply, &err);
-    }
-    if (should_keep(rq, &blob) && may_push(rq, tx) &&
-        !keep_for_push(rq, &tx, repo.id, &blob, &err)) {
-        return;
-    }
-    if (tx == NULL) {
+    if (!here || tx == NULL) {
         return reply_undecided(reply, &err);
     }
     if (soon_collected(rq, &blob)) {

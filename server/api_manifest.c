@@ -116,7 +116,13 @@ static void read_and_answer(struct reading *r, struct reply *reply)
 {
     struct err err = {0};
     int64_t began_us = clock_mono_us();
-    if (!repository_get(r->tx, &r->rq->repo, &r->repo, &err) || !decide(r, &err)) {
+    if (!repository_get(r->tx, &r->rq->repo, &r->repo, &err)) {
+        return reply_undecided(reply, &err);
+    }
+    if (!registry_gate_ready(r->rq, &r->repo)) {
+        return; /* a worker goes on */
+    }
+    if (!decide(r, &err)) {
         return reply_undecided(reply, &err);
     }
     if (!registry_use_override(r->rq, &r->repo, &r->decision, reply)) {

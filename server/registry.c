@@ -7,6 +7,7 @@
 #include "server/metrics.h"
 #include "server/override_notice.h"
 #include "trust/override.h"
+#include "trust/view.h"
 
 #include <stdio.h>
 
@@ -38,6 +39,18 @@ bool registry_gate_caller(const struct request *rq, struct db_tx *tx, struct gat
     unsigned writing = ACTION_BIT(ACTION_PUSH) | ACTION_BIT(ACTION_SIGN);
     out->may_push_or_sign = (access_permitted(rq->identity, &facts) & writing) != 0;
     return true;
+}
+
+/* What is handed over to a full queue is refused; here it is merely slow. */
+static bool workers_are_busy(const struct request *rq)
+{
+    return metrics_value(rq->app->metrics, METRIC_WORKERS_BUSY) >= rq->app->config->limits_queue / 2;
+}
+
+bool registry_gate_ready(struct request *rq, const struct repository *repo)
+{
+    return rq->on_worker || gate_view_is_kept(rq->app->trust, repo, rq->now_us) ||
+           workers_are_busy(rq) || request_on_worker(rq);
 }
 
 void registry_reader(const struct request *rq, struct reader *out)

@@ -19,6 +19,10 @@ void registry_actor(const struct request *rq, struct actor *out);
 /* The identity as the gate sees it, rights read in tx. */
 bool registry_gate_caller(const struct request *rq, struct db_tx *tx, struct gate_caller *out,
                           struct err *err) MUST_USE;
+/* Before the gate is asked: a loop thread has other connections to serve, so it neither builds a view of the repository
+ * nor waits for one, unless the workers have much to do. False: return now without an answer, the handler is run again
+ * on a worker (request_on_worker). */
+bool registry_gate_ready(struct request *rq, const struct repository *repo) MUST_USE;
 /* The identity as lists see it. */
 void registry_reader(const struct request *rq, struct reader *out);
 /* Counts a decision of a door. */

@@ -10,6 +10,7 @@
 #include "trust/override.h"
 #include "trust/policy.h"
 #include "trust/trust_internal.h"
+#include "trust/view_next.h"
 
 #define ATTEMPTS 4
 #define LIVES_CHECKED 64
@@ -365,11 +366,14 @@ static bool commit(struct attempt *a, struct err *err)
         c.accept_count = (size_t)own.signer_count;
     }
     struct whole whole = {.commit = &c, .rq = a->rq};
+    struct view_next *next = view_next_expect(a->trust, &a->repo);
     bool ok = checkpoint_ready(a->trust->checkpoint, err) &&
               db_write(a->trust->db, write_whole, &whole, err);
     if (ok) {
         checkpoint_note(a->trust->checkpoint, &a->repo.name, &a->reached);
+        view_next_build(next, a->docs, a->doc_count, a->rq->now_us);
     }
+    view_next_free(next);
     free(pin);
     return ok && checkpoint_flush(a->trust->checkpoint, err);
 }

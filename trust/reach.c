@@ -3,54 +3,140 @@
 #include "storage/manifest.h"
 #include "trust/second_name.h"
 
+#define SIZE_UNKNOWN (-1)
+#define NAMED_AS_CHILD (UINT32_C(1) << 31) /* beside a number in `children` */
+
 struct reach_entry {
-    struct digest digest; /* DIGEST_NONE: free slot */
+    struct digest digest;
     struct digest root;
     int64_t valid_until_us;
-    int depth; /* of the shortest way found, for manifests */
+    int64_t size; /* of a manifest that is here; SIZE_UNKNOWN */
+    int depth;    /* of the shortest way found, for manifests */
     enum reach_kind kind;
     bool is_manifest, in_grace;
+    bool is_noted; /* all that it names is in `children` */
+    uint32_t first_child, child_count;
 };
 
+/* --- the set ---------------------------------------------------------------------------------- */
+
+/* Where the digest's number is, or would be. */
 static size_t slot_of(const struct reach *reach, const struct digest *digest)
 {
     uint64_t hash;
     memcpy(&hash, digest->bytes, sizeof hash); /* a digest is its own hash */
     size_t i = (size_t)hash & (reach->capacity - 1);
-    while (digest_is_set(&reach->slots[i].digest) &&
-           !digest_equal(&reach->slots[i].digest, digest)) {
+    while (reach->slots[i] &&
+           !digest_equal(&reach->entries[reach->slots[i] - 1].digest, digest)) {
         i = (i + 1) & (reach->capacity - 1);
     }
     return i;
 }
 
-static void grow(struct reach *reach)
+/* NULL when it is not reached. */
+static struct reach_entry *find(const struct reach *reach, const struct digest *digest)
 {
-    struct reach old = *reach;
-    reach->capacity = old.capacity ? old.capacity * 2 : 64;
-    reach->slots = xcalloc(reach->capacity, sizeof *reach->slots);
-    for (size_t i = 0; i < old.capacity; i++) {
-        if (digest_is_set(&old.slots[i].digest)) {
-            reach->slots[slot_of(reach, &old.slots[i].digest)] = old.slots[i];
-        }
+    if (reach->capacity == 0 || !digest_is_set(digest)) {
+        return NULL;
     }
-    free(old.slots);
+    uint32_t number = reach->slots[slot_of(reach, digest)];
+    return number ? &reach->entries[number - 1] : NULL;
+}
+
+static void grow_slots(struct reach *reach)
+{
+    free(reach->slots);
+    reach->capacity = reach->capacity ? reach->capacity * 2 : 64;
+    reach->slots = xcalloc(reach->capacity, sizeof *reach->slots);
+    for (size_t i = 0; i < reach->count; i++) {
+        reach->slots[slot_of(reach, &reach->entries[i].digest)] = (uint32_t)i + 1;
+    }
+}
+
+static void grow_entries(struct reach *reach)
+{
+    reach->room = reach->room ? reach->room + reach->room / 2 : 32;
+    reach->entries = xrealloc(reach->entries, reach->room * sizeof *reach->entries);
 }
 
 /* The entry of a digest, made when missing (*made). Valid until the next call. */
 static struct reach_entry *entry_of(struct reach *reach, const struct digest *digest, bool *made)
 {
     if (reach->count * 2 >= reach->capacity) {
-        grow(reach);
+        grow_slots(reach);
     }
-    struct reach_entry *e = &reach->slots[slot_of(reach, digest)];
-    *made = !digest_is_set(&e->digest);
-    if (*made) {
-        e->digest = *digest;
-        reach->count++;
+    size_t slot = slot_of(reach, digest);
+    *made = reach->slots[slot] == 0;
+    if (!*made) {
+        return &reach->entries[reach->slots[slot] - 1];
     }
+    if (reach->count == reach->room) {
+        grow_entries(reach);
+    }
+    struct reach_entry *e = &reach->entries[reach->count++];
+    *e = (struct reach_entry){.digest = *digest, .size = SIZE_UNKNOWN};
+    reach->slots[slot] = (uint32_t)reach->count;
     return e;
 }
+
+/* --- what manifests name ---------------------------------------------------------------------- */
+
+static void push_child(struct reach *reach, uint32_t child)
+{
+    if (reach->child_count == reach->child_room) {
+        reach->child_room = reach->child_room ? reach->child_room + reach->child_room / 2 : 64;
+        reach->children = xrealloc(reach->children, reach->child_room * sizeof *reach->children);
+    }
+    reach->children[reach->child_count++] = child;
+}
+
+/* For the set that is built after this one. Where something named is not in the set, since it is
+ * denied or lies too deep, nothing is noted. */
+static void note_children(struct reach *reach, const struct digest *digest,
+                          const struct edge_list *edges)
+{
+    size_t first = reach->child_count;
+    struct reach_entry *e = find(reach, digest);
+    if (e->is_noted) {
+        return;
+    }
+    for (size_t i = 0; i < edges->count; i++) {
+        const struct edge *edge = &edges->items[i];
+        const struct reach_entry *child = find(reach, &edge->digest);
+        if (edge->kind == EDGE_SUBJECT) {
+            continue;
+        }
+        if (child == NULL) {
+            reach->child_count = first;
+            return;
+        }
+        push_child(reach, (uint32_t)(child - reach->entries) |
+                              (edge->kind == EDGE_CHILD ? NAMED_AS_CHILD : 0));
+    }
+    e->first_child = (uint32_t)first;
+    e->child_count = (uint32_t)(reach->child_count - first);
+    e->is_noted = true;
+}
+
+/* False: it is not known. Subjects are left out; what is no child is called a layer. */
+static bool known_edges(const struct reach *known, const struct digest *digest,
+                        struct edge_list *out)
+{
+    const struct reach_entry *e = known ? find(known, digest) : NULL;
+    if (e == NULL || !e->is_noted) {
+        return false;
+    }
+    out->items = xcalloc(e->child_count + 1, sizeof *out->items);
+    for (; out->count < e->child_count; out->count++) {
+        uint32_t child = known->children[e->first_child + out->count];
+        out->items[out->count] =
+            (struct edge){.kind = child & NAMED_AS_CHILD ? EDGE_CHILD : EDGE_LAYER,
+                          .digest = known->entries[child & ~NAMED_AS_CHILD].digest};
+    }
+    return true;
+}
+
+/* --- walking ---------------------------------------------------------------------------------- */
 
 static void fill(struct reach_entry *e, const struct gate_root *root, int depth, bool is_manifest)
 {
@@ -172,7 +258,8 @@ static bool walk(const struct walk *w, const struct digest *digest, int depth, s
     if (denied || enter(w, digest, depth)) {
         return true;
     }
-    if (!manifest_edges(w->tx, w->repository_id, digest, &edges, err)) {
+    if (!known_edges(w->reach->known, digest, &edges) &&
+        !manifest_edges(w->tx, w->repository_id, digest, &edges, err)) {
         return false;
     }
     for (size_t i = 0; i < edges.count; i++) {
@@ -186,6 +273,7 @@ static bool walk(const struct walk *w, const struct digest *digest, int depth, s
             return false;
         }
     }
+    note_children(w->reach, digest, &edges);
     return true;
 }
 
@@ -213,12 +301,9 @@ bool reach_finish(struct reach *reach, struct db_tx *tx, int64_t repository_id, 
 
 void reach_get(const struct reach *reach, const struct digest *digest, struct gate_reached *out)
 {
+    const struct reach_entry *e = find(reach, digest);
     *out = (struct gate_reached){.kind = REACH_NONE};
-    if (reach->capacity == 0 || !digest_is_set(digest)) {
-        return;
-    }
-    const struct reach_entry *e = &reach->slots[slot_of(reach, digest)];
-    if (digest_is_set(&e->digest)) {
+    if (e) {
         *out = (struct gate_reached){.kind = e->kind,
                                      .is_manifest = e->is_manifest,
                                      .in_grace = e->in_grace,
@@ -227,14 +312,31 @@ void reach_get(const struct reach *reach, const struct digest *digest, struct ga
     }
 }
 
+void reach_note_size(struct reach *reach, const struct digest *root, int64_t size)
+{
+    struct reach_entry *e = find(reach, root);
+    if (e) {
+        e->size = size;
+    }
+}
+
+bool reach_knows_size(const struct reach *reach, const struct digest *root, int64_t size)
+{
+    const struct reach_entry *e = reach->known ? find(reach->known, root) : NULL;
+    return e && e->is_manifest && e->size != SIZE_UNKNOWN && e->size == size;
+}
+
 size_t reach_bytes(const struct reach *reach)
 {
-    return reach->capacity * sizeof *reach->slots;
+    return reach->room * sizeof *reach->entries + reach->capacity * sizeof *reach->slots +
+           reach->child_room * sizeof *reach->children;
 }
 
 void reach_dispose(struct reach *reach)
 {
+    free(reach->entries);
     free(reach->slots);
+    free(reach->children);
     free(reach->denied);
     *reach = (struct reach){0};
 }

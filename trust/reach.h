@@ -12,10 +12,16 @@
 
 struct reach_entry;
 struct reach {
-    struct reach_entry *slots; /* open addressing */
-    size_t capacity, count;
+    struct reach_entry *entries;
+    size_t count, room;
+    uint32_t *slots; /* numbers of entries from 1; open addressing by digest */
+    size_t capacity;
+    uint32_t *children; /* what manifests name, as numbers of entries */
+    size_t child_count, child_room;
     struct digest *denied; /* that were met, until reach_finish */
     size_t denied_count;
+    const struct reach *known; /* while it is built: what manifests name as an earlier one found it,
+                                  where no manifest came or went since. NULL: none; borrowed */
 };
 
 /* Adds a root and everything below it, but for what is denied and reached through that alone. Roots
@@ -28,6 +34,10 @@ bool reach_add(struct reach *reach, struct db_tx *tx, int64_t repository_id,
 bool reach_finish(struct reach *reach, struct db_tx *tx, int64_t repository_id,
                   struct err *err) MUST_USE;
 void reach_get(const struct reach *reach, const struct digest *digest, struct gate_reached *out);
+/* What was found out about a root that was added: the manifest is here and has this size. */
+void reach_note_size(struct reach *reach, const struct digest *root, int64_t size);
+/* True when the earlier set had noted just that; false when it is not known. */
+bool reach_knows_size(const struct reach *reach, const struct digest *root, int64_t size);
 size_t reach_bytes(const struct reach *reach);
 void reach_dispose(struct reach *reach);
 

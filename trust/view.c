@@ -143,8 +143,27 @@ static bool root_is_here(struct db_tx *tx, int64_t repository_id, const struct g
     return false;
 }
 
-static bool build_reach(struct gate_view *v, struct db_tx *tx, const struct repository *repo,
-                        int64_t now_us, const struct denied_set *denied, struct err *err)
+static bool add_root(struct gate_view *v, struct db_tx *tx, const struct gate_root *root,
+                     const struct denied_set *denied, struct err *err)
+{
+    bool here = !digest_is_set(&root->sha512) &&
+                reach_knows_size(&v->reach, &root->digest, root->length);
+    if (!here && !root_is_here(tx, v->repository_id, root, &here, err)) {
+        return false;
+    }
+    if (!here) {
+        return true;
+    }
+    if (!reach_add(&v->reach, tx, v->repository_id, root, denied, err)) {
+        return false;
+    }
+    reach_note_size(&v->reach, &root->digest, root->length);
+    return true;
+}
+
+static bool build_reach(struct gate_view *v, struct db_tx *tx, int64_t now_us,
+                        const struct denied_set *denied, const struct heritage *from,
+                        struct err *err)
 {
     struct gate_facts facts;
     struct root_list roots = {0};
@@ -154,13 +173,15 @@ static bool build_reach(struct gate_view *v, struct db_tx *tx, const struct repo
     if (roots.count > 1) {
         qsort(roots.items, roots.count, sizeof *roots.items, compare_roots);
     }
+    if (from->same_content && denied->count == 0 && !from->last->has_denied) {
+        v->reach.known = &from->last->reach;
+    }
     for (size_t i = 0; ok && i < roots.count; i++) {
-        bool here = false;
-        ok = root_is_here(tx, repo->id, &roots.items[i], &here, err) &&
-             (!here || reach_add(&v->reach, tx, repo->id, &roots.items[i], denied, err));
+        ok = add_root(v, tx, &roots.items[i], denied, err);
     }
     free(roots.items);
-    ok = ok && reach_finish(&v->reach, tx, repo->id, err);
+    ok = ok && reach_finish(&v->reach, tx, v->repository_id, err);
+    v->reach.known = NULL;
     v->bytes += reach_bytes(&v->reach);
     return ok;
 }
@@ -291,13 +312,13 @@ static bool load_tombstone(struct gate_view *v, struct db_tx *tx, const struct r
     return false;
 }
 
-static bool build_reaches(struct gate_view *v, struct db_tx *tx, const struct repository *repo,
-                          int64_t now_us, struct err *err)
+static bool build_reaches(struct gate_view *v, struct db_tx *tx, int64_t now_us,
+                          const struct heritage *from, struct err *err)
 {
     auto_denied_set struct denied_set denied = {0};
-    struct slice ns = slice_first(repo_name_slice(&repo->name), repo->name.namespace_n);
+    struct slice ns = slice_first(repo_name_slice(&v->name), v->name.namespace_n);
     return denied_set_load(tx, ns, &denied, err) &&
-           build_reach(v, tx, repo, now_us, &denied, err) &&
+           build_reach(v, tx, now_us, &denied, from, err) &&
            view_overrides_build(v, tx, now_us, &denied, err);
 }
 
@@ -333,9 +354,41 @@ static void assume_published(struct gate_view *v, struct gate_assumption *assume
                                     &v->assumed_count);
 }
 
+static bool is_this(const struct tuf_doc *doc, const struct trust_file *file)
+{
+    return doc && strcmp(doc->role, file->role) == 0 && slice_equal(doc->bytes, file->bytes);
+}
+
+static const struct tuf_doc *find_inherited(const struct heritage *from,
+                                            const struct trust_file *file)
+{
+    const struct trust_state *state = from->last ? from->last->state : NULL;
+    for (size_t i = 0; i < from->doc_count; i++) {
+        if (is_this(from->docs[i], file)) {
+            return from->docs[i];
+        }
+    }
+    for (size_t i = 0; state && i < state->role_count; i++) {
+        if (is_this(state->roles[i].doc, file)) {
+            return state->roles[i].doc;
+        }
+    }
+    return NULL;
+}
+
+/* The very bytes that are stored were read before: they are not read again, only verified. */
+static void lend_documents(const struct heritage *from, struct trust_loaded *loaded)
+{
+    for (size_t i = 0; i < loaded->set.file_count; i++) {
+        if (!loaded->files[i].parsed) {
+            loaded->files[i].parsed = find_inherited(from, &loaded->files[i]);
+        }
+    }
+}
+
 static bool view_build(const struct trust *trust, struct db_tx *tx, const struct repository *repo,
-                       int64_t now_us, struct gate_assumption *assume, struct gate_view *v,
-                       struct err *err)
+                       int64_t now_us, struct gate_assumption *assume, const struct heritage *from,
+                       struct gate_view *v, struct err *err)
 {
     auto_trust_loaded struct trust_loaded loaded = {0};
     struct trust_options options;
@@ -356,6 +409,7 @@ static bool view_build(const struct trust *trust, struct db_tx *tx, const struct
         return false;
     }
     trust_loaded_options(&loaded, now_us, &options);
+    lend_documents(from, &loaded);
     chains_build(trust->chains, repo->id, &loaded.set, &options, &v->state);
     documents_keep_state(trust->documents, v->state);
     v->bytes += trust_state_bytes(v->state);
@@ -365,21 +419,21 @@ static bool view_build(const struct trust *trust, struct db_tx *tx, const struct
     }
     v->bytes += view_history_bytes(&v->history);
     assume_published(v, assume, now_us);
-    if (!build_reaches(v, tx, repo, now_us, err)) {
+    if (!build_reaches(v, tx, now_us, from, err)) {
         return false;
     }
     find_end(v, now_us);
     return true;
 }
 
-bool gate_view_assume(struct trust *trust, struct db_tx *tx, const struct repository *repo,
-                      int64_t now_us, struct gate_assumption *assume, struct gate_view **out,
-                      struct err *err)
+static bool view_make(const struct trust *trust, struct db_tx *tx, const struct repository *repo,
+                      int64_t now_us, struct gate_assumption *assume, const struct heritage *from,
+                      struct gate_view **out, struct err *err)
 {
     struct gate_view *v = xcalloc(1, sizeof *v);
     atomic_init(&v->references, 1);
     *out = NULL;
-    if (!view_build(trust, tx, repo, now_us, assume, v, err)) {
+    if (!view_build(trust, tx, repo, now_us, assume, from, v, err)) {
         gate_view_unref(v);
         return false;
     }
@@ -387,34 +441,46 @@ bool gate_view_assume(struct trust *trust, struct db_tx *tx, const struct reposi
     return true;
 }
 
-/* An acknowledgement moves no generation. */
-static bool is_acknowledged(const struct gate_view *view)
+bool gate_view_inherit(const struct trust *trust, struct db_tx *tx, const struct repository *repo,
+                       int64_t now_us, const struct heritage *from, struct gate_view **out,
+                       struct err *err)
 {
-    return view->suspicion[0] && view->acceptances != checkpoint_acceptances(view->checkpoint);
+    return view_make(trust, tx, repo, now_us, NULL, from, out, err);
+}
+
+bool gate_view_assume(struct trust *trust, struct db_tx *tx, const struct repository *repo,
+                      int64_t now_us, struct gate_assumption *assume, struct gate_view **out,
+                      struct err *err)
+{
+    bool asked = false;
+    auto_gate_view struct gate_view *last = gate_views_last(trust->views, repo->id, &asked);
+    const struct heritage from = {.last = last};
+    return view_make(trust, tx, repo, now_us, assume, &from, out, err);
 }
 
 bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repository *repo,
                    int64_t now_us, struct gate_view **out, struct err *err)
 {
-    *out = gate_views_find(trust->views, repo->id, repo->gate_generation, now_us);
-    if (*out && !is_acknowledged(*out)) {
+    auto_view_claim struct view_claim claim = {0};
+    *out = gate_views_find_or_claim(trust->views, repo->id, repo->gate_generation, now_us, &claim);
+    if (*out) {
         return true;
     }
-    gate_view_unref(*out);
     if (!gate_view_assume(trust, tx, repo, now_us, NULL, out, err)) {
         return false;
     }
-    gate_views_keep(trust->views, *out);
+    gate_views_keep(trust->views, *out, true);
     return true;
+}
+
+bool gate_view_is_kept(struct trust *trust, const struct repository *repo, int64_t now_us)
+{
+    return gate_views_has(trust->views, repo->id, repo->gate_generation, now_us);
 }
 
 bool gate_view_get_for_write(struct trust *trust, struct db_tx *tx, const struct repository *repo,
                              int64_t now_us, struct gate_view **out, struct err *err)
 {
     *out = gate_views_find(trust->views, repo->id, repo->gate_generation, now_us);
-    if (*out && !is_acknowledged(*out)) {
-        return true;
-    }
-    gate_view_unref(*out);
-    return gate_view_assume(trust, tx, repo, now_us, NULL, out, err);
+    return *out || gate_view_assume(trust, tx, repo, now_us, NULL, out, err);
 }

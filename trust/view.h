@@ -20,9 +20,13 @@ void gate_views_free(struct gate_views *views);
 
 /* The view of a repository, built when missing or stale.
  *   out   a reference: gate_view_unref
- * Expected errors: ERR_INTERNAL. Any thread; the lock is not held while building. */
+ * One thread at a time builds the view of a repository's generation, and the others who ask for it
+ * wait; those who ask for another repository do not. Expected errors: ERR_INTERNAL. Any thread but
+ * the writer, not inside a write. */
 bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repository *repo,
                    int64_t now_us, struct gate_view **out, struct err *err) MUST_USE;
+/* True when gate_view_get would find it at once, now. Any thread. */
+bool gate_view_is_kept(struct trust *trust, const struct repository *repo, int64_t now_us);
 /* The same inside a write transaction: the kept view is used when it is of the generation that the
  * transaction sees. What has to be built is not kept, since that generation may never become true:
  * whoever will ask gets the view before he writes, so that the writer seldom builds one. Writer. */

@@ -17,7 +17,7 @@
 #include "trust/publish.h"
 #include "trust/resign.h"
 #include "trust/trust_internal.h"
-#include "trust/view.h"
+#include "trust/view_internal.h"
 #include "trust/remove.h"
 #include "trust/resign.h"
 #include "trust/wipe.h"
@@ -284,6 +284,146 @@ static void views_are_kept_until_their_generation_moves(void **state)
     assert_int_equal(reached.kind, REACH_SUPERSEDED);
     gate_view_unref(again);
     gate_view_unref(first);
+    bench_close(&b);
+}
+
+/* --- the next view ---------------------------------------------------------------------------- */
+
+static bool is_view_kept(struct bench *b)
+{
+    bool kept = false;
+    READ(b->w)
+    {
+        struct repository repo;
+        OK(repository_get_by_id(tx, b->w->repo.id, &repo, err));
+        kept = gate_view_is_kept(b->trust, &repo, b->now_us);
+    }
+    return kept;
+}
+
+/* What the kept view says of a digest is what one says that is built from nothing but the store. */
+static void assert_reached_as_built_anew(struct bench *b, const struct digest *digest)
+{
+    READ(b->w)
+    {
+        auto_gate_view struct gate_view *kept = NULL;
+        auto_gate_view struct gate_view *anew = NULL;
+        const struct heritage none = {.last = NULL};
+        struct gate_reached a, c;
+        struct repository repo;
+        OK(repository_get_by_id(tx, b->w->repo.id, &repo, err));
+        assert_true(gate_view_is_kept(b->trust, &repo, b->now_us));
+        OK(gate_view_get(b->trust, tx, &repo, b->now_us, &kept, err));
+        OK(gate_view_inherit(b->trust, tx, &repo, b->now_us, &none, &anew, err));
+        gate_view_reached(kept, digest, &a);
+        gate_view_reached(anew, digest, &c);
+        assert_int_equal(a.kind, c.kind);
+        assert_int_equal(a.is_manifest, c.is_manifest);
+        assert_int_equal(a.in_grace, c.in_grace);
+        assert_int_equal(a.valid_until_us, c.valid_until_us);
+        assert_true(digest_equal(&a.root, &c.root));
+    }
+}
+
+/* As sign_again, but that of bench.h asks the gate what comes of it. */
+static void sign_unasked(struct bench *b, int64_t version, const struct digest *digest, size_t size)
+{
+    struct made m = {.count = 0};
+    struct publish_verdict *v = NULL;
+    struct err err = {0};
+    json_t *targets = made_targets(version);
+    sign_tag(targets, "v1", digest, size);
+    struct made_doc *doc = made_add(&m, "targets", targets, &keys.targets);
+    made_write(doc);
+    struct upload_part part = {
+        .has_name = true, .role = SLICE_LIT("targets"), .bytes = buf_slice_of(&doc->bytes)};
+    struct publish_request request = {.repo = repo_of("ns/app"),
+                                      .parts = &part,
+                                      .part_count = 1,
+                                      .actor = &b->w->alice,
+                                      .now_us = b->now_us};
+    assert_true(publish_run(b->trust, &request, &v, &err));
+    publish_verdict_free(v);
+    made_free(&m);
+}
+
+static void the_next_view_is_there_when_a_publish_ends(void **state)
+{
+    struct bench b;
+    struct made m;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one"), two = push_image(b.w, "[]", "two");
+    struct digest layer1 = digest_of(SLICE_LIT("one")), layer2 = digest_of(SLICE_LIT("two"));
+    struct digest config2 = digest_of(SLICE_LIT("[]"));
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    REASON_OF(ask_digest(&b, &deployer, &one, false), ALLOWED);
+
+    sign_unasked(&b, 2, &two, size_of(&b, &two));
+    assert_true(is_view_kept(&b));
+    sign_unasked(&b, 3, &one, size_of(&b, &one));
+    assert_false(is_view_kept(&b)); /* nobody has asked since */
+    REASON_OF(ask_digest(&b, &deployer, &one, false), ALLOWED);
+    REASON_OF(ask_digest(&b, &deployer, &two, false), SUPERSEDED);
+
+    sign_unasked(&b, 4, &two, size_of(&b, &two));
+    const struct digest all[] = {one, two, layer1, layer2, config2};
+    for (size_t i = 0; i < COUNT(all); i++) {
+        assert_reached_as_built_anew(&b, &all[i]);
+    }
+    REASON_OF(ask_digest(&b, &deployer, &two, false), ALLOWED);
+    REASON_OF(ask_digest(&b, &deployer, &layer2, true), ALLOWED);
+    REASON_OF(ask_digest(&b, &deployer, &one, false), SUPERSEDED);
+    bench_close(&b);
+}
+
+/* The publish is not all that happened since the last view: what a signed manifest names is read
+ * again. */
+static void what_came_or_went_before_a_publish_counts_after_it(void **state)
+{
+    struct bench b;
+    struct made m;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    struct digest layer1 = digest_of(SLICE_LIT("one"));
+    size_t size_of_one = size_of(&b, &one);
+    begin(&b, "ns/app", &keys.root, &one, size_of_one, &m);
+    publish(&b, &m);
+    REASON_OF(ask_digest(&b, &deployer, &layer1, true), ALLOWED);
+    WRITE(b.w)
+    {
+        OK(manifest_delete(tx, b.w->repo.id, &one, &b.w->alice, US_PER_DAY, b.now_us, err));
+    }
+    sign_unasked(&b, 2, &one, size_of_one);
+    REASON_OF(ask_digest(&b, &deployer, &one, false), UNKNOWN);
+    REASON_OF(ask_digest(&b, &deployer, &layer1, true), BLOB_NOT_REACHABLE);
+
+    struct digest again = push_image(b.w, "{}", "one");
+    assert_true(digest_equal(&again, &one));
+    sign_unasked(&b, 3, &one, size_of_one);
+    REASON_OF(ask_digest(&b, &deployer, &one, false), ALLOWED);
+    REASON_OF(ask_digest(&b, &deployer, &layer1, true), ALLOWED);
+    bench_close(&b);
+}
+
+/* A root of the same digest is not the same root: its size is compared each time. */
+static void a_known_manifest_is_compared_with_the_new_target(void **state)
+{
+    struct bench b;
+    struct made m;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    WRITE(b.w)
+    {
+        OK(policy_row_put(tx, "ns", SLICE_LIT("{\"grace\":\"0\"}"), &b.w->alice, b.now_us, err));
+    }
+    REASON_OF(ask_digest(&b, &deployer, &one, false), ALLOWED);
+    sign_unasked(&b, 2, &one, size_of(&b, &one) + 1);
+    REASON_OF(ask_digest(&b, &deployer, &one, false), UNSIGNED_DIGEST);
+    sign_unasked(&b, 3, &one, size_of(&b, &one));
+    REASON_OF(ask_digest(&b, &deployer, &one, false), ALLOWED);
     bench_close(&b);
 }
 
@@ -1581,6 +1721,9 @@ int main(void)
         WORLD_TEST(signed_before_pushed),
         WORLD_TEST(artifacts_of_signed_images),
         WORLD_TEST(views_are_kept_until_their_generation_moves),
+        WORLD_TEST(the_next_view_is_there_when_a_publish_ends),
+        WORLD_TEST(what_came_or_went_before_a_publish_counts_after_it),
+        WORLD_TEST(a_known_manifest_is_compared_with_the_new_target),
         WORLD_TEST(a_restart_decides_the_same),
         WORLD_TEST(an_expired_timestamp_is_renewed_in_the_request),
         WORLD_TEST(expired_targets_keep_no_timestamp_from_being_renewed),

@@ -2,6 +2,8 @@
 #include "tests/unit/base/check.h"
 #include "trust/view_internal.h"
 
+#include <pthread.h>
+
 static struct gate_view *view_of(int64_t repository_id, size_t bytes)
 {
     struct gate_view *v = xcalloc(1, sizeof *v);
@@ -16,7 +18,7 @@ static struct gate_view *view_of(int64_t repository_id, size_t bytes)
 static void keep(struct gate_views *views, int64_t repository_id, size_t bytes)
 {
     struct gate_view *v = view_of(repository_id, bytes);
-    gate_views_keep(views, v);
+    gate_views_keep(views, v, true);
     gate_view_unref(v);
 }
 
@@ -62,7 +64,7 @@ static void a_view_of_another_generation_or_time_is_not_found(void **state)
     struct gate_view *v = view_of(1, 10);
     v->valid_from_us = 5;
     v->valid_until_us = 9;
-    gate_views_keep(views, v);
+    gate_views_keep(views, v, true);
     gate_view_unref(v);
     assert_null(gate_views_find(views, 1, 2, 6));
     assert_null(gate_views_find(views, 1, 1, 4));
@@ -73,12 +75,124 @@ static void a_view_of_another_generation_or_time_is_not_found(void **state)
     gate_views_free(views);
 }
 
+/* A reader whose snapshot is from before must not take away what everybody else decides by. */
+static void an_older_view_does_not_displace_a_newer_one(void **state)
+{
+    (void)state;
+    struct gate_views *views = gate_views_new(100, 3);
+    struct gate_view *newer = view_of(1, 10), *older = view_of(1, 10);
+    newer->generation = 7;
+    older->generation = 6;
+    gate_views_keep(views, newer, true);
+    gate_views_keep(views, older, true);
+    assert_true(gate_views_has(views, 1, 7, 1) && !gate_views_has(views, 1, 6, 1));
+    gate_view_unref(newer);
+    gate_view_unref(older);
+    gate_views_free(views);
+}
+
+static void what_was_asked_for_is_remembered(void **state)
+{
+    (void)state;
+    struct gate_views *views = gate_views_new(100, 3);
+    struct gate_view *v = view_of(1, 10);
+    bool asked = true;
+    assert_null(gate_views_last(views, 1, &asked));
+    assert_false(asked);
+    gate_views_keep(views, v, false);
+    gate_view_unref(gate_views_last(views, 1, &asked));
+    assert_false(asked);
+    assert_true(gate_views_has(views, 1, 1, 1)); /* this asks about the view, not for it, */
+    assert_true(is_kept(views, 1));              /* and this is how the writer looks */
+    gate_view_unref(gate_views_last(views, 1, &asked));
+    assert_false(asked);
+    struct view_claim claim;
+    gate_view_unref(gate_views_find_or_claim(views, 1, 1, 1, &claim));
+    gate_view_unref(gate_views_last(views, 1, &asked));
+    assert_true(asked);
+    gate_view_unref(v);
+    gate_views_free(views);
+}
+
+/* --- who builds ------------------------------------------------------------------------------- */
+
+static void a_claim_is_of_one_generation_of_one_repository(void **state)
+{
+    (void)state;
+    struct gate_views *views = gate_views_new(100, 3);
+    struct view_claim first, again, later, other;
+    assert_true(gate_views_claim(views, 1, 2, &first));
+    assert_false(gate_views_claim(views, 1, 2, &again));
+    assert_true(gate_views_claim(views, 1, 3, &later));
+    assert_null(gate_views_find_or_claim(views, 2, 2, 1, &other)); /* and waits for nobody */
+    view_claim_end(&first);
+    assert_true(gate_views_claim(views, 1, 2, &again));
+    view_claim_end(&later);
+    view_claim_end(&again);
+    view_claim_end(&other);
+    view_claim_end(&other); /* it is none by now */
+    gate_views_free(views);
+}
+
+#define GENERATIONS 200
+
+struct crowd {
+    struct gate_views *views;
+    atomic_int builders[GENERATIONS + 1]; /* of each generation, now */
+    atomic_int built, odd;
+};
+
+/* Asks for each generation in turn; the first one that claims it builds, every third build fails. */
+static void *ask_for_each(void *arg)
+{
+    struct crowd *c = arg;
+    for (int generation = 1; generation <= GENERATIONS;) {
+        struct view_claim claim = {0};
+        struct gate_view *v = gate_views_find_or_claim(c->views, 1, generation, 1, &claim);
+        if (!v) {
+            atomic_fetch_add(&c->odd, atomic_fetch_add(&c->builders[generation], 1) > 0);
+            bool fails = atomic_fetch_add(&c->built, 1) % 3 == 0;
+            if (!fails) {
+                v = view_of(1, 10);
+                v->generation = generation;
+                gate_views_keep(c->views, v, true);
+            }
+            atomic_fetch_sub(&c->builders[generation], 1);
+            view_claim_end(&claim);
+        }
+        atomic_fetch_add(&c->odd, v && v->generation != generation);
+        generation += v != NULL;
+        gate_view_unref(v);
+    }
+    return NULL;
+}
+
+static void one_thread_builds_and_the_others_wait(void **state)
+{
+    (void)state;
+    struct crowd c = {.views = gate_views_new(100, 3)};
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_for_each, &c), 0);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(c.odd, 0);
+    assert_true(gate_views_has(c.views, 1, GENERATIONS, 1));
+    gate_views_free(c.views);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_least_used_give_way),
         cmocka_unit_test(one_that_is_larger_than_the_room_is_kept_alone),
         cmocka_unit_test(a_view_of_another_generation_or_time_is_not_found),
+        cmocka_unit_test(an_older_view_does_not_displace_a_newer_one),
+        cmocka_unit_test(what_was_asked_for_is_remembered),
+        cmocka_unit_test(a_claim_is_of_one_generation_of_one_repository),
+        cmocka_unit_test(one_thread_builds_and_the_others_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
