@@ -44,22 +44,6 @@ static void explain_host(const struct trust *trust, struct slice text, struct er
 
 /* --- whom the answer is for ------------------------------------------------------------------- */
 
-static bool caller_of(struct db_tx *tx, const struct identity *who, const struct repo_name *repo,
-                      struct gate_caller *out, struct err *err)
-{
-    struct namespace_name ns;
-    struct access_facts facts;
-    repo_name_namespace(repo, &ns);
-    if (!access_facts_load(tx, who, &ns, &facts, err)) {
-        return false;
-    }
-    unsigned writing = ACTION_BIT(ACTION_PUSH) | ACTION_BIT(ACTION_SIGN);
-    *out = (struct gate_caller){.gated = who->gated,
-                                .account_id = who->account_id,
-                                .may_push_or_sign = (access_permitted(who, &facts) & writing) != 0};
-    return true;
-}
-
 static enum identity_kind kind_of(enum account_kind kind)
 {
     switch (kind) {
@@ -73,12 +57,25 @@ static enum identity_kind kind_of(enum account_kind kind)
     BUG("an account has one of the kinds");
 }
 
+/* Who may not pull here gets no image, signed or not: the answer is that of its pull. */
+static bool named_may_pull(struct question *q, const struct identity *who, bool disabled,
+                           struct err *err)
+{
+    struct access_answer answer;
+    if (!access_check(q->tx, who, &q->image.repo, ACTION_PULL, false, &answer, err)) {
+        return false;
+    }
+    return (answer.result == ACCESS_ALLOWED && !disabled) ||
+           err_set(err, ERR_NAME_UNKNOWN, "no such image for %.*s: it may not pull from %s",
+                   SLICE_FMT(q->as), q->image.repo.text);
+}
+
 static bool caller_named(struct question *q, struct err *err)
 {
     struct account account;
     const struct identity *self = q->rq->identity;
     if (slice_is(q->as, self->name)) {
-        return caller_of(q->tx, self, &q->image.repo, &q->caller, err);
+        return registry_gate_caller_of(self, q->tx, &q->image.repo, &q->caller, err);
     }
     if (!access_is_admin(self)) {
         return err_set(err, ERR_DENIED, "only an administrator may ask as somebody else");
@@ -92,7 +89,8 @@ static bool caller_named(struct question *q, struct err *err)
                            .gated = account.kind == ACCOUNT_DEPLOYER,
                            .namespace_id = account.namespace_id,
                            .robot_actions = account.actions};
-    return caller_of(q->tx, &who, &q->image.repo, &q->caller, err);
+    return named_may_pull(q, &who, account.disabled, err) &&
+           registry_gate_caller_of(&who, q->tx, &q->image.repo, &q->caller, err);
 }
 
 /* Without `as` the question is that of a deployer, whoever asks: that is what the answer is for. Of

@@ -1,9 +1,8 @@
-#include "auth/access.h"
 #include "server/api.h"
 #include "server/app.h"
+#include "server/mount.h"
 #include "server/range.h"
 #include "server/registry.h"
-#include "storage/blob.h"
 #include "storage/upload.h"
 
 /* --- answers ---------------------------------------------------------------------------------------------------- */
@@ -116,77 +115,6 @@ static void give_back(struct request *rq)
 
 const struct stream_sink api_upload_post_sink = {post_open, append, give_back};
 
-struct mount {
-    const struct request *rq;
-    struct digest digest;
-    struct repo_name from;
-    bool has_from;
-    struct actor actor;
-};
-
-/* Where the blob may come from: `from` when the caller may pull there, else any repository that he may read. Both by what
- * the account may do: a client that mounts has asked for a token of the target, and need not know the source at all. */
-static bool mount_source(struct db_tx *tx, const struct mount *m, int64_t *id_out, struct err *err)
-{
-    struct namespace_name ns;
-    struct access_facts facts;
-    struct repository source;
-    struct reader reader;
-    if (!m->has_from) {
-        registry_reader(m->rq, &reader);
-        return blob_find_source(tx, &m->digest, &reader, id_out, err);
-    }
-    repo_name_namespace(&m->from, &ns);
-    if (!access_facts_load(tx, m->rq->identity, &ns, &facts, err)) {
-        return false;
-    }
-    if (!(access_permitted(m->rq->identity, &facts) & ACTION_BIT(ACTION_PULL))) {
-        return err_set(err, ERR_BLOB_UNKNOWN, "");
-    }
-    if (!repository_get(tx, &m->from, &source, err)) {
-        return false;
-    }
-    *id_out = source.id;
-    return true;
-}
-
-static bool mount_transaction(struct db_tx *tx, void *arg, struct err *err)
-{
-    const struct mount *m = arg;
-    const struct store_limits *limits = store_get_limits(m->rq->app->store);
-    struct repository target;
-    struct blob blob;
-    int64_t source = 0;
-    return mount_source(tx, m, &source, err) &&
-           repository_ensure(tx, &m->rq->repo, m->rq->now_us, &target, NULL, err) &&
-           blob_mount(tx, target.id, source, &m->digest, limits->condemned_us, m->rq->now_us, &blob,
-                      err);
-}
-
-/* A mount that cannot be done is an upload, silently: it must tell nothing about other repositories. Only what would
- * not fit as an upload either is said at once (err is set): the caller may read the blob where it is. */
-static bool try_mount(const struct request *rq, struct digest *out, struct err *err)
-{
-    auto_buf struct buf from = {0};
-    struct mount mount = {.rq = rq};
-    struct err ignored = {0};
-    if (!request_has_query(rq, "mount") || !query_digest(rq, "mount", &mount.digest, &ignored)) {
-        return false;
-    }
-    mount.has_from = request_query(rq, "from", 0, &from) && from.n > 0;
-    if (mount.has_from && !repo_name_parse(buf_slice_of(&from), &mount.from, &ignored)) {
-        return false;
-    }
-    *out = mount.digest;
-    if (upload_make_room(rq->app->store, &rq->repo, mount_transaction, &mount, &ignored)) {
-        return true;
-    }
-    if (ignored.code == ERR_QUOTA) {
-        *err = ignored;
-    }
-    return false;
-}
-
 static void start_session(struct request *rq, struct reply *reply)
 {
     struct upload *upload = NULL;
@@ -222,7 +150,7 @@ void api_upload_post(struct request *rq, struct reply *reply)
     if (rq->stream != NULL) {
         return finish(rq, reply);
     }
-    if (try_mount(rq, &mounted, &err)) {
+    if (mount_try(rq, &mounted, &err)) {
         return created_reply(rq, reply, &mounted);
     }
     if (err.code == ERR_QUOTA) {

@@ -24,20 +24,36 @@ void registry_actor(const struct request *rq, struct actor *out)
     identity_actor(rq->identity, rq->address, out);
 }
 
+static void gate_caller(const struct identity *who, const struct access_facts *facts,
+                        struct gate_caller *out)
+{
+    unsigned writing = ACTION_BIT(ACTION_PUSH) | ACTION_BIT(ACTION_SIGN);
+    *out = (struct gate_caller){.gated = who->gated,
+                                .account_id = who->account_id,
+                                .may_push_or_sign = (access_permitted(who, facts) & writing) != 0};
+}
+
 bool registry_gate_caller(const struct request *rq, struct db_tx *tx, struct gate_caller *out,
                           struct err *err)
 {
-    struct access_facts facts;
-    *out = (struct gate_caller){.gated = rq->identity->gated,
-                                .account_id = rq->identity->account_id};
-    if (out->gated) {
-        return true;
-    }
-    if (!request_facts(rq, tx, &facts, err)) {
+    struct access_facts facts = {0};
+    if (!rq->identity->gated && !request_facts(rq, tx, &facts, err)) {
         return false;
     }
-    unsigned writing = ACTION_BIT(ACTION_PUSH) | ACTION_BIT(ACTION_SIGN);
-    out->may_push_or_sign = (access_permitted(rq->identity, &facts) & writing) != 0;
+    gate_caller(rq->identity, &facts, out); /* who is gated never writes */
+    return true;
+}
+
+bool registry_gate_caller_of(const struct identity *who, struct db_tx *tx,
+                             const struct repo_name *repo, struct gate_caller *out, struct err *err)
+{
+    struct namespace_name ns;
+    struct access_facts facts;
+    repo_name_namespace(repo, &ns);
+    if (!access_facts_load(tx, who, &ns, &facts, err)) {
+        return false;
+    }
+    gate_caller(who, &facts, out);
     return true;
 }
 

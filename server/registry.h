@@ -23,6 +23,10 @@ bool registry_gate_caller(const struct request *rq, struct db_tx *tx, struct gat
  * nor waits for one, unless the workers have much to do. False: return now without an answer, the handler is run again
  * on a worker (request_on_worker). */
 bool registry_gate_ready(struct request *rq, const struct repository *repo) MUST_USE;
+/* The same of any identity at any repository. */
+bool registry_gate_caller_of(const struct identity *who, struct db_tx *tx,
+                             const struct repo_name *repo, struct gate_caller *out,
+                             struct err *err) MUST_USE;
 /* The identity as lists see it. */
 void registry_reader(const struct request *rq, struct reader *out);
 /* Counts a decision of a door. */

@@ -137,7 +137,7 @@ bool blob_mount(struct db_tx *tx, int64_t repository_id, int64_t source_reposito
 }
 
 bool blob_find_source(struct db_tx *tx, const struct digest *digest, const struct reader *reader,
-                      int64_t *repository_id_out, struct err *err)
+                      int64_t before, int64_t *repository_id_out, struct err *err)
 {
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_BLOB_FIND_SOURCE);
     db_bind_int(q, 1, reader->account_id);
@@ -146,6 +146,7 @@ bool blob_find_source(struct db_tx *tx, const struct digest *digest, const struc
     db_bind_digest(q, 4, digest);
     db_bind_int(q, 5, reader->all);
     db_bind_int(q, 6, BLOB_SOURCES_MAX);
+    db_bind_int(q, 7, before);
 
     enum db_result result;
     while ((result = db_step(q, err)) == DB_ROW) {

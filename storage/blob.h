@@ -52,13 +52,13 @@ const char *blob_path(const struct digest *digest, char out[BLOB_PATH_MAX]);
 bool blob_mount(struct db_tx *tx, int64_t repository_id, int64_t source_repository_id,
                 const struct digest *digest, int64_t keep_us, int64_t now_us, struct blob *out,
                 struct err *err) MUST_USE;
-/* For a mount without `from`: some repository that holds the blob and that `reader` may read, among
- * the BLOB_SOURCES_MAX newest that hold it: the empty layer is everywhere, and nobody shall make
- * the writer walk all of them.
+/* For a mount without `from`: the newest repository older than `before` (an id; INT64_MAX: any) that
+ * holds the blob and that `reader` may read, among the BLOB_SOURCES_MAX newest of those that hold
+ * it: the empty layer is everywhere, and nobody shall make the server walk all of them.
  * Expected errors: ERR_BLOB_UNKNOWN. Any tx. */
 #define BLOB_SOURCES_MAX 256
 bool blob_find_source(struct db_tx *tx, const struct digest *digest, const struct reader *reader,
-                      int64_t *repository_id_out, struct err *err) MUST_USE;
+                      int64_t before, int64_t *repository_id_out, struct err *err) MUST_USE;
 /* For a pusher who is about to be told that the blob exists, so that he will not send it: when no
  * manifest names it, it is kept for at least `keep_us` from now on.
  *   out   the blob as it is then

@@ -178,8 +178,9 @@
     [SQL_BLOB_FIND_SOURCE] =
         "SELECT b.repository_id, " FLAG("?5 = 1 OR " NAMESPACE_READABLE)
         " FROM repository_blob b CROSS JOIN repository r CROSS JOIN namespace n "
-        "WHERE b.digest = ?4 AND r.id = b.repository_id AND n.id = r.namespace_id "
-        "AND r.deleted_us = 0 AND n.deleted_us = 0 ORDER BY b.repository_id DESC LIMIT ?6",
+        "WHERE b.digest = ?4 AND b.repository_id < ?7 AND r.id = b.repository_id "
+        "AND n.id = r.namespace_id AND r.deleted_us = 0 AND n.deleted_us = 0 "
+        "ORDER BY b.repository_id DESC LIMIT ?6",
     [SQL_BLOB_LIST] =
         "SELECT b.digest, b.size, "
         FLAG("EXISTS (SELECT 1 FROM repository_blob r WHERE r.digest = b.digest) OR EXISTS "

@@ -107,6 +107,17 @@ def registry_stranger(registry, house):
     return registry.make_deployer(registry.make_namespace("strangers"), "k8s")
 
 
+def test_as_somebody_who_may_not_pull_the_image_does_not_exist(registry, house, scene):
+    """His pull is refused, so that no verdict may allow it."""
+    repo, _ = scene
+    far = registry.make_deployer(registry.make_namespace("far"), "k8s")
+    registry.client(far).get(repo, "signed").expect(401)
+    said = registry.bond("deploy", "check", f"{repo}:signed", "--as", far.user, code=3)
+    assert far.user in said.out + said.err and "may not pull" in said.out + said.err
+    registry.bond("deploy", "check", f"{repo}:signed", "--as", house.deployer.user)
+    registry.bond("deploy", "check", f"{repo}:signed", "--as", house.reader.user)
+
+
 @pytest.mark.parametrize("ref", ["", "x", "UPPER/app:v1", "house/check:", "house/check:-x", "other.example/house/check:signed", "house/check@sha256:short",
                                  "house/check:v1:v2", "a" * 5000, "house/check\x00:v1", "../../etc/passwd"])
 def test_an_image_name_that_is_none_is_refused_with_a_sentence(deployer, ref):

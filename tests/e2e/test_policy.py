@@ -80,6 +80,39 @@ def test_all_gates_everybody_but_those_who_push(registry, place):
     registry.client(place["developer"]).get("rules/app", "v1").expect(200)
 
 
+@pytest.mark.parametrize("level", ["all", "lock"])
+def test_a_mount_is_no_way_around_the_gate(registry, level):
+    """He may pull from `walled`, where the gate refuses him what is unsigned, and pushes to a namespace of his own."""
+    walled, own = registry.make_namespace(f"walled-{level}"), registry.make_namespace(f"own-{level}")
+    admin, made = registry.client(registry.admin), image(f"behind the wall {level}")
+    admin.push(f"{walled}/app", made, "v1")
+    account = registry.make_member(walled, f"reader@{walled}.example", "reader")
+    registry.bond("members", "set", own, account.user, "developer")
+    registry.bond("policy", "set", walled, "--level", level)
+    reader, digest = registry.client(account), made.config
+    refused(reader("GET", f"/v2/{walled}/app/blobs/{digest}"), "blob_not_reachable")
+    for source in (f"&from={walled}/app", ""):
+        reader("POST", f"/v2/{own}/app/blobs/uploads/?mount={digest}{source}").expect(202)
+        reader("GET", f"/v2/{own}/app/blobs/{digest}").expect(404)
+    registry.bond("policy", "set", f"{walled}/app", "--level", "deploy")  # what he may read he may mount
+    for source in (f"&from={walled}/app", ""):
+        reader("POST", f"/v2/{own}/app/blobs/uploads/?mount={digest}{source}").expect(201)
+    assert reader("GET", f"/v2/{own}/app/blobs/{digest}").expect(200).body == made.blobs[digest]
+
+
+def test_a_mount_looks_for_a_source_that_the_gate_lets_through(registry):
+    """The newest repository that holds the blob is behind the gate, an older one is not."""
+    free, walled, own = (registry.make_namespace(name) for name in ("older-free", "newer-walled", "own-found"))
+    admin, made = registry.client(registry.admin), image("in two places")
+    for ns in (free, walled):
+        admin.push(f"{ns}/app", made, "v1")
+    account = registry.make_member(walled, "reader@two-places.example", "reader")
+    registry.bond("members", "set", free, account.user, "reader")
+    registry.bond("members", "set", own, account.user, "developer")
+    registry.bond("policy", "set", walled, "--level", "all")
+    registry.client(account)("POST", f"/v2/{own}/app/blobs/uploads/?mount={made.config}").expect(201)
+
+
 def test_a_whole_policy_is_set_from_a_file_and_read_back(registry, place):
     policy = {"level": "deploy", "on_mismatch": "refuse", "grace": "7d", "signers": {"threshold": 1, "of": ["alice"]}, "tags": ["prod-*"]}
     registry.bond("policy", "set", "rules", "--file", "-", stdin=json.dumps(policy))

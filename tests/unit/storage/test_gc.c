@@ -267,18 +267,18 @@ static void a_source_is_found_only_where_the_reader_may_read(void **state)
     int64_t id = 0;
     READ(w)
     {
-        FAILS(ERR_BLOB_UNKNOWN, blob_find_source(tx, &d, &nobody, &id, err));
-        FAILS(ERR_BLOB_UNKNOWN, blob_find_source(tx, &d, &user, &id, err));
-        FAILS(ERR_BLOB_UNKNOWN, blob_find_source(tx, &d, &foreign_robot, &id, err));
-        OK(blob_find_source(tx, &d, &alice, &id, err));
-        OK(blob_find_source(tx, &d, &robot, &id, err));
-        OK(blob_find_source(tx, &d, &admin, &id, err));
+        FAILS(ERR_BLOB_UNKNOWN, blob_find_source(tx, &d, &nobody, INT64_MAX, &id, err));
+        FAILS(ERR_BLOB_UNKNOWN, blob_find_source(tx, &d, &user, INT64_MAX, &id, err));
+        FAILS(ERR_BLOB_UNKNOWN, blob_find_source(tx, &d, &foreign_robot, INT64_MAX, &id, err));
+        OK(blob_find_source(tx, &d, &alice, INT64_MAX, &id, err));
+        OK(blob_find_source(tx, &d, &robot, INT64_MAX, &id, err));
+        OK(blob_find_source(tx, &d, &admin, INT64_MAX, &id, err));
     }
     assert_int_equal(id, w->repo.id);
     WRITE(w)
     {
         OK(namespace_set_visibility(tx, w->ns.id, VISIBILITY_PUBLIC, err));
-        OK(blob_find_source(tx, &d, &nobody, &id, err));
+        OK(blob_find_source(tx, &d, &nobody, INT64_MAX, &id, err));
     }
 }
 
@@ -386,13 +386,13 @@ static void a_source_is_looked_for_among_the_newest(void **state)
             snprintf(text, sizeof(text), "else/r%d", i);
             struct repo_name repo = repo_of(text);
             if (i == BLOB_SOURCES_MAX - 1) {
-                OK(blob_find_source(tx, &d, &robot, &id, err));
+                OK(blob_find_source(tx, &d, &robot, INT64_MAX, &id, err));
                 assert_int_equal(id, w->repo.id);
             }
             OK(repository_ensure(tx, &repo, T0, &r, NULL, err));
             OK(blob_mount(tx, r.id, w->repo.id, &d, DAY, T0, &blob, err));
         }
-        FAILS(ERR_BLOB_UNKNOWN, blob_find_source(tx, &d, &robot, &id, err));
+        FAILS(ERR_BLOB_UNKNOWN, blob_find_source(tx, &d, &robot, INT64_MAX, &id, err));
     }
 }
 

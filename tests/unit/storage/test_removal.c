@@ -115,7 +115,7 @@ static void a_deleted_repository_is_found_by_nothing(void **state)
         OK(repository_list(tx, &all, SLICE_LIT(""), 10, &one, err));
         OK(repository_list(tx, &alice, SLICE_LIT(""), 10, &two, err));
         OK(repository_list_namespace(tx, w->ns.id, true, SLICE_LIT(""), 10, &three, err));
-        FAILS(ERR_BLOB_UNKNOWN, blob_find_source(tx, &layer, &all, &source, err));
+        FAILS(ERR_BLOB_UNKNOWN, blob_find_source(tx, &layer, &all, INT64_MAX, &source, err));
     }
     assert_int_equal(one.count + two.count + three.count, 0);
     WRITE(w)

@@ -27,7 +27,7 @@ static bool mount_any_in(struct db_tx *tx, void *arg, struct err *err)
     const struct reader readers[] = {
         {.account_id = 0}, {.namespace_id = c->model->spaces[0].id}, {.all = true}};
     c->answer = (struct answer){0};
-    return blob_find_source(tx, call_blob(c), &readers[c->op->reader], &c->answer.c, err) &&
+    return blob_find_source(tx, call_blob(c), &readers[c->op->reader], INT64_MAX, &c->answer.c, err) &&
            mount_from(tx, c, c->answer.c, err);
 }
 
