@@ -3,6 +3,7 @@
 #include "server/api.h"
 #include "server/app.h"
 #include "server/registry.h"
+#include "storage/manifest.h"
 #include "storage/tag.h"
 
 #define TAGS_COUNTED 1000 /* of one repository; more than that is told as this many */
@@ -90,14 +91,54 @@ static json_t *tag_json(const struct tag_item *item)
                      item->tag.updated_by_name);
 }
 
-/* A gated caller is told the released tags only, as by tags/list. */
-static bool is_told(const struct request *rq, struct db_tx *tx, const struct gate_caller *caller,
-                    const struct repository *repo, const struct tag_item *item)
+struct tags {
+    const struct request *rq;
+    struct db_tx *tx;
+    struct repository repo;
+    struct gate_caller caller;
+    bool filtered; /* the caller is told the released tags only, as by tags/list */
+};
+
+/* What the caller would be served by the tag is what he is told of it. */
+static bool tell_served(const struct tags *t, const struct digest *served, struct tag_item *item,
+                        struct err *err)
+{
+    struct manifest_info info;
+    if (digest_equal(served, &item->tag.digest)) {
+        return true;
+    }
+    if (!manifest_stat(t->tx, t->repo.id, served, &info, err)) {
+        return false;
+    }
+    item->tag.digest = *served;
+    item->tag.size = info.size;
+    return true;
+}
+
+static bool is_told(const struct tags *t, struct tag_item *item, bool *out, struct err *err)
 {
     struct decision d = {0};
-    gate_decide_tag(rq->app->trust, tx, caller, repo, &rq->repo, &item->name, &item->tag,
-                    item->tag.size, rq->now_us, &d);
-    return d.effect == EFFECT_ALLOW;
+    *out = true;
+    if (!t->filtered) {
+        return true;
+    }
+    gate_decide_tag(t->rq->app->trust, t->tx, &t->caller, &t->repo, &t->rq->repo, &item->name,
+                    &item->tag, item->tag.size, t->rq->now_us, &d);
+    return registry_is_listed(&d, out, err) && (!*out || tell_served(t, &d.serve, item, err));
+}
+
+static bool write_tags(const struct tags *t, struct tag_list *found, json_t *out, struct err *err)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        bool told = false;
+        if (!is_told(t, &found->items[i], &told, err)) {
+            return false;
+        }
+        if (told) {
+            (void)json_array_append_new(out, tag_json(&found->items[i]));
+        }
+    }
+    return true;
 }
 
 static bool tags(const struct request *rq, json_t *out, struct err *err)
@@ -105,20 +146,16 @@ static bool tags(const struct request *rq, json_t *out, struct err *err)
     auto_snapshot struct db_tx *tx = NULL;
     auto_tag_list struct tag_list found = {0};
     auto_buf struct buf last = {0};
-    struct repository repo;
-    struct gate_caller caller;
-    if (!request_last(rq, &last, err) || !registry_open(rq, &tx, &repo, err) ||
-        !registry_gate_caller(rq, tx, &caller, err) ||
-        !tag_list(tx, repo.id, buf_slice_of(&last), PAGE_MAX, &found, err)) {
+    struct tags t = {.rq = rq};
+    if (!request_last(rq, &last, err) || !registry_open(rq, &tx, &t.repo, err) ||
+        !registry_gate_caller(rq, tx, &t.caller, err) ||
+        !tag_list(tx, t.repo.id, buf_slice_of(&last), PAGE_MAX, &found, err)) {
         return false;
     }
-    bool filtered = gate_lists_filtered(rq->app->trust, tx, &caller, &repo, GATE_LIST_TAGS, rq->now_us);
-    for (size_t i = 0; i < found.count; i++) {
-        if (!filtered || is_told(rq, tx, &caller, &repo, &found.items[i])) {
-            (void)json_array_append_new(out, tag_json(&found.items[i]));
-        }
-    }
-    return true;
+    t.tx = tx;
+    t.filtered = gate_lists_filtered(rq->app->trust, tx, &t.caller, &t.repo, GATE_LIST_TAGS,
+                                     rq->now_us);
+    return write_tags(&t, &found, out, err);
 }
 
 /* GET /api/v1/images/NS/APP/tags */
@@ -126,6 +163,9 @@ void api_images_tags(struct request *rq, struct reply *reply)
 {
     struct err err = {0};
     json_t *list_of_tags = json_array();
-    bool ok = tags(rq, list_of_tags, &err);
-    administration_reply_list(reply, ok, "tags", list_of_tags, &err);
+    if (!tags(rq, list_of_tags, &err)) {
+        json_decref(list_of_tags);
+        return reply_undecided(reply, &err);
+    }
+    administration_reply_list(reply, true, "tags", list_of_tags, &err);
 }

@@ -29,15 +29,17 @@ struct listing {
     bool more;
 };
 
-static bool is_listed(const struct listing *l, const struct digest *digest)
+static bool is_listed(const struct listing *l, const struct digest *digest, bool *out,
+                      struct err *err)
 {
     struct decision d = {0};
+    *out = true;
     if (!l->filtered) {
         return true;
     }
     gate_decide_digest(l->rq->app->trust, l->tx, &l->caller, l->repo, &l->rq->repo, digest,
                        l->rq->now_us, &d);
-    return d.effect == EFFECT_ALLOW;
+    return registry_is_listed(&d, out, err);
 }
 
 static void write_descriptor(struct listing *l, const struct referrer *r)
@@ -66,18 +68,23 @@ static bool is_full(const struct listing *l)
 }
 
 /* Writes what is listed of one page of the store, until the answer is full. */
-static void write_page(struct listing *l, const struct referrer_list *found)
+static bool write_page(struct listing *l, const struct referrer_list *found, struct err *err)
 {
     size_t i = 0;
     for (; i < found->count && !is_full(l); i++) {
         l->after = found->items[i].digest;
         l->looks--;
         l->looked_bytes += l->filtered ? found->items[i].size : 0;
-        if (is_listed(l, &l->after)) {
+        bool listed = false;
+        if (!is_listed(l, &l->after, &listed, err)) {
+            return false;
+        }
+        if (listed) {
             write_descriptor(l, &found->items[i]);
         }
     }
     l->more = found->more || i < found->count;
+    return true;
 }
 
 /* An index that a gated identity would not be served tells him nothing. */
@@ -87,7 +94,11 @@ static bool read_fallback(const struct listing *l, struct referrer_fallback *out
                                 &l->after, out, err)) {
         return false;
     }
-    if (out->list.count > 0 && !is_listed(l, &out->index)) {
+    bool listed = true;
+    if (out->list.count > 0 && !is_listed(l, &out->index, &listed, err)) {
+        return false;
+    }
+    if (!listed) {
         referrer_fallback_dispose(out);
     }
     return true;
@@ -108,7 +119,9 @@ static bool write_list(struct listing *l, struct err *err)
             return false;
         }
         referrer_list_merge(&found, &fallback.list, &l->after, READ_MAX);
-        write_page(l, &found);
+        if (!write_page(l, &found, err)) {
+            return false;
+        }
     }
     return true;
 }

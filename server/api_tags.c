@@ -16,15 +16,17 @@ struct listing {
     bool more;
 };
 
-static bool is_listed(const struct listing *l, const struct tag_item *item)
+static bool is_listed(const struct listing *l, const struct tag_item *item, bool *out,
+                      struct err *err)
 {
     struct decision d = {0};
+    *out = true;
     if (!l->filtered) {
         return true;
     }
     gate_decide_tag(l->rq->app->trust, l->tx, &l->caller, l->repo, &l->rq->repo, &item->name,
                     &item->tag, item->tag.size, l->rq->now_us, &d);
-    return d.effect == EFFECT_ALLOW;
+    return registry_is_listed(&d, out, err);
 }
 
 static void write_tag(struct listing *l, const struct tag_name *name)
@@ -55,8 +57,12 @@ static bool write_tags(struct listing *l, struct err *err)
     }
     size_t i = 0;
     for (; i < tags.count && l->count < l->page.max; i++) {
+        bool listed = false;
         l->last = tags.items[i].name;
-        if (is_listed(l, &tags.items[i])) {
+        if (!is_listed(l, &tags.items[i], &listed, err)) {
+            return false;
+        }
+        if (listed) {
             write_tag(l, &l->last);
         }
     }
@@ -99,7 +105,7 @@ void api_tags_list(struct request *rq, struct reply *reply)
         }
         if (l.filtered) {
             reply_header(reply, "Cache-Control", "private, no-cache");
-            reply_header(reply, "Vary", "Authorization");
+            reply_header(reply, "Vary", "Authorization, Accept");
         }
     } else {
         reply_undecided(reply, &err);

@@ -74,6 +74,12 @@ void registry_reader(const struct request *rq, struct reader *out)
     access_reader(rq->identity, out);
 }
 
+bool registry_is_listed(const struct decision *d, bool *out, struct err *err)
+{
+    *out = d->effect == EFFECT_ALLOW;
+    return d->reason != REASON_INDETERMINATE || err_set(err, ERR_INDETERMINATE, "%s", d->message);
+}
+
 void registry_count_decision(const struct request *rq, const char *door, const struct decision *d)
 {
     metrics_gate(rq->app->metrics, door, d->effect == EFFECT_ALLOW ? "allow" : "deny",

@@ -29,6 +29,9 @@ bool registry_gate_caller_of(const struct identity *who, struct db_tx *tx,
                              struct err *err) MUST_USE;
 /* The identity as lists see it. */
 void registry_reader(const struct request *rq, struct reader *out);
+/* Of one entry of a filtered list: whether it is shown. What could not be decided is no "no": the whole list fails.
+ * Expected errors: ERR_INDETERMINATE. */
+bool registry_is_listed(const struct decision *d, bool *out, struct err *err) MUST_USE;
 /* Counts a decision of a door. */
 void registry_count_decision(const struct request *rq, const char *door, const struct decision *d);
 

@@ -50,8 +50,13 @@ def questions(place):
             (f"blobs/{place.d2.config}", 403, "blob_not_reachable")]
 
 
+LISTS = {"tags/list": lambda answer: answer.json["tags"] == ["v1"],
+         "/api/v1/images/ns/app/tags": lambda answer: [t["name"] for t in answer.json["tags"]] == ["v1"]}
+
+
 def ask(world, place, path, method="GET"):
-    return world.deployers["ns"](method, f"/v2/{place.repo}/{path}", [("Accept", "*/*")])
+    target = path if path.startswith("/") else f"/v2/{place.repo}/{path}"
+    return world.deployers["ns"](method, target, [("Accept", "*/*")])
 
 
 def undecided(answer):
@@ -65,6 +70,31 @@ def as_ever(world, place):
     for path, status, reason in questions(place):
         answer = ask(world, place, path).expect(status)
         assert status == 200 or reason_of(answer, None) == reason, answer
+    for path, is_right in LISTS.items():
+        answer = ask(world, place, path).expect(200)
+        assert is_right(answer), answer
+
+
+def nothing_is_decided(world, place):
+    """Nor is a list of what is released told without what could not be decided."""
+    for path in [path for path, _, _ in questions(place)] + list(LISTS):
+        undecided(ask(world, place, path))
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_list_of_tags_is_told_whole_or_not_at_all(world, place, path):
+    failed = 0
+    for point in range(1, POINTS):
+        world.push(place, image(f"change {path} {point}"), f"x{point}")
+        before = len(world.faults.hits())
+        world.faults.set(f"EIO op=read path=index.db from={point} to={point}")
+        answer = ask(world, place, path)
+        world.faults.clear()
+        failed += len(world.faults.hits()) > before
+        if answer.status != 200 or not LISTS[path](answer):
+            undecided(answer)
+    as_ever(world, place)
+    assert failed, "no read failed"
 
 
 @pytest.mark.parametrize("kind", range(6), ids=["signed tag", "unsigned tag", "signed digest", "unsigned digest", "blob", "unsigned blob"])
@@ -107,8 +137,7 @@ def test_a_full_disk_at_a_renewal_is_no_expiry(world, place):
     as_ever(world, place)
     world.later(timedelta(days=40))
     world.faults.set("ENOSPC op=write path=index.db", "ENOSPC op=allocate path=index.db", "ENOSPC op=truncate path=index.db")
-    for path, _, _ in questions(place):
-        undecided(ask(world, place, path))
+    nothing_is_decided(world, place)
     world.faults.clear()
     as_ever(world, place)
 
@@ -126,8 +155,7 @@ def test_a_key_of_the_server_that_cannot_be_opened_is_no_expiry(world, place):
     world.forget()
     as_ever(world, place)
     world.later(timedelta(days=40))
-    for path, _, _ in questions(place):
-        undecided(ask(world, place, path))
+    nothing_is_decided(world, place)
     world.server.stop()
     with sqlite3.connect(world.server.data / "index.db") as index:
         index.executemany("UPDATE trust_key SET sealed = ? WHERE id = ?", [(s, i) for i, s in kept])
