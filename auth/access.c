@@ -37,6 +37,8 @@ static const struct action_row {
     [ACTION_OVERRIDE] = {"overriding the gate", MEMBER_OWNER, 0, 0, true, false},
     [ACTION_DENY] = {"changing the deny list", MEMBER_OWNER, 0, 0, true, false},
     [ACTION_DEPLOY] = {"recording deployments", MEMBER_DEVELOPER, ROBOT_PUSH, 0, false, false},
+    [ACTION_READ_UNSIGNED] = {"reading unsigned images", MEMBER_DEVELOPER, ROBOT_READ_UNSIGNED,
+                              SCOPE_PULL, false, false},
 };
 
 /* All that a gated identity may do, whatever else is written about it. */

@@ -42,10 +42,16 @@ enum access_action {
     ACTION_OVERRIDE, /* break-glass: let a digest through for a time */
     ACTION_DENY,     /* change the namespace's deny list */
     ACTION_DEPLOY, /* record which image a service was given; its notes */
+    ACTION_READ_UNSIGNED, /* read what is not signed where the gate holds for everybody else (levels
+                             all and lock): scanners (gate.md 8) */
     ACTION_COUNT
 };
 
 #define ACTION_BIT(action) (1U << (action))
+/* Whoever has one of these reads what is not signed at the levels all and lock (gate.md 8): signing
+ * tools and scanners must read what they look at. */
+#define ACTIONS_PAST_LEVEL_ALL                                                                     \
+    (ACTION_BIT(ACTION_PUSH) | ACTION_BIT(ACTION_SIGN) | ACTION_BIT(ACTION_READ_UNSIGNED))
 
 /* The facts a decision is made from. */
 struct access_facts {

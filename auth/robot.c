@@ -15,6 +15,7 @@ static const struct {
     {"push", ROBOT_PUSH, ROBOT_PULL},
     {"delete", ROBOT_DELETE, ROBOT_PULL},
     {"sign", ROBOT_SIGN, ROBOT_PULL},
+    {"trust:read_unsigned", ROBOT_READ_UNSIGNED, ROBOT_PULL},
 };
 #define ROBOT_ACTION_COUNT (sizeof(robot_actions) / sizeof(robot_actions[0]))
 
@@ -148,7 +149,8 @@ bool robot_create(struct auth *a, const struct identity *who, const struct actor
 {
     if (robot->kind == ACCOUNT_ROBOT && robot->actions == 0) {
         return err_set(err, ERR_INVALID,
-                       "a robot needs at least one action of pull, push, delete, sign");
+                       "a robot needs at least one action of pull, push, delete, sign, "
+                       "trust:read_unsigned");
     }
     join_name(&robot->namespace, &robot->name, account_name_out);
     secret_make(robot->kind == ACCOUNT_DEPLOYER ? SECRET_DEPLOYER : SECRET_ROBOT, secret_out);

@@ -14,8 +14,8 @@ struct robot_name {
 };
 /* [a-z0-9][a-z0-9-]{0,62}. Expected errors: ERR_INVALID. */
 bool robot_name_parse(struct slice text, struct robot_name *out, struct err *err) MUST_USE;
-/* "pull", "push", "delete", "sign" to robot_action bits; push and delete include pull. 0 for an
- * unknown word. */
+/* "pull", "push", "delete", "sign", "trust:read_unsigned" to robot_action bits; all of them include
+ * pull. 0 for an unknown word. */
 unsigned robot_action_parse(struct slice word);
 /* The word of one bit. */
 const char *robot_action_name(unsigned bit);

@@ -30,7 +30,7 @@ static const struct option_row option_rows[] = {
     {OPTION_ADMIN, 0, "admin", NULL, "make the user an administrator of the whole server"},
     {OPTION_SIGNER, 0, "signer", NULL, "let the member publish signatures"},
     {OPTION_ACTIONS, 0, "actions", "LIST",
-     "what the robot may do: pull, push, delete, sign, with commas between"},
+     "what the robot may do: pull, push, delete, sign, trust:read_unsigned, with commas between"},
     {OPTION_LEVEL, 0, "level", "LEVEL", "off, warn, deploy, all or lock"},
     {OPTION_FILE, 0, "file", "FILE",
      "read the whole policy or all rules, JSON, from FILE, or from standard input with -"},

@@ -21,8 +21,9 @@ static json_t *actions_parse(const char *text)
     while (slice_next(&rest, ',', &word)) {
         word = slice_trim(word);
         if (!slice_is(word, "pull") && !slice_is(word, "push") && !slice_is(word, "delete") &&
-            !slice_is(word, "sign")) {
-            say("--actions takes pull, push, delete and sign with commas between them; not %s",
+            !slice_is(word, "sign") && !slice_is(word, "trust:read_unsigned")) {
+            say("--actions takes pull, push, delete, sign and trust:read_unsigned with commas "
+                "between them; not %s",
                 text);
             return NULL;
         }

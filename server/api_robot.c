@@ -77,12 +77,14 @@ static bool read_actions(const json_t *body, unsigned *out, struct err *err)
         unsigned bits = robot_action_parse(slice_str(word ? word : ""));
         if (bits == 0) {
             return err_set(err, ERR_INVALID,
-                           "an action of a robot is one of pull, push, delete, sign");
+                           "an action of a robot is one of pull, push, delete, sign, "
+                           "trust:read_unsigned");
         }
         *out |= bits;
     }
     return *out != 0 || err_set(err, ERR_INVALID,
-                                "\"actions\" must list at least one of pull, push, delete, sign");
+                                "\"actions\" must list at least one of pull, push, delete, sign, "
+                                "trust:read_unsigned");
 }
 
 struct created {

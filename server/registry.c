@@ -27,10 +27,10 @@ void registry_actor(const struct request *rq, struct actor *out)
 static void gate_caller(const struct identity *who, const struct access_facts *facts,
                         struct gate_caller *out)
 {
-    unsigned writing = ACTION_BIT(ACTION_PUSH) | ACTION_BIT(ACTION_SIGN);
     *out = (struct gate_caller){.gated = who->gated,
                                 .account_id = who->account_id,
-                                .may_push_or_sign = (access_permitted(who, facts) & writing) != 0};
+                                .reads_unsigned =
+                                    (access_permitted(who, facts) & ACTIONS_PAST_LEVEL_ALL) != 0};
 }
 
 bool registry_gate_caller(const struct request *rq, struct db_tx *tx, struct gate_caller *out,

@@ -16,7 +16,13 @@
 enum account_kind { ACCOUNT_USER = 1, ACCOUNT_ROBOT = 2, ACCOUNT_DEPLOYER = 3 };
 
 /* Bits of a robot's actions. */
-enum robot_action { ROBOT_PULL = 1, ROBOT_PUSH = 2, ROBOT_DELETE = 4, ROBOT_SIGN = 8 };
+enum robot_action {
+    ROBOT_PULL = 1,
+    ROBOT_PUSH = 2,
+    ROBOT_DELETE = 4,
+    ROBOT_SIGN = 8,
+    ROBOT_READ_UNSIGNED = 16
+};
 
 struct account {
     int64_t id;

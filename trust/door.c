@@ -57,7 +57,7 @@ static void door_facts(struct door *door, const struct gate_caller *caller, int6
 {
     gate_view_facts(door->view, now_us, &door->facts);
     door->facts.enforced =
-        gate_enforced(door->facts.policy->level, caller->gated, caller->may_push_or_sign);
+        gate_enforced(door->facts.policy->level, caller->gated, caller->reads_unsigned);
 }
 
 static bool door_open(struct door *door, struct trust *trust, struct db_tx *tx,

@@ -12,7 +12,8 @@ struct gate_view;  /* trust/view.h */
 
 struct gate_caller {       /* the identity as plain values, filled by the server */
     bool gated;            /* identity->gated */
-    bool may_push_or_sign; /* it may push to or sign in this repository (level `all`) */
+    bool reads_unsigned;   /* it may push to or sign in this repository, or read what is not signed
+                              there (levels all and lock) */
     int64_t account_id;    /* whose overrides count; 0: nobody's */
     struct gate_view *view; /* decide by this view of the repository (view.h); borrowed. NULL: by its
                                own */

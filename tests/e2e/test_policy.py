@@ -81,6 +81,22 @@ def test_all_gates_everybody_but_those_who_push(registry, place):
 
 
 @pytest.mark.parametrize("level", ["all", "lock"])
+def test_a_scanner_reads_what_is_not_signed_and_writes_nothing(registry, place, level):
+    scanner = registry.client(registry.make_robot("rules", f"scanner-{level}", "trust:read_unsigned"))
+    puller = registry.client(registry.make_robot("rules", f"puller-{level}", "pull"))
+    registry.bond("policy", "set", "rules", "--level", level)
+    refused(puller.get("rules/app", "v1"), "unsigned")
+    got = scanner.get("rules/app", "v1").expect(200)
+    scanner("GET", f"/v2/rules/app/blobs/{got.json['config']['digest']}").expect(200)
+    assert scanner("GET", "/v2/rules/app/tags/list").expect(200).json["tags"] == ["v1"]
+    scanner("POST", "/v2/rules/app/blobs/uploads/").expect(401)
+    listed = registry.bond("robots", "list", "rules", "--json").out
+    listed = json.loads(listed)
+    listed = listed["robots"] if isinstance(listed, dict) else listed
+    assert [r["actions"] for r in listed if r["user"] == f"rules.scanner-{level}"] == [["pull", "trust:read_unsigned"]]
+
+
+@pytest.mark.parametrize("level", ["all", "lock"])
 def test_a_mount_is_no_way_around_the_gate(registry, level):
     """He may pull from `walled`, where the gate refuses him what is unsigned, and pushes to a namespace of his own."""
     walled, own = registry.make_namespace(f"walled-{level}"), registry.make_namespace(f"own-{level}")

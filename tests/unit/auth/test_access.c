@@ -20,7 +20,7 @@ static const struct repo_name *app(void)
 
 /* One letter per action, '.' = refused. The columns of rbac.md, in the order of enum access_action.
  */
-static const char letters[] = "pPoDRsTkwmMBlLaNvde";
+static const char letters[] = "pPoDRsTkwmMBlLaNvdeu";
 #define EVERYTHING letters
 _Static_assert(sizeof(letters) == ACTION_COUNT + 1, "one letter per action");
 
@@ -61,23 +61,23 @@ struct matrix_row {
     }
 
 static const struct matrix_row matrix[] = {
-    {"nobody, private", {0}, PRIVATE(MEMBER_NONE), "..................."},
-    {"nobody, internal", {0}, SPACE(VISIBILITY_INTERNAL, MEMBER_NONE, false), "..................."},
-    {"nobody, public", {0}, SPACE(VISIBILITY_PUBLIC, MEMBER_NONE, false), "p.................."},
-    {"a user without role, private", PERSON, PRIVATE(MEMBER_NONE), "..................."},
+    {"nobody, private", {0}, PRIVATE(MEMBER_NONE), "...................."},
+    {"nobody, internal", {0}, SPACE(VISIBILITY_INTERNAL, MEMBER_NONE, false), "...................."},
+    {"nobody, public", {0}, SPACE(VISIBILITY_PUBLIC, MEMBER_NONE, false), "p..................."},
+    {"a user without role, private", PERSON, PRIVATE(MEMBER_NONE), "...................."},
     {"a user without role, internal", PERSON, SPACE(VISIBILITY_INTERNAL, MEMBER_NONE, false),
-     "p.................."},
+     "p..................."},
     {"a user without role, public", PERSON, SPACE(VISIBILITY_PUBLIC, MEMBER_NONE, false),
-     "p.................."},
-    {"reader", PERSON, PRIVATE(MEMBER_READER), "p........m........."},
+     "p..................."},
+    {"reader", PERSON, PRIVATE(MEMBER_READER), "p........m.........."},
     {"reader with a signer flag", PERSON, SPACE(VISIBILITY_PRIVATE, MEMBER_READER, true),
-     "p........m........."},
-    {"developer", PERSON, PRIVATE(MEMBER_DEVELOPER), "pPo......m........e"},
+     "p........m.........."},
+    {"developer", PERSON, PRIVATE(MEMBER_DEVELOPER), "pPo......m........eu"},
     {"developer who signs", PERSON, SPACE(VISIBILITY_PRIVATE, MEMBER_DEVELOPER, true),
-     "pPo..s...m........e"},
+     "pPo..s...m........eu"},
     {"developer, public", PERSON, SPACE(VISIBILITY_PUBLIC, MEMBER_DEVELOPER, false),
-     "pPo......m........e"},
-    {"maintainer", PERSON, PRIVATE(MEMBER_MAINTAINER), "pPoDRsTk.mMBl.a...e"},
+     "pPo......m........eu"},
+    {"maintainer", PERSON, PRIVATE(MEMBER_MAINTAINER), "pPoDRsTk.mMBl.a...eu"},
     {"owner", PERSON, PRIVATE(MEMBER_OWNER), EVERYTHING},
     {"instance administrator", ADMIN, PRIVATE(MEMBER_NONE), EVERYTHING},
     {"instance administrator, no such namespace", ADMIN, {0}, EVERYTHING},
@@ -85,20 +85,24 @@ static const struct matrix_row matrix[] = {
      {.kind = IDENTITY_CONTROL, .administrator = true, .name = "control"},
      PRIVATE(MEMBER_NONE),
      EVERYTHING},
-    {"a user, no such namespace", PERSON, {0}, "..................."},
-    {"robot that pulls", ROBOT(ROBOT_PULL), PRIVATE(MEMBER_NONE), "p.................."},
-    {"robot that pushes", ROBOT(ROBOT_PULL | ROBOT_PUSH), PRIVATE(MEMBER_NONE), "pPo...............e"},
+    {"a user, no such namespace", PERSON, {0}, "...................."},
+    {"robot that pulls", ROBOT(ROBOT_PULL), PRIVATE(MEMBER_NONE), "p..................."},
+    {"robot that pushes", ROBOT(ROBOT_PULL | ROBOT_PUSH), PRIVATE(MEMBER_NONE), "pPo...............e."},
     {"robot that deletes", ROBOT(ROBOT_PULL | ROBOT_DELETE), PRIVATE(MEMBER_NONE),
-     "p..D..............."},
-    {"robot that signs", ROBOT(ROBOT_PULL | ROBOT_SIGN), PRIVATE(MEMBER_NONE), "p....s............."},
-    {"robot with all", ROBOT(15), PRIVATE(MEMBER_NONE), "pPoD.s............e"},
-    {"robot of another namespace", ROBOT(15), ELSEWHERE(VISIBILITY_PRIVATE), "..................."},
+     "p..D................"},
+    {"robot that signs", ROBOT(ROBOT_PULL | ROBOT_SIGN), PRIVATE(MEMBER_NONE), "p....s.............."},
+    {"robot that scans", ROBOT(ROBOT_PULL | ROBOT_READ_UNSIGNED), PRIVATE(MEMBER_NONE),
+     "p..................u"},
+    {"robot that scans, elsewhere", ROBOT(ROBOT_PULL | ROBOT_READ_UNSIGNED),
+     ELSEWHERE(VISIBILITY_PUBLIC), "p..................."},
+    {"robot with all", ROBOT(15), PRIVATE(MEMBER_NONE), "pPoD.s............e."},
+    {"robot of another namespace", ROBOT(15), ELSEWHERE(VISIBILITY_PRIVATE), "...................."},
     {"robot of another namespace, internal", ROBOT(15), ELSEWHERE(VISIBILITY_INTERNAL),
-     "..................."},
+     "...................."},
     {"robot of another namespace, public", ROBOT(15), ELSEWHERE(VISIBILITY_PUBLIC),
-     "p.................."},
-    {"deployer", DEPLOYER, PRIVATE(MEMBER_NONE), "p.................e"},
-    {"deployer of another namespace", DEPLOYER, ELSEWHERE(VISIBILITY_PRIVATE), "..................."},
+     "p..................."},
+    {"deployer", DEPLOYER, PRIVATE(MEMBER_NONE), "p.................e."},
+    {"deployer of another namespace", DEPLOYER, ELSEWHERE(VISIBILITY_PRIVATE), "...................."},
     {"deployer with a row that says more",
      {.kind = IDENTITY_DEPLOYER,
       .namespace_id = NS,
@@ -106,7 +110,7 @@ static const struct matrix_row matrix[] = {
       .robot_actions = 15,
       .administrator = true},
      SPACE(VISIBILITY_PRIVATE, MEMBER_OWNER, true),
-     "p.................e"},
+     "p.................e."},
 };
 
 static void roles_and_actions(void **state)

@@ -195,7 +195,7 @@ static inline void sign_again(struct bench *b, int64_t version, const char *tag,
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-static const struct gate_caller deployer = {.gated = true}, developer = {.may_push_or_sign = true};
+static const struct gate_caller deployer = {.gated = true}, developer = {.reads_unsigned = true};
 
 static inline void move_tag(struct bench *b, const char *tag, const struct digest *digest)
 {
