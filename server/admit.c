@@ -3,6 +3,7 @@
 #include "auth/access.h"
 #include "auth/auth.h"
 #include "auth/space.h"
+#include "server/api_refusal.h"
 #include "server/registry.h"
 #include "trust/trust.h"
 
@@ -226,10 +227,8 @@ static bool refuse_write(struct http_exchange *ex, const struct question *q, con
     if (q->trust) {
         return challenge(ex, scope, sentence);
     }
-    struct err err = {0};
-    (void)err_set(&err, ERR_DENIED, "content trust: %s", sentence);
-    reply_error_detail(&ex->reply, &err,
-                       json_pack("{s:s, s:s}", "reason", "not_writable", "repo", ex->rq.repo.text));
+    const struct decision refusal = gate_not_writable(&ex->rq.repo, sentence);
+    reply_refusal(&ex->rq, &ex->reply, &refusal);
     return false;
 }
 

@@ -189,8 +189,7 @@ enum MHD_Result response_queue(struct http_exchange *ex)
 
 bool response_wants_phrase(const struct http_exchange *ex)
 {
-    bool reads = ex->line.method == METHOD_GET || ex->line.method == METHOD_HEAD;
-    return ex->reply.phrase[0] != '\0' && reads && !ex->line.has_body &&
+    return ex->reply.phrase[0] != '\0' && !ex->line.has_body &&
            ex->reply.kind != REPLY_FILE && body_bytes(&ex->reply).n < PHRASE_BODY_MAX;
 }
 

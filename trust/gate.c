@@ -14,7 +14,7 @@ const struct gate_reason_info *gate_reason_info(enum gate_reason reason)
     return &reason_table[reason < REASON_COUNT ? reason : REASON_INDETERMINATE];
 }
 
-bool gate_enforced(enum policy_level level, bool gated, bool may_push_or_sign)
+bool gate_enforced(enum policy_level level, bool gated, bool reads_unsigned)
 {
     switch (level) {
     case LEVEL_OFF:
@@ -24,7 +24,7 @@ bool gate_enforced(enum policy_level level, bool gated, bool may_push_or_sign)
         return gated;
     case LEVEL_ALL:
     case LEVEL_LOCK:
-        return gated || !may_push_or_sign;
+        return gated || !reads_unsigned;
     }
     return true;
 }
@@ -357,8 +357,7 @@ static void decide_tag(const struct gate_facts *f, const struct tag_name *tag,
     }
     if (!policy_list_matches(&f->policy->tags, tag_name_slice(tag))) {
         d->reason = REASON_NOT_COVERED;
-        gate_say(d, "the policy does not cover this tag",
-                 "policy %s does not cover the tag %s of %s", d->policy_scope, d->tag, d->repo);
+        gate_say_not_covered(f, d);
         return;
     }
     if (is_suspect(f, d)) {
@@ -584,8 +583,6 @@ struct decision gate_put(const struct gate_facts *f, const struct tag_name *tag,
         return d;
     }
     d.reason = REASON_TAG_LOCKED;
-    gate_say(&d, "the tag is signed and locked",
-             "%s:%s is signed and locked by policy %s: sign the new image first", d.repo, d.tag,
-             d.policy_scope);
+    gate_say_locked(f, &d);
     return d;
 }

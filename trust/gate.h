@@ -136,8 +136,9 @@ struct gate_facts {
 
 /* gate.md 8, table: whether this identity is subject to the gate under this level.
  *   gated             the identity's mark
- *   may_push_or_sign  it may push to, or sign in, this repository */
-bool gate_enforced(enum policy_level level, bool gated, bool may_push_or_sign);
+ *   reads_unsigned   it may push to, or sign in, this repository, or has the right to read what is not
+ *                    signed */
+bool gate_enforced(enum policy_level level, bool gated, bool reads_unsigned);
 
 /* gate.md 5.1. */
 enum entry_kind { ENTRY_NONE = 0, ENTRY_FOUND, ENTRY_REVOKED, ENTRY_DEFECT };
@@ -220,6 +221,9 @@ struct decision gate_tag_and_digest(const struct gate_facts *f, const struct tag
  * hold. For everybody who pushes, gated or not. EFFECT_ALLOW or REASON_TAG_LOCKED. */
 struct decision gate_put(const struct gate_facts *f, const struct tag_name *tag,
                          const struct digest *digest);
+
+/* A gated identity asked to write: REASON_NOT_WRITABLE with this sentence. */
+struct decision gate_not_writable(const struct repo_name *repo, const char *sentence);
 
 /* Roots of reachability (gate.md 6 a, b): calls `emit` for every released digest and every one
  * superseded within grace. A digest may come twice. The receiver checks the signed length and the

@@ -55,6 +55,8 @@ void gate_say_not_pushed(const struct gate_facts *f, struct decision *d);
 void gate_say_served_signed(const struct gate_facts *f, const struct gate_registry_tag *registry,
                             struct decision *d);
 void gate_say_digest(const struct gate_facts *f, struct decision *d);
+void gate_say_not_covered(const struct gate_facts *f, struct decision *d);
+void gate_say_locked(const struct gate_facts *f, struct decision *d);
 void gate_say_other_tag(const struct gate_facts *f, struct decision *d);
 /* message = "content trust: " + text, phrase from `brief`. */
 void gate_say(struct decision *d, const char *brief, const char *fmt, ...) PRINTF_LIKE(3, 4);

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define PATTERNS_SHOWN_MAX 8
+
 /* Cuts at `size`, on a whole UTF-8 character. */
 static void put_cut(char *out, size_t size, const char *text)
 {
@@ -75,7 +77,7 @@ static const char *brief_digest(const struct digest *digest, char out[32])
 
 static void hint_sign(const struct gate_facts *f, struct decision *d)
 {
-    (void)snprintf(d->hint, sizeof d->hint, "sign what was pushed: docker trust sign %.200s/%s:%s",
+    (void)snprintf(d->hint, sizeof d->hint, "sign what was pushed: docker trust sign --local %.200s/%s:%s",
                    f->host ? f->host : "HOST", d->repo, d->tag);
 }
 
@@ -127,7 +129,8 @@ static const struct {
     {REASON_ROOT_KEY_REVOKED, "the root key was revoked",
      "publish a new root without the revoked key, or wipe the trust data"},
     {REASON_THRESHOLD, "too few signatures", "the other key holders must sign too"},
-    {REASON_BAD_TRUST_DATA, "the trust data does not verify", "publish sound trust data again"},
+    {REASON_BAD_TRUST_DATA, "the trust data does not verify",
+     "restore the store from a backup, or wipe the trust data and sign again: bond trust wipe"},
 };
 
 static void say_known(struct decision *d, const char *text)
@@ -173,6 +176,9 @@ void gate_say_role(const struct gate_facts *f, const struct trust_role *role, st
         return;
     }
     if (role->state == ROLE_STATE_VANISHED) {
+        put_cut(d->hint, sizeof d->hint,
+                "restore the store from a backup, or wipe the trust data and sign again: bond trust "
+                "wipe");
         gate_say(d, "a role vanished from the snapshot",
                  "%s: role %s had metadata and is no longer in the snapshot", name, role->name);
         return;
@@ -180,6 +186,12 @@ void gate_say_role(const struct gate_facts *f, const struct trust_role *role, st
     (void)snprintf(text, sizeof text, "role %s: %s", role->name,
                    role->why[0] ? role->why : "its document does not verify");
     say_known(d, text);
+    if (role->state == ROLE_STATE_BAD) {
+        (void)snprintf(d->hint, sizeof d->hint,
+                       "a holder of a key of %s must sign again; if the store is damaged, restore "
+                       "it, or wipe the trust data and sign again: bond trust wipe",
+                       role->name);
+    }
 }
 
 static void say_wiped(const struct gate_facts *f, struct decision *d)
@@ -330,7 +342,9 @@ void gate_say_other_hash(struct decision *d)
 
 void gate_say_length(const struct gate_facts *f, struct decision *d)
 {
-    (void)f;
+    (void)snprintf(d->hint, sizeof d->hint,
+                   "sign it again with its true length: docker trust sign --local %.200s/%s:%s",
+                   f->host ? f->host : "HOST", d->repo, d->tag);
     gate_say(d, "the signed length differs from the manifest's",
              "%s:%s is signed with length %lld, the manifest has %lld bytes", d->repo, d->tag,
              (long long)d->signed_length, (long long)d->registry_length);
@@ -363,10 +377,26 @@ void gate_say_served_signed(const struct gate_facts *f, const struct gate_regist
     }
 }
 
+static void hint_digest(struct decision *d)
+{
+    if (d->reason == REASON_BLOB_NOT_REACHABLE) {
+        (void)snprintf(d->hint, sizeof d->hint,
+                       "pull the image, not its parts: bond deploy check %s:TAG says which image a "
+                       "tag gives out",
+                       d->repo);
+        return;
+    }
+    (void)snprintf(d->hint, sizeof d->hint,
+                   "deploy what a tag is signed as: bond deploy check %s:TAG prints it; or sign "
+                   "this image under a tag",
+                   d->repo);
+}
+
 void gate_say_digest(const struct gate_facts *f, struct decision *d)
 {
     char s[32], s8[16], brief[120], when[TIME_STR_MAX];
     const char *noun = d->reason == REASON_BLOB_NOT_REACHABLE ? "blob" : "manifest";
+    hint_digest(d);
     (void)brief_digest(&d->requested, s);
     (void)snprintf(brief, sizeof brief, "%s %s is not part of a signed image", noun,
                    short_digest(&d->requested, s8));
@@ -387,9 +417,52 @@ void gate_say_digest(const struct gate_facts *f, struct decision *d)
 void gate_say_other_tag(const struct gate_facts *f, struct decision *d)
 {
     char s[32], s8[16], brief[120];
-    (void)f;
+    (void)snprintf(d->hint, sizeof d->hint,
+                   "deploy it by its digest alone, or sign it under this tag too: docker trust "
+                   "sign --local %.200s/%s:%s",
+                   f->host ? f->host : "HOST", d->repo, d->tag);
     (void)snprintf(brief, sizeof brief, "%s is not signed as %.40s",
                    short_digest(&d->requested, s8), d->tag);
     gate_say(d, brief, "%s is signed in %s, but not under the tag %s",
              brief_digest(&d->requested, s), d->repo, d->tag);
+}
+
+void gate_say_not_covered(const struct gate_facts *f, struct decision *d)
+{
+    auto_buf struct buf covered = {0};
+    const struct policy_texts *tags = &f->policy->tags;
+    for (size_t i = 0; i < tags->count && i < PATTERNS_SHOWN_MAX; i++) {
+        buf_printf(&covered, "%s%.60s", i ? ", " : "", tags->items[i]);
+    }
+    (void)snprintf(d->hint, sizeof d->hint,
+                   "deploy a tag that it covers, or have an owner change it: bond policy explain "
+                   "%s:%s",
+                   d->repo, d->tag);
+    gate_say(d, "the policy does not cover this tag",
+             "policy %s covers the tags %s%s only, and not %s:%s", d->policy_scope,
+             covered.n ? covered.p : "of no name",
+             tags->count > PATTERNS_SHOWN_MAX ? " and others" : "", d->repo, d->tag);
+}
+
+void gate_say_locked(const struct gate_facts *f, struct decision *d)
+{
+    (void)f;
+    (void)snprintf(d->hint, sizeof d->hint,
+                   "publish the signature of the new image first, then push it under the tag; or "
+                   "have an owner set on_mismatch to hold");
+    gate_say(d, "the tag is signed and locked",
+             "%s:%s is signed and locked by policy %s: sign the new image first", d->repo, d->tag,
+             d->policy_scope);
+}
+
+struct decision gate_not_writable(const struct repo_name *repo, const char *sentence)
+{
+    struct decision d = {.reason = REASON_NOT_WRITABLE,
+                         .signed_length = -1,
+                         .registry_length = -1,
+                         .enforced = true};
+    (void)snprintf(d.repo, sizeof d.repo, "%s", repo->text);
+    (void)snprintf(d.hint, sizeof d.hint, "push with another account: a robot or a developer");
+    gate_say(&d, "a deployer writes nothing", "%s", sentence);
+    return d;
 }

@@ -23,6 +23,15 @@ static struct spki *copy_pins(const struct pin_list *rows)
     return keys;
 }
 
+static struct trust_revocation *note_revocations(const struct pin_list *rows)
+{
+    struct trust_revocation *notes = xcalloc(rows->count + 1, sizeof *notes);
+    for (size_t i = 0; i < rows->count; i++) {
+        notes[i] = (struct trust_revocation){rows->items[i].added_us, rows->items[i].reason};
+    }
+    return notes;
+}
+
 static struct trust_file file_of(const struct trust_doc *doc)
 {
     return (struct trust_file){
@@ -95,6 +104,7 @@ bool trust_load(const struct trust *trust, struct db_tx *tx, const struct reposi
     find_documents(trust, out);
     out->pin = copy_pins(&out->pin_rows);
     out->revoked = copy_pins(&out->revoked_rows);
+    out->revocations = note_revocations(&out->revoked_rows);
     out->set.gun = buf_slice_of(&out->gun);
     out->set.roots = out->root_files;
     out->set.root_count = out->roots.count;
@@ -104,6 +114,7 @@ bool trust_load(const struct trust *trust, struct db_tx *tx, const struct reposi
     out->set.pin_count = out->pin_rows.count;
     out->set.revoked = out->revoked;
     out->set.revoked_count = out->revoked_rows.count;
+    out->set.revocations = out->revocations;
     return true;
 }
 
@@ -124,6 +135,7 @@ void trust_loaded_dispose(struct trust_loaded *l)
     free(l->seen);
     free(l->pin);
     free(l->revoked);
+    free(l->revocations);
     buf_dispose(&l->gun);
     *l = (struct trust_loaded){0};
 }

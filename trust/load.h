@@ -24,6 +24,7 @@ struct trust_loaded {
     struct tuf_doc **known; /* what `parsed` of files refers to; ends in NULL */
     struct trust_seen *seen;
     struct spki *pin, *revoked;
+    struct trust_revocation *revocations;
     struct buf gun;
     struct trust_set set; /* borrows from all of the above */
 };

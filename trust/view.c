@@ -173,7 +173,7 @@ static bool build_reach(struct gate_view *v, struct db_tx *tx, int64_t now_us,
     if (roots.count > 1) {
         qsort(roots.items, roots.count, sizeof *roots.items, compare_roots);
     }
-    if (from->same_content && denied->count == 0 && !from->last->has_denied) {
+    if (from->same_content && denied->count == 0 && !gate_view_has_denied(from->last)) {
         v->reach.known = &from->last->reach;
     }
     for (size_t i = 0; ok && i < roots.count; i++) {

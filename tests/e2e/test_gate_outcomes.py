@@ -21,7 +21,7 @@ class Outcome:
     reason: str
     says: tuple = ()  # in the message
     detail: dict = field(default_factory=dict)
-    hint: str = ""  # in the hint; "" = nothing is asked of it
+    hint: str = ""  # in the hint, which every verdict has
     status: int = 403
     brief: str = ""  # in the reason phrase, besides the reason
     tag: str = "v1"
@@ -169,7 +169,7 @@ def withdrawn(p):
 
 def narrow(p):
     signed(p)
-    p.policy('{"tags": ["prod-*"]}')
+    p.policy('{"tags": ["prod-*", "rc-*"]}')
 
 
 def signers(p):
@@ -229,6 +229,14 @@ def damaged(p):
     p.tamper("UPDATE trust_doc SET content = ?2 WHERE repository_id = ?1 AND role = 'targets'", p.keys.targets(2, {"v1": p.entry("two")}))
 
 
+def vanished(p):
+    """The server had documents of a role, and its own snapshot leaves the role out."""
+    p.push()
+    p.begin()
+    p.delegate(("targets/releases", [Key.bare()]), tags={"v1": p.entry()})
+    p.tamper("INSERT INTO trust_role (repository_id, role, incarnation, version, signed_sha256) VALUES (?1, 'targets/releases', 1, 1, ?2)", b"\1" * 32)
+
+
 def root_changed(p):
     signed(p)
     keys, new = p.keys, Key.certified(p.trust.gun)
@@ -244,7 +252,7 @@ def repinned(p):
 
 def revoked_root(p):
     signed(p)
-    p.tamper("INSERT INTO revoked_key (spki, reason, revoked_us, revoked_by) SELECT spki, 'lost', 1, 'root' FROM trust_pin WHERE repository_id = ?1")
+    p.tamper("INSERT INTO revoked_key (spki, reason, revoked_us, revoked_by) SELECT spki, 'lost on a train', 1767323045000000, 'root' FROM trust_pin WHERE repository_id = ?1")
 
 
 def undecidable(p):
@@ -270,7 +278,7 @@ def resigned(p):
     p.policy('{"grace": "forever"}')
 
 
-HOST_HINT = "docker trust sign"
+HOST_HINT = "sign what was pushed: docker trust sign --local "
 REFUSED = [
     (never, Outcome("unsigned", ("is not signed", "no trust data"), hint=HOST_HINT, brief="no trust data")),
     (others, Outcome("unsigned", ("is not signed", "2 other names"), hint=HOST_HINT)),
@@ -278,13 +286,14 @@ REFUSED = [
     (nested, Outcome("unsigned", ("signed in targets/releases/x only",), hint=HOST_HINT, brief="nested")),
     (stale, Outcome("unsigned", ("in targets only", "targets/releases"), hint=HOST_HINT, brief="targets/releases")),
     (wiped, Outcome("unsigned", ("trust data was wiped by ", " on 20"), hint=HOST_HINT, brief="wiped")),
-    (signed, Outcome("unsigned_digest", ("is no signed image of out/signed",), digest="two")),
+    (signed, Outcome("unsigned_digest", ("is no signed image of out/signed",), digest="two", hint="bond deploy check out/signed:TAG")),
     (moved, Outcome("digest_mismatch", ("is signed as {one}", "role targets", "the registry has {two}, pushed 20", "by owner@out.example and not signed"),
                     {"role": "targets"}, "docker trust sign --local", brief="v1 is signed as")),
-    (longer, Outcome("length_mismatch", ("is signed with length", "bytes"), {"role": "targets"})),
+    (longer, Outcome("length_mismatch", ("is signed with length", "bytes"), {"role": "targets"}, "docker trust sign --local ")),
     (not_pushed, Outcome("signed_not_pushed", ("is signed as {one}", "the registry has no such tag"), status=404, hint="push the signed image")),
     (withdrawn, Outcome("revoked", ("was withdrawn from targets/releases after version 1 on 20",), {"role": "targets/releases"}, HOST_HINT, brief="withdrawn")),
-    (narrow, Outcome("not_covered", ("policy out/narrow does not cover the tag v1",), {"policy": "out/narrow"})),
+    (narrow, Outcome("not_covered", ("policy out/narrow covers the tags prod-*, rc-* only, and not out/narrow:v1",), {"policy": "out/narrow"},
+                     "bond policy explain out/narrow:v1")),
     (signers, Outcome("signer_policy", ("have alice", "missing bob (signed another digest), carol"),
                       {"required": {"threshold": 3, "of": ["alice", "bob", "carol"], "missing": ["bob", "carol"]}, "signers": ["alice"]}, HOST_HINT)),
     (old_timestamp, Outcome("expired_timestamp", ("timestamp", "expired"), {"role": "timestamp"}, "timestamp key")),
@@ -293,10 +302,12 @@ REFUSED = [
     (old_role, Outcome("expired_role", ("role targets/releases version 1 expired on 20",), {"role": "targets/releases"}, "key of targets/releases")),
     (old_root, Outcome("expired_root", ("root", "expired"), {"role": "root"}, "root key")),
     (too_few, Outcome("threshold", ("1 of 2",), {"role": "root"}, "other key holders")),
-    (damaged, Outcome("bad_trust_data", ("targets",), {"role": "targets"}, "publish sound trust data")),
+    (damaged, Outcome("bad_trust_data", ("targets",), {"role": "targets"}, "bond trust wipe")),
+    (vanished, Outcome("vanished_role", ("role targets/releases had metadata and is no longer in the snapshot",), {"role": "targets/releases"},
+                       "bond trust wipe", brief="vanished")),
     (root_changed, Outcome("root_changed", ("root",), {"role": "root"}, "former root")),
     (repinned, Outcome("root_pinned", ("pinned",), {"role": "root"}, "pinned root key")),
-    (revoked_root, Outcome("root_key_revoked", ("revoked",), {"role": "root"}, "without the revoked key")),
+    (revoked_root, Outcome("root_key_revoked", ("revoked on 2026-01-02T03:04:05Z: lost on a train",), {"role": "root"}, "without the revoked key")),
     (undecidable, Outcome("indeterminate", ("could not decide", "try again"), status=503)),
 ]
 
@@ -333,7 +344,7 @@ def test_a_refusal_says_why_and_what_to_do(world, make, outcome):
         assert detail.get("tag", "") == ("" if outcome.digest else reference)
     for member, value in outcome.detail.items():
         assert detail[member] == value, detail
-    assert outcome.hint in detail.get("hint", ""), detail
+    assert outcome.status == 503 or outcome.hint and outcome.hint in detail["hint"], detail
     assert got.reason.endswith(f"({outcome.reason})") and outcome.brief in got.reason and len(got.reason) <= 160
     assert (head.status, head.reason, head.body) == (got.status, got.reason, b"")
     for name in ("Warning", "Cache-Control", "Vary", "Content-Type", "Content-Length", "Retry-After"):
@@ -394,12 +405,15 @@ def test_a_blob_of_no_allowed_image(world):
         assert answer.reason.endswith("(blob_not_reachable)")
     answer = world.deployer("GET", f"/v2/out/signed/blobs/{own}")
     assert answer.error["detail"]["reason"] == "blob_not_reachable" and f"blob {own[:15]}" in answer.message
+    assert "pull the image, not its parts" in answer.error["detail"]["hint"]
 
 
-def forbidden(answer, reason):
-    """A refusal of a write: as one of a read, without the phrase, which goes with answers to reads alone."""
+def forbidden(answer, reason, phrase=False):
+    """A refusal of a write: as one of a read. The phrase goes with answers to requests without a body."""
     assert answer.expect(403, "DENIED").message.startswith("content trust: ") and answer.error["detail"]["reason"] == reason
-    assert answer.header("Cache-Control") == "no-store"
+    assert answer.header("Cache-Control") == "no-store" and answer.header("Vary") == "Authorization, Accept"
+    assert answer.header("Warning").startswith('299 - "content trust: ') and answer.error["detail"]["hint"]
+    assert not phrase or answer.reason.startswith("Forbidden: content trust: ") and answer.reason.endswith(f"({reason})"), answer.reason
     return answer
 
 
@@ -411,10 +425,12 @@ def test_writes_that_signatures_forbid(world):
     one = world.images["one"]
     target = f"/v2/out/signed/manifests/{one.digest}"
     for force in ("", "?force=1"):  # for administrators only
-        kept = forbidden(world.owner("DELETE", target + force), "signed_in_use")
+        kept = forbidden(world.owner("DELETE", target + force), "signed_in_use", phrase=True)
         assert kept.error["detail"]["digest"] == one.digest and "withdraw its signature" in kept.error["detail"]["hint"]
-    written = world.deployer("PUT", "/v2/out/signed/manifests/v1", {"Content-Type": two.media_type}, two.manifest).expect(403, "DENIED")
-    assert written.error["detail"]["reason"] == "not_writable"
+    written = forbidden(world.deployer("PUT", "/v2/out/signed/manifests/v1", {"Content-Type": two.media_type}, two.manifest), "not_writable")
+    assert "another account" in written.error["detail"]["hint"]
+    for method, path in (("DELETE", "manifests/v1"), ("POST", "blobs/uploads/")):
+        forbidden(world.deployer(method, f"/v2/out/signed/{path}"), "not_writable", phrase=True)
     world.owner.push_manifest("out/signed", "v1", one.manifest, one.media_type).expect(201)
 
     admin = world.server.client(world.server.admin)

@@ -276,17 +276,46 @@ static bool check_chain(struct builder *b, struct sig_count *own)
     return true;
 }
 
+static const struct spki *find_revoked(const struct builder *b, const struct spki *key)
+{
+    for (size_t i = 0; i < b->set->revoked_count; i++) {
+        if (spki_equal(&b->set->revoked[i], key)) {
+            return &b->set->revoked[i];
+        }
+    }
+    return NULL;
+}
+
+static void blame_revoked(struct builder *b, const struct spki *revoked)
+{
+    const struct trust_revocation *notes = b->set->revocations;
+    char when[TIME_STR_MAX];
+    long long version = (long long)b->state->root->version;
+
+    if (notes == NULL || revoked == NULL) {
+        builder_blame(b, TRUST_ROOT_KEY_REVOKED, "root",
+                      "root %lld needs a root key that was revoked", version);
+        return;
+    }
+    notes += revoked - b->set->revoked;
+    builder_blame(b, TRUST_ROOT_KEY_REVOKED, "root",
+                  "root %lld needs a root key that was revoked on %s: %s", version,
+                  time_format(notes->when_us - notes->when_us % US_PER_SECOND, when),
+                  notes->reason);
+}
+
 static void check_revoked(struct builder *b, const struct sig_count *own)
 {
+    const struct spki *revoked = NULL;
     int64_t remaining = 0;
 
     for (int i = 0; i < own->signer_count; i++) {
-        remaining += !list_has(b->set->revoked, b->set->revoked_count, &own->signers[i]);
+        const struct spki *found = find_revoked(b, &own->signers[i]);
+        revoked = found ? found : revoked;
+        remaining += found == NULL;
     }
     if (remaining < own->threshold) {
-        builder_blame(b, TRUST_ROOT_KEY_REVOKED, "root",
-                      "root %lld needs a root key that was revoked",
-                      (long long)b->state->root->version);
+        blame_revoked(b, revoked);
     }
 }
 
@@ -295,6 +324,7 @@ static void check_root_dates(struct builder *b, const struct sig_count *undated)
     const struct tuf_doc *root = b->state->root;
     const struct root_rules dated = {b->set->gun, b->options->now_us, true};
     struct sig_count own;
+    char end[TIME_STR_MAX];
 
     lower_valid_until(b, root->expires_us);
     lower_valid_until(b, sig_count_end(undated));
@@ -304,9 +334,11 @@ static void check_root_dates(struct builder *b, const struct sig_count *undated)
     }
     tuf_count_signatures(root, root, &root->root, &dated, &own);
     if (!sig_count_met(&own)) {
+        bool over = certificates_end(undated) <= b->options->now_us;
         builder_blame(b, TRUST_EXPIRED_ROOT, "root",
-                      "%d of %lld root certificates are valid at this time", own.valid,
-                      (long long)own.threshold);
+                      "%d of %lld root certificates are valid at this time%s%s", own.valid,
+                      (long long)own.threshold, over ? ", since " : "",
+                      over ? time_format(certificates_end(undated), end) : "");
     }
 }
 

@@ -26,6 +26,11 @@ struct trust_seen { /* the newest version ever accepted of a role in its present
     uint8_t signed_sha256[32]; /* of the canonical `signed` of that version */
 };
 
+struct trust_revocation { /* of a key */
+    int64_t when_us;
+    const char *reason;
+};
+
 /* What the store knows of one GUN. All pointers are borrowed. */
 struct trust_set {
     struct slice gun;
@@ -42,6 +47,7 @@ struct trust_set {
     size_t pin_count;
     const struct spki *revoked;
     size_t revoked_count;
+    const struct trust_revocation *revocations; /* one for each of `revoked`; NULL: not known */
 };
 
 enum trust_status {
@@ -82,7 +88,7 @@ struct trust_role { /* targets and every delegation reached, breadth first; [0] 
 
 struct trust_state {
     enum trust_status status;
-    char why[300];                               /* sentence for a status other than OK */
+    char why[400];                               /* sentence for a status other than OK */
     const char *defect_role;                     /* the role that is the reason; NULL when none */
     struct tuf_doc *root, *timestamp, *snapshot; /* NULL when unusable */
     int64_t first_root_version;

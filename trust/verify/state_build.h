@@ -9,7 +9,7 @@
 struct blame {
     enum trust_status status;
     const char *role;
-    char why[300];
+    char why[400];
     bool set;
 };
 
