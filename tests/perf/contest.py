@@ -265,6 +265,24 @@ def load(who, targets, seconds, *, connections=64, method="GET", scheme="http", 
     return Measured(value, used * 1e6 / max(operations, 1e-9), got["p99_us"], got["bad"])
 
 
+def push(who, repository, *, clients, images=0, blobs=0, size=1024):
+    """New images, or new blobs of `size` bytes, pushed by `clients` at once: images per second and processor time per image,
+    or MB/s and processor time per GiB. The client is a program of its own: one in Python takes longer for a request than the
+    server does, so that its own speed was measured."""
+    options = ["--clients", clients, "--images", images, "--blobs", blobs, "--size", size]
+    for name, value in who.headers:
+        options += ["--header", f"{name}: {value}"]
+    before = who.cpu()
+    done = subprocess.run([str(a) for a in (build_folder() / "tests" / "perf_push", *options, who.url(), repository)],
+                          stdout=subprocess.PIPE)
+    used = who.cpu() - before
+    assert done.returncode in (0, 1) and done.stdout, (who.name, done.returncode)
+    got = json.loads(done.stdout)
+    operations = images or blobs * size / GIB
+    value = (images or blobs * size / 1e6) / got["seconds"]
+    return Measured(value, used * 1e6 / operations, bad=got["bad"])
+
+
 def timed(who, work, operations):
     """Runs `work`; operations per second."""
     before, began = who.cpu(), time.monotonic()

@@ -9,7 +9,6 @@ nothing. "cpu" is per answer, per image or, in rows of MB/s, per GiB. --quick: s
 
 Needs docker-registry, nginx-light and notary.
 """
-import concurrent.futures
 import os
 import pathlib
 import sys
@@ -18,7 +17,7 @@ import tempfile
 sys.dont_write_bytecode = True
 
 import contest  # noqa: E402
-from contest import Measured, Row, SmallImage, load, sha256, timed  # noqa: E402
+from contest import Measured, Row, SmallImage, load, push, sha256  # noqa: E402
 from support.notary import Notary  # noqa: E402
 from support.wire import basic  # noqa: E402
 
@@ -29,7 +28,7 @@ class Sizes:
     def __init__(self, quick):
         self.large = 4 << 20 if quick else 256 << 20
         self.upload = 1 << 20 if quick else 64 << 20
-        self.images = 4 if quick else 80
+        self.images = 8 if quick else 240
         self.tags = 20 if quick else 500
         self.repositories = 10 if quick else 200
         self.page = 10 if quick else 100
@@ -109,34 +108,6 @@ class Field:
         return f"/v2/{APP}/blobs/{self.large_digest}"
 
 
-# --- pushing ---
-
-def push_images(who, count, state):
-    state["round"] += 1
-
-    def one(worker):
-        connection = who.connect()
-        for i in range(worker, count, 8):
-            name = f"{who.name} {state['round']} {i} {os.urandom(8).hex()}"
-            who.push_image("perf/push", f"r{state['round']}-{i}", SmallImage(name), connection)
-        connection.close()
-
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        list(pool.map(one, range(8)))
-
-
-def push_large(who, size, streams):
-    bodies = [os.urandom(1 << 16) * (size >> 16) for _ in range(streams)]
-    digests = [sha256(body) for body in bodies]
-
-    def work():
-        with concurrent.futures.ThreadPoolExecutor(streams) as pool:
-            list(pool.map(lambda pair: who.push_blob("perf/push", *pair), zip(bodies, digests)))
-
-    got = timed(who, work, streams * size / 1e6)
-    return Measured(got.value, got.cpu_us * contest.GIB / 1e6)
-
-
 # --- the rows ---
 
 def small_rows(f, seconds):
@@ -196,16 +167,16 @@ def large_rows(f, seconds):
 
 
 def push_rows(f):
-    state = {"round": 0}
-    pushers = (f.ours, f.registry)
     size, count = f.sizes.upload, f.sizes.images
+
+    def row(key, text, unit, **what):
+        return Row(key, text, unit, {who.name: (lambda who=who: push(who, "perf/push", **what)) for who in (f.ours, f.registry)})
+
     return [
-        Row("push-small", "small images pushed, 8 at once (durable here)", "images/s",
-            {who.name: (lambda who=who: timed(who, lambda: push_images(who, count, state), count)) for who in pushers}),
-        Row("push-large", f"blob of {size >> 20} MiB pushed (durable here)", "MB/s",
-            {who.name: (lambda who=who: push_large(who, size, 1)) for who in pushers}),
-        Row("push-streams", f"four blobs of {size >> 20} MiB pushed at once", "MB/s",
-            {who.name: (lambda who=who: push_large(who, size, 4)) for who in pushers}),
+        row("push-small", "small images pushed, 8 at once (durable here)", "images/s", clients=8, images=count),
+        row("push-alone", "small images pushed, one after another (durable here)", "images/s", clients=1, images=count // 4),
+        row("push-large", f"blob of {size >> 20} MiB pushed (durable here)", "MB/s", clients=1, blobs=1, size=size),
+        row("push-streams", f"four blobs of {size >> 20} MiB pushed at once", "MB/s", clients=4, blobs=4, size=size),
     ]
 
 
