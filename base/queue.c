@@ -43,7 +43,15 @@ static void put(struct queue *q, void *item)
 {
     q->ring[(q->head + q->count) % q->capacity] = item;
     q->count++;
-    pthread_cond_signal(&q->has_item);
+}
+
+/* Without the lock: who wakes up takes it, and would go to sleep again at once. */
+static bool tell(struct queue *q, bool added)
+{
+    if (added) {
+        pthread_cond_signal(&q->has_item);
+    }
+    return added;
 }
 
 /* With the lock held and an item known. */
@@ -64,7 +72,7 @@ bool queue_try_push(struct queue *q, void *item)
         put(q, item);
     }
     pthread_mutex_unlock(&q->lock);
-    return room;
+    return tell(q, room);
 }
 
 bool queue_push(struct queue *q, void *item)
@@ -78,7 +86,7 @@ bool queue_push(struct queue *q, void *item)
         put(q, item);
     }
     pthread_mutex_unlock(&q->lock);
-    return open;
+    return tell(q, open);
 }
 
 bool queue_pop(struct queue *q, void **item_out)

@@ -10,7 +10,7 @@
 struct queue;
 
 struct queue *queue_new(size_t capacity);
-/* Nobody may wait on it any more. */
+/* Nobody may wait on it, or be inside a push, any more. */
 void queue_free(struct queue *q);
 /* False when full or closed; never waits. Any thread. */
 bool queue_try_push(struct queue *q, void *item) MUST_USE;
