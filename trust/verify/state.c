@@ -334,11 +334,11 @@ static void check_root_dates(struct builder *b, const struct sig_count *undated)
     }
     tuf_count_signatures(root, root, &root->root, &dated, &own);
     if (!sig_count_met(&own)) {
-        bool over = certificates_end(undated) <= b->options->now_us;
+        bool over = sig_count_end(undated) <= b->options->now_us;
         builder_blame(b, TRUST_EXPIRED_ROOT, "root",
                       "%d of %lld root certificates are valid at this time%s%s", own.valid,
                       (long long)own.threshold, over ? ", since " : "",
-                      over ? time_format(certificates_end(undated), end) : "");
+                      over ? time_format(sig_count_end(undated), end) : "");
     }
 }
 

@@ -48,7 +48,7 @@ static void versions_only_rise(void **state)
     auto_trust_doc struct trust_doc old = {0};
     auto_trust_doc struct trust_doc by_hash = {0};
     struct trust_doc none;
-    int64_t accepted = 0;
+    struct trust_doc accepted = {0};
     READ(w)
     {
         OK(trust_doc_current_role(tx, w->repo.id, SLICE_LIT("targets"), &current, err));
@@ -59,7 +59,8 @@ static void versions_only_rise(void **state)
         FAILS(ERR_TRUST_NOT_FOUND,
               trust_doc_by_sha256(tx, w->repo.id, SLICE_LIT("root"), equal.sha256, &none, err));
         OK(trust_doc_accepted(tx, w->repo.id, SLICE_LIT("targets"), equal.sha256, &accepted, err));
-        assert_int_equal(accepted, T0);
+        assert_int_equal(accepted.accepted_us, T0);
+        assert_int_equal(accepted.incarnation, 1);
         FAILS(ERR_TRUST_NOT_FOUND,
               trust_doc_accepted(tx, w->repo.id, SLICE_LIT("root"), equal.sha256, &accepted, err));
         FAILS(ERR_TRUST_NOT_FOUND, trust_doc_accepted(tx, w->repo.id + 1, SLICE_LIT("targets"),
