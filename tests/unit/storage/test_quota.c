@@ -172,11 +172,18 @@ static void a_single_upload_reserves_only_when_it_is_large(void **state)
     OK(upload_announce(u, MiB, err));
     OK(upload_append(u, zeros(MiB), T0, err));
     SPACE_IS(w, 0, 0);
-    OK(upload_append(u, zeros(1), T0, err)); /* it sends more than it said */
-    SPACE_IS(w, 0, MiB + 1 + STEP);
+    FAILS(ERR_SIZE_INVALID, upload_append(u, zeros(1), T0, err)); /* more than it said */
+    SPACE_IS(w, 0, 0);
+    finish(u, zeros(MiB));
+    SPACE_IS(w, MiB, 0);
+
+    struct upload *unknown = start(w, UPLOAD_SINGLE);
+    OK(upload_append(unknown, zeros(MiB), T0, err));
+    OK(upload_append(unknown, zeros(1), T0, err)); /* it does not say how much will come */
+    SPACE_IS(w, MiB, MiB + 1 + STEP);
     index_agrees(w);
-    finish(u, zeros(MiB + 1));
-    SPACE_IS(w, MiB + 1, 0);
+    finish(unknown, zeros(MiB + 1));
+    SPACE_IS(w, 2 * MiB + 1, 0);
 }
 
 /* --- the quota -------------------------------------------------------------------------------- */
