@@ -68,6 +68,7 @@ bool app_open_trust(const struct config *c, struct store *store, struct trust **
                                             .view_bytes = (size_t)c->trust_view_memory,
                                             .timestamp_life_us = c->trust_timestamp_life,
                                             .snapshot_life_us = c->trust_snapshot_life,
+                                            .max_lifetime_us = c->trust_max_lifetime,
                                             .namespace_bytes = c->trust_namespace_size};
     return trust_open(&settings, out, err);
 }

@@ -113,6 +113,9 @@
       "for so long.",                                                                               \
       "Clients read them within seconds. Roots are kept for ever, and what is in a policy's grace "  \
       "for as long as it is.")                                                                      \
+    X(trust, max_lifetime, DURATION, "0s", 0, 315360000, "",                                        \
+      "A publish whose documents would live longer is refused; 0: it is only warned of.",          \
+      "What the clients sign by themselves is never too long: roots ten years, all else three.")   \
     X(trust, namespace_size, SIZE, "16GiB", 0, 1099511627776, "",                                  \
       "Trust documents that one namespace may hold, beside its quota; 0: no limit.",               \
       "Each publish stores its documents whole; the server's own renewals are never refused.")     \

@@ -9,6 +9,7 @@
 #include "trust/make.h"
 #include "trust/override.h"
 #include "trust/policy.h"
+#include "trust/publish_pushed.h"
 #include "trust/trust_internal.h"
 #include "trust/view_next.h"
 
@@ -224,6 +225,7 @@ static void decide(struct attempt *a)
                                   .past = a->past,
                                   .past_count = a->past_count,
                                   .may_administer = a->rq->may_administer,
+                                  .max_lifetime_us = a->trust->max_lifetime_us,
                                   .now_us = a->rq->now_us};
     publish_check(&facts, &a->verdict);
 }
@@ -406,6 +408,16 @@ static void end_overrides(const struct attempt *a)
     }
 }
 
+/* What was published is published: a look that fails costs a warning. */
+static void tell_unpushed(const struct attempt *a)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    struct err err = {0};
+    if (db_snapshot(a->trust->db, &tx, &err)) {
+        publish_warn_unpushed(tx, a->repo.id, a->verdict);
+    }
+}
+
 /* An upload without documents needs no new versions while the present ones are good (notary-api 23
  * row 16). */
 static bool nothing_to_do(const struct attempt *a)
@@ -509,6 +521,7 @@ static enum attempt_result attempt_run(struct attempt *a, struct publish_verdict
     }
     keep_documents(a);
     end_overrides(a);
+    tell_unpushed(a);
     *out = take(a->verdict);
     return ATTEMPT_STORED;
 }

@@ -17,6 +17,8 @@ struct repository; /* storage/repository.h */
 
 #define PUBLISH_RESETS_MAX 3
 
+#define PUBLISH_WARNINGS_MAX 4
+
 struct upload_part {
     bool has_name;     /* the part carried a file name */
     struct slice role; /* the file name, an ending ".json" already removed */
@@ -53,7 +55,9 @@ struct publish_facts {
     size_t past_count;
     bool may_administer; /* root uploads and changed delegations (rbac.md); false turns them into a
                             401 */
-    int64_t max_lifetime_us; /* 0 = not enforced */
+    /* What lives longer is refused, unless clients sign for so long by themselves (attacks 5.7);
+     * 0 = nothing is. */
+    int64_t max_lifetime_us;
     int64_t now_us;
 };
 
@@ -81,8 +85,9 @@ struct publish_verdict {
     size_t ended_count;
     const char *anew[PUBLISH_RESETS_MAX]; /* roles that begin a new life; borrowed from the facts */
     size_t anew_count;
-    char warnings[4][200];
+    char warnings[PUBLISH_WARNINGS_MAX + 1][200]; /* the last counts those that had no place */
     int warning_count;
+    int more_warnings; /* that many */
     struct tuf_doc **stored_docs; /* internal: owned */
     size_t stored_count;
 };
@@ -93,6 +98,8 @@ void publish_check(const struct publish_facts *facts, struct publish_verdict **o
 void publish_verdict_free(struct publish_verdict *verdict);
 /* Whether an accepted upload begins a new life of the role, whose versions start anew. */
 bool publish_begins_anew(const struct publish_verdict *verdict, const char *role);
+/* Adds a warning to the answer, as printable text that may stand between quotes. */
+void publish_warn(struct publish_verdict *verdict, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* One word: "" when accepted, else VERSION, INVALID_ROLE, MALFORMED_UPLOAD by the code, else the
  * errname. */
 const char *publish_verdict_word(const struct publish_verdict *verdict);

@@ -34,20 +34,23 @@ bool publish_refuse(struct check *c, enum err_code code, const char *errname, co
     return false;
 }
 
-void publish_warn(struct check *c, const char *fmt, ...)
+void publish_warn(struct publish_verdict *v, const char *fmt, ...)
 {
     va_list args;
-    if (c->v->warning_count >= 4) {
+    if (v->warning_count >= PUBLISH_WARNINGS_MAX) {
+        (void)snprintf(v->warnings[PUBLISH_WARNINGS_MAX], sizeof v->warnings[0], "and %d more",
+                       ++v->more_warnings);
+        v->warning_count = PUBLISH_WARNINGS_MAX + 1;
         return;
     }
+    char *text = v->warnings[v->warning_count++];
     va_start(args, fmt);
-    (void)vsnprintf(c->v->warnings[c->v->warning_count], sizeof c->v->warnings[0], fmt, args);
+    (void)vsnprintf(text, sizeof v->warnings[0], fmt, args);
     va_end(args);
-    make_printable(c->v->warnings[c->v->warning_count]);
-    for (char *p = c->v->warnings[c->v->warning_count]; *p; p++) {
+    make_printable(text);
+    for (char *p = text; *p; p++) {
         *p = (*p == '"' || *p == '\\') ? '?' : *p; /* it becomes a quoted string of a header */
     }
-    c->v->warning_count++;
 }
 
 const char *publish_errname(enum role_kind kind)
@@ -300,23 +303,32 @@ static bool check_versions(struct check *c)
     return true;
 }
 
+/* What clients sign for by themselves, and a day for clocks that differ (attacks 5.7). */
+static int64_t usual_life_us(enum role_kind kind)
+{
+    return ((kind == ROLE_ROOT ? 3650 : 1095) + 1) * US_PER_DAY;
+}
+
+static bool lives_longer(const struct check *c, const struct upload *u, int64_t life_us)
+{
+    return u->doc && u->doc->expires_us - c->f->now_us > life_us;
+}
+
 static bool check_expiry(struct check *c)
 {
     for (size_t i = 0; i < c->upload_count; i++) {
         const struct upload *u = &c->uploads[i];
-        if (!u->doc) {
-            continue;
-        }
-        if (u->doc->expires_us <= c->f->now_us) {
+        int64_t usual_us = usual_life_us(u->kind), max_us = c->f->max_lifetime_us;
+        if (u->doc && u->doc->expires_us <= c->f->now_us) {
             return publish_refuse(c, ERR_TRUST_INVALID_UPDATE, publish_errname(u->kind), "",
                                   "%s expired at %s", u->role, u->doc->expires);
         }
-        if (c->f->max_lifetime_us > 0 &&
-            u->doc->expires_us - c->f->now_us > c->f->max_lifetime_us) {
+        if (max_us > 0 && lives_longer(c, u, max_us > usual_us ? max_us : usual_us)) {
             return publish_refuse(
                 c, ERR_TRUST_INVALID_UPDATE, publish_errname(u->kind), "",
-                "%s expires at %s, beyond the longest lifetime that this server accepts", u->role,
-                u->doc->expires);
+                "%s expires at %s, beyond the longest lifetime that this server accepts "
+                "(trust.max_lifetime); sign it for less",
+                u->role, u->doc->expires);
         }
     }
     return true;
@@ -335,7 +347,7 @@ static void warn_stale_targets(struct check *c)
         struct slice name = {before->target_list[i].name, before->target_list[i].name_n};
         bool kept = after && publish_in_tree(c, "targets/releases") && tuf_doc_target(after, name);
         if (!kept && tuf_doc_target(targets, name)) {
-            publish_warn(c, "%.100s is withdrawn from targets/releases but still listed in targets",
+            publish_warn(c->v, "%.100s is withdrawn from targets/releases but still listed in targets",
                          before->target_list[i].name);
         }
     }
@@ -351,10 +363,23 @@ static void warn_wide_certificates(struct check *c)
         struct slice name = slice_str(cert && cert->common_name ? cert->common_name : "");
         if (slice_ends(name, "*") && !slice_ends(name, "/*")) {
             publish_warn(
-                c,
+                c->v,
                 "a root certificate is for %.100s: that covers every name that begins so; end the "
                 "prefix in /",
                 cert->common_name);
+        }
+    }
+}
+
+static void warn_long_lives(struct check *c)
+{
+    for (size_t i = 0; i < c->upload_count; i++) {
+        const struct upload *u = &c->uploads[i];
+        if (lives_longer(c, u, usual_life_us(u->kind))) {
+            publish_warn(c->v,
+                         "%.100s expires at %.40s, later than clients ever sign for: a stolen key "
+                         "serves for as long",
+                         u->role, u->doc->expires);
         }
     }
 }
@@ -393,8 +418,9 @@ static void accept(struct check *c)
         }
     }
     if (c->root->expires_us - c->f->now_us < 180 * US_PER_DAY) {
-        publish_warn(c, "the root expires at %s", c->root->expires);
+        publish_warn(c->v, "the root expires at %s", c->root->expires);
     }
+    warn_long_lives(c);
     warn_wide_certificates(c);
     warn_stale_targets(c);
     take_documents(c);

@@ -41,8 +41,6 @@ struct check {
  *   reason    gate.md 10.2, "" = none */
 bool publish_refuse(struct check *c, enum err_code code, const char *errname, const char *reason,
                     const char *fmt, ...) PRINTF_LIKE(5, 6);
-/* Adds a warning to the answer; beyond four they are dropped. */
-void publish_warn(struct check *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* "ErrBadRoot", "ErrBadTargets", "ErrBadSnapshot", else "ErrValidation". */
 const char *publish_errname(enum role_kind kind);
 

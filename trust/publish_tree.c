@@ -156,7 +156,7 @@ static bool check_node(struct check *c, struct node *n)
     }
     if (!n->valid) {
         publish_warn(
-            c,
+            c->v,
             "%s has no valid signature by its present keys; tags in its paths are refused until "
             "it is signed again",
             n->doc->role);

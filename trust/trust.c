@@ -106,6 +106,7 @@ bool trust_open(const struct trust_settings *settings, struct trust **out, struc
         settings->timestamp_life_us ? settings->timestamp_life_us : 14 * US_PER_DAY;
     trust->snapshot_life_us =
         settings->snapshot_life_us ? settings->snapshot_life_us : 1095 * US_PER_DAY;
+    trust->max_lifetime_us = settings->max_lifetime_us;
     trust->namespace_bytes = settings->namespace_bytes;
     for (int i = 0; i < PUBLISH_LOCKS; i++) {
         pthread_mutex_init(&trust->publish_locks[i], NULL);

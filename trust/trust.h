@@ -23,6 +23,7 @@ struct trust_settings {
     size_t view_count;            /* bound of their number; 0 = 4096 */
     int64_t timestamp_life_us;    /* 0 = 14 days */
     int64_t snapshot_life_us;     /* 0 = 1095 days */
+    int64_t max_lifetime_us;      /* publish_facts; 0 = not enforced */
     int64_t namespace_bytes;      /* what publishing may fill a namespace with; 0 = no limit */
 };
 

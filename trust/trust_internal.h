@@ -24,12 +24,14 @@ struct trust {
     struct documents *documents;   /* documents that were read since the start */
     struct checkpoint *checkpoint; /* may be NULL */
     int64_t timestamp_life_us, snapshot_life_us;
+    int64_t max_lifetime_us; /* trust_settings */
     struct trust_due
         renewed_to; /* where the maintenance thread, its only user, goes on; zero = at the start */
     struct trust_superseded collected_to; /* the same, of collection */
     int64_t namespace_bytes;              /* trust_settings */
-    /* One publish, renewal or wipe of a repository at a time; striped by repository id. Taken
-     * before db_write, never by the writer. What they protect is checked again inside the write. */
+    /* One publish or renewal of a repository at a time; striped by repository id. Taken before
+     * db_write, never by the writer. They only save work that would be done in vain: what was loaded
+     * is compared inside the write (commit.h), and a wipe, a reset or a revocation takes no lock. */
     pthread_mutex_t publish_locks[PUBLISH_LOCKS];
 };
 

@@ -328,6 +328,51 @@ def test_p20_roles_go_eight_levels_deep(trust, begun, state):
     assert trust.get(f"{names[7]}.json").expect(200).json["signed"]["version"] == 3
 
 
+# --- warnings of what is accepted ---------------------------------------------------------------------------------------
+
+def warned(answer):
+    return [w for w in answer.expect(200).header_all("Warning") if "not pushed" in w or "another image" in w or w.startswith('299 - "and ')]
+
+
+def test_a_tag_that_is_signed_but_not_pushed_is_told(trust, begun):
+    pushed, other = image("pushed"), image("other")
+    trust.client.push(trust.repo, pushed, "here")
+    trust.client.push(trust.repo, pushed, "moved")
+    tags = {"here": tag(pushed.hex, pushed.size), "moved": tag(other.hex, other.size), "not a tag": tag()}
+    answer = trust.publish(("targets", begun.targets(3, {"v1": tag(), **tags, "v2": tag()})))
+    assert warned(answer) == ['299 - "moved is another image in the registry than the signed one; push what was signed"',
+                              '299 - "v2 is signed but not pushed; push it"']
+    trust.client.push(trust.repo, other, "moved")
+    answer = trust.publish(("targets", begun.targets(4, {**tags, "v2": tag()})))
+    assert warned(answer) == []  # nothing of it is new
+    answer = trust.publish(("targets", begun.targets(5, {f"n{i}": tag() for i in range(9)})))
+    assert warned(answer)[0] == '299 - "n0 is signed but not pushed; push it"' and warned(answer)[-1] == '299 - "and 5 more"'
+
+
+def test_only_a_role_that_releases_needs_what_it_lists(trust, begun):
+    key = Key.bare()
+    delegations = [("targets/releases", [key]), ("targets/alice", [key])]
+    trust.publish(("targets", begun.targets(3, delegations=delegations))).expect(200)
+    assert warned(trust.publish(("targets/alice", begun.targets(1, {"v9": tag()}, by=[key])))) == []
+    assert warned(trust.publish(("targets/releases", begun.targets(1, {"v9": tag()}, by=[key])))) == ['299 - "v9 is signed but not pushed; push it"']
+
+
+def test_documents_that_live_too_long_are_told_and_refused_when_the_setting_says_so(own_server):
+    own_server.make_namespace("ns")
+    owner = own_server.client(own_server.make_member("ns", "owner@ns.example", "owner"))
+    made = Collection(Trust(own_server, owner, "ns/long"))
+    root = document({**made.root_part(), "expires": later(80 * 365)}, made.root_key)
+    targets = document({**made.targets_part(), "expires": later(90 * 365)}, made.targets_key)
+    told = made.trust.publish(("root", root), ("targets", targets)).expect(200).header_all("Warning")
+    assert any(w.startswith('299 - "root expires at') for w in told) and any(w.startswith('299 - "targets expires at') for w in told), told
+    own_server.stop()
+    own_server.start(BONDSTORE_TRUST_MAX_LIFETIME="1d")  # less than clients sign for: that stays good
+    made.trust.client.forget()
+    assert "trust.max_lifetime" in said(made.trust.refused(
+        ("targets", document({**made.targets_part(3), "expires": later(1097)}, made.targets_key)), name="ErrBadTargets"))
+    assert made.trust.publish(("targets", made.targets(3))).expect(200).header_all("Warning") == []
+
+
 # --- snapshots of the client --------------------------------------------------------------------------------------------
 
 @pytest.fixture

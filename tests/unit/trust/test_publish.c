@@ -21,6 +21,7 @@ struct stage { /* what is stored, what comes, and what the server knows */
     struct publish_past past;
     bool has_past;
     int64_t seen_bonus; /* added to every seen version */
+    int64_t max_lifetime_us;
 };
 
 static bool holds(void *arg, enum role_kind role, const char *key_id, const struct spki *spki)
@@ -133,6 +134,7 @@ static struct publish_verdict *run_parts(struct stage *s, const struct upload_pa
                                   .past = &s->past,
                                   .past_count = s->has_past ? 1 : 0,
                                   .may_administer = !s->reader,
+                                  .max_lifetime_us = s->max_lifetime_us,
                                   .now_us = vectors_now()};
     publish_check(&facts, &v);
     return v;
@@ -523,6 +525,14 @@ static void deep_delegations(void **unused)
     }
 }
 
+static void set_days(struct made *m, const char *role, int days)
+{
+    char text[TIME_STR_MAX];
+    int64_t end_us = vectors_now() + days * US_PER_DAY;
+    json_object_set_new(made_find(m, role)->part, "expires",
+                        json_string(time_format(end_us, text)));
+}
+
 /* attacks K-09: what the prefix covers is accepted, as the clients accept it. */
 static void wide_certificates_are_warned_of(void **unused)
 {
@@ -539,6 +549,8 @@ static void wide_certificates_are_warned_of(void **unused)
         made_cert_new(&key, NULL, rows[i].name, -86400, 86400 * 3650L);
         (void)made_add(&s.upload, "root", root_part(1, &key, &keys.targets), &key);
         (void)made_add(&s.upload, "targets", made_targets(1), &keys.targets);
+        set_days(&s.upload, "root", 3650);
+        set_days(&s.upload, "targets", 1095);
         struct publish_verdict *v = run(&s);
         assert_string_equal(publish_verdict_word(v), "");
         assert_int_equal(v->warning_count, rows[i].warned);
@@ -547,6 +559,57 @@ static void wide_certificates_are_warned_of(void **unused)
         made_free(&s.upload);
         made_key_free(&key);
     }
+}
+
+/* attacks 5.7: what clients sign for by themselves is ten years for a root, three for all else. */
+static void long_lives_are_warned_of_or_refused(void **unused)
+{
+    static const struct {
+        const char *name;
+        int root_days, targets_days, max_days;
+        const char *refused, *warned; /* the role, or NULL */
+    } rows[] = {{"as clients sign", 3650, 1095, 0, NULL, NULL},
+                {"as clients sign, and their clock is ahead", 3651, 1096, 1, NULL, NULL},
+                {"a root of eleven years", 4015, 1095, 0, NULL, "root "},
+                {"targets of four years", 3650, 1460, 0, NULL, "targets "},
+                {"a root, refused", 3652, 1095, 1, "ErrBadRoot", "root "},
+                {"targets, refused", 3650, 1097, 1, "ErrBadTargets", "targets "},
+                {"targets below a longer limit", 3650, 1999, 2000, NULL, "targets "},
+                {"targets above a longer limit", 3650, 2001, 2000, "ErrBadTargets", "targets "},
+                {"a root above a longer limit", 5001, 1095, 5000, "ErrBadRoot", "root "}};
+    (void)unused;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct stage s;
+        stage_init(&s);
+        s.max_lifetime_us = rows[i].max_days * US_PER_DAY;
+        add_base(&s.upload, false);
+        set_days(&s.upload, "root", rows[i].root_days);
+        set_days(&s.upload, "targets", rows[i].targets_days);
+        struct publish_verdict *v = run(&s);
+        const char *said = rows[i].refused ? v->msg : v->warning_count ? v->warnings[0] : "";
+        CHECK_CASE(strcmp(publish_verdict_word(v), rows[i].refused ? rows[i].refused : "") == 0,
+                   rows[i].name);
+        CHECK_CASE(v->warning_count == (rows[i].warned && !rows[i].refused), rows[i].name);
+        CHECK_CASE(rows[i].warned ? slice_starts(slice_str(said), rows[i].warned) : !said[0],
+                   rows[i].name);
+        publish_verdict_free(v);
+        stage_free(&s);
+    }
+}
+
+static void warnings_that_find_no_place_are_counted(void **unused)
+{
+    struct publish_verdict v = {0};
+    (void)unused;
+    for (int i = 1; i <= PUBLISH_WARNINGS_MAX; i++) {
+        publish_warn(&v, "warning \"%d\"", i);
+        assert_int_equal(v.warning_count, i);
+    }
+    assert_string_equal(v.warnings[PUBLISH_WARNINGS_MAX - 1], "warning ?4?");
+    publish_warn(&v, "one too many");
+    publish_warn(&v, "and another");
+    assert_int_equal(v.warning_count, PUBLISH_WARNINGS_MAX + 1);
+    assert_string_equal(v.warnings[PUBLISH_WARNINGS_MAX], "and 2 more");
 }
 
 static void stale_targets_are_warned_of(void **unused)
@@ -563,6 +626,7 @@ static void stale_targets_are_warned_of(void **unused)
     (void)made_add(&s.stored, "targets/releases", releases, &keys.alice);
     made_finish(&s.stored, &keys.online, 3);
     (void)made_add(&s.upload, "targets/releases", made_targets(5), &keys.alice);
+    set_days(&s.upload, "targets/releases", 1095);
     struct publish_verdict *v = run(&s);
     assert_string_equal(publish_verdict_word(v), "");
     assert_int_equal(v->warning_count, 1);
@@ -792,6 +856,8 @@ int main(void)
         cmocka_unit_test(deep_delegations),
         cmocka_unit_test(wide_certificates_are_warned_of),
         cmocka_unit_test(stale_targets_are_warned_of),
+        cmocka_unit_test(long_lives_are_warned_of_or_refused),
+        cmocka_unit_test(warnings_that_find_no_place_are_counted),
         cmocka_unit_test(client_snapshots),
         cmocka_unit_test(rights_follow_content),
         cmocka_unit_test(parts_are_checked_first),
