@@ -11,6 +11,7 @@
 #include "server/multipart.h"
 #include "server/registry.h"
 #include "storage/change_record.h"
+#include "trust/gate.h"
 #include "trust/keys.h"
 #include "trust/publish.h"
 #include "trust/wipe.h"
@@ -233,7 +234,8 @@ void api_trust_publish(struct request *rq, struct reply *reply)
     run_publish(rq, reply, &publish);
 }
 
-/* DELETE /v2/GUN/_trust/tuf/: a wipe (gate.md 11.3); of nothing it is fine too. */
+/* DELETE /v2/GUN/_trust/tuf/: a wipe (gate.md 11.3); of nothing it is fine too. A store that may be a
+ * restored one refuses it as it refuses a publish: clients print that, and nothing of a 409. */
 void api_trust_delete(struct request *rq, struct reply *reply)
 {
     auto_json json_t *result = NULL;
@@ -245,11 +247,15 @@ void api_trust_delete(struct request *rq, struct reply *reply)
                                 .now_us = rq->now_us};
     registry_actor(rq, &actor);
     repo_name_namespace(&rq->repo, &wipe.namespace_);
-    if (!trust_wipe(rq->app->trust, &wipe, &result, &err)) {
+    if (trust_wipe(rq->app->trust, &wipe, &result, &err) || err.code == ERR_NAMESPACE_UNKNOWN) {
+        reply_empty(reply, 200);
+    } else if (err.code == ERR_CONFLICT) {
+        const char *reason = gate_reason_info(REASON_ROLLBACK_SUSPECTED)->name;
+        reply_publish_error(reply, ERR_TRUST_INVALID_UPDATE, "ErrValidation", err.msg, reason,
+                            false);
+    } else {
         reply_trust_error(reply, &err);
-        return;
     }
-    reply_empty(reply, 200);
 }
 
 /* --- changefeed ------------------------------------------------------------------------------- */

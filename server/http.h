@@ -145,7 +145,8 @@ void reply_undecided(struct reply *reply, const struct err *err);
 void reply_error_detail(struct reply *reply, const struct err *err, json_t *detail);
 /* Retry-After, in the place of what reply_error said: it says 5 s of every error that passes by itself. */
 void reply_retry_after(struct reply *reply, int seconds);
-/* 401 with the Bearer challenge of this request (auth 1): scope as needed, error= when a bearer came.
+/* 401 with the Bearer challenge of this request (auth 1): scope as needed, error= when a bearer came. On routes of a
+ * GUN the error has the detail of notary-api 5: the actions that the scope names.
  *   scope         "repository:ns/app:pull,push" or NULL
  *   description   printable ASCII sentence for error_description or NULL */
 void reply_challenge(const struct request *rq, struct reply *reply, const char *scope,

@@ -232,6 +232,27 @@ static const char *challenge_error(const struct request *rq)
     return slice_is_nocase(scheme, "bearer ") ? "invalid_token" : NULL;
 }
 
+/* The actions that a scope asks for, as notary-server lists them (notary-api 5); NULL for no scope. */
+static json_t *challenge_detail(const char *scope)
+{
+    struct slice first = slice_str(scope != NULL ? scope : "");
+    ptrdiff_t space = slice_index(first, ' '); /* the source of a mount */
+    first = space < 0 ? first : slice_first(first, (size_t)space);
+    ptrdiff_t kind = slice_index(first, ':'), actions = slice_rindex(first, ':');
+    if (kind < 0 || actions <= kind) {
+        return NULL;
+    }
+    struct slice name = slice_from(slice_first(first, (size_t)actions), (size_t)kind + 1);
+    struct slice rest = slice_from(first, (size_t)actions + 1), action;
+    json_t *detail = json_array();
+    while (slice_next(&rest, ',', &action)) {
+        json_array_append_new(detail, json_pack("{s:s%, s:s, s:s%, s:s%}", "Type", first.p,
+                                                (size_t)kind, "Class", "", "Name", name.p, name.n,
+                                                "Action", action.p, action.n));
+    }
+    return detail;
+}
+
 void reply_challenge(const struct request *rq, struct reply *reply, const char *scope,
                      const char *description)
 {
@@ -241,7 +262,7 @@ void reply_challenge(const struct request *rq, struct reply *reply, const char *
     struct err err = {0};
     (void)err_set(&err, ERR_UNAUTHORIZED, "%s",
                   description != NULL ? description : "authentication required");
-    reply_error(reply, &err);
+    reply_error_detail(reply, &err, rq->gun.n > 0 ? challenge_detail(scope) : NULL);
     buf_printf(&value, "Bearer realm=\"%s\"", config->realm);
     put_quoted(&value, "service", config->service);
     if (scope != NULL) {

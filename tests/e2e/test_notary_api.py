@@ -108,6 +108,12 @@ def test_5_the_challenge_names_the_gun_and_the_actions(registry, trust, begun, m
     gun, _, asked = rest.rpartition(":")
     assert (kind, gun, sorted(asked.split(","))) == ("repository", trust.gun, sorted(actions.split(",")))
     assert answer.body.endswith(b"\n") and answer.header("Content-Type") == "application/json; charset=utf-8"
+    detail = sorted(answer.error["detail"], key=lambda d: d["Action"])
+    assert detail == [{"Type": "repository", "Class": "", "Name": trust.gun, "Action": a} for a in sorted(actions.split(","))]
+
+
+def test_5_routes_of_the_registry_have_no_such_detail(registry, trust):
+    assert "detail" not in registry.wire.request("GET", f"/v2/{trust.repo}/tags/list").expect(401).error
 
 
 def test_5_too_few_rights_and_bad_tokens_are_401_and_say_which(registry, house, trust, begun):
@@ -116,6 +122,7 @@ def test_5_too_few_rights_and_bad_tokens_are_401_and_say_which(registry, house, 
     for method, name in (("POST", ""), ("DELETE", ""), ("POST", "timestamp.key"), ("GET", "timestamp.key")):
         answer = registry.wire.request(method, f"{trust.base}/tuf/{name}", {**weak, "Content-Type": content_type}, body if method == "POST" else None).expect(401)
         assert answer.challenge()["error"] == "insufficient_scope", (method, name)
+        assert {d["Name"] for d in answer.error["detail"]} == {trust.gun}
     registry.wire.request("GET", f"{trust.base}/tuf/root.json", weak).expect(200)
     for token in ("", "x", "a.b.c", weak["Authorization"][7:-4]):
         answer = registry.wire.request("GET", f"{trust.base}/tuf/root.json", {"Authorization": f"Bearer {token}"}).expect(401)

@@ -115,6 +115,9 @@ def test_o01_nothing_is_published_wiped_or_renewed_on_a_suspect_store_until_it_i
     said = fresh.sign("ns/app", "v2", made, code="fail")  # a client that knows nothing newer
     assert "set back" in said.text, said.text
     store.server.bond("trust", "wipe", "ns/app", "--confirm", "ns/app", code=7)
+    answer = store.owner("DELETE", f"/v2/{store.server.gun('ns/app')}/_trust/tuf/").expect(400, "INVALID_UPDATE")
+    detail = answer.error["detail"]
+    assert (detail["Name"], detail["reason"]) == ("ErrValidation", SUSPECT) and "set back" in detail["Error"]["Msg"]
     assert version(store, "app") == before
     assert SUSPECT in store.server.bond("trust", "status", "ns").out
     store.server.bond("trust", "acknowledge", "ns/app", "--reason", "the disk was replaced")

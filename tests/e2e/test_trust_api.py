@@ -238,6 +238,13 @@ def test_delete_of_nothing_is_200_and_of_something_a_wipe(trust, made):
         trust.get(name).expect(404, "METADATA_NOT_FOUND")
 
 
+def test_delete_of_nothing_is_200_in_a_namespace_that_does_not_exist_too(registry, house):
+    for repo in ("no-such-namespace/app", f"{house.ns}/no-such-repository"):
+        path = f"/v2/{registry.gun(repo)}/_trust/tuf/"
+        assert registry.client(registry.admin)("DELETE", path).expect(200).body == b""
+        house["stranger"]("DELETE", path).expect(401, "UNAUTHORIZED")
+
+
 def test_the_changefeed_tells_publishes_and_deletions(registry, trust, made, repo):
     trust.publish(*all_of(made)).expect(200)
     stamp = hashlib.sha256(trust.get("timestamp.json").body).hexdigest()
