@@ -2,6 +2,8 @@
 
 #include "storage/tag.h"
 
+#include <sodium.h>
+
 #define LOOKUPS_MAX 16
 
 static bool releases(const struct tuf_doc *doc)
@@ -23,8 +25,8 @@ static const struct tuf_target *listed_before(const struct publish_verdict *v, c
 static bool same_hashes(const struct tuf_hashes *a, const struct tuf_hashes *b)
 {
     return a->has_sha256 == b->has_sha256 && a->has_sha512 == b->has_sha512 &&
-           (!a->has_sha256 || memcmp(a->sha256, b->sha256, sizeof a->sha256) == 0) &&
-           (!a->has_sha512 || memcmp(a->sha512, b->sha512, sizeof a->sha512) == 0);
+           (!a->has_sha256 || sodium_memcmp(a->sha256, b->sha256, sizeof a->sha256) == 0) &&
+           (!a->has_sha512 || sodium_memcmp(a->sha512, b->sha512, sizeof a->sha512) == 0);
 }
 
 /* A target has the hashes that its signer gave; the tag's digest is of one algorithm. */
