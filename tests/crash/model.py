@@ -353,6 +353,10 @@ class Repository:
             if answer.status != 200 or answer.body != self.pool.by_digest[digest]:
                 yield f"blob {digest}: {answer.status}, {'named' if digest in named else 'kept until %d, now %d' % (until, self.now)}"
 
+        for digest in set(self.state.blobs) - set(state.blobs):
+            if self.send("HEAD", self.path(f"blobs/{digest}")).status != 404:
+                yield f"blob {digest} is still there"
+
     def session_differences(self, state):
         for place, session in state.sessions.items():
             answer = self.send("GET", place)
