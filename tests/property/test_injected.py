@@ -84,7 +84,7 @@ def nothing_is_decided(world, place):
 @pytest.mark.parametrize("path", LISTS)
 def test_a_list_of_tags_is_told_whole_or_not_at_all(world, place, path):
     failed = 0
-    for point in range(1, POINTS):
+    for point in POINTS:
         world.push(place, image(f"change {path} {point}"), f"x{point}")
         before = len(world.faults.hits())
         world.faults.set(f"EIO op=read path=index.db from={point} to={point}")
