@@ -90,7 +90,7 @@ static bool find_source(struct mount *m)
 
 /* --- the mount ---------------------------------------------------------------------------------------------------- */
 
-/* The source is still there, and the right to pull from it. */
+/* The source is still there, the right to pull from it, and everything that the gate decided by. */
 static bool mount_transaction(struct db_tx *tx, void *arg, struct err *err)
 {
     const struct mount *m = arg;
@@ -100,7 +100,8 @@ static bool mount_transaction(struct db_tx *tx, void *arg, struct err *err)
     if (!repository_get(tx, &m->source.name, &source, err)) {
         return false;
     }
-    if (source.id != m->source.id || !may_pull(tx, m, &source.name)) {
+    if (source.id != m->source.id || source.gate_generation != m->source.gate_generation ||
+        !may_pull(tx, m, &source.name)) {
         return err_set(err, ERR_BLOB_UNKNOWN, "");
     }
     return repository_ensure(tx, &m->rq->repo, m->rq->now_us, &target, NULL, err) &&
