@@ -1,6 +1,7 @@
 #include "storage/check.h"
 
 #include "base/hash.h"
+#include "storage/artifact.h"
 #include "storage/audit.h"
 #include "storage/check_internal.h"
 #include "storage/decision.h"
@@ -221,6 +222,7 @@ static bool check_manifest(struct check *c, struct db_tx *tx, const struct manif
     auto_manifest_doc struct manifest_doc *doc = NULL;
     auto_edge_list struct edge_list edges = {0};
     struct err why = {0};
+    bool noted = false;
 
     hash_bytes(m->digest.algorithm, m->content, &real);
     if (!digest_equal(&m->digest, &real)) {
@@ -241,6 +243,13 @@ static bool check_manifest(struct check *c, struct db_tx *tx, const struct manif
     if (!same_edges(doc, &edges)) {
         check_tell(c, CHECK_EDGES, "manifest", m->where,
                    "the index does not believe that it names what it names");
+    }
+    if (!artifact_notes_fit(tx, m->repository_id, &m->digest, doc, &noted, err)) {
+        return false;
+    }
+    if (!noted) {
+        check_tell(c, CHECK_EDGES, "manifest", m->where,
+                   "the index does not believe that it is about what it is about");
     }
     return true;
 }

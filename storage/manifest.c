@@ -1,5 +1,6 @@
 #include "storage/manifest.h"
 
+#include "storage/artifact.h"
 #include "storage/gc.h"
 #include "storage/override.h"
 #include "storage/release.h"
@@ -289,22 +290,32 @@ static bool check_edges(struct db_tx *tx, int64_t repository_id, const struct ma
 }
 
 static bool insert_edge(struct db_tx *tx, int64_t repository_id, const struct digest *parent,
-                        const struct manifest_edge *edge, struct err *err)
+                        const struct manifest_edge *edge, const struct artifact_note *note,
+                        struct err *err)
 {
+    bool noted = artifact_is_noted(edge->kind);
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_EDGE_INSERT);
     db_bind_int(q, 1, repository_id);
     db_bind_digest(q, 2, parent);
     db_bind_int(q, 3, edge->kind);
     db_bind_digest(q, 4, &edge->digest);
+    if (noted) {
+        db_bind_digest(q, 5, &note->about);
+    } else {
+        db_bind_null(q, 5);
+    }
+    db_bind_int(q, 6, noted && note->unsure);
     return db_run(q, err);
 }
 
 static bool insert_edges(struct db_tx *tx, int64_t repository_id, const struct manifest_put *put,
                          struct err *err)
 {
+    struct artifact_note note;
+    artifact_note_of(put->doc, &note);
     for (size_t i = 0; i < put->doc->edge_count; i++) {
         const struct manifest_edge *edge = &put->doc->edges[i];
-        if (!insert_edge(tx, repository_id, &put->digest, edge, err)) {
+        if (!insert_edge(tx, repository_id, &put->digest, edge, &note, err)) {
             return false;
         }
         if (names_blob(edge->kind) &&

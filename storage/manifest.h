@@ -1,5 +1,6 @@
 /* Manifests of a repository: their bytes live in the index, with what they name as edges.
- * Owns: the tables manifest and edge. Refuses to know: tags' rights, signatures.
+ * Owns: the tables manifest and edge (two columns of which are artifact.h's). Refuses to know: tags'
+ * rights, signatures.
  * Invariants
  *   1. The stored bytes hash to the digest under which they are stored.
  *   2. Every descriptor of a manifest is an edge, written in the same transaction.

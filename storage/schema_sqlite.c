@@ -624,6 +624,18 @@ static const char document_ends[] =
 static const char listings_outside[] =
     "ALTER TABLE role_target ADD COLUMN outside INTEGER NOT NULL DEFAULT 0 CHECK (outside IN (0, 1));";
 
+/* What the manifest of an edge is about, when it may be a metadata artifact: artifact.h. Nobody looked at the types of
+ * what was stored before, so that is unsure. */
+static const char artifact_edges[] =
+    "ALTER TABLE edge ADD COLUMN about BLOB" DIGEST_CHECK("about") ";"
+    "ALTER TABLE edge ADD COLUMN unsure INTEGER NOT NULL DEFAULT 0 CHECK (unsure IN (0, 1));"
+    "UPDATE edge SET unsure = 1, about = (SELECT m.subject FROM manifest m WHERE "
+    "m.repository_id = edge.repository_id AND m.digest = edge.parent) WHERE kind IN (1, 2) AND "
+    "(repository_id, parent) IN (SELECT m.repository_id, m.digest FROM manifest m "
+    "WHERE m.subject IS NOT NULL);"
+    "CREATE INDEX edge_of_artifact ON edge (repository_id, child, about, unsure, parent) "
+    "WHERE about IS NOT NULL;";
+
 const char *const schema_migrations[] = {
     first_format,
     referrers_by_type,
@@ -644,5 +656,6 @@ const char *const schema_migrations[] = {
     release_format,
     document_ends,
     listings_outside,
+    artifact_edges,
 };
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

@@ -330,13 +330,29 @@
 
     /* edge: primary key (repository, parent, kind, child), by (repository, child, kind) */
     [SQL_EDGE_INSERT] =
-        "INSERT INTO edge (repository_id, parent, kind, child) VALUES (?1, ?2, ?3, ?4) "
+        "INSERT INTO edge (repository_id, parent, kind, child, about, unsure) VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
         "ON CONFLICT (repository_id, parent, kind, child) DO NOTHING",
     [SQL_EDGE_LIST] = "SELECT kind, child FROM edge WHERE repository_id = ?1 AND parent = ?2 "
                       "ORDER BY kind, child",
     [SQL_EDGE_PARENTS] = "SELECT kind, parent FROM edge WHERE repository_id = ?1 AND child = ?2 "
                          "ORDER BY kind, parent LIMIT ?3",
     [SQL_EDGE_DELETE_OF_PARENT] = "DELETE FROM edge WHERE repository_id = ?1 AND parent = ?2",
+
+    /* edges of metadata artifacts: by (repository, child, about, unsure); '.' comes after '-' */
+    [SQL_ARTIFACT_NOTES] =
+        "SELECT kind, about, unsure FROM edge WHERE repository_id = ?1 AND parent = ?2",
+    [SQL_ARTIFACT_NEXT_SUBJECT] = "SELECT about FROM edge WHERE repository_id = ?1 AND child = ?2 AND "
+                                  "about > ?3 ORDER BY about LIMIT 1",
+    [SQL_ARTIFACT_CANDIDATES] =
+        "SELECT parent, unsure FROM edge WHERE repository_id = ?1 AND child = ?2 AND about = ?3 "
+        "ORDER BY unsure, parent LIMIT ?4",
+    [SQL_ARTIFACT_NAMES] = "SELECT 1 FROM edge WHERE repository_id = ?1 AND parent = ?3 AND "
+                           "kind IN (1, 2) AND child = ?2 LIMIT 1",
+    [SQL_ARTIFACT_MARKS_ON] =
+        "SELECT name, digest FROM tag WHERE repository_id = ?1 AND digest = ?2 AND "
+        "name >= 'sha256-' AND name < 'sha256.' ORDER BY name LIMIT ?3",
+    [SQL_ARTIFACT_MARKS_OF] = "SELECT name, digest FROM tag WHERE repository_id = ?1 AND "
+                              "name IN (?2, ?3, ?4, ?5)",
 
     /* tag: primary key (repository, name), by (repository, digest) */
     [SQL_TAG_GET] = "SELECT " TAG_COLUMNS " " TAG_JOIN "WHERE t.repository_id = ?1 AND t.name = ?2",

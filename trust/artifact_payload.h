@@ -3,6 +3,7 @@
 #ifndef TRUST_ARTIFACT_PAYLOAD_H
 #define TRUST_ARTIFACT_PAYLOAD_H
 
+#include "storage/manifest_doc.h"
 #include "trust/artifact.h"
 
 #define ARTIFACT_PAYLOADS_MAX ((size_t)4 * 1024 * 1024) /* bytes, of all layers together */

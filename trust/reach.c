@@ -312,6 +312,18 @@ void reach_get(const struct reach *reach, const struct digest *digest, struct ga
     }
 }
 
+bool reach_next_manifest(const struct reach *reach, size_t *at, struct digest *out)
+{
+    while (*at < reach->count) {
+        const struct reach_entry *e = &reach->entries[(*at)++];
+        if (e->is_manifest && e->kind != REACH_NONE && e->kind != REACH_DENIED) {
+            *out = e->digest;
+            return true;
+        }
+    }
+    return false;
+}
+
 void reach_note_size(struct reach *reach, const struct digest *root, int64_t size)
 {
     struct reach_entry *e = find(reach, root);

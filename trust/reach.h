@@ -34,6 +34,9 @@ bool reach_add(struct reach *reach, struct db_tx *tx, int64_t repository_id,
 bool reach_finish(struct reach *reach, struct db_tx *tx, int64_t repository_id,
                   struct err *err) MUST_USE;
 void reach_get(const struct reach *reach, const struct digest *digest, struct gate_reached *out);
+/* The next manifest that is reached by an allowed way, in no order; false after the last.
+ *   at   0 to begin with */
+bool reach_next_manifest(const struct reach *reach, size_t *at, struct digest *out);
 /* What was found out about a root that was added: the manifest is here and has this size. */
 void reach_note_size(struct reach *reach, const struct digest *root, int64_t size);
 /* True when the earlier set had noted just that; false when it is not known. */

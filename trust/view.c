@@ -72,6 +72,11 @@ void gate_view_reached(const struct gate_view *view, const struct digest *digest
     reach_get(&view->reach, digest, out);
 }
 
+bool gate_view_next_manifest(const struct gate_view *view, size_t *at, struct digest *out)
+{
+    return reach_next_manifest(&view->reach, at, out);
+}
+
 bool gate_view_needs_renewal(const struct gate_view *view)
 {
     return view->state->status == TRUST_OK &&

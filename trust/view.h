@@ -55,6 +55,9 @@ void gate_view_facts(const struct gate_view *view, int64_t now_us, struct gate_f
 /* Point lookup in the reachable set. */
 void gate_view_reached(const struct gate_view *view, const struct digest *digest,
                        struct gate_reached *out);
+/* The next manifest that is allowed by what is signed (gate.md 6 a to c), in no order; false after the last.
+ *   at   0 to begin with */
+bool gate_view_next_manifest(const struct gate_view *view, size_t *at, struct digest *out);
 /* Where the texts of exceptions live while a decision is made. */
 struct gate_exception_rows {
     struct denied_digest denied;

@@ -79,7 +79,7 @@ static void a_fault_in_the_index_is_found(void **state)
         {"UPDATE manifest SET media_type = 'text/x y'", "it does not read: "},
         {"DELETE FROM edge WHERE kind = 2", "does not believe that it names"},
         {"UPDATE edge SET kind = 5 WHERE kind = 2", "does not believe that it names"},
-        {"INSERT INTO edge SELECT repository_id, parent, 4, child FROM edge WHERE kind = 2",
+        {"INSERT INTO edge SELECT repository_id, parent, 4, child, NULL, 0 FROM edge WHERE kind = 2",
          "does not believe that it names"},
         {"DELETE FROM condemned", "nothing names its blob"},
         {"UPDATE condemned SET kind = 2, repository_id = 0", "nothing names its blob"},
