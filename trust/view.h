@@ -20,9 +20,9 @@ void gate_views_free(struct gate_views *views);
 
 /* The view of a repository, built when missing or stale.
  *   out   a reference: gate_view_unref
- * One thread at a time builds the view of a repository's generation, and the others who ask for it
- * wait; those who ask for another repository do not. Expected errors: ERR_INTERNAL. Any thread but
- * the writer, not inside a write. */
+ * One thread builds the view of a repository's generation, and the others who ask for it wait for him, once; those
+ * who ask for another repository do not, nor those whose snapshot is older than the kept view. Expected errors:
+ * ERR_INTERNAL. Any thread but the writer, not inside a write. */
 bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repository *repo,
                    int64_t now_us, struct gate_view **out, struct err *err) MUST_USE;
 /* True when gate_view_get would find it at once, now. Any thread. */

@@ -69,7 +69,8 @@ struct view_claim {
     struct view_claim *next;
 };
 /* gate_views_find for whoever decides, which waits while somebody builds just that. NULL: it is the
- * caller's to build, under the claim. Not where the builder may wait for the caller: by the writer never. */
+ * caller's to build. It has the claim, or none where that would make others wait in a row: when a newer view is kept,
+ * and after it waited in vain. Not where the builder may wait for the caller: by the writer never. */
 struct gate_view *gate_views_find_or_claim(struct gate_views *views, int64_t repository_id,
                                            int64_t generation, int64_t now_us,
                                            struct view_claim *claim) MUST_USE;

@@ -8,7 +8,7 @@
 
 struct gate_views {
     pthread_mutex_t lock;
-    pthread_cond_t built; /* a claim has ended */
+    pthread_cond_t built; /* a claim has ended, or a view is kept */
     struct view_claim *claims;
     size_t max_bytes, max_count, bytes, count;
     struct gate_view *newest, *oldest;
@@ -156,19 +156,30 @@ static void add_claim(struct gate_views *views, int64_t repository_id, int64_t g
     views->claims = claim;
 }
 
+/* What the asker builds would not be kept: a newer one is. */
+static bool is_of_the_past(struct gate_views *views, int64_t repository_id, int64_t generation)
+{
+    const struct gate_view *kept = find(views, repository_id);
+    return kept && kept->generation > generation;
+}
+
 struct gate_view *gate_views_find_or_claim(struct gate_views *views, int64_t repository_id,
                                            int64_t generation, int64_t now_us,
                                            struct view_claim *claim)
 {
     struct gate_view *v;
+    bool waited = false;
+    *claim = (struct view_claim){.views = NULL};
     pthread_mutex_lock(&views->lock);
     while ((v = find_current(views, repository_id, generation, now_us)) == NULL &&
+           !is_of_the_past(views, repository_id, generation) &&
            is_claimed(views, repository_id, generation)) {
         pthread_cond_wait(&views->built, &views->lock);
+        waited = true;
     }
     if (v) {
         v->was_asked = true;
-    } else {
+    } else if (!waited && !is_of_the_past(views, repository_id, generation)) {
         add_claim(views, repository_id, generation, claim);
     }
     pthread_mutex_unlock(&views->lock);
@@ -234,6 +245,7 @@ void gate_views_keep(struct gate_views *views, struct gate_view *view, bool aske
     list_push(views, view);
     views->bytes += view->bytes;
     views->count++;
+    pthread_cond_broadcast(&views->built); /* whoever waits for an older one builds it himself now */
     pthread_mutex_unlock(&views->lock);
     while (dropped) { /* freed outside the lock */
         struct gate_view *next = dropped->next_in_bucket;

@@ -3,6 +3,17 @@
 #include "trust/view_internal.h"
 
 #include <pthread.h>
+#include <semaphore.h>
+
+static sem_t asleep; /* posted by each thread that is about to wait for a build, under the lock of the views */
+
+int __real_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock);
+int __wrap_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock);
+int __wrap_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock)
+{
+    (void)sem_post(&asleep);
+    return __real_pthread_cond_wait(cond, lock);
+}
 
 static struct gate_view *view_of(int64_t repository_id, size_t bytes)
 {
@@ -138,26 +149,28 @@ static void a_claim_is_of_one_generation_of_one_repository(void **state)
 
 struct crowd {
     struct gate_views *views;
-    atomic_int builders[GENERATIONS + 1]; /* of each generation, now */
+    atomic_int builders[GENERATIONS + 1]; /* of each generation, now, that have the claim */
     atomic_int built, odd;
 };
 
-/* Asks for each generation in turn; the first one that claims it builds, every third build fails. */
+/* Asks for each generation in turn; who is told to builds, every third build fails. */
 static void *ask_for_each(void *arg)
 {
     struct crowd *c = arg;
     for (int generation = 1; generation <= GENERATIONS;) {
         struct view_claim claim = {0};
         struct gate_view *v = gate_views_find_or_claim(c->views, 1, generation, 1, &claim);
+        int claims = claim.views ? 1 : 0;
+        atomic_fetch_add(&c->odd, v && claims);
         if (!v) {
-            atomic_fetch_add(&c->odd, atomic_fetch_add(&c->builders[generation], 1) > 0);
+            atomic_fetch_add(&c->odd, atomic_fetch_add(&c->builders[generation], claims) > 0 && claims);
             bool fails = atomic_fetch_add(&c->built, 1) % 3 == 0;
             if (!fails) {
                 v = view_of(1, 10);
                 v->generation = generation;
                 gate_views_keep(c->views, v, true);
             }
-            atomic_fetch_sub(&c->builders[generation], 1);
+            atomic_fetch_sub(&c->builders[generation], claims);
             view_claim_end(&claim);
         }
         atomic_fetch_add(&c->odd, v && v->generation != generation);
@@ -183,6 +196,117 @@ static void one_thread_builds_and_the_others_wait(void **state)
     gate_views_free(c.views);
 }
 
+/* --- who does not wait -------------------------------------------------------------------------- */
+
+static void keep_generation(struct gate_views *views, int64_t generation)
+{
+    struct gate_view *v = view_of(1, 10);
+    v->generation = generation;
+    gate_views_keep(views, v, true);
+    gate_view_unref(v);
+}
+
+/* A publish has landed, and the new view is there: whoever still reads what was before builds that at once, neither
+ * waiting for another one who does nor making others wait. */
+static void an_asker_of_the_past_waits_for_nobody(void **state)
+{
+    (void)state;
+    struct gate_views *views = gate_views_new(100, 3);
+    struct view_claim first, second, third;
+    assert_true(gate_views_claim(views, 1, 6, &first));
+    keep_generation(views, 7);
+    assert_null(gate_views_find_or_claim(views, 1, 6, 1, &second)); /* would wait for ever */
+    assert_null(second.views);
+    assert_null(gate_views_find_or_claim(views, 1, 5, 1, &third));
+    assert_null(third.views);
+    keep_generation(views, 6);
+    assert_true(gate_views_has(views, 1, 7, 1));
+    assert_null(gate_views_find_or_claim(views, 1, 8, 1, &third)); /* of what is to come there is a claim */
+    assert_non_null(third.views);
+    view_claim_end(&third);
+    view_claim_end(&second);
+    view_claim_end(&first);
+    gate_views_free(views);
+}
+
+#define WAITING 4
+
+struct queue_of_askers {
+    struct gate_views *views;
+    pthread_barrier_t together;
+    atomic_int claims, found;
+};
+
+/* Builds, if it must, together with all the others: who builds after another one never gets there. */
+static void *ask_and_build(void *arg)
+{
+    struct queue_of_askers *q = arg;
+    struct view_claim claim;
+    struct gate_view *v = gate_views_find_or_claim(q->views, 1, 2, 1, &claim);
+    atomic_fetch_add(&q->found, v != NULL);
+    atomic_fetch_add(&q->claims, claim.views != NULL);
+    if (!v) {
+        (void)pthread_barrier_wait(&q->together);
+    }
+    gate_view_unref(v);
+    view_claim_end(&claim);
+    return NULL;
+}
+
+/* All of them sleep until `end` is called. */
+static void wait_and_build(struct queue_of_askers *q, void (*end)(struct gate_views *views, struct view_claim *claim))
+{
+    pthread_t threads[WAITING];
+    struct view_claim claim;
+    *q = (struct queue_of_askers){.views = gate_views_new(100, 3)};
+    assert_int_equal(sem_init(&asleep, 0, 0), 0);
+    assert_int_equal(pthread_barrier_init(&q->together, NULL, WAITING), 0);
+    assert_true(gate_views_claim(q->views, 1, 2, &claim));
+    for (size_t i = 0; i < WAITING; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_and_build, q), 0);
+    }
+    for (size_t i = 0; i < WAITING; i++) {
+        assert_int_equal(sem_wait(&asleep), 0);
+    }
+    end(q->views, &claim);
+    for (size_t i = 0; i < WAITING; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    view_claim_end(&claim);
+    pthread_barrier_destroy(&q->together);
+    gate_views_free(q->views);
+}
+
+static void build_nothing(struct gate_views *views, struct view_claim *claim)
+{
+    (void)views;
+    view_claim_end(claim);
+}
+
+static void build_what_is_waited_for(struct gate_views *views, struct view_claim *claim)
+{
+    keep_generation(views, 2);
+    view_claim_end(claim);
+}
+
+static void keep_a_newer_one(struct gate_views *views, struct view_claim *claim)
+{
+    (void)claim; /* whoever has it goes on building */
+    keep_generation(views, 3);
+}
+
+static void who_waited_in_vain_builds_beside_the_others(void **state)
+{
+    struct queue_of_askers q;
+    (void)state;
+    wait_and_build(&q, build_nothing);
+    assert_true(q.claims == 0 && q.found == 0);
+    wait_and_build(&q, keep_a_newer_one);
+    assert_true(q.claims == 0 && q.found == 0);
+    wait_and_build(&q, build_what_is_waited_for);
+    assert_true(q.claims == 0 && q.found == WAITING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +316,8 @@ int main(void)
         cmocka_unit_test(an_older_view_does_not_displace_a_newer_one),
         cmocka_unit_test(what_was_asked_for_is_remembered),
         cmocka_unit_test(a_claim_is_of_one_generation_of_one_repository),
+        cmocka_unit_test(an_asker_of_the_past_waits_for_nobody),
+        cmocka_unit_test(who_waited_in_vain_builds_beside_the_others),
         cmocka_unit_test(one_thread_builds_and_the_others_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
