@@ -10,6 +10,7 @@
 #include "server/scrubber.h"
 #include "storage/blob.h"
 #include "storage/blob_journal.h"
+#include "trust/view.h"
 
 #include <sys/stat.h>
 
@@ -154,12 +155,13 @@ static void send_blob(const struct request *rq, struct db_tx *tx, struct reply *
 }
 
 /* The gate comes first: a manifest's digest is no blob for a gated identity even if the same bytes were uploaded. */
-static bool decide(const struct request *rq, struct db_tx *tx, const struct repository *repo,
+static bool decide(const struct request *rq, struct db_tx *tx, const struct repository *repo, struct gate_view *view,
                    struct gate_caller *caller, struct decision *out, struct err *err)
 {
     if (!registry_gate_caller(rq, tx, caller, err)) {
         return false;
     }
+    caller->kept = view;
     gate_decide_blob(rq->app->trust, tx, caller, repo, &rq->repo, &rq->digest, rq->now_us, out);
     return true;
 }
@@ -168,6 +170,7 @@ static bool decide(const struct request *rq, struct db_tx *tx, const struct repo
 void api_blob_get(struct request *rq, struct reply *reply)
 {
     auto_snapshot struct db_tx *tx = NULL;
+    auto_gate_view struct gate_view *view = NULL;
     struct repository repo;
     struct blob blob;
     struct gate_caller caller;
@@ -178,10 +181,10 @@ void api_blob_get(struct request *rq, struct reply *reply)
     if (!registry_open(rq, &tx, &repo, &err)) {
         return reply_undecided(reply, &err);
     }
-    if (!registry_gate_ready(rq, &repo)) {
+    if (!registry_gate_ready(rq, &repo, &view)) {
         return; /* a worker goes on */
     }
-    if (!decide(rq, tx, &repo, &caller, &d, &err)) {
+    if (!decide(rq, tx, &repo, view, &caller, &d, &err)) {
         return reply_undecided(reply, &err);
     }
     if (!registry_use_override(rq, &repo, &d, reply)) {

@@ -12,6 +12,7 @@
 #include "storage/store.h"
 #include "storage/tag.h"
 #include "storage/upload.h"
+#include "trust/view.h"
 
 #define TAG_PARAMETERS_MAX 10
 
@@ -22,6 +23,7 @@ struct reading {
     struct request *rq;
     struct db_tx *tx;
     struct repository repo;
+    struct gate_view *view; /* when it was ready */
     struct gate_caller caller;
     struct decision decision;
     /* what was read so far; by tag it comes with the tag, before the gate says what to serve */
@@ -70,6 +72,7 @@ static bool decide(struct reading *r, struct err *err)
     if (!registry_gate_caller(rq, r->tx, &r->caller, err)) {
         return false;
     }
+    r->caller.kept = r->view;
     if (rq->reference == REFERENCE_DIGEST) {
         gate_decide_digest(rq->app->trust, r->tx, &r->caller, &r->repo, &rq->repo, &rq->digest,
                            rq->now_us, &r->decision);
@@ -119,7 +122,7 @@ static void read_and_answer(struct reading *r, struct reply *reply)
     if (!repository_get(r->tx, &r->rq->repo, &r->repo, &err)) {
         return reply_undecided(reply, &err);
     }
-    if (!registry_gate_ready(r->rq, &r->repo)) {
+    if (!registry_gate_ready(r->rq, &r->repo, &r->view)) {
         return; /* a worker goes on */
     }
     if (!decide(r, &err)) {
@@ -151,6 +154,7 @@ void api_manifest_get(struct request *rq, struct reply *reply)
     r.tx = tx;
     read_and_answer(&r, reply);
     manifest_free(r.manifest);
+    gate_view_unref(r.view);
 }
 
 /* --- writing ---------------------------------------------------------------------------------------------------- */

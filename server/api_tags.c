@@ -2,11 +2,13 @@
 #include "server/app.h"
 #include "server/registry.h"
 #include "storage/tag.h"
+#include "trust/view.h"
 
 struct listing {
     const struct request *rq;
     struct db_tx *tx;
     const struct repository *repo;
+    struct gate_view *view; /* when it was ready */
     struct gate_caller caller;
     bool filtered; /* only released tags (gate.md 3) */
     struct page page;
@@ -75,6 +77,7 @@ static bool list(struct listing *l, struct err *err)
     if (!registry_gate_caller(l->rq, l->tx, &l->caller, err)) {
         return false;
     }
+    l->caller.kept = l->view;
     l->filtered = gate_lists_filtered(l->rq->app->trust, l->tx, &l->caller, l->repo, GATE_LIST_TAGS,
                                       l->rq->now_us);
     buf_str(&l->json, "{\"name\":");
@@ -91,13 +94,17 @@ static bool list(struct listing *l, struct err *err)
 void api_tags_list(struct request *rq, struct reply *reply)
 {
     auto_snapshot struct db_tx *tx = NULL;
+    auto_gate_view struct gate_view *view = NULL;
     struct repository repo;
     struct err err = {0};
-    struct listing l = {.rq = rq, .repo = &repo};
-    bool ok = registry_open(rq, &tx, &repo, &err) && registry_page(rq, &l.page, &err);
-    l.tx = tx;
-    ok = ok && list(&l, &err);
-    if (ok) {
+    if (!registry_open(rq, &tx, &repo, &err)) {
+        return reply_undecided(reply, &err);
+    }
+    if (!registry_gate_ready(rq, &repo, &view)) {
+        return; /* a worker goes on */
+    }
+    struct listing l = {.rq = rq, .tx = tx, .repo = &repo, .view = view};
+    if (registry_page(rq, &l.page, &err) && list(&l, &err)) {
         reply_buf(reply, 200, "application/json", &l.json);
         if (l.more) {
             registry_next_link(rq, reply, &l.page, tag_name_slice(&l.last), NULL,

@@ -57,6 +57,7 @@ struct request {
 
     struct slice body;              /* buffered body; empty for BODY_NONE and BODY_STREAM */
     bool on_worker, wants_worker;   /* request_on_worker */
+    bool wants_place;               /* request_on_worker_surely */
     void *stream;                   /* BODY_STREAM: what the route's `open` made */
     struct http_exchange *exchange; /* internal */
 };
@@ -96,6 +97,9 @@ bool request_facts(const struct request *rq, struct db_tx *tx, struct access_fac
  * worker thread, go on. False: return now without an answer; the handler is run again from its
  * beginning, on a worker. */
 bool request_on_worker(struct request *rq) MUST_USE;
+/* The same for what may come to many requests at once and is over soon, such as a wait for one thread that verifies for
+ * all: a queue that is full does not refuse it. */
+bool request_on_worker_surely(struct request *rq) MUST_USE;
 /* Content-Length as sent; -1 when chunked or absent. */
 int64_t request_content_length(const struct request *rq);
 

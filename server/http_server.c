@@ -356,7 +356,8 @@ static bool hand_over(struct http_exchange *ex, enum defer_priority priority, de
 
 static enum MHD_Result handle_on_worker(struct http_exchange *ex)
 {
-    if (hand_over(ex, ex->sink_open ? DEFER_GOING_ON : DEFER_NEW, job_handle)) {
+    bool goes_on = ex->sink_open || ex->rq.wants_place;
+    if (hand_over(ex, goes_on ? DEFER_GOING_ON : DEFER_NEW, job_handle)) {
         return MHD_YES;
     }
     reply_busy(ex);

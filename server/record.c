@@ -108,7 +108,7 @@ struct decision_draft *record_draft(const struct record *r, struct decision *d)
                                .reason = gate_reason_info(d->reason)->name,
                                .allow = d->effect == EFFECT_ALLOW,
                                .took_us = clock_mono_us() - r->began_us};
-    gate_basis_of(r->rq->app->trust, r->tx, r->repo, d, r->rq->now_us, &m.basis);
+    gate_basis_of(r->rq->app->trust, r->tx, r->repo, r->caller->kept, d, r->rq->now_us, &m.basis);
     trust_gun_write(r->rq->app->trust, &r->repo->name, &m.gun);
     add_identity(r, &m, &e);
     add_trust(r, d, &m, &e);

@@ -57,16 +57,10 @@ bool registry_gate_caller_of(const struct identity *who, struct db_tx *tx,
     return true;
 }
 
-/* What is handed over to a full queue is refused; here it is merely slow. */
-static bool workers_are_busy(const struct request *rq)
+bool registry_gate_ready(struct request *rq, const struct repository *repo, struct gate_view **out)
 {
-    return metrics_value(rq->app->metrics, METRIC_WORKERS_BUSY) >= rq->app->config->limits_queue / 2;
-}
-
-bool registry_gate_ready(struct request *rq, const struct repository *repo)
-{
-    return rq->on_worker || gate_view_is_kept(rq->app->trust, repo, rq->now_us) ||
-           workers_are_busy(rq) || request_on_worker(rq);
+    *out = rq->on_worker ? NULL : gate_view_find_ready(rq->app->trust, repo, rq->now_us);
+    return *out || request_on_worker_surely(rq);
 }
 
 void registry_reader(const struct request *rq, struct reader *out)

@@ -19,10 +19,11 @@ void registry_actor(const struct request *rq, struct actor *out);
 /* The identity as the gate sees it, rights read in tx. */
 bool registry_gate_caller(const struct request *rq, struct db_tx *tx, struct gate_caller *out,
                           struct err *err) MUST_USE;
-/* Before the gate is asked: a loop thread has other connections to serve, so it neither builds a view of the repository
- * nor waits for one, unless the workers have much to do. False: return now without an answer, the handler is run again
- * on a worker (request_on_worker). */
-bool registry_gate_ready(struct request *rq, const struct repository *repo) MUST_USE;
+/* Before the gate is asked: a loop thread has other connections to serve, so it never builds a view of the repository,
+ * waits for one, or renews what it says.
+ *   out   the view to decide by, for gate_caller.kept: a reference (auto_gate_view). NULL on a worker, which may wait
+ * False: return now without an answer, the handler is run again on a worker (request_on_worker_surely). */
+bool registry_gate_ready(struct request *rq, const struct repository *repo, struct gate_view **out) MUST_USE;
 /* The same of any identity at any repository. */
 bool registry_gate_caller_of(const struct identity *who, struct db_tx *tx,
                              const struct repo_name *repo, struct gate_caller *out,

@@ -223,3 +223,9 @@ bool request_on_worker(struct request *rq)
     rq->wants_worker = !rq->on_worker;
     return rq->on_worker;
 }
+
+bool request_on_worker_surely(struct request *rq)
+{
+    rq->wants_place = true;
+    return request_on_worker(rq);
+}

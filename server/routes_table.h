@@ -54,7 +54,7 @@ ROUTE(METHOD_DELETE, "/api/v1/namespaces/{1}/deployers/{2}", ACCESS_SIGNED_IN, B
 ROUTE(METHOD_GET, "/api/v1/users", ACCESS_ADMIN, BODY_NONE, INLINE, api_users_list)
 ROUTE(METHOD_POST, "/api/v1/users", ACCESS_ADMIN, BODY_API, WORKER, api_users_create)
 ROUTE(METHOD_GET, "/api/v1/images", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_images_list)
-ROUTE(METHOD_GET, "/api/v1/images/{name}/tags", ACCESS_PULL, BODY_NONE, INLINE, api_images_tags)
+ROUTE(METHOD_GET, "/api/v1/images/{name}/tags", ACCESS_PULL, BODY_NONE, WORKER, api_images_tags)
 ROUTE(METHOD_GET, "/api/v1/namespaces/{1}/tag-rules", ACCESS_SIGNED_IN, BODY_NONE, INLINE, api_tag_rules_get)
 ROUTE(METHOD_PUT, "/api/v1/namespaces/{1}/tag-rules", ACCESS_SIGNED_IN, BODY_API, WORKER, api_tag_rules_put)
 ROUTE(METHOD_POST, "/api/v1/namespaces/{1}/tag-rules/dry-run", ACCESS_SIGNED_IN, BODY_API, WORKER, api_tag_rules_dry_run)

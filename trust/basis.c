@@ -40,7 +40,7 @@ static void add_keys(const struct trust_state *state, const struct decision *d,
     }
 }
 
-void gate_basis_of(struct trust *trust, struct db_tx *tx, const struct repository *repo,
+void gate_basis_of(struct trust *trust, struct db_tx *tx, const struct repository *repo, struct gate_view *kept,
                    const struct decision *d, int64_t now_us, struct gate_basis *out)
 {
     auto_gate_view struct gate_view *view = NULL;
@@ -49,7 +49,9 @@ void gate_basis_of(struct trust *trust, struct db_tx *tx, const struct repositor
     *out = (struct gate_basis){0};
     add_policy(tx, repo, out);
     add_incarnation(tx, repo, out);
-    if (!gate_view_get(trust, tx, repo, now_us, &view, &why)) {
+    if (kept) {
+        view = gate_view_ref(kept);
+    } else if (!gate_view_get(trust, tx, repo, now_us, &view, &why)) {
         return;
     }
     gate_view_facts(view, now_us, &facts);

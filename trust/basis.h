@@ -7,6 +7,7 @@
 #include "trust/trust.h"
 
 struct repository;
+struct gate_view; /* trust/view.h */
 
 struct gate_basis {
     int64_t policy_generation; /* 0 unknown, as below */
@@ -17,8 +18,9 @@ struct gate_basis {
     int signer_count;
 };
 /* Never fails: what cannot be found out is unknown.
- *   tx   the snapshot that the decision was made in; never a write, whose view is nobody else's */
-void gate_basis_of(struct trust *trust, struct db_tx *tx, const struct repository *repo,
+ *   tx     the snapshot that the decision was made in; never a write, whose view is nobody else's
+ *   kept   the view of the repository that it was made by; NULL: it is asked for */
+void gate_basis_of(struct trust *trust, struct db_tx *tx, const struct repository *repo, struct gate_view *kept,
                    const struct decision *d, int64_t now_us, struct gate_basis *out);
 
 #endif

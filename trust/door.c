@@ -67,8 +67,8 @@ static bool door_open(struct door *door, struct trust *trust, struct db_tx *tx,
     struct err why = {0};
     *door =
         (struct door){.trust = trust, .tx = tx, .repo = repo, .account_id = caller->account_id};
-    if (caller->view) {
-        door->view = gate_view_ref(caller->view);
+    if (caller->view || caller->kept) {
+        door->view = gate_view_ref(caller->view ? caller->view : caller->kept);
     } else if (!gate_view_get(trust, tx, repo, now_us, &door->view, &why)) {
         undecided(out, &repo->name, caller);
         return false;

@@ -17,6 +17,8 @@ struct gate_caller {       /* the identity as plain values, filled by the server
     int64_t account_id;    /* whose overrides count; 0: nobody's */
     struct gate_view *view; /* decide by this view of the repository (view.h); borrowed. NULL: by its
                                own */
+    struct gate_view *kept; /* which is this one, when it was ready (gate_view_find_ready); borrowed. NULL:
+                               it is asked for, and may have to be waited for */
 };
 
 /* Whoever serves, or deploys, what REASON_OVERRIDE allows counts the use first, when override_counts says so

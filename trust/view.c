@@ -478,9 +478,15 @@ bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repositor
     return true;
 }
 
-bool gate_view_is_kept(struct trust *trust, const struct repository *repo, int64_t now_us)
+struct gate_view *gate_view_find_ready(struct trust *trust, const struct repository *repo, int64_t now_us)
 {
-    return gate_views_has(trust->views, repo->id, repo->gate_generation, now_us);
+    struct gate_view *view =
+        gate_views_find_asked(trust->views, repo->id, repo->gate_generation, now_us);
+    if (view && gate_view_needs_renewal(view)) {
+        gate_view_unref(view);
+        view = NULL;
+    }
+    return view;
 }
 
 bool gate_view_get_for_write(struct trust *trust, struct db_tx *tx, const struct repository *repo,

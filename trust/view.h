@@ -25,8 +25,9 @@ void gate_views_free(struct gate_views *views);
  * ERR_INTERNAL. Any thread but the writer, not inside a write. */
 bool gate_view_get(struct trust *trust, struct db_tx *tx, const struct repository *repo,
                    int64_t now_us, struct gate_view **out, struct err *err) MUST_USE;
-/* True when gate_view_get would find it at once, now. Any thread. */
-bool gate_view_is_kept(struct trust *trust, const struct repository *repo, int64_t now_us);
+/* The view of a repository when deciding by it waits for nothing now: it is kept, and nothing has to be renewed first.
+ * A reference; NULL: it is not so. Any thread. */
+struct gate_view *gate_view_find_ready(struct trust *trust, const struct repository *repo, int64_t now_us) MUST_USE;
 /* The same inside a write transaction: the kept view is used when it is of the generation that the
  * transaction sees. What has to be built is not kept, since that generation may never become true:
  * whoever will ask gets the view before he writes, so that the writer seldom builds one. Writer. */

@@ -54,6 +54,9 @@ void view_overrides_free(struct gate_view *v);
 /* A reference to the kept view of this very generation that is still valid, or NULL. */
 struct gate_view *gate_views_find(struct gate_views *views, int64_t repository_id,
                                   int64_t generation, int64_t now_us);
+/* The same for whoever decides by it. */
+struct gate_view *gate_views_find_asked(struct gate_views *views, int64_t repository_id, int64_t generation,
+                                        int64_t now_us);
 /* True when gate_views_find would find one now. */
 bool gate_views_has(struct gate_views *views, int64_t repository_id, int64_t generation,
                     int64_t now_us);

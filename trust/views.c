@@ -114,6 +114,18 @@ struct gate_view *gate_views_find(struct gate_views *views, int64_t repository_i
     return v;
 }
 
+struct gate_view *gate_views_find_asked(struct gate_views *views, int64_t repository_id, int64_t generation,
+                                        int64_t now_us)
+{
+    pthread_mutex_lock(&views->lock);
+    struct gate_view *v = find_current(views, repository_id, generation, now_us);
+    if (v) {
+        v->was_asked = true;
+    }
+    pthread_mutex_unlock(&views->lock);
+    return v;
+}
+
 bool gate_views_has(struct gate_views *views, int64_t repository_id, int64_t generation,
                     int64_t now_us)
 {

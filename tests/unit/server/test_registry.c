@@ -12,8 +12,10 @@
 #include "server/router.h"
 #include "server/sweeper.h"
 #include "tests/unit/base/check.h"
-#include "trust/trust.h"
+#include "trust/trust_internal.h"
+#include "trust/view_internal.h"
 
+#include <semaphore.h>
 #include <sodium.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -41,7 +43,7 @@ static void make_data(struct house *h)
                 auth_make_keys(secrets, &err));
     (void)snprintf(text, sizeof(text),
                    "public_url: http://127.0.0.1:5080\ndata: %s\nlisten: [{address: "
-                   "\"127.0.0.1:5080\"}]\nsparse_manifests: true\n",
+                   "\"127.0.0.1:5080\"}]\nsparse_manifests: true\nlimits: {queue: 8}\n",
                    h->folder.path);
     if (!config_parse("f", slice_str(text), &h->config, &err)) {
         fail_msg("%s", err.msg);
@@ -90,22 +92,35 @@ static int teardown(void **state)
 
 /* ---- a client ---- */
 
-static void converse(const struct house *h, struct slice request, struct buf *out)
+/* Returns the connection. */
+static int send_request(const struct house *h, struct slice request)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
-    char chunk[65536];
     ssize_t n;
-    auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     (void)snprintf(a.sun_path, sizeof(a.sun_path), "%s/run/control.sock", h->folder.path);
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
     while (request.n > 0 && (n = send(fd, request.p, request.n, MSG_NOSIGNAL)) > 0) {
         request = slice_from(request, (size_t)n);
     }
+    return fd;
+}
+
+static void receive_answer(int fd, struct buf *out)
+{
+    char chunk[65536];
+    ssize_t n;
     buf_clear(out);
     while ((n = recv(fd, chunk, sizeof(chunk), 0)) > 0) {
         buf_put(out, chunk, (size_t)n);
     }
     buf_str(out, "");
+}
+
+static void converse(const struct house *h, struct slice request, struct buf *out)
+{
+    auto_fd int fd = send_request(h, request);
+    receive_answer(fd, out);
 }
 
 /* `headers`: whole lines. Gives the status. */
@@ -344,6 +359,75 @@ static void unchanged_is_said_of_what_is_there_only(void **state)
     assert_int_equal(get(h, path, "If-None-Match: *\r\n", &answer), 404);
 }
 
+/* ---- a view that is being built ---- */
+
+enum { BLOCKERS = 10 }; /* two workers, and all eight places of the queue */
+
+static void wait_for_go(void *arg)
+{
+    sem_t *go = arg;
+    (void)sem_wait(go);
+}
+
+static void read_repository(const struct house *h, const char *name, struct repository *out)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    struct repo_name repo;
+    struct err err = {0};
+    assert_true(repo_name_parse(slice_str(name), &repo, &err) && db_snapshot(h->app->db, &tx, &err) &&
+                repository_get(tx, &repo, out, &err));
+}
+
+/* Sends a GET without waiting for its answer. Returns the connection. */
+static int begin_get(const struct house *h, const char *path)
+{
+    auto_buf struct buf request = {0};
+    buf_printf(&request, "GET %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", path);
+    return send_request(h, buf_slice_of(&request));
+}
+
+/* The loop thread answers others while somebody builds a view, however much the workers have to do; and who waits for
+ * it is not refused. There is one loop thread here: if it waited, nobody would answer. */
+static void a_view_that_is_built_holds_up_no_loop_thread(void **state)
+{
+    static const char *const doors[] = {"manifests/v1", "tags/list", "blobs/" EMPTY_DIGEST};
+    const struct house *h = *state;
+    auto_buf struct buf answer = {0};
+    struct repository repo;
+    struct view_claim claim;
+    char digest[DIGEST_STR_MAX];
+    int waiting[COUNT(doors)];
+    sem_t go;
+    push_blob(h, "view/app");
+    push_image(h, "view/app", "v1", NULL, SLICE_LIT("a"), digest);
+    read_repository(h, "view/app", &repo);
+    assert_true(gate_views_claim(h->app->trust->views, repo.id, repo.gate_generation, &claim));
+    assert_int_equal(sem_init(&go, 0, 0), 0);
+    for (int i = 0; i < BLOCKERS; i++) {
+        assert_true(defer_detached(h->server.defer, wait_for_go, &go));
+    }
+    for (size_t i = 0; i < COUNT(doors); i++) {
+        char path[200];
+        (void)snprintf(path, sizeof(path), "/v2/view/app/%s", doors[i]);
+        waiting[i] = begin_get(h, path);
+    }
+    int64_t all = BLOCKERS + (int64_t)COUNT(doors);
+    while (metrics_value(h->app->metrics, METRIC_WORKERS_BUSY) < all) {
+        assert_int_equal(get(h, "/healthz", "", &answer), 200);
+    }
+    assert_int_equal(get(h, "/healthz", "", &answer), 200);
+    assert_int_equal(ask(h, "POST /v2/view/app/blobs/uploads/", "", SLICE_LIT(""), &answer), 503);
+    for (int i = 0; i < BLOCKERS; i++) {
+        (void)sem_post(&go);
+    }
+    view_claim_end(&claim);
+    for (size_t i = 0; i < COUNT(doors); i++) {
+        receive_answer(waiting[i], &answer);
+        (void)close(waiting[i]);
+        CHECK_CASE(strncmp(answer.p, "HTTP/1.1 200 ", 13) == 0, doors[i]);
+    }
+}
+
 /* What anybody may post is kept in memory until it is whole. */
 static void strangers_are_given_little_memory(void **state)
 {
@@ -362,6 +446,7 @@ int main(void)
         cmocka_unit_test(tags_come_in_pages),
         cmocka_unit_test(referrers_come_in_pages_of_bounded_size),
         cmocka_unit_test(unchanged_is_said_of_what_is_there_only),
+        cmocka_unit_test(a_view_that_is_built_holds_up_no_loop_thread),
         cmocka_unit_test(strangers_are_given_little_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

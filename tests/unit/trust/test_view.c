@@ -296,7 +296,7 @@ static bool is_view_kept(struct bench *b)
     {
         struct repository repo;
         OK(repository_get_by_id(tx, b->w->repo.id, &repo, err));
-        kept = gate_view_is_kept(b->trust, &repo, b->now_us);
+        kept = gate_views_has(b->trust->views, repo.id, repo.gate_generation, b->now_us);
     }
     return kept;
 }
@@ -312,7 +312,7 @@ static void assert_reached_as_built_anew(struct bench *b, const struct digest *d
         struct gate_reached a, c;
         struct repository repo;
         OK(repository_get_by_id(tx, b->w->repo.id, &repo, err));
-        assert_true(gate_view_is_kept(b->trust, &repo, b->now_us));
+        assert_true(gate_views_has(b->trust->views, repo.id, repo.gate_generation, b->now_us));
         OK(gate_view_get(b->trust, tx, &repo, b->now_us, &kept, err));
         OK(gate_view_inherit(b->trust, tx, &repo, b->now_us, &none, &anew, err));
         gate_view_reached(kept, digest, &a);
