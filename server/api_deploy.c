@@ -100,7 +100,11 @@ static bool set_caller(struct question *q, struct err *err)
     const struct identity *self = q->rq->identity;
     q->caller = (struct gate_caller){.gated = true,
                                      .account_id = self->gated ? self->account_id : 0};
-    return q->as.n == 0 || caller_named(q, err);
+    if (q->as.n > 0 && !caller_named(q, err)) {
+        return false;
+    }
+    registry_gate_told(q->rq, &q->caller);
+    return true;
 }
 
 /* --- the decision ----------------------------------------------------------------------------- */

@@ -23,12 +23,7 @@ struct mount {
  * all. */
 static bool may_pull(struct db_tx *tx, const struct mount *m, const struct repo_name *source)
 {
-    struct namespace_name ns;
-    struct access_facts facts;
-    struct err why = {0};
-    repo_name_namespace(source, &ns);
-    return access_facts_load(tx, m->rq->identity, &ns, &facts, &why) &&
-           (access_permitted(m->rq->identity, &facts) & ACTION_BIT(ACTION_PULL)) != 0;
+    return registry_account_may_pull(m->rq->identity, tx, source);
 }
 
 /* What the caller would get at the source is what he may take along. */

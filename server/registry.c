@@ -33,6 +33,27 @@ static void gate_caller(const struct identity *who, const struct access_facts *f
                                     (access_permitted(who, facts) & ACTIONS_PAST_LEVEL_ALL) != 0};
 }
 
+bool registry_account_may_pull(const struct identity *who, struct db_tx *tx, const struct repo_name *repo)
+{
+    struct namespace_name ns;
+    struct access_facts facts;
+    struct err why = {0};
+    repo_name_namespace(repo, &ns);
+    return access_facts_load(tx, who, &ns, &facts, &why) &&
+           (access_permitted(who, &facts) & ACTION_BIT(ACTION_PULL)) != 0;
+}
+
+static bool told_may_pull(const void *told, struct db_tx *tx, const struct repo_name *repo)
+{
+    return registry_account_may_pull(told, tx, repo);
+}
+
+void registry_gate_told(const struct request *rq, struct gate_caller *caller)
+{
+    caller->may_pull = told_may_pull;
+    caller->told = rq->identity;
+}
+
 bool registry_gate_caller(const struct request *rq, struct db_tx *tx, struct gate_caller *out,
                           struct err *err)
 {
@@ -41,6 +62,7 @@ bool registry_gate_caller(const struct request *rq, struct db_tx *tx, struct gat
         return false;
     }
     gate_caller(rq->identity, &facts, out); /* who is gated never writes */
+    registry_gate_told(rq, out);
     return true;
 }
 

@@ -19,6 +19,11 @@ void registry_actor(const struct request *rq, struct actor *out);
 /* The identity as the gate sees it, rights read in tx. */
 bool registry_gate_caller(const struct request *rq, struct db_tx *tx, struct gate_caller *out,
                           struct err *err) MUST_USE;
+/* Whether the account may pull from a repository, whatever its token was asked for. What cannot be read is no. */
+bool registry_account_may_pull(const struct identity *who, struct db_tx *tx, const struct repo_name *repo);
+/* The answer is told to the caller of the request, whoever it is about: a refusal may name repositories that he may pull
+ * from. */
+void registry_gate_told(const struct request *rq, struct gate_caller *caller);
 /* Before the gate is asked: a loop thread has other connections to serve, so it never builds a view of the repository,
  * waits for one, or renews what it says.
  *   out   the view to decide by, for gate_caller.kept: a reference (auto_gate_view). NULL on a worker, which may wait

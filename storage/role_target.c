@@ -317,6 +317,18 @@ bool role_target_names(struct db_tx *tx, int64_t repository_id, const struct dig
     return row_exists(q, out, err);
 }
 
+bool role_target_next_repository(struct db_tx *tx, const struct digest *digest, int64_t after,
+                                 int64_t *id_out, struct err *err)
+{
+    bool found = false;
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_ROLE_TARGET_NEXT_REPOSITORY);
+    db_bind_digest(q, 1, digest);
+    db_bind_int(q, 2, after);
+    bool ok = row_exists(q, &found, err);
+    *id_out = ok && found ? db_col_int(q, 0) : 0;
+    return ok;
+}
+
 bool role_target_any(struct db_tx *tx, int64_t repository_id, bool *out, struct err *err)
 {
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_ROLE_TARGET_ANY);

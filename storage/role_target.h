@@ -97,6 +97,12 @@ bool role_target_ended_since(struct db_tx *tx, int64_t repository_id, int64_t si
 /* True in *out when a digest is or was a target of this repository. Any tx. */
 bool role_target_names(struct db_tx *tx, int64_t repository_id, const struct digest *digest,
                        bool *out, struct err *err) MUST_USE;
+/* The next repository, by id, in which `targets` or `targets/releases` lists this digest now.
+ *   after    ids above this one
+ *   id_out   0: there is none
+ * Any tx. */
+bool role_target_next_repository(struct db_tx *tx, const struct digest *digest, int64_t after,
+                                 int64_t *id_out, struct err *err) MUST_USE;
 /* True in *out when anything is or was a target of this repository. Any tx. */
 bool role_target_any(struct db_tx *tx, int64_t repository_id, bool *out, struct err *err) MUST_USE;
 /* True in *out when some role lists this tag now. Any tx. */

@@ -636,6 +636,11 @@ static const char artifact_edges[] =
     "CREATE INDEX edge_of_artifact ON edge (repository_id, child, about, unsure, parent) "
     "WHERE about IS NOT NULL;";
 
+/* Where a digest is signed that is not signed here. */
+static const char released_digests[] =
+    "CREATE INDEX role_target_released ON role_target (sha256, repository_id) WHERE until_us = 0 AND "
+    "outside = 0 AND role IN ('targets', 'targets/releases');";
+
 const char *const schema_migrations[] = {
     first_format,
     referrers_by_type,
@@ -657,5 +662,6 @@ const char *const schema_migrations[] = {
     document_ends,
     listings_outside,
     artifact_edges,
+    released_digests,
 };
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

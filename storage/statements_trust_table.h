@@ -148,6 +148,9 @@
     [SQL_ROLE_TARGET_NAMES_SHA512] =
         "SELECT 1 FROM role_target WHERE repository_id = ?1 AND sha512 = ?2 LIMIT 1",
 
+    [SQL_ROLE_TARGET_NEXT_REPOSITORY] =
+        "SELECT repository_id FROM role_target WHERE sha256 = ?1 AND repository_id > ?2 AND until_us = 0 AND "
+        "outside = 0 AND role IN ('targets', 'targets/releases') ORDER BY repository_id LIMIT 1",
     [SQL_ROLE_TARGET_ANY] = "SELECT 1 FROM role_target WHERE repository_id = ?1 LIMIT 1",
     [SQL_ROLE_TARGET_LISTS_TAG] =
         "SELECT 1 FROM role_target WHERE repository_id = ?1 AND tag = ?2 AND until_us = 0 LIMIT 1",

@@ -8,11 +8,14 @@
 #include "storage/role_target.h"
 #include "storage/tag.h"
 #include "trust/artifact.h"
+#include "trust/background.h"
 #include "trust/gate_internal.h"
 #include "trust/resign.h"
 #include "trust/view.h"
 
 #include <stdio.h>
+
+#define ELSEWHERE_MAX 16 /* repositories that are asked about for a sentence */
 
 /* One request at the door: the snapshot, and the facts made from it. */
 struct door {
@@ -21,7 +24,7 @@ struct door {
     const struct repository *repo;
     struct gate_view *view;
     struct gate_facts facts;
-    int64_t account_id;
+    const struct gate_caller *caller;
     struct gate_exception_rows rows, signed_rows; /* of what was asked for; of S */
 };
 
@@ -65,8 +68,7 @@ static bool door_open(struct door *door, struct trust *trust, struct db_tx *tx,
                       int64_t now_us, struct decision *out)
 {
     struct err why = {0};
-    *door =
-        (struct door){.trust = trust, .tx = tx, .repo = repo, .account_id = caller->account_id};
+    *door = (struct door){.trust = trust, .tx = tx, .repo = repo, .caller = caller};
     if (caller->view || caller->kept) {
         door->view = gate_view_ref(caller->view ? caller->view : caller->kept);
     } else if (!gate_view_get(trust, tx, repo, now_us, &door->view, &why)) {
@@ -80,13 +82,15 @@ static bool door_open(struct door *door, struct trust *trust, struct db_tx *tx,
     return true;
 }
 
+static const struct gate_caller nobody; /* whose exceptions do not count */
+
 /* Inside a write: the view is of a state that may never be, and is kept by nobody. */
 static bool door_open_within(struct door *door, struct trust *trust, struct db_tx *tx,
                              const struct gate_caller *caller, const struct repository *repo,
                              int64_t now_us, struct decision *out)
 {
     struct err why = {0};
-    *door = (struct door){.trust = trust, .tx = tx, .repo = repo};
+    *door = (struct door){.trust = trust, .tx = tx, .repo = repo, .caller = &nobody};
     if (!gate_view_assume(trust, tx, repo, now_us, NULL, &door->view, &why)) {
         undecided(out, &repo->name, caller);
         return false;
@@ -108,7 +112,7 @@ static bool find_exceptions(struct door *door, const struct digest *digest,
     struct err why = {0};
     *out = (struct gate_exceptions){0};
     return !door->facts.enforced ||
-           gate_view_exceptions(door->view, door->tx, door->account_id, digest, door->facts.now_us,
+           gate_view_exceptions(door->view, door->tx, door->caller->account_id, digest, door->facts.now_us,
                                 &door->rows, out, &why);
 }
 
@@ -279,9 +283,33 @@ static struct artifact_place place_of(const struct door *door)
         .store = trust_store(door->trust), .tx = door->tx, .repository_id = door->repo->id};
 }
 
+/* Where else the digest is signed; "" when it is nowhere that may be told. It is only told: nothing is verified. */
+static bool find_elsewhere(const struct door *door, const struct digest *digest, struct repository *out,
+                           struct err *err)
+{
+    int64_t id = 0;
+    struct err why = {0};
+    *out = (struct repository){.id = 0};
+    for (int i = 0; door->caller->may_pull && i < ELSEWHERE_MAX; i++) {
+        if (!role_target_next_repository(door->tx, digest, id, &id, err)) {
+            return false;
+        }
+        if (id == 0) {
+            break;
+        }
+        if (id != door->repo->id && repository_get_by_id(door->tx, id, out, &why) &&
+            door->caller->may_pull(door->caller->told, door->tx, &out->name)) {
+            return true;
+        }
+    }
+    *out = (struct repository){.id = 0};
+    return true;
+}
+
 static void decide_digest(struct door *door, const struct digest *digest, struct decision *out)
 {
     struct gate_held held = {0};
+    struct repository elsewhere;
     struct gate_reached reached = {0};
     struct gate_facts facts = door->facts;
     struct err why = {0};
@@ -293,6 +321,10 @@ static void decide_digest(struct door *door, const struct digest *digest, struct
             facts.trust->status == TRUST_OK) {
             struct artifact_place place = place_of(door);
             ok = artifact_allowed(&place, door->view, digest, &held.artifact_allowed, &why);
+        }
+        if (ok && !gate_reached_allows(&reached) && !held.artifact_allowed) {
+            ok = find_elsewhere(door, digest, &elsewhere, &why);
+            held.signed_in = ok && elsewhere.id ? elsewhere.name.text : NULL;
         }
     }
     if (!ok) {
@@ -397,6 +429,7 @@ json_t *gate_explain_for(struct trust *trust, struct db_tx *tx, const struct gat
 {
     auto_door struct door door = {0};
     struct gate_registry_tag registry = {0};
+    struct gate_background background;
     struct tag_name tag;
     struct tag current;
     struct decision unused;
@@ -412,7 +445,8 @@ json_t *gate_explain_for(struct trust *trust, struct db_tx *tx, const struct gat
             return json_array();
         }
     }
-    return gate_explain(&door.facts, d, &registry);
+    gate_background_of(tx, repo, door.facts.trust, &background);
+    return gate_explain(&door.facts, d, &registry, &background);
 }
 
 /* --- writes ----------------------------------------------------------------------------------- */

@@ -17,6 +17,10 @@ struct gate_caller {       /* the identity as plain values, filled by the server
     int64_t account_id;    /* whose overrides count; 0: nobody's */
     struct gate_view *view; /* decide by this view of the repository (view.h); borrowed. NULL: by its
                                own */
+    /* Whether whoever is told the answer may pull from another repository: a refusal names one that he may only.
+     * NULL: none is named. `told` is its argument; borrowed */
+    bool (*may_pull)(const void *told, struct db_tx *tx, const struct repo_name *repo);
+    const void *told;
     struct gate_view *kept; /* which is this one, when it was ready (gate_view_find_ready); borrowed. NULL:
                                it is asked for, and may have to be waited for */
 };

@@ -451,7 +451,7 @@ static const struct trust_role *defect_behind(const struct gate_facts *f,
 }
 
 static void deny_digest(const struct gate_facts *f, const struct digest *digest,
-                        enum gate_reason reason, struct decision *d)
+                        enum gate_reason reason, const char *signed_in, struct decision *d)
 {
     const struct trust_role *broken = NULL;
     if (is_suspect(f, d)) {
@@ -465,7 +465,7 @@ static void deny_digest(const struct gate_facts *f, const struct digest *digest,
         gate_say_role(f, broken, d);
     } else {
         d->reason = reason;
-        gate_say_digest(f, d);
+        gate_say_digest(f, signed_in, d);
     }
 }
 
@@ -488,7 +488,7 @@ struct decision gate_digest(const struct gate_facts *f, const struct digest *dig
     } else if (held->artifact_allowed && !f->suspicion) {
         allow(&d, REASON_ALLOWED, digest);
     } else {
-        deny_digest(f, digest, REASON_UNSIGNED_DIGEST, &d);
+        deny_digest(f, digest, REASON_UNSIGNED_DIGEST, held->signed_in, &d);
     }
     except(f, held->manifest ? digest : NULL, &held->exceptions, &d);
     soften(f, held->manifest ? digest : NULL, &d);
@@ -517,7 +517,7 @@ struct decision gate_blob(const struct gate_facts *f, const struct digest *diges
     } else if (held->artifact_allowed && !f->suspicion) {
         allow(&d, REASON_ALLOWED, digest);
     } else {
-        deny_digest(f, digest, REASON_BLOB_NOT_REACHABLE, &d);
+        deny_digest(f, digest, REASON_BLOB_NOT_REACHABLE, NULL, &d);
     }
     except(f, digest, &held->exceptions, &d);
     soften(f, digest, &d);

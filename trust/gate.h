@@ -203,6 +203,8 @@ static inline bool gate_reached_allows(const struct gate_reached *reached)
 struct gate_held {
     bool manifest, blob;
     bool artifact_allowed; /* gate.md 6 d: not runnable, and its subject is allowed */
+    const char *signed_in; /* another repository, which the caller may pull from and where the very manifest
+                              is signed; NULL: none, or unknown. Borrowed */
     struct gate_exceptions exceptions;
 };
 /* The digest rule (gate.md 6) for manifests. */
@@ -239,9 +241,16 @@ struct gate_root {
 typedef void (*gate_root_fn)(void *arg, const struct gate_root *root);
 void gate_roots(const struct gate_facts *f, gate_root_fn emit, void *arg);
 
+/* What is told in an explanation and decides nothing (background.h); 0 and false: unknown. */
+struct gate_background {
+    int64_t pinned_us;         /* since when the root's key is believed */
+    bool pinned_for_namespace; /* in the whole namespace, else in the repository */
+    bool rotated;              /* pinned are the keys that the root came from by rotation */
+    int64_t timestamp_us;      /* when the server signed the timestamp */
+};
 /* gate.md 13: the steps of a decision as a JSON array of {step, ok, text}. New reference. */
 json_t *gate_explain(const struct gate_facts *f, const struct decision *d,
-                     const struct gate_registry_tag *registry);
+                     const struct gate_registry_tag *registry, const struct gate_background *background);
 
 /* Periods of listing that follow from one set of documents replacing another, for callers without a
  * store (the verdict tool) and for publish: every (role, tag) of targets and targets/releases.

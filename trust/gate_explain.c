@@ -24,10 +24,37 @@ static void expiry(int64_t expires_us, int64_t now_us, struct buf *out)
                time_format(expires_us, when));
 }
 
-static void explain_root(const struct gate_facts *f, json_t *list)
+/* "3 h": the largest unit that there is one of. */
+static void age(int64_t us, struct buf *out)
+{
+    static const struct {
+        const char *name;
+        int64_t seconds;
+    } units[] = {{"days", 86400}, {"h", 3600}, {"min", 60}, {"s", 1}};
+    int64_t seconds = us > 0 ? us / US_PER_SECOND : 0;
+    size_t i = 0;
+    while (i + 1 < sizeof units / sizeof units[0] && seconds < (i == 0 ? 2 : 1) * units[i].seconds) {
+        i++;
+    }
+    buf_printf(out, "%lld %s", (long long)(seconds / units[i].seconds), units[i].name);
+}
+
+static void pinned(const struct gate_facts *f, const struct gate_background *b, struct buf *out)
+{
+    char when[TIME_STR_MAX];
+    struct slice name = repo_name_slice(f->repo);
+    if (b->pinned_us > 0) {
+        name = b->pinned_for_namespace ? slice_first(name, f->repo->namespace_n) : name;
+        buf_printf(out, " %spinned for %.*s since %.10s", b->rotated ? "by rotation from the one " : "",
+                   SLICE_FMT(name), time_format(b->pinned_us, when));
+    }
+}
+
+static void explain_root(const struct gate_facts *f, const struct gate_background *b, json_t *list)
 {
     const struct trust_state *t = f->trust;
     auto_buf struct buf when = {0};
+    auto_buf struct buf since = {0};
     char hex[65] = "";
     if (t->status == TRUST_NOT_INITIALISED) {
         char wiped[TIME_STR_MAX];
@@ -48,12 +75,14 @@ static void explain_root(const struct gate_facts *f, json_t *list)
     }
     bool bad = t->defect_role && strcmp(t->defect_role, "root") == 0;
     expiry(t->root->expires_us, f->now_us, &when);
-    step(list, "root", !bad, "root %lld, key %.8s…, %s%s%s", (long long)t->root->version, hex,
-         when.p, bad ? ": " : "", bad ? t->why : "");
+    pinned(f, b, &since);
+    step(list, "root", !bad, "root %lld, key %.8s…%s, %s%s%s", (long long)t->root->version, hex,
+         since.n ? since.p : "", when.p, bad ? ": " : "", bad ? t->why : "");
 }
 
+/*   signed_us   when the server signed it; 0: unknown */
 static void explain_base(const struct gate_facts *f, json_t *list, const char *name,
-                         const struct tuf_doc *doc)
+                         const struct tuf_doc *doc, int64_t signed_us)
 {
     const struct trust_state *t = f->trust;
     bool bad = t->defect_role && strcmp(t->defect_role, name) == 0;
@@ -61,6 +90,11 @@ static void explain_base(const struct gate_facts *f, json_t *list, const char *n
     if (!doc) {
         step(list, name, false, "%s", bad ? t->why : "not usable");
         return;
+    }
+    if (signed_us > 0) {
+        buf_str(&when, "re-signed by the server ");
+        age(f->now_us - signed_us, &when);
+        buf_str(&when, " ago, ");
     }
     expiry(doc->expires_us, f->now_us, &when);
     step(list, name, !bad, "%lld, %s%s%s", (long long)doc->version, when.p, bad ? ": " : "",
@@ -122,7 +156,7 @@ static void explain_registry(const struct decision *d, const struct gate_registr
 }
 
 json_t *gate_explain(const struct gate_facts *f, const struct decision *d,
-                     const struct gate_registry_tag *registry)
+                     const struct gate_registry_tag *registry, const struct gate_background *background)
 {
     json_t *list = json_array();
     const struct trust_state *t = f->trust;
@@ -135,11 +169,11 @@ json_t *gate_explain(const struct gate_facts *f, const struct decision *d,
     if (f->suspicion) {
         step(list, "checkpoint", false, "%s", f->suspicion);
     }
-    explain_root(f, list);
+    explain_root(f, background, list);
     if (t->status != TRUST_NOT_INITIALISED) {
-        explain_base(f, list, "timestamp", t->timestamp);
-        explain_base(f, list, "snapshot", t->snapshot);
-        explain_base(f, list, "targets", t->role_count > 0 ? t->roles[0].doc : NULL);
+        explain_base(f, list, "timestamp", t->timestamp, background->timestamp_us);
+        explain_base(f, list, "snapshot", t->snapshot, 0);
+        explain_base(f, list, "targets", t->role_count > 0 ? t->roles[0].doc : NULL, 0);
     }
     for (size_t i = 1; i < t->role_count && i <= 32; i++) {
         explain_role(&t->roles[i], f, list);

@@ -54,7 +54,8 @@ void gate_say_length(const struct gate_facts *f, struct decision *d);
 void gate_say_not_pushed(const struct gate_facts *f, struct decision *d);
 void gate_say_served_signed(const struct gate_facts *f, const struct gate_registry_tag *registry,
                             struct decision *d);
-void gate_say_digest(const struct gate_facts *f, struct decision *d);
+/*   signed_in   gate_held.signed_in */
+void gate_say_digest(const struct gate_facts *f, const char *signed_in, struct decision *d);
 void gate_say_not_covered(const struct gate_facts *f, struct decision *d);
 void gate_say_locked(const struct gate_facts *f, struct decision *d);
 void gate_say_other_tag(const struct gate_facts *f, struct decision *d);

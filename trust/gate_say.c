@@ -377,7 +377,7 @@ void gate_say_served_signed(const struct gate_facts *f, const struct gate_regist
     }
 }
 
-static void hint_digest(struct decision *d)
+static void hint_digest(const char *signed_in, struct decision *d)
 {
     if (d->reason == REASON_BLOB_NOT_REACHABLE) {
         (void)snprintf(d->hint, sizeof d->hint,
@@ -386,31 +386,40 @@ static void hint_digest(struct decision *d)
                        d->repo);
         return;
     }
+    if (signed_in) {
+        (void)snprintf(d->hint, sizeof d->hint,
+                       "deploy it from %s, where it is signed; or sign this image under a tag here", signed_in);
+        return;
+    }
     (void)snprintf(d->hint, sizeof d->hint,
                    "deploy what a tag is signed as: bond deploy check %s:TAG prints it; or sign "
                    "this image under a tag",
                    d->repo);
 }
 
-void gate_say_digest(const struct gate_facts *f, struct decision *d)
+void gate_say_digest(const struct gate_facts *f, const char *signed_in, struct decision *d)
 {
-    char s[32], s8[16], brief[120], when[TIME_STR_MAX];
+    char s[32], s8[16], brief[120], when[TIME_STR_MAX], elsewhere[REPO_NAME_MAX + 32] = "";
     const char *noun = d->reason == REASON_BLOB_NOT_REACHABLE ? "blob" : "manifest";
-    hint_digest(d);
+    hint_digest(signed_in, d);
+    if (signed_in) {
+        (void)snprintf(elsewhere, sizeof elsewhere, "; it is signed in %s", signed_in);
+    }
     (void)brief_digest(&d->requested, s);
     (void)snprintf(brief, sizeof brief, "%s %s is not part of a signed image", noun,
                    short_digest(&d->requested, s8));
     if (f->trust->status == TRUST_NOT_INITIALISED && f->tombstone) {
         gate_say(d, brief,
-                 "%s %s of %s is not signed: trust data was wiped by %s on %s; sign it again", noun,
-                 s, d->repo, f->tombstone->who, time_format(f->tombstone->when_us, when));
+                 "%s %s of %s is not signed: trust data was wiped by %s on %s; sign it again%s", noun,
+                 s, d->repo, f->tombstone->who, time_format(f->tombstone->when_us, when),
+                 elsewhere);
     } else if (f->trust->status == TRUST_NOT_INITIALISED) {
-        gate_say(d, brief, "%s %s of %s is not signed: the repository has no trust data", noun, s,
-                 d->repo);
+        gate_say(d, brief, "%s %s of %s is not signed: the repository has no trust data%s", noun, s,
+                 d->repo, elsewhere);
     } else if (d->reason == REASON_BLOB_NOT_REACHABLE) {
         gate_say(d, brief, "blob %s belongs to no signed image of %s", s, d->repo);
     } else {
-        gate_say(d, brief, "%s is no signed image of %s, nor part of one", s, d->repo);
+        gate_say(d, brief, "%s is no signed image of %s, nor part of one%s", s, d->repo, elsewhere);
     }
 }
 
