@@ -66,6 +66,7 @@ enum flag {
     OPTION_PLATFORM,
     OPTION_AT,
     OPTION_IF_PUBLISHED,
+    OPTION_REMOVE,
     OPTION_COUNT,
 };
 

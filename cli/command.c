@@ -47,7 +47,7 @@ static const struct option_row option_rows[] = {
     {OPTION_WITHIN, 0, "within", "TIME", "how long ahead, such as 90d; default: the policy's"},
     {OPTION_SINCE, 0, "since", "WHEN", "how far back, such as 24h or 7d; bond audit takes a time too"},
     {OPTION_ACTION, 0, "action", "NAME",
-     "only these: a change such as policy.put, or a door of the gate: pull, blob, verify"},
+     "only these: a change such as policy.put, or a door of the gate: pull, referrers, blob, verify"},
     {OPTION_DECISIONS, 0, "decisions", NULL, "decisions of the gate instead of changes"},
     {OPTION_FOR, 0, "for", "LIST", "who may pull it, such as demo.k8s, with commas between"},
     {OPTION_TICKET, 0, "ticket", "TEXT", "where the incident is written down"},
@@ -64,6 +64,7 @@ static const struct option_row option_rows[] = {
      "decide as at that moment, such as 2030-01-31T06:00:00Z, or after a while such as 8h"},
     {OPTION_IF_PUBLISHED, 0, "if-published", "DIR",
      "decide as if these documents (targets.json …) were published; nothing is stored"},
+    {OPTION_REMOVE, 0, "remove", NULL, "as if the scope had no policy of its own"},
 };
 #define OPTION_ROWS (sizeof(option_rows) / sizeof(option_rows[0]))
 

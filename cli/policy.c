@@ -1,4 +1,4 @@
-/* bond policy list, get, set, explain, plan */
+/* bond policy list, get, set, rm, explain, plan */
 #include "base/json.h"
 #include "cli/check.h"
 #include "cli/client.h"
@@ -139,6 +139,31 @@ static enum outcome set(const struct call *call)
     return OUTCOME_OK;
 }
 
+static enum outcome rm(const struct call *call)
+{
+    const char *scope = call->args[0];
+    auto_json json_t *answer = NULL;
+    auto_buf struct buf path = {0};
+
+    if (!check_policy_scope(scope)) {
+        return OUTCOME_USAGE;
+    }
+    policy_path(&path, scope);
+    enum outcome outcome = api(call, "DELETE", path.p, NULL, &answer);
+    if (outcome != OUTCOME_OK) {
+        return outcome;
+    }
+    if (call_has(call, OPTION_JSON) && answer) {
+        output_json(answer);
+    } else if (!call_has(call, OPTION_QUIET)) {
+        const char *next = json_get_string(answer, "effective_scope");
+        const char *level = json_get_string(json_get_object(answer, "policy"), "level");
+        say("%s has no policy of its own any more: that of %s applies, level %s", scope,
+            next ? next : "*", level ? level : "-");
+    }
+    return OUTCOME_OK;
+}
+
 /* --- which policy applies ----------------------------------------------------------------------- */
 
 /* NS/REPO[:TAG] as the server takes it; check_image would add a tag. */
@@ -209,6 +234,9 @@ static void plan_path(const struct call *call, const char *last, struct buf *pat
     if (call_has(call, OPTION_SINCE)) {
         client_query(path, "since", call->value[OPTION_SINCE]);
     }
+    if (call_has(call, OPTION_REMOVE)) {
+        client_query(path, "remove", "1");
+    }
     if (last[0]) {
         client_query(path, "last", last);
     }
@@ -238,13 +266,26 @@ static enum outcome plan_all(const struct call *call, const json_t *policy, json
     return OUTCOME_OK;
 }
 
+/* The changed policy; NULL for none. */
+static enum outcome plan_wanted(const struct call *call, json_t **out)
+{
+    if (!call_has(call, OPTION_REMOVE)) {
+        return policy_wanted(call, call->args[0], out);
+    }
+    if (call_has(call, OPTION_LEVEL) || call_has(call, OPTION_FILE)) {
+        say("--remove asks about no policy: leave --level and --file away");
+        return OUTCOME_USAGE;
+    }
+    return check_policy_scope(call->args[0]) ? OUTCOME_OK : OUTCOME_USAGE;
+}
+
 static enum outcome plan(const struct call *call)
 {
     auto_json json_t *policy = NULL;
     auto_json json_t *all = json_pack("{s:s, s:[]}", "scope", call->args[0], "refused");
     json_t *refused = json_get_array(all, "refused");
 
-    enum outcome outcome = policy_wanted(call, call->args[0], &policy);
+    enum outcome outcome = plan_wanted(call, &policy);
     if (outcome == OUTCOME_OK) {
         outcome = plan_all(call, policy, refused);
     }
@@ -256,8 +297,9 @@ static enum outcome plan(const struct call *call)
         say("nothing that is served now would be refused");
         return OUTCOME_OK;
     }
-    say("%zu image%s served now would be refused; nothing is changed yet: `bond policy set` does it",
-        json_array_size(refused), json_array_size(refused) == 1 ? "" : "s");
+    say("%zu image%s served now would be refused; nothing is changed yet: `bond policy %s` does it",
+        json_array_size(refused), json_array_size(refused) == 1 ? "" : "s",
+        call_has(call, OPTION_REMOVE) ? "rm" : "set");
     return OUTCOME_REFUSED;
 }
 
@@ -279,6 +321,14 @@ const struct command policy_commands[] = {
      {OPTION_LEVEL, OPTION_FILE},
      "Set the gate's level, or the whole policy.",
      set},
+    {"policy rm",
+     "NS[/REPO|/PATTERN]",
+     1,
+     1,
+     true,
+     {OPTION_NONE},
+     "Remove a scope's own policy: the next wider one applies.",
+     rm},
     {"policy explain",
      "NS/REPO[:TAG]",
      1,
@@ -292,8 +342,8 @@ const struct command policy_commands[] = {
      1,
      1,
      true,
-     {OPTION_LEVEL, OPTION_FILE, OPTION_SINCE},
-     "Show what a changed policy would refuse; exit status 6 when it is anything.",
+     {OPTION_LEVEL, OPTION_FILE, OPTION_REMOVE, OPTION_SINCE},
+     "Show what a changed policy, or one that is removed, would refuse; exit status 6 when it is anything.",
      plan},
     {.name = NULL},
 };

@@ -1,4 +1,4 @@
-/* Policies by API (gate.md 8): read, list, set. */
+/* Policies by API (gate.md 8): read, list, set, remove. */
 #include "server/administration.h"
 #include "server/api.h"
 #include "server/app.h"
@@ -10,25 +10,6 @@
 #include <stdio.h>
 
 #define LIST_PAGE 500
-
-/* The row of the scope itself, else the one that applies to it. */
-static bool row_for_scope(struct db_tx *tx, const struct policy_scope *scope,
-                          struct policy_row *out, struct err *err)
-{
-    struct repo_name repo;
-    struct err why = {0};
-    if (policy_row_get(tx, scope->text, out, &why)) {
-        return true;
-    }
-    if (why.code != ERR_NOT_FOUND) {
-        *err = why;
-        return false;
-    }
-    if (repo_name_parse(slice_str(scope->text), &repo, NULL)) {
-        return policy_row_find(tx, &repo, out, err);
-    }
-    return policy_row_find_namespace(tx, &scope->namespace_, out, err);
-}
 
 static bool row_json(const struct policy_row *row, json_t **out, struct err *err)
 {
@@ -52,7 +33,7 @@ void api_policy_get(struct request *rq, struct reply *reply)
     json_t *policy = NULL;
     bool ok = policy_scope_of_request(rq, &scope, &err) && db_snapshot(rq->app->db, &tx, &err) &&
               policy_scope_allowed(tx, rq, &scope, ACTION_POLICY_READ, &namespace_id, &err) &&
-              row_for_scope(tx, &scope, &row, &err) && row_json(&row, &policy, &err);
+              policy_row_find_scope(tx, scope.text, &row, &err) && row_json(&row, &policy, &err);
     if (!ok) {
         reply_error(reply, &err);
         return;
@@ -121,66 +102,119 @@ void api_policies_list(struct request *rq, struct reply *reply)
     administration_reply_list(reply, ok, "policies", list, &err);
 }
 
-/* --- set -------------------------------------------------------------------------------------- */
+/* --- changing --------------------------------------------------------------------------------- */
 
 struct policy_change {
-    const struct policy_scope *scope;
-    int64_t namespace_id;
-    struct slice json;
+    const struct request *rq;
+    struct policy_scope scope;
+    struct slice json; /* of a new one */
     struct actor actor;
-    int64_t now_us;
+    struct policy_row next; /* out, of a removal: what applies now; owned */
 };
+
+static bool may_change(struct db_tx *tx, const struct policy_change *c, int64_t *namespace_id,
+                       struct err *err)
+{
+    return policy_scope_allowed(tx, c->rq, &c->scope, ACTION_POLICY_SET, namespace_id, err);
+}
+
+static bool audit_change(struct db_tx *tx, const struct policy_change *c, int64_t namespace_id,
+                         const struct policy_row *before, struct err *err)
+{
+    struct audit_entry entry = {.action = c->json.n > 0 ? "policy.put" : "policy.remove",
+                                .namespace_id = namespace_id,
+                                .object = slice_str(c->scope.text),
+                                .outcome = AUDIT_OK,
+                                .before = slice_str(before->json),
+                                .after = c->json};
+    return audit_append(tx, &c->actor, &entry, c->rq->now_us, err);
+}
 
 static bool write_policy(struct db_tx *tx, void *arg, struct err *err)
 {
     const struct policy_change *c = arg;
     auto_policy_row struct policy_row before = {0};
     struct err why = {0};
-    if (!policy_row_get(tx, c->scope->text, &before, &why) && why.code != ERR_NOT_FOUND) {
+    int64_t namespace_id = 0;
+    if (!may_change(tx, c, &namespace_id, err)) {
+        return false;
+    }
+    if (!policy_row_get(tx, c->scope.text, &before, &why) && why.code != ERR_NOT_FOUND) {
         *err = why;
         return false;
     }
-    struct audit_entry entry = {.action = "policy.put",
-                                .namespace_id = c->namespace_id,
-                                .object = slice_str(c->scope->text),
-                                .outcome = AUDIT_OK,
-                                .before = slice_str(before.json),
-                                .after = c->json};
-    return policy_row_put(tx, c->scope->text, c->json, &c->actor, c->now_us, err) &&
-           audit_append(tx, &c->actor, &entry, c->now_us, err);
+    return policy_row_put(tx, c->scope.text, c->json, &c->actor, c->rq->now_us, err) &&
+           audit_change(tx, c, namespace_id, &before, err);
 }
 
-static bool check_change(const struct request *rq, struct policy_change *c, struct err *err)
+static bool write_removal(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct policy_change *c = arg;
+    auto_policy_row struct policy_row before = {0};
+    int64_t namespace_id = 0;
+    policy_row_dispose(&c->next); /* of a run before */
+    return may_change(tx, c, &namespace_id, err) &&
+           policy_scope_own(tx, &c->scope, &before, err) &&
+           policy_row_delete(tx, c->scope.text, err) &&
+           audit_change(tx, c, namespace_id, &before, err) &&
+           policy_row_find_scope(tx, c->scope.text, &c->next, err);
+}
+
+/* Asked before anything is looked at, and again inside the write. */
+static bool begin_change(struct request *rq, struct policy_change *c, struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
-    return db_snapshot(rq->app->db, &tx, err) &&
-           policy_scope_allowed(tx, rq, c->scope, ACTION_POLICY_SET, &c->namespace_id, err);
+    int64_t unused = 0;
+    *c = (struct policy_change){.rq = rq};
+    administration_actor(rq, &c->actor);
+    return policy_scope_of_request(rq, &c->scope, err) && db_snapshot(rq->app->db, &tx, err) &&
+           may_change(tx, c, &unused, err);
+}
+
+static bool put_policy(struct policy_change *c, struct request *rq, json_t **full, struct err *err)
+{
+    auto_json json_t *body = NULL;
+    auto_policy struct policy policy = {0};
+    auto_buf struct buf text = {0};
+    if (!request_json(rq, &body, err) || !policy_read(body, &policy, err)) {
+        return false;
+    }
+    *full = policy_write(&policy);
+    json_write(&text, *full);
+    c->json = buf_slice_of(&text);
+    return db_write(rq->app->db, write_policy, c, err);
 }
 
 /* PUT /api/v1/policy?scope= */
 void api_policy_put(struct request *rq, struct reply *reply)
 {
-    auto_json json_t *body = NULL;
-    auto_policy struct policy policy = {0};
-    auto_buf struct buf text = {0};
-    struct policy_scope scope;
+    auto_json json_t *full = NULL;
+    struct policy_change change;
     struct err err = {0};
-    struct policy_change change = {.scope = &scope, .now_us = rq->now_us};
-    if (!policy_scope_of_request(rq, &scope, &err) || !check_change(rq, &change, &err) ||
-        !request_json(rq, &body, &err) || !policy_read(body, &policy, &err)) {
-        reply_error(reply, &err);
-        return;
-    }
-    json_t *full = policy_write(&policy);
-    json_write(&text, full);
-    change.json = buf_slice_of(&text);
-    administration_actor(rq, &change.actor);
-    if (!db_write(rq->app->db, write_policy, &change, &err)) {
-        json_decref(full);
+    if (!begin_change(rq, &change, &err) || !put_policy(&change, rq, &full, &err)) {
         reply_error(reply, &err);
         return;
     }
     reply_json(reply, 200,
-               json_pack("{s:s, s:s, s:o}", "scope", scope.text, "effective_scope", scope.text,
-                         "policy", full));
+               json_pack("{s:s, s:s, s:O}", "scope", change.scope.text, "effective_scope",
+                         change.scope.text, "policy", full));
+}
+
+/* DELETE /api/v1/policy?scope=: answers what applies from now on. */
+void api_policy_remove(struct request *rq, struct reply *reply)
+{
+    struct policy_change change;
+    struct err err = {0};
+    json_t *policy = NULL;
+    bool ok = begin_change(rq, &change, &err) &&
+              db_write(rq->app->db, write_removal, &change, &err) &&
+              row_json(&change.next, &policy, &err);
+    if (ok) {
+        reply_json(reply, 200,
+                   json_pack("{s:s, s:s, s:o}", "scope", change.scope.text, "effective_scope",
+                             change.next.scope, "policy", policy));
+    } else {
+        reply_error(reply, &err);
+    }
+    policy_row_dispose(&change.next);
 }

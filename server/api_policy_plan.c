@@ -18,7 +18,9 @@ struct plan_request {
     struct plan plan;
     struct plan_place place;
     struct plan_budget budget;
-    struct buf policy; /* owned */
+    struct buf policy;       /* owned */
+    bool removal;
+    struct policy_row wider; /* of a removal; owned */
     json_t *refused;
 };
 
@@ -64,6 +66,25 @@ static bool read_policy(struct plan_request *p, struct err *err)
     full = policy_write(&policy);
     json_write(&p->policy, full);
     p->plan.policy = buf_slice_of(&p->policy);
+    return true;
+}
+
+/* ?remove=1: the scope's own policy would go, and the next wider one apply. */
+static bool is_removal(const struct plan_request *p)
+{
+    auto_buf struct buf remove = {0};
+    return request_query(p->rq, "remove", 0, &remove) && slice_is(buf_slice_of(&remove), "1");
+}
+
+static bool find_wider(struct plan_request *p, struct db_tx *tx, struct err *err)
+{
+    auto_policy_row struct policy_row own = {0};
+    if (!policy_scope_own(tx, &p->scope, &own, err) ||
+        !policy_row_find_wider(tx, p->scope.text, &p->wider, err)) {
+        return false;
+    }
+    p->plan.policy = slice_str(p->wider.json);
+    p->plan.policy_scope = p->wider.scope;
     return true;
 }
 
@@ -131,11 +152,12 @@ static bool run(struct plan_request *p, json_t **out, struct err *err)
     auto_snapshot struct db_tx *tx = NULL;
     bool done = false;
     const struct app *app = p->rq->app;
-    p->plan.scope = p->scope.text;
+    p->plan.scope = p->plan.policy_scope = p->scope.text;
     p->plan.now_us = p->rq->now_us;
     if (!db_snapshot(app->db, &tx, err) ||
         !policy_scope_allowed(tx, p->rq, &p->scope, ACTION_POLICY_SET, &p->plan.namespace_id,
                               err) ||
+        (p->removal && !find_wider(p, tx, err)) ||
         !plan_page(app->trust, tx, &p->plan, &p->place, &p->budget, add_finding, p, &done, err)) {
         return false;
     }
@@ -144,14 +166,16 @@ static bool run(struct plan_request *p, json_t **out, struct err *err)
     return true;
 }
 
-/* POST /api/v1/policy/plan?scope=[&since=][&last=][&n=], the policy as body */
+/* POST /api/v1/policy/plan?scope=[&since=][&last=][&n=], the policy as body; or &remove=1 without */
 void api_policy_plan(struct request *rq, struct reply *reply)
 {
     struct err err = {0};
     json_t *answer = NULL;
     struct plan_request p = {.rq = rq, .refused = json_array()};
     bool ok = policy_scope_of_request(rq, &p.scope, &err) && read_page(&p, &err) &&
-              read_since(&p, &err) && read_policy(&p, &err) && run(&p, &answer, &err);
+              read_since(&p, &err);
+    p.removal = is_removal(&p);
+    ok = ok && (p.removal || read_policy(&p, &err)) && run(&p, &answer, &err);
     if (ok) {
         reply_json(reply, 200, answer);
     } else {
@@ -159,4 +183,5 @@ void api_policy_plan(struct request *rq, struct reply *reply)
     }
     json_decref(p.refused);
     buf_dispose(&p.policy);
+    policy_row_dispose(&p.wider);
 }

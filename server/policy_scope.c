@@ -50,3 +50,21 @@ bool policy_scope_allowed(struct db_tx *tx, const struct request *rq,
     *namespace_id_out = answer.facts.namespace_id;
     return true;
 }
+
+bool policy_scope_own(struct db_tx *tx, const struct policy_scope *scope, struct policy_row *out,
+                      struct err *err)
+{
+    auto_policy_row struct policy_row wider = {0};
+    struct err why = {0};
+    if (!policy_row_find_wider(tx, scope->text, &wider, err)) {
+        return false;
+    }
+    if (policy_row_get(tx, scope->text, out, &why)) {
+        return true;
+    }
+    *err = why;
+    return why.code != ERR_NOT_FOUND
+               ? false
+               : err_set(err, ERR_NOT_FOUND, "%s has no policy of its own: that of %s applies",
+                         scope->text, wider.scope);
+}

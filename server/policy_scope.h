@@ -4,6 +4,7 @@
 
 #include "auth/access.h"
 #include "server/http.h"
+#include "storage/policy.h"
 #include "trust/policy.h"
 
 struct policy_scope {
@@ -23,5 +24,9 @@ bool policy_scope_of_request(const struct request *rq, struct policy_scope *out,
 bool policy_scope_allowed(struct db_tx *tx, const struct request *rq,
                           const struct policy_scope *scope, enum access_action action,
                           int64_t *namespace_id_out, struct err *err) MUST_USE;
+/* The scope's own policy, to be removed. Expected errors: ERR_NOT_FOUND, which says what applies;
+ * ERR_INVALID: that of the server stays. */
+bool policy_scope_own(struct db_tx *tx, const struct policy_scope *scope, struct policy_row *out,
+                      struct err *err) MUST_USE;
 
 #endif

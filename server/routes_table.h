@@ -65,6 +65,7 @@ ROUTE(METHOD_POST, "/api/v1/deploy/verify/if_published", ACCESS_SIGNED_IN, BODY_
 ROUTE(METHOD_GET, "/api/v1/policies", ACCESS_SIGNED_IN, BODY_NONE, INLINE, api_policies_list)
 ROUTE(METHOD_GET, "/api/v1/policy", ACCESS_SIGNED_IN, BODY_NONE, INLINE, api_policy_get)
 ROUTE(METHOD_PUT, "/api/v1/policy", ACCESS_SIGNED_IN, BODY_API, WORKER, api_policy_put)
+ROUTE(METHOD_DELETE, "/api/v1/policy", ACCESS_SIGNED_IN, BODY_NONE, WORKER, api_policy_remove)
 ROUTE(METHOD_GET, "/api/v1/policy/explain", ACCESS_SIGNED_IN, BODY_NONE, INLINE, api_policy_explain)
 ROUTE(METHOD_POST, "/api/v1/policy/plan", ACCESS_SIGNED_IN, BODY_API, WORKER, api_policy_plan)
 ROUTE(METHOD_POST, "/api/v1/trust/wipe", ACCESS_SIGNED_IN, BODY_API, WORKER, api_trust_wipe)

@@ -58,6 +58,17 @@ static enum scope_kind scope_kind_of(struct slice scope, struct namespace_name *
     return is_pattern(scope) ? SCOPE_IS_PATTERN : SCOPE_BAD;
 }
 
+static bool bad_scope(struct err *err)
+{
+    return err_set(err, ERR_INVALID,
+                   "a policy's scope is * or a namespace, a repository, or a prefix ending in *");
+}
+
+static bool stays(struct err *err)
+{
+    return err_set(err, ERR_INVALID, "the global policy cannot be removed, only changed");
+}
+
 /* --- reading ---------------------------------------------------------------------------------- */
 
 /* POLICY_COLUMNS */
@@ -96,25 +107,35 @@ bool policy_row_get(struct db_tx *tx, const char *scope, struct policy_row *out,
     return found || err_set(err, ERR_NOT_FOUND, "there is no policy %s", scope);
 }
 
-static bool matches(struct slice pattern, struct slice repo)
+/* What stands before the asterisk of a pattern begins the text, and has at most `max` bytes. */
+static bool begins(struct slice pattern, struct slice text, size_t max)
 {
     struct slice prefix = slice_first(pattern, pattern.n - 1);
-    return repo.n >= prefix.n && slice_equal(slice_first(repo, prefix.n), prefix);
+    return prefix.n <= max && text.n >= prefix.n &&
+           slice_equal(slice_first(text, prefix.n), prefix);
 }
 
-/* The longest pattern of the namespace that the repository matches; empty when none does. */
-static bool longest_pattern(struct db_tx *tx, const struct namespace_name *ns, struct slice repo,
+/* Where to look, in the order of what wins. */
+struct search {
+    struct slice own;       /* the scope itself; empty: leave it out */
+    struct slice text;      /* what patterns are compared with; empty: with none */
+    size_t prefix_max;      /* bytes of a pattern before its asterisk */
+    struct slice namespace; /* empty: only the global one */
+};
+
+/* The longest pattern of the namespace that fits; empty when none does. */
+static bool longest_pattern(struct db_tx *tx, const struct search *s,
                             char out[POLICY_ROW_SCOPE_MAX + 1], struct err *err)
 {
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_POLICY_PATTERNS);
-    db_bind_text(q, 1, namespace_name_slice(ns));
+    db_bind_text(q, 1, s->namespace);
 
     size_t longest = 0;
     enum db_result result;
     out[0] = '\0';
     while ((result = db_step(q, err)) == DB_ROW) {
         struct slice pattern = db_col_text(q, 0);
-        if (pattern.n > longest && matches(pattern, repo)) {
+        if (pattern.n > longest && begins(pattern, s->text, s->prefix_max)) {
             longest = pattern.n;
             row_text(q, 0, out, POLICY_ROW_SCOPE_MAX + 1);
         }
@@ -127,7 +148,7 @@ static bool first_of(struct db_tx *tx, const struct slice *scopes, size_t count,
 {
     for (size_t i = 0; i < count; i++) {
         bool found = false;
-        if (!look_up(tx, scopes[i], out, &found, err)) {
+        if (scopes[i].n > 0 && !look_up(tx, scopes[i], out, &found, err)) {
             return false;
         }
         if (found) {
@@ -137,26 +158,75 @@ static bool first_of(struct db_tx *tx, const struct slice *scopes, size_t count,
     return err_internal(err, "the global policy is missing");
 }
 
-bool policy_row_find(struct db_tx *tx, const struct repo_name *repo, struct policy_row *out,
-                     struct err *err)
+static bool search(struct db_tx *tx, const struct search *s, struct policy_row *out,
+                   struct err *err)
 {
-    char pattern[POLICY_ROW_SCOPE_MAX + 1];
-    struct namespace_name ns;
+    char pattern[POLICY_ROW_SCOPE_MAX + 1] = "";
     *out = (struct policy_row){0};
-    repo_name_namespace(repo, &ns);
-    if (!longest_pattern(tx, &ns, repo_name_slice(repo), pattern, err)) {
+    if (s->text.n > 0 && !longest_pattern(tx, s, pattern, err)) {
         return false;
     }
-    struct slice scopes[] = {repo_name_slice(repo), slice_str(pattern), namespace_name_slice(&ns),
-                             SLICE_LIT(GLOBAL_SCOPE)};
+    const struct slice scopes[] = {s->own, slice_str(pattern), s->namespace,
+                                   SLICE_LIT(GLOBAL_SCOPE)};
     return first_of(tx, scopes, sizeof(scopes) / sizeof(scopes[0]), out, err);
 }
 
-bool policy_row_find_namespace(struct db_tx *tx, const struct namespace_name *name,
-                               struct policy_row *out, struct err *err)
+bool policy_row_find(struct db_tx *tx, const struct repo_name *repo, struct policy_row *out,
+                     struct err *err)
 {
-    struct slice scopes[] = {namespace_name_slice(name), SLICE_LIT(GLOBAL_SCOPE)};
-    return first_of(tx, scopes, sizeof(scopes) / sizeof(scopes[0]), out, err);
+    struct slice name = repo_name_slice(repo);
+    const struct search s = {.own = name,
+                             .text = name,
+                             .prefix_max = name.n,
+                             .namespace = slice_first(name, repo->namespace_n)};
+    return search(tx, &s, out, err);
+}
+
+/* What is around a scope, itself left out. False: there is no such scope. */
+static bool search_around(struct slice scope, struct search *out)
+{
+    struct namespace_name unused;
+    ptrdiff_t slash = slice_index(scope, '/');
+    *out = (struct search){.namespace = slice_first(scope, slash < 0 ? 0 : (size_t)slash)};
+    switch (scope_kind_of(scope, &unused)) {
+    case SCOPE_BAD:
+        return false;
+    case SCOPE_IS_GLOBAL:
+    case SCOPE_IS_NAMESPACE:
+        return true;
+    case SCOPE_IS_REPOSITORY:
+        out->text = scope;
+        out->prefix_max = scope.n;
+        return true;
+    case SCOPE_IS_PATTERN:
+        out->text = slice_first(scope, scope.n - 1);
+        out->prefix_max = out->text.n - 1;
+        return true;
+    }
+    return false;
+}
+
+bool policy_row_find_scope(struct db_tx *tx, const char *scope, struct policy_row *out,
+                           struct err *err)
+{
+    struct search s;
+    *out = (struct policy_row){0};
+    if (!search_around(slice_str(scope), &s)) {
+        return bad_scope(err);
+    }
+    s.own = slice_str(scope);
+    return search(tx, &s, out, err);
+}
+
+bool policy_row_find_wider(struct db_tx *tx, const char *scope, struct policy_row *out,
+                           struct err *err)
+{
+    struct search s;
+    *out = (struct policy_row){0};
+    if (strcmp(scope, GLOBAL_SCOPE) == 0) {
+        return stays(err);
+    }
+    return search_around(slice_str(scope), &s) ? search(tx, &s, out, err) : bad_scope(err);
 }
 
 static void read_item(struct db_stmt *q, void *item)
@@ -181,12 +251,6 @@ bool policy_row_list(struct db_tx *tx, struct slice last, int max, struct policy
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
-
-static bool bad_scope(struct err *err)
-{
-    return err_set(err, ERR_INVALID,
-                   "a policy's scope is * or a namespace, a repository, or a prefix ending in *");
-}
 
 /* Checks the scope and finds its namespace; id 0 for the global one. */
 static bool resolve(struct db_tx *tx, struct slice scope, enum scope_kind *kind_out,
@@ -250,7 +314,7 @@ bool policy_row_delete(struct db_tx *tx, const char *scope, struct err *err)
         return false;
     }
     if (kind == SCOPE_IS_GLOBAL) {
-        return err_set(err, ERR_INVALID, "the global policy cannot be removed, only changed");
+        return stays(err);
     }
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_POLICY_DELETE);
     db_bind_str(q, 1, scope);

@@ -31,11 +31,17 @@ static inline void cleanup_policy_row(struct policy_row *row)
 /* The row of exactly this scope. Expected errors: ERR_NOT_FOUND. Any tx. */
 bool policy_row_get(struct db_tx *tx, const char *scope, struct policy_row *out,
                     struct err *err) MUST_USE;
-/* The row that applies to a repository, or to a namespace as a whole. Any tx. */
+/* The row that applies to a repository. Any tx. */
 bool policy_row_find(struct db_tx *tx, const struct repo_name *repo, struct policy_row *out,
                      struct err *err) MUST_USE;
-bool policy_row_find_namespace(struct db_tx *tx, const struct namespace_name *name,
-                               struct policy_row *out, struct err *err) MUST_USE;
+/* The row that applies to a scope as a whole: its own, else the one that would be next. Expected
+ * errors: ERR_INVALID (no such scope). Any tx. */
+bool policy_row_find_scope(struct db_tx *tx, const char *scope, struct policy_row *out,
+                           struct err *err) MUST_USE;
+/* The same as if the scope had no row of its own. It is one for all repositories to which the
+ * scope's own applies. Expected errors: ERR_INVALID (no such scope, or "*"). Any tx. */
+bool policy_row_find_wider(struct db_tx *tx, const char *scope, struct policy_row *out,
+                           struct err *err) MUST_USE;
 /* Makes or replaces a row and throws the gate views it may concern away.
  *   scope   an asterisk alone (global), "ns", "ns/app", or a pattern: "ns/", a prefix of the rest
  *           that may be empty, and an asterisk at the end ("ns/web-*")

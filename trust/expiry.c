@@ -197,7 +197,7 @@ bool expiry_within(struct db_tx *tx, const struct repo_name *repo, const struct 
     auto_policy_row struct policy_row row = {0};
     struct err why = {0};
     bool found = repo ? policy_row_find(tx, repo, &row, err)
-                 : ns ? policy_row_find_namespace(tx, ns, &row, err)
+                 : ns ? policy_row_find_scope(tx, ns->text, &row, err)
                       : policy_row_get(tx, "*", &row, err);
     if (!found) {
         return false;

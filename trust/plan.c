@@ -370,7 +370,7 @@ static bool concerns(const struct walk *w, bool *out, struct err *err)
 static bool look_inside(struct walk *w, struct err *err)
 {
     auto_gate_view struct gate_view *then = NULL;
-    struct gate_assumption assume = {.policy = w->plan->policy, .scope = w->plan->scope};
+    struct gate_assumption assume = {.policy = w->plan->policy, .scope = w->plan->policy_scope};
     if (!gate_view_assume(w->trust, w->tx, w->repo, w->plan->now_us, &assume, &then, err)) {
         return false;
     }

@@ -12,7 +12,8 @@
 
 struct plan {
     const char *scope;       /* of the changed policy */
-    struct slice policy;     /* its JSON text, as policy_read_text takes it */
+    struct slice policy;     /* JSON text of what would apply, as policy_read_text takes it */
+    const char *policy_scope; /* whose it is: `scope`, or the next wider one when it is removed */
     int64_t namespace_id;    /* that of the scope; 0: scope is "*" */
     int64_t pulled_since_us; /* a pull at or after then is a recent one */
     int64_t now_us;

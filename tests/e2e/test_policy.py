@@ -185,3 +185,64 @@ def test_policies_are_listed(registry, place):
     session = registry.session(registry.admin)
     scopes = [p["scope"] for p in registry.wire.request("GET", "/api/v1/policies", {"Authorization": f"Bearer {session}"}).expect(200).json["policies"]]
     assert "*" in scopes and "rules" in scopes
+
+
+# --- removing ---------------------------------------------------------------------------------------------------------
+
+def audited(registry, scope, action):
+    lines = registry.bond("audit", "export", "--action", action).out.splitlines()
+    return [e for e in map(json.loads, lines) if e["object"] == scope]
+
+
+def test_a_policy_is_removed_and_the_next_wider_one_applies(registry, place):
+    registry.bond("policy", "set", "rules", "--level", "off")
+    registry.bond("policy", "set", "rules/ap*", "--level", "deploy")
+    registry.bond("policy", "set", "rules/app", "--level", "off")
+    place["deployer"].get("rules/app", "v1").expect(200)
+    gone = api(place, "DELETE", "rules/app").expect(200).json
+    assert (gone["scope"], gone["effective_scope"], gone["policy"]["level"]) == ("rules/app", "rules/ap*", "deploy")
+    refused(place["deployer"].get("rules/app", "v1"), "unsigned")
+    assert api(place, "GET", "rules/app").expect(200).json["effective_scope"] == "rules/ap*"
+    entry = audited(registry, "rules/app", "policy.remove")[-1]
+    assert json.loads(entry["before"])["level"] == "off" and not entry["after"]
+    said = registry.bond("policy", "rm", "rules/ap*")
+    assert said.out == "" and "that of rules applies, level off" in said.err
+    place["deployer"].get("rules/app", "v1").expect(200)
+    assert json.loads(registry.bond("policy", "rm", "rules", "--json").out)["effective_scope"] == "*"
+    refused(place["deployer"].get("rules/app", "v1"), "unsigned")
+    assert "rules" not in registry.bond("policy", "list", "-q").out.split()
+
+
+def test_what_has_no_policy_of_its_own_has_none_to_remove(registry, place):
+    said = api(place, "DELETE", "rules/none").expect(404)
+    assert "rules/none has no policy of its own: that of rules applies" in said.message
+    assert "no policy of its own" in registry.bond("policy", "rm", "rules/none", code=3).err
+    session = registry.session(registry.admin)
+    kept = registry.wire.request("DELETE", "/api/v1/policy?scope=*", {"Authorization": f"Bearer {session}"}).expect(400)
+    assert "cannot be removed" in kept.message
+    for scope in ("", "UPPER", "rules/../x", "**"):
+        api(place, "DELETE", scope).expect(400)
+    registry.bond("policy", "rm", "UPPER", code=2)
+    registry.bond("policy", "rm", "*", code="fail")
+    registry.bond("policy", "get", "*")
+
+
+def test_only_who_sets_policies_removes_them(registry, place):
+    registry.bond("policy", "set", "rules/app", "--level", "lock")
+    api(place, "DELETE", "rules/app", who="developer").expect(403)
+    api(place, "DELETE", "*").expect(403)
+    api(place, "DELETE", "no-such-namespace").expect(404)
+    registry.wire.request("DELETE", "/api/v1/policy?scope=rules/app").expect(401)
+    assert api(place, "GET", "rules/app").expect(200).json["effective_scope"] == "rules/app"
+    api(place, "DELETE", "rules/app").expect(200)
+
+
+def test_a_scope_inherits_the_pattern_around_it(registry, place):
+    """A level that is set keeps everything else as it applied: a narrower pattern begins with what the wider one says."""
+    strict = {"level": "deploy", "signers": {"threshold": 1, "of": ["alice"]}}
+    registry.bond("policy", "set", "rules/w*", "--file", "-", stdin=json.dumps(strict))
+    registry.bond("policy", "set", "rules/web-*", "--level", "all")
+    read = api(place, "GET", "rules/web-*").expect(200).json
+    assert (read["effective_scope"], read["policy"]["level"], read["policy"]["signers"]) == ("rules/web-*", "all", strict["signers"])
+    for scope in ("rules/web-*", "rules/w*"):
+        registry.bond("policy", "rm", scope)

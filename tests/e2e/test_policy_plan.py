@@ -196,3 +196,17 @@ def test_bond_policy_explain(registry, place):
     assert "tag" not in [line.split()[1] for line in registry.bond("policy", "explain", "planned/narrow").out.splitlines()[1:]]
     registry.bond("policy", "explain", "planned", code=2)
     registry.bond("policy", "explain", "planned/x@sha256:" + "0" * 64, code=2)
+
+
+def test_a_removal_is_planned_by_the_policy_that_would_apply(registry, place):
+    registry.bond("policy", "set", "planned/web", "--level", "off")
+    asked = place("POST", "/api/v1/policy/plan", scope="planned", remove=1)
+    assert refused(asked) == {("planned/app:v2", "unsigned", ("deployers",))}  # web has one of its own
+    assert refused(place("POST", "/api/v1/policy/plan", scope="planned/web", remove=1)) == set()  # planned says warn
+    said = registry.bond("policy", "plan", "planned", "--remove", code=6)
+    assert "planned/app:v2" in said.out and "`bond policy rm` does it" in said.err
+    registry.bond("policy", "plan", "planned", "--remove", "--level", "off", code=2)
+    registry.bond("policy", "rm", "planned/web")
+    assert "no policy of its own" in place("POST", "/api/v1/policy/plan", scope="planned/web", remove=1).expect(404).message
+    place("POST", "/api/v1/policy/plan", scope="planned", remove=1, who="developer").expect(403)
+    assert json.loads(registry.bond("policy", "get", "planned").out)["policy"]["level"] == "warn"

@@ -271,16 +271,38 @@ static void exactly_one_policy_applies(void **state)
         }
         CHECK_CASE(strcmp(row.scope, cases[i].want) == 0, cases[i].repo);
     }
-    auto_policy_row struct policy_row of_ns = {0};
+    static const struct {
+        const char *scope, *applies, *wider;
+    } around[] = {
+        {"ns", "ns", "*"},
+        {"other", "*", "*"},
+        {"ns/app", "ns/app", "ns/*"},
+        {"ns/web-api", "ns/web-*", "ns/web-*"},
+        {"ns/web-*", "ns/web-*", "ns/*"},
+        {"ns/web-a*", "ns/web-*", "ns/web-*"},
+        {"ns/web-api/*", "ns/web-api/*", "ns/web-*"},
+        {"ns/we*", "ns/*", "ns/*"},
+        {"ns/*", "ns/*", "ns"},
+        {"other/*", "*", "*"},
+        {"nowhere/app", "*", "*"},
+    };
+    for (size_t i = 0; i < COUNT(around); i++) {
+        auto_policy_row struct policy_row own = {0}, wider = {0};
+        READ(w)
+        {
+            OK(policy_row_find_scope(tx, around[i].scope, &own, err));
+            OK(policy_row_find_wider(tx, around[i].scope, &wider, err));
+        }
+        CHECK_CASE(strcmp(own.scope, around[i].applies) == 0, around[i].scope);
+        CHECK_CASE(strcmp(wider.scope, around[i].wider) == 0, around[i].scope);
+    }
     auto_policy_row struct policy_row of_other = {0};
-    struct namespace_name ns = ns_of("ns");
     READ(w)
     {
-        OK(policy_row_find_namespace(tx, &ns, &of_ns, err));
-        OK(policy_row_find_namespace(tx, &other, &of_other, err));
+        FAILS(ERR_INVALID, policy_row_find_wider(tx, "*", &of_other, err));
+        FAILS(ERR_INVALID, policy_row_find_wider(tx, "NS", &of_other, err));
+        OK(policy_row_find_scope(tx, "other", &of_other, err));
     }
-    assert_string_equal(of_ns.scope, "ns");
-    assert_string_equal(of_other.scope, "*");
     assert_string_equal(of_other.json, "{\"level\":\"deploy\"}"); /* from the first day */
 }
 
