@@ -4,6 +4,7 @@
 #include "server/api.h"
 #include "server/api_refusal.h"
 #include "server/app.h"
+#include "server/deletion.h"
 #include "server/range.h"
 #include "server/record.h"
 #include "server/registry.h"
@@ -219,18 +220,21 @@ void api_blob_get(struct request *rq, struct reply *reply)
 
 static bool delete_transaction(struct db_tx *tx, void *arg, struct err *err)
 {
-    const struct request *rq = arg;
+    struct deletion *d = arg;
+    const struct request *rq = d->rq;
     struct repository repo;
-    return repository_get(tx, &rq->repo, &repo, err) &&
+    return repository_get(tx, &rq->repo, &repo, err) && deletion_allowed(tx, d, &repo, err) &&
            blob_unlink(tx, repo.id, &rq->digest, rq->now_us, err);
 }
 
-/* DELETE /v2/NAME/blobs/DIGEST */
+/* DELETE /v2/NAME/blobs/DIGEST[?force=1] */
 void api_blob_delete(struct request *rq, struct reply *reply)
 {
+    struct deletion deletion;
     struct err err = {0};
-    if (!db_write(rq->app->db, delete_transaction, rq, &err)) {
-        return reply_error(reply, &err);
+    deletion_begin(&deletion, rq, "blob.delete_signed");
+    if (!db_write(rq->app->db, delete_transaction, &deletion, &err)) {
+        return reply_write_failed(rq, reply, &deletion.refusal, &err);
     }
     reply_empty(reply, 202);
 }

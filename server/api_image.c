@@ -97,6 +97,7 @@ struct tags {
     struct repository repo;
     struct gate_caller caller;
     bool filtered; /* the caller is told the released tags only, as by tags/list */
+    bool served;   /* a tag may be given out to him as another digest than it points to */
 };
 
 /* What the caller would be served by the tag is what he is told of it. */
@@ -119,12 +120,17 @@ static bool is_told(const struct tags *t, struct tag_item *item, bool *out, stru
 {
     struct decision d = {0};
     *out = true;
-    if (!t->filtered) {
+    if (!t->filtered && !t->served) {
         return true;
     }
     gate_decide_tag(t->rq->app->trust, t->tx, &t->caller, &t->repo, &t->rq->repo, &item->name,
                     &item->tag, item->tag.size, t->rq->now_us, &d);
-    return registry_is_listed(&d, out, err) && (!*out || tell_served(t, &d.serve, item, err));
+    bool allowed = false;
+    if (!registry_is_listed(&d, &allowed, err)) {
+        return false;
+    }
+    *out = allowed || !t->filtered; /* what he is refused is told as it is, where it is told */
+    return !allowed || tell_served(t, &d.serve, item, err);
 }
 
 static bool write_tags(const struct tags *t, struct tag_list *found, json_t *out, struct err *err)
@@ -155,6 +161,8 @@ static bool tags(const struct request *rq, json_t *out, struct err *err)
     t.tx = tx;
     t.filtered = gate_lists_filtered(rq->app->trust, tx, &t.caller, &t.repo, GATE_LIST_TAGS,
                                      rq->now_us);
+    t.served = gate_lists_filtered(rq->app->trust, tx, &t.caller, &t.repo, GATE_LIST_SERVED,
+                                   rq->now_us);
     return write_tags(&t, &found, out, err);
 }
 

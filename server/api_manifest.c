@@ -4,9 +4,9 @@
 #include "server/api.h"
 #include "server/api_refusal.h"
 #include "server/app.h"
+#include "server/deletion.h"
 #include "server/record.h"
 #include "server/registry.h"
-#include "storage/audit.h"
 #include "storage/manifest.h"
 #include "storage/pull.h"
 #include "storage/store.h"
@@ -159,17 +159,6 @@ void api_manifest_get(struct request *rq, struct reply *reply)
 
 /* --- writing ---------------------------------------------------------------------------------------------------- */
 
-/* What the gate forbids is told in its form. */
-static void reply_failure(struct request *rq, struct reply *reply, const struct decision *refusal,
-                          const struct err *err)
-{
-    if (err->code == ERR_DENIED && refusal->effect == EFFECT_DENY && refusal->message[0]) {
-        reply_refusal(rq, reply, refusal);
-    } else {
-        reply_error(reply, err);
-    }
-}
-
 struct put {
     const struct request *rq;
     struct manifest_put manifest;
@@ -303,75 +292,51 @@ void api_manifest_put(struct request *rq, struct reply *reply)
         gate_prepare_tag(rq->app->trust, rq->app->db, &rq->repo, rq->now_us);
     }
     if (!upload_make_room(rq->app->store, &rq->repo, put_transaction, &put, &err)) {
-        return reply_failure(rq, reply, &put.refusal, &err);
+        return reply_write_failed(rq, reply, &put.refusal, &err);
     }
     put_reply(&put, reply);
 }
 
-struct removal {
-    const struct request *rq;
-    struct actor actor;
-    bool force; /* an administrator deletes what is released (gate.md 7) */
-    struct decision refusal;
-};
-
-static bool may_delete(struct db_tx *tx, struct removal *r, const struct repository *repo,
-                       struct err *err)
-{
-    auto_buf struct buf object = {0};
-    char digest[DIGEST_STR_MAX];
-    const struct request *rq = r->rq;
-    struct err denied = {0};
-    r->refusal = (struct decision){.reason = REASON_INDETERMINATE}; /* of a run before */
-    if (gate_may_delete(rq->app->trust, tx, repo, &rq->digest, rq->now_us, &r->refusal, &denied)) {
-        return true;
-    }
-    if (!r->force || denied.code != ERR_DENIED) {
-        *err = denied;
-        return false;
-    }
-    buf_printf(&object, "%s@%s", repo->name.text, digest_format(&rq->digest, digest));
-    struct audit_entry entry = {.action = "manifest.delete_signed",
-                                .namespace_id = repo->namespace_id,
-                                .object = buf_slice_of(&object),
-                                .outcome = AUDIT_OK};
-    return audit_append(tx, &r->actor, &entry, rq->now_us, err);
-}
-
 static bool delete_transaction(struct db_tx *tx, void *arg, struct err *err)
 {
-    struct removal *r = arg;
+    struct deletion *d = arg;
+    const struct request *rq = d->rq;
     struct repository repo;
-    if (!repository_get(tx, &r->rq->repo, &repo, err)) {
-        return false;
-    }
-    if (r->rq->reference == REFERENCE_TAG) {
-        return tag_delete(tx, repo.id, &r->rq->tag, &r->actor, r->rq->now_us, err);
-    }
-    return may_delete(tx, r, &repo, err) &&
-           manifest_delete(tx, repo.id, &r->rq->digest, &r->actor,
-                           store_get_limits(r->rq->app->store)->condemned_us, r->rq->now_us, err);
+    return repository_get(tx, &rq->repo, &repo, err) && deletion_allowed(tx, d, &repo, err) &&
+           manifest_delete(tx, repo.id, &rq->digest, &d->actor,
+                           store_get_limits(rq->app->store)->condemned_us, rq->now_us, err);
 }
 
-/* By an administrator, whose token is for images as everybody's is here. */
-static bool is_forced(const struct request *rq)
+static bool delete_tag_transaction(struct db_tx *tx, void *arg, struct err *err)
 {
-    auto_buf struct buf force = {0};
-    return rq->identity->administrator && !rq->identity->gated &&
-           request_query(rq, "force", 0, &force) && slice_is(buf_slice_of(&force), "1");
+    const struct request *rq = arg;
+    struct repository repo;
+    struct actor actor;
+    registry_actor(rq, &actor);
+    return repository_get(tx, &rq->repo, &repo, err) &&
+           tag_delete(tx, repo.id, &rq->tag, &actor, rq->now_us, err);
+}
+
+static void delete_tag(struct request *rq, struct reply *reply)
+{
+    struct err err = {0};
+    if (!db_write(rq->app->db, delete_tag_transaction, rq, &err)) {
+        return reply_error(reply, &err);
+    }
+    reply_empty(reply, 202);
 }
 
 /* DELETE /v2/NAME/manifests/REFERENCE[?force=1]: a tag alone, or a manifest with its tags. */
 void api_manifest_delete(struct request *rq, struct reply *reply)
 {
-    struct removal removal = {.rq = rq, .force = is_forced(rq)};
+    struct deletion deletion;
     struct err err = {0};
-    registry_actor(rq, &removal.actor);
-    if (rq->reference == REFERENCE_DIGEST) {
-        gate_prepare_delete(rq->app->trust, rq->app->db, &rq->repo, &rq->digest, rq->now_us);
+    if (rq->reference == REFERENCE_TAG) {
+        return delete_tag(rq, reply);
     }
-    if (!db_write(rq->app->db, delete_transaction, &removal, &err)) {
-        return reply_failure(rq, reply, &removal.refusal, &err);
+    deletion_begin(&deletion, rq, "manifest.delete_signed");
+    if (!db_write(rq->app->db, delete_transaction, &deletion, &err)) {
+        return reply_write_failed(rq, reply, &deletion.refusal, &err);
     }
     reply_empty(reply, 202);
 }

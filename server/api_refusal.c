@@ -150,6 +150,16 @@ void reply_refusal(struct request *rq, struct reply *reply, const struct decisio
     put_vary(reply);
 }
 
+void reply_write_failed(struct request *rq, struct reply *reply, const struct decision *refusal,
+                        const struct err *err)
+{
+    if (err->code == ERR_DENIED && refusal->effect == EFFECT_DENY && refusal->message[0]) {
+        reply_refusal(rq, reply, refusal);
+    } else {
+        reply_error(reply, err);
+    }
+}
+
 void reply_gated(struct reply *reply, const struct decision *d, bool by_tag)
 {
     put_warning(reply, d->warning);

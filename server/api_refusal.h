@@ -10,6 +10,10 @@
  * HEAD the core drops the body. `rq` may not be NULL. Call reply_gated instead when d->effect is
  * EFFECT_ALLOW. */
 void reply_refusal(struct request *rq, struct reply *reply, const struct decision *d);
+/* A write that failed: what the gate forbids is told in its form.
+ *   refusal   the gate's, when it is the reason */
+void reply_write_failed(struct request *rq, struct reply *reply, const struct decision *refusal,
+                        const struct err *err);
 /* The detail object of a decision; new reference. */
 json_t *decision_detail(const struct decision *d);
 /* Adds to an answer that is served: Warning (served_signed, would_deny), and for gated identities

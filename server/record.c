@@ -159,22 +159,6 @@ static void blob_key_of(const struct record *r, const struct digest *root, struc
                           r->repo->id, root, out);
 }
 
-/* The decision does not hold without its record. */
-static void withdraw(const struct record *r, struct decision *d, const struct err *why)
-{
-    struct decision none = {.signed_length = -1, .registry_length = -1, .enforced = d->enforced};
-    log_err(LOG_ERROR, "decision_record", why);
-    (void)snprintf(none.repo, sizeof(none.repo), "%s", r->repo->name.text);
-    (void)snprintf(none.tag, sizeof(none.tag), "%s", d->tag);
-    none.requested = d->requested;
-    (void)snprintf(none.message, sizeof(none.message),
-                   "content trust: the decision about %.255s could not be recorded, try again",
-                   r->repo->name.text);
-    (void)snprintf(none.phrase, sizeof(none.phrase),
-                   "content trust: the decision could not be recorded");
-    *d = none;
-}
-
 static bool write_now(const struct record *r, const struct decision_key *key, struct decision *d)
 {
     struct err why = {0};
@@ -184,7 +168,8 @@ static bool write_now(const struct record *r, const struct decision_key *key, st
     }
     auto_decision_draft struct decision_draft *draft = record_draft(r, d);
     if (!decision_log_deny(r->rq->app->decisions, key, draft, clock_mono_us(), d->record, &why)) {
-        withdraw(r, d, &why);
+        log_err(LOG_ERROR, "decision_record", &why);
+        *d = gate_unrecorded(&r->repo->name, d);
     }
     return true;
 }

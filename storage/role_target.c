@@ -329,6 +329,25 @@ bool role_target_next_repository(struct db_tx *tx, const struct digest *digest, 
     return ok;
 }
 
+bool role_target_tags(struct db_tx *tx, int64_t repository_id, const struct digest *digest, int max,
+                      struct role_target_tag *out, int *count_out, struct err *err)
+{
+    auto_stmt struct db_stmt *q =
+        db_stmt(tx, digest->algorithm == DIGEST_SHA512 ? SQL_ROLE_TARGET_TAGS_SHA512
+                                                       : SQL_ROLE_TARGET_TAGS_SHA256);
+    db_bind_int(q, 1, repository_id);
+    db_bind_digest(q, 2, digest);
+    db_bind_int(q, 3, max);
+
+    enum db_result result;
+    *count_out = 0;
+    while ((result = db_step(q, err)) == DB_ROW) {
+        row_text(q, 0, out[*count_out].text, sizeof(out->text));
+        (*count_out)++;
+    }
+    return result != DB_FAILED;
+}
+
 bool role_target_any(struct db_tx *tx, int64_t repository_id, bool *out, struct err *err)
 {
     auto_stmt struct db_stmt *q = db_stmt(tx, SQL_ROLE_TARGET_ANY);

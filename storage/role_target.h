@@ -103,6 +103,14 @@ bool role_target_names(struct db_tx *tx, int64_t repository_id, const struct dig
  * Any tx. */
 bool role_target_next_repository(struct db_tx *tx, const struct digest *digest, int64_t after,
                                  int64_t *id_out, struct err *err) MUST_USE;
+/* Tags that some role lists as this digest now, by name, at most `max`.
+ *   out   room for `max` of them
+ * Any tx. */
+struct role_target_tag {
+    char text[TARGET_NAME_MAX + 1];
+};
+bool role_target_tags(struct db_tx *tx, int64_t repository_id, const struct digest *digest, int max,
+                      struct role_target_tag *out, int *count_out, struct err *err) MUST_USE;
 /* True in *out when anything is or was a target of this repository. Any tx. */
 bool role_target_any(struct db_tx *tx, int64_t repository_id, bool *out, struct err *err) MUST_USE;
 /* True in *out when some role lists this tag now. Any tx. */

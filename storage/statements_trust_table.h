@@ -152,6 +152,12 @@
         "SELECT repository_id FROM role_target WHERE sha256 = ?1 AND repository_id > ?2 AND until_us = 0 AND "
         "outside = 0 AND role IN ('targets', 'targets/releases') ORDER BY repository_id LIMIT 1",
     [SQL_ROLE_TARGET_ANY] = "SELECT 1 FROM role_target WHERE repository_id = ?1 LIMIT 1",
+    [SQL_ROLE_TARGET_TAGS_SHA256] =
+        "SELECT DISTINCT tag FROM role_target WHERE repository_id = ?1 AND sha256 = ?2 AND "
+        "until_us = 0 ORDER BY tag LIMIT ?3",
+    [SQL_ROLE_TARGET_TAGS_SHA512] =
+        "SELECT DISTINCT tag FROM role_target WHERE repository_id = ?1 AND sha512 = ?2 AND "
+        "until_us = 0 ORDER BY tag LIMIT ?3",
     [SQL_ROLE_TARGET_LISTS_TAG] =
         "SELECT 1 FROM role_target WHERE repository_id = ?1 AND tag = ?2 AND until_us = 0 LIMIT 1",
     /* 0: listed now; -1: not at all since ?3 */

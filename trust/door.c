@@ -5,7 +5,6 @@
 #include "storage/blob.h"
 #include "storage/manifest.h"
 #include "storage/repository.h"
-#include "storage/role_target.h"
 #include "storage/tag.h"
 #include "trust/artifact.h"
 #include "trust/background.h"
@@ -419,8 +418,15 @@ bool gate_lists_filtered(struct trust *trust, struct db_tx *tx, const struct gat
     }
     bool enforcing = door.facts.enforced && door.facts.policy->level != LEVEL_OFF &&
                      door.facts.policy->level != LEVEL_WARN;
-    return enforcing &&
-           (list == GATE_LIST_REFERRERS || door.facts.policy->tags_list == TAGS_LIST_RELEASED);
+    switch (list) {
+    case GATE_LIST_TAGS:
+        return enforcing && door.facts.policy->tags_list == TAGS_LIST_RELEASED;
+    case GATE_LIST_SERVED:
+        return enforcing && door.facts.policy->on_mismatch != MISMATCH_REFUSE;
+    case GATE_LIST_REFERRERS:
+        break;
+    }
+    return enforcing;
 }
 
 json_t *gate_explain_for(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
@@ -447,112 +453,4 @@ json_t *gate_explain_for(struct trust *trust, struct db_tx *tx, const struct gat
     }
     gate_background_of(tx, repo, door.facts.trust, &background);
     return gate_explain(&door.facts, d, &registry, &background);
-}
-
-/* --- writes ----------------------------------------------------------------------------------- */
-
-static bool is_locked(struct db_tx *tx, const struct repository *repo, struct err *err)
-{
-    auto_policy struct policy policy = {0};
-    char scope[POLICY_SCOPE_SIZE];
-    return policy_for(tx, &repo->name, scope, &policy, err) && policy.level == LEVEL_LOCK;
-}
-
-static bool is_target(struct db_tx *tx, const struct repository *repo, const struct digest *digest,
-                      struct err *err)
-{
-    bool named = false;
-    return role_target_names(tx, repo->id, digest, &named, err) && named;
-}
-
-/* Whatever fails here fails again where it is needed, and is told there. */
-static void prepare(struct trust *trust, struct db *db, const struct repo_name *name,
-                    const struct digest *deleted, int64_t now_us)
-{
-    auto_snapshot struct db_tx *tx = NULL;
-    auto_gate_view struct gate_view *view = NULL;
-    struct repository repo;
-    struct err why = {0};
-    (void)(db_snapshot(db, &tx, &why) && repository_get(tx, name, &repo, &why) &&
-           (deleted ? is_target(tx, &repo, deleted, &why) : is_locked(tx, &repo, &why)) &&
-           gate_view_get(trust, tx, &repo, now_us, &view, &why));
-}
-
-void gate_prepare_tag(struct trust *trust, struct db *db, const struct repo_name *name,
-                      int64_t now_us)
-{
-    prepare(trust, db, name, NULL, now_us);
-}
-
-void gate_prepare_delete(struct trust *trust, struct db *db, const struct repo_name *name,
-                         const struct digest *digest, int64_t now_us)
-{
-    prepare(trust, db, name, digest, now_us);
-}
-
-bool gate_may_tag(struct trust *trust, struct db_tx *tx, const struct repository *repo,
-                  const struct tag_name *tag, const struct digest *digest, int64_t now_us,
-                  struct decision *refusal, struct err *err)
-{
-    auto_policy struct policy policy = {0};
-    auto_gate_view struct gate_view *view = NULL;
-    struct gate_facts facts;
-    char scope[POLICY_SCOPE_SIZE];
-    if (!policy_for(tx, &repo->name, scope, &policy, err)) {
-        return false;
-    }
-    if (policy.level != LEVEL_LOCK) {
-        return true;
-    }
-    if (!gate_view_get_for_write(trust, tx, repo, now_us, &view, err)) {
-        return false;
-    }
-    gate_view_facts(view, now_us, &facts);
-    *refusal = gate_put(&facts, tag, digest);
-    return refusal->effect == EFFECT_ALLOW || err_set(err, ERR_DENIED, "%s", refusal->message);
-}
-
-/* What is released is not deleted: the words of it. */
-static void say_in_use(const struct gate_facts *f, const struct digest *digest,
-                       struct decision *out)
-{
-    *out = (struct decision){.reason = REASON_SIGNED_IN_USE,
-                             .requested = *digest,
-                             .signed_length = -1,
-                             .registry_length = -1,
-                             .level = f->policy->level};
-    (void)snprintf(out->repo, sizeof out->repo, "%s", f->repo->text);
-    (void)snprintf(out->policy_scope, sizeof out->policy_scope, "%s", f->policy_scope);
-    (void)snprintf(out->hint, sizeof out->hint,
-                   "withdraw its signature first; an administrator may delete it with ?force=1");
-    gate_say(out, "the manifest is signed and released",
-             "this manifest of %s is signed and released; take its signature away before deleting "
-             "it (signed_in_use)",
-             out->repo);
-}
-
-bool gate_may_delete(struct trust *trust, struct db_tx *tx, const struct repository *repo,
-                     const struct digest *digest, int64_t now_us, struct decision *refusal,
-                     struct err *err)
-{
-    auto_gate_view struct gate_view *view = NULL;
-    struct gate_facts facts;
-    struct gate_reached reached;
-    bool named = false;
-    if (!role_target_names(tx, repo->id, digest, &named, err)) {
-        return false;
-    }
-    if (!named) {
-        return true;
-    }
-    if (!gate_view_get_for_write(trust, tx, repo, now_us, &view, err)) {
-        return false;
-    }
-    gate_view_facts(view, now_us, &facts);
-    gate_view_reached(view, digest, &reached);
-    if (reached.kind != REACH_RELEASED || facts.policy->level == LEVEL_OFF) {
-        return true;
-    }
-    say_in_use(&facts, digest, refusal);
-    return err_set(err, ERR_DENIED, "%s", refusal->message);
 }

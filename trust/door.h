@@ -69,8 +69,9 @@ json_t *gate_explain_for(struct trust *trust, struct db_tx *tx, const struct gat
 
 /* Lists of a repository as gated identities see them: true when this one must be filtered at all.
  * Tags are filtered when the policy says `released`, referrers always (gate.md 3). For every tag, or
- * every referrer's digest, then ask gate_decide_tag / gate_decide_digest. */
-enum gate_list { GATE_LIST_TAGS, GATE_LIST_REFERRERS };
+ * every referrer's digest, then ask gate_decide_tag / gate_decide_digest. GATE_LIST_SERVED: tags with
+ * their digests; true when a tag may be given out as another one than it points to. */
+enum gate_list { GATE_LIST_TAGS, GATE_LIST_SERVED, GATE_LIST_REFERRERS };
 bool gate_lists_filtered(struct trust *trust, struct db_tx *tx, const struct gate_caller *caller,
                          const struct repository *repo, enum gate_list list, int64_t now_us);
 
@@ -87,7 +88,8 @@ void gate_prepare_delete(struct trust *trust, struct db *db, const struct repo_n
 bool gate_may_tag(struct trust *trust, struct db_tx *tx, const struct repository *repo,
                   const struct tag_name *tag, const struct digest *digest, int64_t now_us,
                   struct decision *refusal, struct err *err) MUST_USE;
-/* A manifest is deleted: not while it is released (gate.md 7), unless the level is off.
+/* A manifest or a blob is deleted: not while it is released, or part of what is (gate.md 7), unless the
+ * level is off. What is given out for a time of grace alone may go.
  * Expected errors: ERR_DENIED (signed_in_use). */
 bool gate_may_delete(struct trust *trust, struct db_tx *tx, const struct repository *repo,
                      const struct digest *digest, int64_t now_us, struct decision *refusal,

@@ -224,6 +224,10 @@ struct decision gate_tag_and_digest(const struct gate_facts *f, const struct tag
 struct decision gate_put(const struct gate_facts *f, const struct tag_name *tag,
                          const struct digest *digest);
 
+/* What was decided does not hold, since it could not be recorded: REASON_INDETERMINATE about the same
+ * request. */
+struct decision gate_unrecorded(const struct repo_name *repo, const struct decision *d);
+
 /* A gated identity asked to write: REASON_NOT_WRITABLE with this sentence. */
 struct decision gate_not_writable(const struct repo_name *repo, const char *sentence);
 
@@ -240,6 +244,8 @@ struct gate_root {
 };
 typedef void (*gate_root_fn)(void *arg, const struct gate_root *root);
 void gate_roots(const struct gate_facts *f, gate_root_fn emit, void *arg);
+/* Whether this very tag makes a digest such a root, superseded ones left out. */
+bool gate_releases(const struct gate_facts *f, struct slice tag, const struct digest *digest);
 
 /* What is told in an explanation and decides nothing (background.h); 0 and false: unknown. */
 struct gate_background {

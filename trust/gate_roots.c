@@ -26,17 +26,30 @@ static struct digest further_hash(const struct tuf_hashes *file)
     return d;
 }
 
+/* The entry by which a name is a root (gate.md 6 a). */
+static bool released_entry(const struct gate_facts *f, struct slice name, struct gate_entry *out)
+{
+    struct decision unused = {0};
+    if (!name_counts(f, name)) {
+        return false;
+    }
+    gate_lookup(f, name, out);
+    return out->kind == ENTRY_FOUND && digest_is_set(&out->digest) &&
+           (out->target->file.has_sha256 || f->policy->accept_sha512_only) &&
+           gate_signers(f, name, out, &unused);
+}
+
+bool gate_releases(const struct gate_facts *f, struct slice tag, const struct digest *digest)
+{
+    struct gate_entry entry;
+    return f->trust && f->trust->status == TRUST_OK && released_entry(f, tag, &entry) &&
+           digest_equal(&entry.digest, digest);
+}
+
 static void emit_released(const struct root_walk *w, struct slice name)
 {
     struct gate_entry entry;
-    struct decision unused = {0};
-    if (!name_counts(w->f, name)) {
-        return;
-    }
-    gate_lookup(w->f, name, &entry);
-    if (entry.kind != ENTRY_FOUND || !digest_is_set(&entry.digest) ||
-        (!entry.target->file.has_sha256 && !w->f->policy->accept_sha512_only) ||
-        !gate_signers(w->f, name, &entry, &unused)) {
+    if (!released_entry(w->f, name, &entry)) {
         return;
     }
     struct gate_root root = {.digest = entry.digest,

@@ -464,6 +464,19 @@ void gate_say_locked(const struct gate_facts *f, struct decision *d)
              d->policy_scope);
 }
 
+struct decision gate_unrecorded(const struct repo_name *repo, const struct decision *d)
+{
+    struct decision none = {.signed_length = -1,
+                            .registry_length = -1,
+                            .enforced = d->enforced,
+                            .requested = d->requested};
+    (void)snprintf(none.repo, sizeof none.repo, "%s", repo->text);
+    (void)snprintf(none.tag, sizeof none.tag, "%s", d->tag);
+    gate_say(&none, "the decision could not be recorded",
+             "the decision about %s could not be recorded, try again", none.repo);
+    return none;
+}
+
 struct decision gate_not_writable(const struct repo_name *repo, const char *sentence)
 {
     struct decision d = {.reason = REASON_NOT_WRITABLE,

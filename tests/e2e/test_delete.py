@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from support.images import image
+from support.images import image, index
 from support.notary import Notary
 from support.process import environment, run
 from support.server import eventually, sanitizer_environment
@@ -160,3 +160,79 @@ def test_an_immutable_tag_protects_its_repository_and_its_namespace_until_the_ru
     server.bond("rules", "set", "ns", "--file", "-", stdin=json.dumps({"rules": []}))
     server.bond("images", "rm", "ns/app", "--confirm", "ns/app")
     server.bond("namespaces", "rm", "ns", "--confirm", "ns")
+
+
+# --- what a released image is made of -------------------------------------------------------------------------------------
+
+@pytest.fixture
+def released(house, keeper, repo):
+    """(repository, index, its platforms): the index is signed as v1."""
+    platforms = [image(f"{repo} {arch}", arch=arch) for arch in ("amd64", "arm64")]
+    both = index(platforms)
+    house["developer"].push(repo, both, "v1")
+    keeper.init(repo)
+    keeper.sign(repo, "v1", both)
+    return repo, both, platforms
+
+
+def parts(repo, platforms):
+    """Addresses of everything below the index, manifests first."""
+    return [f"/v2/{repo}/manifests/{p.digest}" for p in platforms] + [f"/v2/{repo}/blobs/{d}" for d in {d for p in platforms for d in p.blobs}]
+
+
+def test_no_part_of_a_released_image_is_deleted(registry, house, released):
+    repo, both, platforms = released
+    for address in parts(repo, platforms):
+        for force in ("", "?force=1"):  # which is for administrators
+            kept = refused(house["owner"]("DELETE", address + force), "signed_in_use")
+            assert "part of an image that is signed and released as v1" in kept.message and "?force=1" in kept.error["detail"]["hint"]
+            assert kept.reason.startswith("Forbidden: content trust: ") and kept.reason.endswith("(signed_in_use)")
+        house["deployer"]("GET", address).expect(200)
+    assert "released as v1" in refused(house["owner"]("DELETE", f"/v2/{repo}/manifests/{both.digest}"), "signed_in_use").message
+    house["deployer"].get(repo, "v1").expect(200)
+    admin = registry.client(registry.admin)
+    for address, action in ((f"/v2/{repo}/manifests/{platforms[0].digest}", "manifest.delete_signed"),
+                            (f"/v2/{repo}/blobs/{platforms[1].config}", "blob.delete_signed")):
+        refused(admin("DELETE", address), "signed_in_use")
+        admin("DELETE", address + "?force=1").expect(202)
+        house["deployer"]("GET", address).expect(404)
+        entries = map(json.loads, registry.bond("audit", "export", "--action", action).out.splitlines())
+        assert f"{repo}@{address.rpartition('/')[2]}" in [e["object"] for e in entries]
+
+
+def test_parts_of_what_is_not_signed_are_deleted(house, keeper, released):
+    """Beside a signed image; what both need stays."""
+    repo, _, platforms = released
+    alone = image(f"{repo} not signed", arch="arm64")
+    loose = index([platforms[0], alone])
+    house["developer"].push(repo, loose, "v2")
+    refused(house["owner"]("DELETE", f"/v2/{repo}/manifests/{platforms[0].digest}"), "signed_in_use")
+    house["owner"]("DELETE", f"/v2/{repo}/manifests/{alone.digest}").expect(202)
+    for digest in set(alone.blobs) - {d for p in platforms for d in p.blobs}:
+        house["owner"]("DELETE", f"/v2/{repo}/blobs/{digest}").expect(202)
+    house["owner"]("DELETE", f"/v2/{repo}/manifests/{loose.digest}").expect(202)
+    house["deployer"].get(repo, "v1").expect(200)
+
+
+def test_parts_go_when_the_signature_is_withdrawn_or_the_gate_is_off(registry, house, keeper, released):
+    repo, both, platforms = released
+    registry.bond("policy", "set", repo, "--level", "off")
+    house["owner"]("DELETE", f"/v2/{repo}/manifests/{platforms[1].digest}").expect(202)
+    registry.bond("policy", "rm", repo)
+    refused(house["owner"]("DELETE", f"/v2/{repo}/manifests/{platforms[0].digest}"), "signed_in_use")
+    keeper.withdraw(repo, "v1")
+    house["owner"]("DELETE", f"/v2/{repo}/manifests/{platforms[0].digest}").expect(202)
+    house["owner"]("DELETE", f"/v2/{repo}/manifests/{both.digest}").expect(202)
+
+
+def test_what_is_in_grace_alone_is_deleted(house, keeper, released):
+    """It was replaced: who deletes it says that nobody runs it. Its successor stays."""
+    repo, both, platforms = released
+    newer = image(f"{repo} newer")
+    house["developer"].push(repo, newer, "v1")
+    keeper.sign(repo, "v1", newer)
+    house["deployer"].get(repo, both.digest).expect(200)
+    refused(house["owner"]("DELETE", f"/v2/{repo}/blobs/{newer.config}"), "signed_in_use")
+    house["owner"]("DELETE", f"/v2/{repo}/manifests/{platforms[0].digest}").expect(202)
+    house["owner"]("DELETE", f"/v2/{repo}/manifests/{both.digest}").expect(202)
+    house["deployer"].get(repo, "v1").expect(200)

@@ -2,6 +2,7 @@
 The repositories are made by a server of today and asked for at a server of 120 days later: what was to expire has. What
 no client can bring about is brought about in the stopped server's database. Kept elsewhere: rollback_suspected in
 test_rollback.py."""
+import json
 import sqlite3
 from dataclasses import dataclass, field
 
@@ -384,6 +385,33 @@ def test_what_is_served(world, name, reference, reason, warns):
     ref = f"out/{name}@{made.digest}" if made else f"out/{name}:{reference}"
     verdict = world.deployer("GET", f"/api/v1/deploy/verify?image={ref}").expect(200).json
     assert (verdict["allowed"], verdict["reason"]) == (True, reason)
+
+
+@pytest.mark.parametrize("members,told", [({"on_mismatch": "serve_signed"}, "one"), ({"on_mismatch": "serve_signed", "tags_list": "all"}, "one"),
+                                          ({"on_mismatch": "hold", "tags_list": "all"}, "one"), ({"tags_list": "all"}, "two"),
+                                          ({"level": "off", "on_mismatch": "serve_signed"}, "two"), ({}, None)], ids=str)
+def test_a_list_of_tags_with_digests_tells_what_is_served(world, members, told):
+    """v1 points to `two`, `one` is signed for it; v2 is not signed. What is refused is told as it is, where it is told."""
+    policy = lambda members: world.server.bond("policy", "set", "out/serving", "--file", "-", stdin=json.dumps(members))  # noqa: E731
+    path = "/api/v1/images/out/serving/tags"
+    policy(members)
+    try:
+        listed = world.deployer("GET", path).expect(200).json["tags"]
+        served = world.deployer.get("out/serving", "v1", "HEAD")
+        assert world.owner("GET", path).expect(200).json["tags"][0]["digest"] == world.images["two"].digest
+    finally:
+        policy({"on_mismatch": "serve_signed"})
+    v1 = [(t["digest"], t["size"]) for t in listed if t["name"] == "v1"]
+    assert v1 == ([(world.images[told].digest, world.images[told].size)] if told else [])
+    assert served.status == 403 or (served.header("Docker-Content-Digest"), int(served.header("Content-Length"))) == v1[0]
+    assert ("v2" in [t["name"] for t in listed]) == ("tags_list" in members or "level" in members)
+
+
+def test_a_list_of_tags_is_kept_for_nobody_else(world):
+    """gate 10.3: what it tells depends on who asks."""
+    mine = world.deployer("GET", "/v2/out/signed/tags/list").expect(200)
+    assert (mine.header("Vary"), mine.header("Cache-Control")) == ("Authorization, Accept", "private, no-cache")
+    assert "public" not in str(world.owner("GET", "/v2/out/signed/tags/list").expect(200).header("Cache-Control", ""))
 
 
 def test_a_matching_etag_is_answered_after_the_decision(world):

@@ -6,11 +6,11 @@
 static const char *const small_tables[] = {"SCAN CONSTANT ROW", "SCAN revoked_key", "SCAN up"};
 
 /* Sorted after reading: what is sorted is bounded by one owner (the members of a namespace, the
- * keys of a repository), not by a table. */
+ * keys of a repository, the tags of one digest), not by a table. */
 static const enum sql may_sort[] = {
     SQL_NAMESPACE_LIST_MEMBER, SQL_MEMBERSHIP_LIST,  SQL_TRUST_KEY_LIST,
     SQL_NAMESPACE_ROOT_LIST,   SQL_REVOKED_KEY_LIST, SQL_TAG_NEEDS,
-    SQL_RELEASE_NEEDS,
+    SQL_RELEASE_NEEDS,         SQL_ROLE_TARGET_TAGS_SHA256, SQL_ROLE_TARGET_TAGS_SHA512,
 };
 
 static bool is_small(const char *plan)

@@ -429,6 +429,8 @@ static void grace_asks_what_ended_since(void **state)
     auto_role_target_list struct role_target_list late = {0};
     auto_role_target_list struct role_target_list none = {0};
     bool is = false, was = false, never = true;
+    struct role_target_tag tags[2];
+    int tags_of_one = -1, tags_of_three = -1;
     struct digest one = digest_of(SLICE_LIT("one")), three = digest_of(SLICE_LIT("three")),
                   four = digest_of(SLICE_LIT("four"));
     READ(w)
@@ -439,7 +441,12 @@ static void grace_asks_what_ended_since(void **state)
         OK(role_target_names(tx, w->repo.id, &three, &is, err));
         OK(role_target_names(tx, w->repo.id, &one, &was, err));
         OK(role_target_names(tx, w->repo.id, &four, &never, err));
+        OK(role_target_tags(tx, w->repo.id, &one, 2, tags, &tags_of_one, err));
+        OK(role_target_tags(tx, w->repo.id, &three, 2, tags, &tags_of_three, err));
     }
+    assert_int_equal(tags_of_one, 0); /* not any more */
+    assert_int_equal(tags_of_three, 1);
+    assert_string_equal(tags[0].text, "a");
     assert_int_equal(all.count, 3);
     assert_int_equal(late.count, 2);
     assert_int_equal(none.count, 0);
