@@ -2,7 +2,6 @@
 
 #include "auth/secret.h"
 #include "auth/session.h"
-#include "storage/account.h"
 #include "storage/credential.h"
 #include "storage/session.h"
 
@@ -32,7 +31,7 @@ static enum live_result missing_or_failed(struct err *err, const struct err *cau
     return LIVE_FAILED;
 }
 
-static void fill(const struct account *account, struct identity *out)
+void live_identity(const struct account *account, struct identity *out)
 {
     static const enum identity_kind kinds[] = {
         [ACCOUNT_USER] = IDENTITY_USER,
@@ -104,7 +103,7 @@ enum live_result live_load(struct db_tx *tx, const struct live_anchor *anchor, i
     if (account.disabled) {
         return ended(err, "the account is disabled");
     }
-    fill(&account, out);
+    live_identity(&account, out);
     switch (anchor->anchor) {
     case ANCHOR_NONE:
         break;

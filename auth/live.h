@@ -6,12 +6,16 @@
 #include "auth/identity.h"
 #include "auth/token.h"
 #include "base/db.h"
+#include "storage/account.h"
 
 enum live_result {
     LIVE_FAILED = 0 /* err: could not be read */,
     LIVE_ENDED /* err: the sentence */,
     LIVE_YES
 };
+
+/* The identity of an account, whatever it will prove it by. Pure. */
+void live_identity(const struct account *account, struct identity *out);
 
 /* What the facts are asked about. */
 struct live_anchor {

@@ -39,7 +39,9 @@ static void print_now(const json_t *record)
     const char *reason = json_get_string(now, "reason");
     const char *message = json_get_string(now, "message");
     auto_buf struct buf text = {0};
-    if (effect && reason) {
+    if (!effect) {
+        line("today", message);
+    } else if (reason) {
         buf_printf(&text, "%s, %s%s%s", effect, reason, message && message[0] ? ": " : "",
                    message ? message : "");
         line("today", text.p);

@@ -96,6 +96,13 @@ void administration_reply_list(struct reply *reply, bool ok, const char *member,
     reply_json(reply, 200, json_pack("{s:o}", member, list));
 }
 
+void administration_warn(struct reply *reply, const char *warning)
+{
+    if (warning[0]) {
+        reply_header(reply, "Warning", "299 - \"%s\"", warning);
+    }
+}
+
 void administration_reply_done(struct reply *reply, bool ok, const struct err *err)
 {
     if (ok) {

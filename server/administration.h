@@ -37,6 +37,8 @@ json_t *administration_time(int64_t us);
 /* 200 {member: list}, list stolen; ok = false: err's answer instead. */
 void administration_reply_list(struct reply *reply, bool ok, const char *member, json_t *list,
                                const struct err *err);
+/* Adds a warning to an answer of 2xx: the header; nothing when it is "". */
+void administration_warn(struct reply *reply, const char *warning);
 /* 204, or err's answer. */
 void administration_reply_done(struct reply *reply, bool ok, const struct err *err);
 

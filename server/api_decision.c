@@ -6,9 +6,9 @@
 #include "server/administration.h"
 #include "server/api.h"
 #include "server/app.h"
+#include "server/decision_today.h"
 #include "server/registry.h"
 #include "storage/decision.h"
-#include "storage/tag.h"
 #include "trust/past.h"
 
 #define LIST_DEFAULT 100
@@ -65,30 +65,6 @@ static bool find(const struct request *rq, struct db_tx *tx, struct decision_row
 
 /* --- one -------------------------------------------------------------------------------------- */
 
-/* The same request decided today, for somebody like the identity of the record. NULL: there is
- * nothing to decide on any more. */
-static json_t *decide_now(const struct request *rq, struct db_tx *tx,
-                          const struct decision_row *row, const json_t *record)
-{
-    const json_t *request = json_get_object(record, "request");
-    struct gate_caller caller = {0};
-    struct repository repo;
-    struct decision d = {0};
-    struct tag_name tag;
-    struct tag current;
-    struct err gone = {0};
-    (void)json_get_bool(json_get_object(record, "identity"), "gated", &caller.gated);
-    if (!repository_get_by_id(tx, row->repository_id, &repo, &gone) ||
-        !tag_name_parse(json_get_slice(request, "tag"), &tag, NULL)) {
-        return NULL;
-    }
-    bool exists = tag_get(tx, repo.id, &tag, &current, &gone);
-    gate_decide_tag(rq->app->trust, tx, &caller, &repo, &repo.name, &tag, exists ? &current : NULL,
-                    -1, rq->now_us, &d);
-    return json_pack("{s:s, s:s, s:s}", "effect", d.effect == EFFECT_ALLOW ? "allow" : "deny",
-                     "reason", gate_reason_info(d.reason)->name, "message", d.message);
-}
-
 static bool explain(const struct request *rq, struct db_tx *tx, const struct decision_row *row,
                     json_t *record, struct err *err)
 {
@@ -96,7 +72,7 @@ static bool explain(const struct request *rq, struct db_tx *tx, const struct dec
     if (steps == NULL) {
         return false;
     }
-    json_t *now = decide_now(rq, tx, row, record);
+    json_t *now = decision_today(rq, tx, row, record);
     (void)json_object_set_new(record, "explain", steps);
     (void)json_object_set_new(record, "now", now ? now : json_null());
     return true;

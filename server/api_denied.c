@@ -99,13 +99,26 @@ void api_denied_list(struct request *rq, struct reply *reply)
     reply_json(reply, 200, out);
 }
 
-static bool may_deny(const struct request *rq, const struct deny_scope *scope,
-                     struct deny_request *out, struct err *err)
+/* Whoever changes the list, and where. */
+struct denier {
+    const struct request *rq;
+    struct deny_scope scope;
+};
+
+static bool may_deny(struct db_tx *tx, const void *arg, int64_t *namespace_id_out, struct err *err)
+{
+    const struct denier *who = arg;
+    return scope_allowed(tx, who->rq, &who->scope, ACTION_DENY, namespace_id_out, err);
+}
+
+/* Asked before anything is looked at, and again inside the write. */
+static bool set_right(const struct denier *who, struct deny_request *out, struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
-    out->scope = scope->text;
-    return db_snapshot(rq->app->db, &tx, err) &&
-           scope_allowed(tx, rq, scope, ACTION_DENY, &out->namespace_id, err);
+    int64_t unused = 0;
+    out->scope = who->scope.text;
+    out->right = (struct exception_right){may_deny, who};
+    return db_snapshot(who->rq->app->db, &tx, err) && may_deny(tx, who, &unused, err);
 }
 
 static bool read_entry(const struct request *rq, json_t **body, struct deny_scope *scope,
@@ -124,17 +137,19 @@ static bool read_entry(const struct request *rq, json_t **body, struct deny_scop
 void api_denied_add(struct request *rq, struct reply *reply)
 {
     auto_json json_t *body = NULL;
-    struct deny_scope scope;
+    struct denier who = {.rq = rq};
     struct denied_digest entry;
+    char warning[EXCEPTION_WARNING_MAX];
     struct actor actor;
     struct err err = {0};
     struct deny_request request = {.actor = &actor, .now_us = rq->now_us};
     administration_actor(rq, &actor);
-    if (!read_entry(rq, &body, &scope, &request, &err) || !may_deny(rq, &scope, &request, &err) ||
-        !deny_add(rq->app->trust, &request, &entry, &err)) {
+    if (!read_entry(rq, &body, &who.scope, &request, &err) || !set_right(&who, &request, &err) ||
+        !deny_add(rq->app->trust, &request, &entry, warning, &err)) {
         return reply_error(reply, &err);
     }
     reply_json(reply, 201, deny_json(&entry));
+    administration_warn(reply, warning);
 }
 
 static bool digest_of_query(const struct request *rq, struct digest *out, struct err *err)
@@ -147,14 +162,16 @@ static bool digest_of_query(const struct request *rq, struct digest *out, struct
 /* DELETE /api/v1/denied?scope=&digest= */
 void api_denied_lift(struct request *rq, struct reply *reply)
 {
-    struct deny_scope scope;
+    struct denier who = {.rq = rq};
     struct denied_digest entry;
+    char warning[EXCEPTION_WARNING_MAX] = "";
     struct actor actor;
     struct err err = {0};
     struct deny_request request = {.actor = &actor, .now_us = rq->now_us};
     administration_actor(rq, &actor);
-    bool ok = scope_of_query(rq, &scope, &err) && digest_of_query(rq, &request.digest, &err) &&
-              may_deny(rq, &scope, &request, &err) &&
-              deny_lift(rq->app->trust, &request, &entry, &err);
+    bool ok = scope_of_query(rq, &who.scope, &err) && digest_of_query(rq, &request.digest, &err) &&
+              set_right(&who, &request, &err) &&
+              deny_lift(rq->app->trust, &request, &entry, warning, &err);
     administration_reply_done(reply, ok, &err);
+    administration_warn(reply, ok ? warning : "");
 }

@@ -1,6 +1,7 @@
 /* The verify API (gate.md 13): would a deployer get this image? The same decision as at the pull
  * door, formatted. */
 #include "auth/access.h"
+#include "auth/live.h"
 #include "base/clock.h"
 #include "server/administration.h"
 #include "server/api.h"
@@ -10,7 +11,6 @@
 #include "server/record.h"
 #include "server/registry.h"
 #include "server/verify.h"
-#include "storage/account.h"
 #include "storage/manifest.h"
 #include "storage/tag.h"
 
@@ -44,19 +44,6 @@ static void explain_host(const struct trust *trust, struct slice text, struct er
 
 /* --- whom the answer is for ------------------------------------------------------------------- */
 
-static enum identity_kind kind_of(enum account_kind kind)
-{
-    switch (kind) {
-    case ACCOUNT_USER:
-        return IDENTITY_USER;
-    case ACCOUNT_ROBOT:
-        return IDENTITY_ROBOT;
-    case ACCOUNT_DEPLOYER:
-        return IDENTITY_DEPLOYER;
-    }
-    BUG("an account has one of the kinds");
-}
-
 /* Who may not pull here gets no image, signed or not: the answer is that of its pull. */
 static bool named_may_pull(struct question *q, const struct identity *who, bool disabled,
                            struct err *err)
@@ -73,6 +60,7 @@ static bool named_may_pull(struct question *q, const struct identity *who, bool 
 static bool caller_named(struct question *q, struct err *err)
 {
     struct account account;
+    struct identity who;
     const struct identity *self = q->rq->identity;
     if (slice_is(q->as, self->name)) {
         return registry_gate_caller_of(self, q->tx, &q->image.repo, &q->caller, err);
@@ -83,12 +71,7 @@ static bool caller_named(struct question *q, struct err *err)
     if (!account_get_by_name(q->tx, q->as, &account, err)) {
         return false;
     }
-    struct identity who = {.kind = kind_of(account.kind),
-                           .account_id = account.id,
-                           .administrator = account.administrator,
-                           .gated = account.kind == ACCOUNT_DEPLOYER,
-                           .namespace_id = account.namespace_id,
-                           .robot_actions = account.actions};
+    live_identity(&account, &who);
     return named_may_pull(q, &who, account.disabled, err) &&
            registry_gate_caller_of(&who, q->tx, &q->image.repo, &q->caller, err);
 }

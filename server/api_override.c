@@ -23,13 +23,14 @@ static void count_active(const struct request *rq)
 }
 
 static void answer(struct request *rq, struct reply *reply, bool ok, int status, struct override *o,
-                   const struct err *err)
+                   const char *warning, const struct err *err)
 {
     if (!ok) {
         return reply_error(reply, err);
     }
     count_active(rq);
     reply_json(reply, status, override_json(o, rq->now_us));
+    administration_warn(reply, warning);
     override_dispose(o);
 }
 
@@ -95,16 +96,28 @@ void api_overrides_get(struct request *rq, struct reply *reply)
 
 /* --- changing --------------------------------------------------------------------------------- */
 
-/* The snapshot of the rights ends before anything is written. */
-static bool may_override(const struct request *rq, int64_t *namespace_id_out, struct err *err)
+static bool may_override(struct db_tx *tx, const void *arg, int64_t *namespace_id_out,
+                         struct err *err)
 {
-    auto_snapshot struct db_tx *tx = NULL;
+    const struct request *rq = arg;
+    struct namespace_name name;
     struct access_answer access;
-    if (!administration_open(rq, ACTION_OVERRIDE, &tx, &access, err)) {
+    if (!administration_namespace(rq, &name, err) ||
+        !access_check_namespace(tx, rq->identity, &name, ACTION_OVERRIDE, &access, err) ||
+        !access_require(rq->identity, &access, err)) {
         return false;
     }
     *namespace_id_out = access.facts.namespace_id;
     return true;
+}
+
+/* Asked before anything is looked at, and again inside the write. */
+static bool set_right(const struct request *rq, struct exception_right *out, struct err *err)
+{
+    auto_snapshot struct db_tx *tx = NULL;
+    int64_t unused = 0;
+    *out = (struct exception_right){may_override, rq};
+    return db_snapshot(rq->app->db, &tx, err) && may_override(tx, rq, &unused, err);
 }
 
 static bool read_repository(const struct request *rq, const json_t *body,
@@ -193,29 +206,31 @@ void api_overrides_create(struct request *rq, struct reply *reply)
     struct slice names[OVERRIDE_IDENTITIES_MAX];
     struct override o = {0};
     struct actor actor;
+    char warning[EXCEPTION_WARNING_MAX] = "";
     struct err err = {0};
-    int64_t namespace_id = 0;
     struct override_request request = {.actor = &actor, .now_us = rq->now_us};
     administration_actor(rq, &actor);
-    bool ok = may_override(rq, &namespace_id, &err) &&
+    bool ok = set_right(rq, &request.right, &err) &&
               read_request(rq, &body, names, &request, &err) &&
-              override_make(rq->app->trust, &request, &o, &err);
-    answer(rq, reply, ok, 201, &o, &err);
+              override_make(rq->app->trust, &request, &o, warning, &err);
+    answer(rq, reply, ok, 201, &o, warning, &err);
 }
 
 typedef bool (*change_fn)(struct trust *trust, const struct override_change_request *request,
-                          struct override *out, struct err *err);
+                          struct override *out, char warning[EXCEPTION_WARNING_MAX],
+                          struct err *err);
 
 static void change(struct request *rq, struct reply *reply, change_fn fn, struct slice why)
 {
     struct override o = {0};
     struct actor actor;
+    char warning[EXCEPTION_WARNING_MAX] = "";
     struct err err = {0};
     struct override_change_request request = {.why = why, .actor = &actor, .now_us = rq->now_us};
     administration_actor(rq, &actor);
-    bool ok = may_override(rq, &request.namespace_id, &err) && read_id(rq, &request.id, &err) &&
-              fn(rq->app->trust, &request, &o, &err);
-    answer(rq, reply, ok, 200, &o, &err);
+    bool ok = set_right(rq, &request.right, &err) && read_id(rq, &request.id, &err) &&
+              fn(rq->app->trust, &request, &o, warning, &err);
+    answer(rq, reply, ok, 200, &o, warning, &err);
 }
 
 /* POST /api/v1/namespaces/NS/overrides/ID/approve */

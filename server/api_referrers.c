@@ -1,6 +1,8 @@
+#include "base/clock.h"
 #include "server/api.h"
 #include "server/api_refusal.h"
 #include "server/app.h"
+#include "server/record.h"
 #include "server/registry.h"
 #include "storage/referrer_fallback.h"
 
@@ -12,8 +14,10 @@
 /* Of manifests that the gate may have to read to decide about them. */
 #define LOOK_BYTES_MAX (INT64_C(16) << 20)
 
+#define DOOR "referrers"
+
 struct listing {
-    const struct request *rq;
+    struct request *rq;
     struct db_tx *tx;
     const struct repository *repo; /* NULL when it does not exist */
     struct gate_caller caller;
@@ -154,17 +158,29 @@ static bool is_refused(const struct listing *l)
 static bool decide(struct listing *l, struct err *err)
 {
     const struct request *rq = l->rq;
-    if (l->repo == NULL) {
-        return true;
-    }
     if (!registry_gate_caller(rq, l->tx, &l->caller, err)) {
         return false;
     }
     gate_decide_digest(rq->app->trust, l->tx, &l->caller, l->repo, &rq->repo, &rq->digest,
                        rq->now_us, &l->subject);
-    registry_count_decision(rq, "referrers", &l->subject);
     l->filtered = gate_lists_filtered(rq->app->trust, l->tx, &l->caller, l->repo,
                                       GATE_LIST_REFERRERS, rq->now_us);
+    return true;
+}
+
+/* As the manifest door does: the use of an override is counted before anything is told by it, and the
+ * decision has a record; what is not here was not decided on. False: `reply` has the refusal, or the
+ * handler returns without one. */
+static bool note(struct listing *l, int64_t began_us, struct reply *reply)
+{
+    const struct record record = {l->rq, l->tx, DOOR, &l->caller, l->repo, began_us};
+    if (!registry_use_override(l->rq, l->repo, &l->subject, reply)) {
+        return false;
+    }
+    if (l->subject.reason != REASON_UNKNOWN && !record_decision(&record, &l->subject)) {
+        return false;
+    }
+    registry_count_decision(l->rq, DOOR, &l->subject);
     return true;
 }
 
@@ -192,13 +208,32 @@ static void answer(struct listing *l, struct reply *reply)
     reply_gated(reply, &l->subject, true);
 }
 
+static void decide_and_answer(struct listing *l, struct reply *reply)
+{
+    struct err err = {0};
+    int64_t began_us = clock_mono_us();
+    if (!read_page(l, &err) || (l->repo != NULL && !decide(l, &err))) {
+        return reply_undecided(reply, &err);
+    }
+    if (l->repo != NULL && !note(l, began_us, reply)) {
+        return;
+    }
+    if (is_refused(l)) {
+        reply_refusal(l->rq, reply, &l->subject);
+    } else if (list(l, &err)) {
+        answer(l, reply);
+    } else {
+        reply_undecided(reply, &err);
+    }
+}
+
 /* GET /v2/NAME/referrers/DIGEST: a repository that does not exist has an empty list (OCI distribution 1.1). */
 void api_referrers_list(struct request *rq, struct reply *reply)
 {
     auto_snapshot struct db_tx *tx = NULL;
     struct repository repo;
     struct err err = {0};
-    struct listing l = {.rq = rq, .repo = &repo};
+    struct listing l = {.rq = rq};
     bool found = registry_open(rq, &tx, &repo, &err);
     if (!found && err.code != ERR_NAME_UNKNOWN) {
         return reply_undecided(reply, &err);
@@ -206,14 +241,7 @@ void api_referrers_list(struct request *rq, struct reply *reply)
     l.tx = tx;
     l.repo = found ? &repo : NULL;
     read_filter(&l);
-    bool ok = read_page(&l, &err) && decide(&l, &err);
-    if (ok && is_refused(&l)) {
-        reply_refusal(rq, reply, &l.subject);
-    } else if (ok && list(&l, &err)) {
-        answer(&l, reply);
-    } else {
-        reply_undecided(reply, &err);
-    }
+    decide_and_answer(&l, reply);
     buf_dispose(&l.json);
     buf_dispose(&l.page.last);
     buf_dispose(&l.artifact_type);

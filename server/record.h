@@ -14,7 +14,7 @@ struct repository;
 struct record {
     struct request *rq;
     struct db_tx *tx; /* the snapshot that it was made in */
-    const char *door; /* "pull", "blob", "verify", "deploy", "release"; a literal */
+    const char *door; /* "pull", "referrers", "blob", "verify", "deploy", "release"; a literal */
     const struct gate_caller *caller;
     const struct repository *repo;
     int64_t began_us; /* monotonic: when deciding began */

@@ -22,7 +22,7 @@ enum decision_effect { DECISION_CUT = 0, DECISION_ALLOW = 1, DECISION_DENY = 2 }
  * not known (JSON null). Texts that clients chose are cut and escaped here. */
 struct decision_entry {
     int64_t time_us;
-    const char *door;   /* "pull", "blob", "verify", "deploy", "release"; a literal */
+    const char *door;   /* "pull", "referrers", "blob", "verify", "deploy", "release"; a literal */
     const char *reason; /* gate.md 10.2; a literal */
     bool allow;
     bool dry_run;

@@ -17,6 +17,7 @@ json_t *deny_json(const struct denied_digest *denied)
 struct denying {
     const struct deny_request *rq;
     char reason[DENIED_REASON_MAX + 1];
+    int64_t namespace_id; /* whose audit log it is for; 0 = the instance's */
     struct denied_digest *out;
 };
 
@@ -29,7 +30,7 @@ static bool audit(struct db_tx *tx, const struct denying *d, const char *action,
     json_write(&text, json);
     bool lifted = d->out->lifted_us > 0;
     struct audit_entry entry = {.action = action,
-                                .namespace_id = rq->namespace_id,
+                                .namespace_id = d->namespace_id,
                                 .object = slice_str(digest_format(&rq->digest, digest)),
                                 .outcome = AUDIT_OK,
                                 .before = lifted ? buf_slice_of(&text) : (struct slice){0},
@@ -41,7 +42,8 @@ static bool write_added(struct db_tx *tx, void *arg, struct err *err)
 {
     struct denying *d = arg;
     const struct deny_request *rq = d->rq;
-    return denied_digest_put(tx, rq->scope, &rq->digest, d->reason, rq->actor, rq->now_us, d->out,
+    return rq->right.check(tx, rq->right.arg, &d->namespace_id, err) &&
+           denied_digest_put(tx, rq->scope, &rq->digest, d->reason, rq->actor, rq->now_us, d->out,
                              err) &&
            audit(tx, d, "deny.add", err);
 }
@@ -50,11 +52,13 @@ static bool write_lifted(struct db_tx *tx, void *arg, struct err *err)
 {
     struct denying *d = arg;
     const struct deny_request *rq = d->rq;
-    return denied_digest_lift(tx, rq->scope, &rq->digest, rq->now_us, d->out, err) &&
+    return rq->right.check(tx, rq->right.arg, &d->namespace_id, err) &&
+           denied_digest_lift(tx, rq->scope, &rq->digest, rq->now_us, d->out, err) &&
            audit(tx, d, "deny.lift", err);
 }
 
-static bool change(struct trust *trust, struct denying *d, db_write_fn fn, struct err *err)
+static bool change(struct trust *trust, struct denying *d, db_write_fn fn,
+                   char warning[EXCEPTION_WARNING_MAX], struct err *err)
 {
     char name[EXCEPTION_NAME_MAX];
     if (!exceptions_ready(trust->checkpoint, trust->db, d->rq->now_us, err) ||
@@ -63,20 +67,21 @@ static bool change(struct trust *trust, struct denying *d, db_write_fn fn, struc
     }
     checkpoint_note_exception(trust->checkpoint, exception_denied_name(d->out, name),
                               d->out->changes, 0);
-    return checkpoint_flush(trust->checkpoint, err);
+    exceptions_noted(trust->checkpoint, warning);
+    return true;
 }
 
 bool deny_add(struct trust *trust, const struct deny_request *request, struct denied_digest *out,
-              struct err *err)
+              char warning[EXCEPTION_WARNING_MAX], struct err *err)
 {
     struct denying d = {.rq = request, .out = out};
     return exceptions_text(request->reason, "reason", DENIED_REASON_MAX, d.reason, err) &&
-           change(trust, &d, write_added, err);
+           change(trust, &d, write_added, warning, err);
 }
 
 bool deny_lift(struct trust *trust, const struct deny_request *request, struct denied_digest *out,
-               struct err *err)
+               char warning[EXCEPTION_WARNING_MAX], struct err *err)
 {
     struct denying d = {.rq = request, .out = out};
-    return change(trust, &d, write_lifted, err);
+    return change(trust, &d, write_lifted, warning, err);
 }

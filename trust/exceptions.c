@@ -76,6 +76,15 @@ bool exceptions_ready(struct checkpoint *c, struct db *db, int64_t now_us, struc
     return checkpoint_ready(c, err);
 }
 
+void exceptions_noted(struct checkpoint *c, char warning[EXCEPTION_WARNING_MAX])
+{
+    struct err why = {0};
+    warning[0] = '\0';
+    if (!checkpoint_flush(c, &why)) {
+        (void)snprintf(warning, EXCEPTION_WARNING_MAX, "it is in force, but %.250s", why.msg);
+    }
+}
+
 static bool check_text(struct slice text, const char *member, size_t max, struct err *err)
 {
     bool plain = text.n > 0 && text.n <= max && slice_is_utf8(text);

@@ -18,6 +18,20 @@ bool exceptions_look(struct checkpoint *c, struct db_tx *tx, int64_t now_us, cha
 bool exceptions_ready(struct checkpoint *c, struct db *db, int64_t now_us,
                       struct err *err) MUST_USE;
 
+/* After the commit of a change: makes durable what was noted of it. The change is in force whatever
+ * becomes of that.
+ *   warning   "", or the sentence to tell with the answer: a store that is set back may not show it */
+#define EXCEPTION_WARNING_MAX 300
+void exceptions_noted(struct checkpoint *c, char warning[EXCEPTION_WARNING_MAX]);
+
+/* Who changes one of them is asked for his right inside the write: it may be gone since the request
+ * came. Fills the namespace that it is about, 0 for the instance. False: err says why; nothing is
+ * written. */
+struct exception_right {
+    bool (*check)(struct db_tx *tx, const void *arg, int64_t *namespace_id_out, struct err *err);
+    const void *arg;
+};
+
 /* A text that people wrote, such as a reason: 1 to `max` bytes of UTF-8 without control characters.
  *   member   what it is called, for the sentence
  *   out      max + 1 bytes

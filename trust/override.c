@@ -1,84 +1,23 @@
-#include "trust/override.h"
+#include "trust/override_internal.h"
 
-#include "base/clock.h"
 #include "base/duration.h"
 #include "storage/account.h"
 #include "storage/audit.h"
 #include "storage/denied_digest.h"
 #include "storage/repository.h"
-#include "trust/exceptions.h"
 #include "trust/policy.h"
+#include "trust/releasing.h"
 #include "trust/second_name.h"
 #include "trust/trust_internal.h"
+#include "trust/view.h"
 
 #include <stdio.h>
 
-#define SETTLED_WHY "the digest is properly released"
-#define SETTLE_MAX 1000
 #define REASON_SHOWN_MAX 100 /* bytes of a sentence */
 
-/* --- how it is told --------------------------------------------------------------------------- */
-
-const char *override_state_word(enum override_state state)
-{
-    switch (state) {
-    case OVERRIDE_ENDED:
-        return "ended";
-    case OVERRIDE_EXPIRED:
-        return "expired";
-    case OVERRIDE_USED_UP:
-        return "used_up";
-    case OVERRIDE_WAITING:
-        return "waiting";
-    case OVERRIDE_AHEAD:
-        return "ahead";
-    case OVERRIDE_ACTIVE:
-        return "active";
-    }
-    return "ended";
-}
-
-static json_t *time_json(int64_t us)
-{
-    char text[TIME_STR_MAX];
-    return us > 0 ? json_string(time_format(us - us % US_PER_SECOND, text)) : json_null();
-}
-
-static json_t *name_json(const struct override_act *act)
-{
-    return act->us > 0 ? json_string(act->name) : json_null();
-}
-
-json_t *override_json(const struct override *o, int64_t now_us)
-{
-    char digest[DIGEST_STR_MAX];
-    json_t *identities = json_array();
-    for (size_t i = 0; i < o->identity_count; i++) {
-        json_array_append_new(identities, json_string(o->identities[i].name));
-    }
-    json_t *out =
-        json_pack("{s:I, s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:I}", "id", (json_int_t)o->id,
-                  "repository", o->repository, "digest", digest_format(&o->digest, digest),
-                  "identities", identities, "reason", o->reason, "ticket", o->ticket, "state",
-                  override_state_word(override_state_of(o, now_us)), "start",
-                  time_json(o->start_us), "end", time_json(o->end_us), "uses", (json_int_t)o->uses);
-    json_object_set_new(out, "max_uses",
-                        o->max_uses > 0 ? json_integer((json_int_t)o->max_uses) : json_null());
-    json_object_set_new(out, "two_person", json_boolean(o->two_person));
-    json_object_set_new(out, "created", time_json(o->created.us));
-    json_object_set_new(out, "created_by", name_json(&o->created));
-    json_object_set_new(out, "approved", time_json(o->approved.us));
-    json_object_set_new(out, "approved_by", name_json(&o->approved));
-    json_object_set_new(out, "ended", time_json(o->ended.us));
-    json_object_set_new(out, "ended_by", name_json(&o->ended));
-    json_object_set_new(out, "ended_why",
-                        o->ended.us > 0 ? json_string(o->ended_why) : json_null());
-    return out;
-}
-
-static bool audit(struct db_tx *tx, const char *action, const struct override *before,
+bool override_audit(struct db_tx *tx, const char *action, const struct override *before,
                   const struct override *after, const struct actor *actor, int64_t now_us,
-                  struct err *err)
+                    struct err *err)
 {
     auto_json json_t *old = before ? override_json(before, now_us) : NULL;
     auto_json json_t *new = override_json(after, now_us);
@@ -98,17 +37,18 @@ static bool audit(struct db_tx *tx, const char *action, const struct override *b
     return audit_append(tx, actor, &entry, now_us, err);
 }
 
-static void note(struct trust *trust, int64_t id, int64_t changes, int64_t end_us)
+void override_note(struct trust *trust, int64_t id, int64_t changes, int64_t end_us)
 {
     char name[EXCEPTION_NAME_MAX];
     checkpoint_note_exception(trust->checkpoint, exception_override_name(id, name), changes,
                               end_us);
 }
 
-static bool noted(struct trust *trust, const struct override *o, struct err *err)
+static void noted(struct trust *trust, const struct override *o,
+                  char warning[EXCEPTION_WARNING_MAX])
 {
-    note(trust, o->id, o->changes, o->end_us);
-    return checkpoint_flush(trust->checkpoint, err);
+    override_note(trust, o->id, o->changes, o->end_us);
+    exceptions_noted(trust->checkpoint, warning);
 }
 
 /* --- making ----------------------------------------------------------------------------------- */
@@ -191,6 +131,20 @@ static bool check_denied(struct making *m, struct db_tx *tx, struct err *err)
                              SLICE_FMT(why));
 }
 
+/* By digest it is given out already, by its tag too; by another tag an override does not help. */
+static bool refuse_released(const struct making *m, struct db_tx *tx,
+                            const struct gate_facts *facts, struct err *err)
+{
+    char tag[TAG_NAME_MAX + 1];
+    if (!releasing_tag(tx, m->repo.id, facts, &m->rq->digest, tag, err)) {
+        return false;
+    }
+    return err_set(err, ERR_CONFLICT,
+                   "the digest is properly released and needs no override: pull it by digest%s%s; "
+                   "another tag that points to it has to be signed itself",
+                   tag[0] ? ", or by the tag that is signed, " : "", tag);
+}
+
 /* gate.md 14: what it never lets through is refused here already, and so is what needs none. */
 static bool check_trust(struct making *m, struct db_tx *tx, struct err *err)
 {
@@ -218,8 +172,7 @@ static bool check_trust(struct making *m, struct db_tx *tx, struct err *err)
                        "the digest is part of an image on the deny list, which no "
                        "override lifts (denied_digest)");
     }
-    return reached.kind != REACH_RELEASED ||
-           err_set(err, ERR_CONFLICT, "the digest is properly released and needs no override");
+    return reached.kind != REACH_RELEASED || refuse_released(m, tx, &facts, err);
 }
 
 static bool write_new(struct db_tx *tx, void *arg, struct err *err)
@@ -227,8 +180,10 @@ static bool write_new(struct db_tx *tx, void *arg, struct err *err)
     struct making *m = arg;
     const struct override_request *rq = m->rq;
     struct override *o = m->out;
+    int64_t namespace_id = 0;
     override_dispose(o); /* of a run before */
-    if (!repository_get(tx, &rq->repo, &m->repo, err)) {
+    if (!rq->right.check(tx, rq->right.arg, &namespace_id, err) ||
+        !repository_get(tx, &rq->repo, &m->repo, err)) {
         return false;
     }
     *o = (struct override){.namespace_id = m->repo.namespace_id,
@@ -243,7 +198,7 @@ static bool write_new(struct db_tx *tx, void *arg, struct err *err)
            exceptions_text(rq->ticket, "ticket", OVERRIDE_TICKET_MAX, o->ticket, err) &&
            check_policy(m, tx, err) && add_identities(m, tx, err) && check_denied(m, tx, err) &&
            check_trust(m, tx, err) && override_insert(tx, o, err) &&
-           audit(tx, "override.create", NULL, o, rq->actor, rq->now_us, err);
+           override_audit(tx, "override.create", NULL, o, rq->actor, rq->now_us, err);
 }
 
 static bool check_request(const struct override_request *rq, struct err *err)
@@ -258,14 +213,15 @@ static bool check_request(const struct override_request *rq, struct err *err)
 }
 
 bool override_make(struct trust *trust, const struct override_request *request,
-                   struct override *out, struct err *err)
+                   struct override *out, char warning[EXCEPTION_WARNING_MAX], struct err *err)
 {
     struct making m = {.trust = trust, .rq = request, .out = out};
     *out = (struct override){0};
     if (check_request(request, err) &&
         exceptions_ready(trust->checkpoint, trust->db, request->now_us, err) &&
         db_write(trust->db, write_new, &m, err)) {
-        return noted(trust, out, err);
+        noted(trust, out, warning);
+        return true;
     }
     override_dispose(out);
     return false;
@@ -300,12 +256,14 @@ static bool write_approved(struct db_tx *tx, void *arg, struct err *err)
     struct changing *c = arg;
     const struct override_change_request *rq = c->rq;
     auto_override struct override before = {0};
+    int64_t namespace_id = 0;
     override_dispose(c->out);
-    return override_get(tx, rq->namespace_id, rq->id, &before, err) &&
+    return rq->right.check(tx, rq->right.arg, &namespace_id, err) &&
+           override_get(tx, namespace_id, rq->id, &before, err) &&
            may_approve(&before, rq, err) &&
            override_set_approved(tx, &before, rq->actor, rq->now_us, err) &&
            reload(tx, &before, c, err) &&
-           audit(tx, "override.approve", &before, c->out, rq->actor, rq->now_us, err);
+           override_audit(tx, "override.approve", &before, c->out, rq->actor, rq->now_us, err);
 }
 
 static bool write_ended(struct db_tx *tx, void *arg, struct err *err)
@@ -314,210 +272,39 @@ static bool write_ended(struct db_tx *tx, void *arg, struct err *err)
     const struct override_change_request *rq = c->rq;
     auto_override struct override before = {0};
     char why[OVERRIDE_REASON_MAX + 1] = "";
+    int64_t namespace_id = 0;
     override_dispose(c->out);
-    return (rq->why.n == 0 || exceptions_text(rq->why, "reason", OVERRIDE_REASON_MAX, why, err)) &&
-           override_get(tx, rq->namespace_id, rq->id, &before, err) &&
+    return rq->right.check(tx, rq->right.arg, &namespace_id, err) &&
+           (rq->why.n == 0 || exceptions_text(rq->why, "reason", OVERRIDE_REASON_MAX, why, err)) &&
+           override_get(tx, namespace_id, rq->id, &before, err) &&
            override_set_ended(tx, &before, why, rq->actor, rq->now_us, err) &&
            reload(tx, &before, c, err) &&
-           audit(tx, "override.end", &before, c->out, rq->actor, rq->now_us, err);
+           override_audit(tx, "override.end", &before, c->out, rq->actor, rq->now_us, err);
 }
 
 static bool change(struct trust *trust, const struct override_change_request *request,
-                   db_write_fn fn, struct override *out, struct err *err)
+                   db_write_fn fn, struct override *out, char warning[EXCEPTION_WARNING_MAX],
+                   struct err *err)
 {
     struct changing c = {.rq = request, .out = out};
     *out = (struct override){0};
     if (exceptions_ready(trust->checkpoint, trust->db, request->now_us, err) &&
         db_write(trust->db, fn, &c, err)) {
-        return noted(trust, out, err);
+        noted(trust, out, warning);
+        return true;
     }
     override_dispose(out);
     return false;
 }
 
 bool override_approve(struct trust *trust, const struct override_change_request *request,
-                      struct override *out, struct err *err)
+                      struct override *out, char warning[EXCEPTION_WARNING_MAX], struct err *err)
 {
-    return change(trust, request, write_approved, out, err);
+    return change(trust, request, write_approved, out, warning, err);
 }
 
 bool override_end(struct trust *trust, const struct override_change_request *request,
-                  struct override *out, struct err *err)
+                  struct override *out, char warning[EXCEPTION_WARNING_MAX], struct err *err)
 {
-    return change(trust, request, write_ended, out, err);
-}
-
-/* --- using ------------------------------------------------------------------------------------ */
-
-struct using
-{
-    int64_t namespace_id, id;
-    const struct digest *digest;
-    const struct actor *actor;
-    int64_t now_us;
-    int64_t changes, end_us; /* out */
-};
-
-static bool audit_use(struct db_tx *tx, const struct using *u, const struct override *o,
-                      struct err *err)
-{
-    char digest[DIGEST_STR_MAX];
-    auto_buf struct buf object = {0}, after = {0};
-    auto_json json_t *text = json_pack("{s:I, s:s, s:I}", "override", (json_int_t)o->id, "ticket",
-                                       o->ticket, "uses", (json_int_t)(o->uses + 1));
-    buf_printf(&object, "%s@%s", o->repository, digest_format(u->digest, digest));
-    json_write(&after, text);
-    struct audit_entry entry = {.action = "override.use",
-                                .namespace_id = o->namespace_id,
-                                .object = buf_slice_of(&object),
-                                .outcome = AUDIT_OK,
-                                .after = buf_slice_of(&after)};
-    return audit_append(tx, u->actor, &entry, u->now_us, err);
-}
-
-/* Another request of the same identity may have counted it meanwhile. */
-static bool write_use(struct db_tx *tx, void *arg, struct err *err)
-{
-    struct using *u = arg;
-    auto_override struct override o = {0};
-    struct override_standing standing;
-    if (!override_get(tx, u->namespace_id, u->id, &o, err) ||
-        !override_standing_get(tx, u->id, u->actor->account_id, u->now_us, &standing, err)) {
-        return false;
-    }
-    u->changes = o.changes;
-    u->end_us = o.end_us;
-    if (standing.open && o.ended.us == 0) {
-        return true;
-    }
-    return override_count_use(tx, u->id, u->actor->account_id, u->now_us, &u->changes, err) &&
-           audit_use(tx, u, &o, err);
-}
-
-bool override_use(struct trust *trust, int64_t namespace_id, int64_t id,
-                  const struct digest *digest, const struct actor *actor, int64_t now_us,
-                  struct err *err)
-{
-    struct using u = {
-        .namespace_id = namespace_id, .id = id, .digest = digest, .actor = actor, .now_us = now_us};
-    if (!checkpoint_ready(trust->checkpoint, err)) {
-        return false;
-    }
-    if (!db_write(trust->db, write_use, &u, err)) {
-        return err->code != ERR_CONFLICT
-                   ? false
-                   : err_set(err, ERR_INDETERMINATE, "override %lld has just ended; try again",
-                             (long long)id);
-    }
-    note(trust, id, u.changes, u.end_us);
-    return checkpoint_flush(trust->checkpoint, err);
-}
-
-/* --- settling --------------------------------------------------------------------------------- */
-
-struct settling {
-    struct trust *trust;
-    int64_t repository_id, now_us;
-    struct override_change *ended; /* out, owned */
-    size_t ended_count;
-};
-
-static bool end_released(struct settling *s, struct db_tx *tx, const struct override *o,
-                         struct err *err)
-{
-    struct actor server = {.name = "server"};
-    auto_override struct override after = {0};
-    if (!override_set_ended(tx, o, SETTLED_WHY, &server, s->now_us, err) ||
-        !override_get(tx, o->namespace_id, o->id, &after, err) ||
-        !audit(tx, "override.end", o, &after, &server, s->now_us, err)) {
-        return false;
-    }
-    s->ended = xrealloc(s->ended, (s->ended_count + 1) * sizeof *s->ended);
-    s->ended[s->ended_count++] = (struct override_change){
-        .id = after.id, .changes = after.changes, .end_us = after.end_us, .ended = true};
-    return true;
-}
-
-static bool write_settled(struct db_tx *tx, void *arg, struct err *err)
-{
-    struct settling *s = arg;
-    auto_gate_view struct gate_view *view = NULL;
-    auto_override_list struct override_list live = {0};
-    struct repository repo;
-    struct err why = {0};
-    s->ended_count = 0;
-    if (!override_list_live(tx, s->repository_id, s->now_us, &live, err)) {
-        return false;
-    }
-    if (live.count == 0) {
-        return true;
-    }
-    if (!repository_get_by_id(tx, s->repository_id, &repo, &why)) {
-        *err = why;
-        return why.code == ERR_NAME_UNKNOWN; /* deleted: its overrides were ended then */
-    }
-    if (!gate_view_get_for_write(s->trust, tx, &repo, s->now_us, &view, err)) {
-        return false;
-    }
-    bool ok = true;
-    for (size_t i = 0; ok && i < live.count; i++) {
-        struct gate_reached reached;
-        gate_view_reached(view, &live.items[i].digest, &reached);
-        ok = reached.kind != REACH_RELEASED || end_released(s, tx, &live.items[i], err);
-    }
-    return ok;
-}
-
-/* Most repositories have none: that is seen without a write. */
-static bool any_live(struct trust *trust, int64_t repository_id, int64_t now_us, bool *out,
-                     struct err *err)
-{
-    auto_snapshot struct db_tx *tx = NULL;
-    auto_override_list struct override_list live = {0};
-    if (!db_snapshot(trust->db, &tx, err) ||
-        !override_list_live(tx, repository_id, now_us, &live, err)) {
-        return false;
-    }
-    *out = live.count > 0;
-    return true;
-}
-
-static bool settle_one(struct trust *trust, int64_t repository_id, int64_t now_us, struct err *err)
-{
-    struct settling s = {.trust = trust, .repository_id = repository_id, .now_us = now_us};
-    bool live = false;
-    if (!any_live(trust, repository_id, now_us, &live, err)) {
-        return false;
-    }
-    bool ok = !live || db_write(trust->db, write_settled, &s, err);
-    for (size_t i = 0; ok && i < s.ended_count; i++) {
-        note(trust, s.ended[i].id, s.ended[i].changes, s.ended[i].end_us);
-    }
-    ok = ok && (s.ended_count == 0 || checkpoint_flush(trust->checkpoint, err));
-    free(s.ended);
-    return ok;
-}
-
-static bool list_live_changes(struct trust *trust, int64_t now_us, struct override_change_list *out,
-                              struct err *err)
-{
-    auto_snapshot struct db_tx *tx = NULL;
-    return db_snapshot(trust->db, &tx, err) && override_list_changes(tx, now_us, out, err);
-}
-
-bool override_settle(struct trust *trust, int64_t repository_id, int64_t now_us, struct err *err)
-{
-    auto_override_change_list struct override_change_list live = {0};
-    if (repository_id != 0) {
-        return settle_one(trust, repository_id, now_us, err);
-    }
-    bool ok = list_live_changes(trust, now_us, &live, err);
-    int settled = 0;
-    for (size_t i = 0; ok && i < live.count && settled < SETTLE_MAX; i++) {
-        if (!live.items[i].ended) {
-            ok = settle_one(trust, live.items[i].repository_id, now_us, err);
-            settled++;
-        }
-    }
-    return ok;
+    return change(trust, request, write_ended, out, warning, err);
 }

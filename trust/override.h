@@ -6,9 +6,11 @@
 
 #include "base/json.h"
 #include "storage/override.h"
+#include "trust/exceptions.h"
 #include "trust/trust.h"
 
 struct override_request {
+    struct exception_right right; /* of whoever makes it */
     struct repo_name repo;
     struct digest digest;
     const struct slice *identities; /* names of accounts, 1 to OVERRIDE_IDENTITIES_MAX */
@@ -23,28 +25,33 @@ struct override_request {
 #define OVERRIDE_AHEAD_MAX_US (INT64_C(7) * 24 * 3600 * 1000000)
 
 /* Makes an override. With the policy's two_person it waits for override_approve.
- *   out   dispose it
- * Expected errors: ERR_INVALID (a value, or longer than the policy allows), ERR_NAME_UNKNOWN,
+ *   out       dispose it
+ *   warning   exceptions_noted
+ * Expected errors: those of the right; ERR_INVALID (a value, or longer than the policy allows), ERR_NAME_UNKNOWN,
  * ERR_ACCOUNT_UNKNOWN, ERR_DENIED (nothing lets this digest through: it is denied, its root key is
  * revoked, the store may have been set back), ERR_CONFLICT (it is released and needs none; too
  * many), ERR_NO_SPACE. Worker threads; durable. */
 bool override_make(struct trust *trust, const struct override_request *request,
-                   struct override *out, struct err *err) MUST_USE;
+                   struct override *out, char warning[EXCEPTION_WARNING_MAX],
+                   struct err *err) MUST_USE;
 
 struct override_change_request {
-    int64_t namespace_id, id;
+    struct exception_right right;
+    int64_t id; /* one of the namespace that the right is about */
     struct slice why; /* of an end; may be empty */
     const struct actor *actor;
     int64_t now_us;
 };
-/* The second person. Expected errors: ERR_NOT_FOUND, ERR_DENIED (the same one who made it),
+/* The second person. Expected errors: those of the right; ERR_NOT_FOUND, ERR_DENIED (the same one who made it),
  * ERR_CONFLICT (approved or ended already, or needs none). Worker threads; durable. */
 bool override_approve(struct trust *trust, const struct override_change_request *request,
-                      struct override *out, struct err *err) MUST_USE;
-/* Ends one before its time. Expected errors: ERR_NOT_FOUND, ERR_CONFLICT (it has ended). Worker
+                      struct override *out, char warning[EXCEPTION_WARNING_MAX],
+                      struct err *err) MUST_USE;
+/* Ends one before its time. Expected errors: those of the right; ERR_NOT_FOUND, ERR_CONFLICT (it has ended). Worker
  * threads; durable. */
 bool override_end(struct trust *trust, const struct override_change_request *request,
-                  struct override *out, struct err *err) MUST_USE;
+                  struct override *out, char warning[EXCEPTION_WARNING_MAX],
+                  struct err *err) MUST_USE;
 
 /* Counts a use, before anything is served by it; audited.
  *   actor   who pulls; its account is one of the override's

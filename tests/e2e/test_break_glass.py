@@ -3,6 +3,7 @@ import hashlib
 import json
 import socket
 import sqlite3
+import threading
 import urllib.parse
 
 import pytest
@@ -274,7 +275,17 @@ def test_b03_it_ends_when_the_digest_is_released_and_does_not_come_back(signed, 
     refused(signed.deployer.get(signed.repo, signed.moved.digest), "unsigned_digest")
     refused(signed.deployer.get(signed.repo, "v1"), "unsigned")
     keeper.sign(signed.repo, "v1", signed.moved)
-    signed.make().expect(409)  # it needs none
+    said = signed.make().expect(409)  # it needs none
+    assert "pull it by digest, or by the tag that is signed, v1; another tag" in said.message
+
+
+def test_what_one_tag_releases_is_had_by_it_or_by_digest_and_by_no_other_tag(signed):
+    """No override gives it to the other tag, and whoever asks for one is told which tag does."""
+    signed.glass["developer"].push(signed.repo, signed.signed, "v2")
+    refused(signed.deployer.get(signed.repo, "v2"), "unsigned")
+    assert "signed, v1;" in signed.make(signed.signed.digest).expect(409).message
+    signed.both(signed.signed.digest)
+    refused(signed.deployer.get(signed.repo, "v2"), "unsigned")
 
 
 def test_it_waits_for_its_start(place):
@@ -315,6 +326,91 @@ def test_the_record_of_a_use_names_the_override(place):
     place.deployer.get(place.repo, "v1").expect(200)
     said = place.api("owner", "GET", f"/api/v1/deploy/decisions?repo={place.repo}&effect=allow").expect(200).json["decisions"]
     assert [(d["reason"], d["override"]) for d in said] == [("override", str(made["id"]))]
+
+
+def decisions(place, more=""):
+    answer = place.api("owner", "GET", f"/api/v1/deploy/decisions?repo={place.repo}{more}").expect(200)
+    return answer.json["decisions"]
+
+
+def test_b03_a_list_of_referrers_is_a_use_with_a_record(place):
+    made = place.make(uses=1).expect(201).json
+    address = f"/v2/{place.repo}/referrers/{place.moved.digest}"
+    uses = lambda: place.overrides(rest=f"/{made['id']}").expect(200).json["uses"]
+    assert uses() == 0
+    got = place.deployer("GET", address).expect(200)
+    assert f"override {made['id']} until" in got.header("Warning") and uses() == 1
+    record, = decisions(place, "&effect=allow")
+    assert (record["door"], record["reason"], record["override"]) == ("referrers", "override", str(made["id"]))
+    assert record["request"]["digest"] == record["digests"]["served"] == place.moved.digest
+    place.deployer("GET", address).expect(200)
+    place.both(place.moved.digest)
+    assert uses() == 1, "all of it is one use"
+
+
+def test_b03_a_refused_list_of_referrers_has_a_record_and_one_of_nothing_none(place):
+    refused(place.deployer("GET", f"/v2/{place.repo}/referrers/{place.moved.digest}"), "unsigned_digest")
+    got = place.deployer("GET", f"/v2/{place.repo}/referrers/sha256:{'0' * 64}").expect(200)
+    assert got.json["manifests"] == []
+    record, = decisions(place)
+    assert (record["door"], record["effect"], record["reason"]) == ("referrers", "deny", "unsigned_digest")
+
+
+def test_why_asks_today_for_the_identity_that_asked_then(place, registry):
+    mine = registry.make_deployer(NS, "today")
+    client = registry.client(mine)
+    ids = {}
+    for path in (f"manifests/v1", f"manifests/{place.moved.digest}", f"blobs/{place.child.config}"):
+        ids[path] = client("GET", f"/v2/{place.repo}/{path}").expect(403).error["detail"]["decision"]
+    today = lambda path: place.api("owner", "GET", f"/api/v1/deploy/decisions/{ids[path]}").expect(200).json["now"]
+    assert {p: (today(p)["effect"], today(p)["reason"]) for p in ids} == {
+        "manifests/v1": ("deny", "unsigned"), f"manifests/{place.moved.digest}": ("deny", "unsigned_digest"),
+        f"blobs/{place.child.config}": ("deny", "blob_not_reachable")}
+    made = place.make(identities=[place.glass.deployer.user]).expect(201).json  # somebody else's
+    assert today("manifests/v1")["effect"] == "deny"
+    place.overrides("DELETE", f"/{made['id']}").expect(200)
+    made = place.make(identities=[mine.user]).expect(201).json
+    for path in ids:
+        assert (today(path)["effect"], today(path)["reason"]) == ("allow", "override"), path
+    assert "today     allow, override: override" in registry.bond("deploy", "why", ids["manifests/v1"]).out
+    assert place.overrides(rest=f"/{made['id']}").expect(200).json["uses"] == 0, "to ask is no use"
+    registry.bond("deployers", "rm", NS, "today", "--yes")
+    for path in ids:
+        assert today(path) == {"effect": None, "reason": None, "message": f"the account {mine.user} does not exist any more"}
+    said = registry.bond("deploy", "why", ids["manifests/v1"]).out
+    assert f"today     the account {mine.user} does not exist any more" in said
+
+
+# --- rights and what is told ----------------------------------------------------------------------------------------------
+
+CHANGES = {"override": lambda place, who: place.make(who=who), "deny": lambda place, who: place.deny(place.moved.digest, who=who),
+           "policy": lambda place, who: place.api(who, "PUT", f"/api/v1/policy?scope={place.repo}", {"level": "off"}),
+           "no-policy": lambda place, who: place.api(who, "DELETE", f"/api/v1/policy?scope={place.repo}")}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_right_that_goes_before_the_write_is_gone(glass, registry, change):
+    """The write waits for a writer outside, who takes the membership away while it waits."""
+    place = Place(glass, f"right-{change}")
+    policy(place, level="deploy")
+    account = registry.make_member(NS, f"{change}@leaves.example", "owner")
+    place.api(account, "GET", f"/api/v1/policy?scope={place.repo}").expect(200)  # signed in
+    answers = []
+    idle = registry.counter("bondstore_worker_jobs")
+    index_db = sqlite3.connect(registry.data / "index.db", isolation_level=None, timeout=60)
+    try:
+        index_db.execute("BEGIN IMMEDIATE")
+        index_db.execute("DELETE FROM membership WHERE account_id = (SELECT id FROM account WHERE name = ?)", (account.user,))
+        thread = threading.Thread(target=lambda: answers.append(CHANGES[change](place, account)))
+        thread.start()
+        eventually(lambda: answers or registry.counter("bondstore_worker_jobs") > idle, what="the request")
+        index_db.execute("COMMIT")
+        thread.join()
+    finally:
+        index_db.close()
+    assert answers[0].status in (403, 404), answers[0]
+    refused(place.deployer.get(place.repo, "v1"), place.refusal)
+    assert place.api("owner", "GET", f"/api/v1/policy?scope={place.repo}").expect(200).json["effective_scope"] == place.repo
 
 
 # --- B-02, B-04: two persons ----------------------------------------------------------------------------------------------

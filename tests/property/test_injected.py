@@ -1,5 +1,6 @@
 """What fails inside is never taken for a verdict: 503 `indeterminate`, neither an image given out nor one called unsigned
 (gate 4.1, 10.2, 15). The file system calls of a real server are made to fail (tests/crash/fault)."""
+import json
 import sqlite3
 from datetime import timedelta
 
@@ -140,6 +141,45 @@ def test_a_full_disk_at_a_renewal_is_no_expiry(world, place):
     nothing_is_decided(world, place)
     world.faults.clear()
     as_ever(world, place)
+
+
+BROKEN_CHECKPOINT = [f"EIO op={op} path=checkpoint/" for op in ("write", "create", "fsync")]
+
+
+def test_what_acts_is_told_to_act_though_the_checkpoint_cannot_be_written(world, place):
+    """A denial and an override are in force after their commit: the answer says so, with a warning."""
+    server = world.server
+    admin = {"Authorization": f"Bearer {server.session(server.admin)}", "Content-Type": "application/json"}
+    overrides = "/api/v1/namespaces/ns/overrides"
+
+    def api(method, path, body=None):
+        return server.wire.request(method, path, admin, json.dumps(body).encode() if body else None)
+
+    def deny(digest):
+        return api("POST", "/api/v1/denied", {"scope": "ns", "digest": digest, "reason": "a backdoor"})
+
+    def warned(status, *request):
+        """After a change of something else that went well, so that the file has room."""
+        assert not deny("sha256:" + "0" * 64).expect(201).header_all("Warning")
+        before = len(world.faults.hits())
+        world.faults.set(*BROKEN_CHECKPOINT)
+        answer = api(*request)
+        world.faults.clear()
+        assert len(world.faults.hits()) > before
+        assert answer.expect(status).header("Warning").startswith('299 - "it is in force, but the checkpoint of the trust data cannot be written')
+        return answer
+
+    warned(201, "POST", "/api/v1/denied", {"scope": "ns", "digest": place.d1.digest, "reason": "a backdoor"})
+    assert reason_of(ask(world, place, "manifests/v1").expect(403), None) == "denied_digest"
+    warned(204, "DELETE", f"/api/v1/denied?scope=ns&digest={place.d1.digest}")
+    as_ever(world, place)
+    made = warned(201, "POST", overrides, {"repository": place.repo, "digest": place.d2.digest, "duration": "1h", "reason": "r", "ticket": "t",
+                                           "identities": [world.deployers["ns"].account.user]}).json
+    ask(world, place, "manifests/v2").expect(200)
+    assert warned(200, "DELETE", f"{overrides}/{made['id']}").json["state"] == "ended"
+    as_ever(world, place)
+    world.again(kill=False)
+    as_ever(world, place)  # a store that is ahead of its checkpoint is not suspected
 
 
 def test_a_key_of_the_server_that_cannot_be_opened_is_no_expiry(world, place):

@@ -1138,6 +1138,40 @@ static void locked_tags_and_released_manifests(void **state)
     bench_close(&b);
 }
 
+/* What a released index is made of stays, with what its platforms are made of. */
+static void parts_of_a_released_image_are_not_deleted(void **state)
+{
+    struct bench b;
+    struct made m, again = {.count = 0};
+    auto_buf struct buf list = {0}, loose = {0};
+    bench_open(&b, *state);
+    struct digest child = push_image(b.w, "{}", "one"), other = push_image(b.w, "[]", "two");
+    struct digest layer = digest_of(SLICE_LIT("one")), config = digest_of(SLICE_LIT("{}"));
+    struct digest unsigned_layer = digest_of(SLICE_LIT("two"));
+    index_text(&list, &child);
+    index_text(&loose, &other);
+    struct digest index = store_manifest(b.w, TYPE_INDEX, buf_slice_of(&list));
+    (void)store_manifest(b.w, TYPE_INDEX, buf_slice_of(&loose));
+    assert_int_equal(may_delete(&b, &child), ERR_NONE); /* nothing is signed yet */
+    begin(&b, "ns/app", &keys.root, &index, list.n, &m);
+    publish(&b, &m);
+    const struct digest *const held[] = {&index, &child, &layer, &config};
+    for (size_t i = 0; i < COUNT(held); i++) {
+        assert_int_equal(may_delete(&b, held[i]), ERR_DENIED);
+    }
+    assert_int_equal(may_delete(&b, &other), ERR_NONE);
+    assert_int_equal(may_delete(&b, &unsigned_layer), ERR_NONE);
+    json_t *newer = made_targets(2);
+    sign_tag(newer, "v1", &other, size_of(&b, &other));
+    (void)made_add(&again, "targets", newer, &keys.targets);
+    publish(&b, &again);
+    for (size_t i = 0; i < COUNT(held); i++) { /* in grace alone */
+        assert_int_equal(may_delete(&b, held[i]), ERR_NONE);
+    }
+    assert_int_equal(may_delete(&b, &unsigned_layer), ERR_DENIED);
+    bench_close(&b);
+}
+
 static void policies_count_at_once(void **state)
 {
     struct bench b;
@@ -1188,11 +1222,26 @@ static int64_t deployer_account(struct bench *b, const char *name)
     return id;
 }
 
-static bool break_glass(struct bench *b, const struct digest *digest, int64_t max_uses,
-                        struct override *out, struct err *err)
+/* The right of whoever is called alice, in namespace ns; NULL: it is gone. */
+static bool may_change(struct db_tx *tx, const void *arg, int64_t *namespace_id_out,
+                       struct err *err)
 {
+    const struct bench *b = arg;
+    assert_non_null(tx);
+    if (!b) {
+        return err_set(err, ERR_DENIED, "alice is no owner any more");
+    }
+    *namespace_id_out = b->w->ns.id;
+    return true;
+}
+
+static bool break_glass_by(struct bench *b, const struct bench *right, const struct digest *digest,
+                           int64_t max_uses, struct override *out, struct err *err)
+{
+    char warning[EXCEPTION_WARNING_MAX];
     struct slice who = SLICE_LIT("ns.k8s");
-    struct override_request request = {.repo = repo_of("ns/app"),
+    struct override_request request = {.right = {may_change, right},
+                                       .repo = repo_of("ns/app"),
                                        .digest = *digest,
                                        .identities = &who,
                                        .identity_count = 1,
@@ -1202,19 +1251,27 @@ static bool break_glass(struct bench *b, const struct digest *digest, int64_t ma
                                        .max_uses = max_uses,
                                        .actor = &b->w->alice,
                                        .now_us = b->now_us};
-    return override_make(b->trust, &request, out, err);
+    return override_make(b->trust, &request, out, warning, err);
+}
+
+static bool break_glass(struct bench *b, const struct digest *digest, int64_t max_uses,
+                        struct override *out, struct err *err)
+{
+    return break_glass_by(b, b, digest, max_uses, out, err);
 }
 
 static void deny(struct bench *b, const struct digest *digest, bool lift)
 {
     struct denied_digest out;
-    struct deny_request request = {.scope = "ns",
-                                   .namespace_id = b->w->ns.id,
+    char warning[EXCEPTION_WARNING_MAX];
+    struct deny_request request = {.right = {may_change, b},
+                                   .scope = "ns",
                                    .digest = *digest,
                                    .reason = SLICE_LIT("bad"),
                                    .actor = &b->w->alice,
                                    .now_us = b->now_us};
-    OK((lift ? deny_lift : deny_add)(b->trust, &request, &out, err));
+    OK((lift ? deny_lift : deny_add)(b->trust, &request, &out, warning, err));
+    assert_string_equal(warning, "");
 }
 
 /* Views that were made before a change are not used after it: each question here fills the cache. */
@@ -1293,6 +1350,40 @@ static void an_override_acts_for_its_time_and_its_identities(void **state)
     REASON_OF(ask_tag(&b, &mine, "v1"), OVERRIDE);
     b.now_us = o.end_us; /* it ends by itself */
     REASON_OF(ask_tag(&b, &mine, "v1"), UNSIGNED);
+    bench_close(&b);
+}
+
+/* The right is asked for inside the write: without it nothing is written. */
+static void who_may_not_change_exceptions_any_more_changes_none(void **state)
+{
+    struct bench b;
+    struct err why = {0};
+    char warning[EXCEPTION_WARNING_MAX];
+    auto_override struct override o = {0}, none = {0};
+    struct denied_digest denied;
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "{}", "one");
+    move_tag(&b, "v1", &one);
+    struct gate_caller mine = {.gated = true, .account_id = deployer_account(&b, "ns.k8s")};
+    assert_false(break_glass_by(&b, NULL, &one, 0, &none, &why));
+    assert_int_equal(why.code, ERR_DENIED);
+    REASON_OF(ask_tag(&b, &mine, "v1"), UNSIGNED);
+    OK(break_glass(&b, &one, 0, &o, err));
+    struct override_change_request end = {.right = {may_change, NULL},
+                                          .id = o.id,
+                                          .actor = &b.w->alice,
+                                          .now_us = b.now_us};
+    FAILS(ERR_DENIED, override_end(b.trust, &end, &none, warning, err));
+    FAILS(ERR_DENIED, override_approve(b.trust, &end, &none, warning, err));
+    struct deny_request deny = {.right = {may_change, NULL},
+                                .scope = "ns",
+                                .digest = one,
+                                .reason = SLICE_LIT("bad"),
+                                .actor = &b.w->alice,
+                                .now_us = b.now_us};
+    FAILS(ERR_DENIED, deny_add(b.trust, &deny, &denied, warning, err));
+    FAILS(ERR_DENIED, deny_lift(b.trust, &deny, &denied, warning, err));
+    REASON_OF(ask_tag(&b, &mine, "v1"), OVERRIDE);
     bench_close(&b);
 }
 
@@ -1517,6 +1608,7 @@ static int plan_all(struct bench *b, const char *policy, int looks, int findings
     while (!done && pages++ < 50) {
         struct plan plan = {.scope = "ns",
                             .policy = slice_str(policy),
+                            .policy_scope = "ns",
                             .namespace_id = b->w->repo.namespace_id,
                             .pulled_since_us = b->now_us - US_PER_DAY,
                             .now_us = b->now_us};
@@ -1748,6 +1840,7 @@ int main(void)
         WORLD_TEST(a_shared_layer_is_reached_by_the_other_way),
         WORLD_TEST(an_override_acts_for_its_time_and_its_identities),
         WORLD_TEST(uses_are_bounded_and_one_pull_is_one_use),
+        WORLD_TEST(who_may_not_change_exceptions_any_more_changes_none),
         WORLD_TEST(an_override_ends_with_the_release),
         WORLD_TEST(no_override_under_a_revoked_root_key_or_for_a_denied_digest),
         WORLD_TEST(an_overridden_digest_that_is_pushed_later_counts_at_once),
@@ -1756,6 +1849,7 @@ int main(void)
         WORLD_TEST(an_expired_releases_gives_no_grace),
         WORLD_TEST(an_ended_delegation_does_not_come_back),
         WORLD_TEST(locked_tags_and_released_manifests),
+        WORLD_TEST(parts_of_a_released_image_are_not_deleted),
         WORLD_TEST(policies_count_at_once),
         WORLD_TEST(asking_while_publishing),
     };
