@@ -16,7 +16,7 @@ from support.server import Server, build_folder
 
 # Quick subjects first, so that a broken build is told within seconds.
 ORDER = ["test_start", "test_ping", "test_token", "test_new_suite", "test_old_suite", "test_spec", "test_blobs", "test_manifests", "test_tags",
-         "test_referrers", "test_roles", "test_gate", "test_gate_outcomes", "test_deploy_check", "test_deploy_ahead", "test_release_call", "test_deployments", "test_trust_api", "test_trust_publish", "test_notary_api", "test_trust_race", "test_trust_alias", "test_trust_wipe", "test_moving_in", "test_policy", "test_policy_plan", "test_tag_rules", "test_administrator", "test_roots", "test_break_glass", "test_decisions", "test_root_certificates",
+         "test_referrers", "test_roles", "test_gate", "test_gate_outcomes", "test_trust_vectors", "test_deploy_check", "test_deploy_ahead", "test_release_call", "test_deployments", "test_trust_api", "test_trust_publish", "test_notary_api", "test_trust_race", "test_trust_alias", "test_trust_wipe", "test_moving_in", "test_policy", "test_policy_plan", "test_tag_rules", "test_administrator", "test_roots", "test_break_glass", "test_decisions", "test_root_certificates",
          "test_hostile_input", "test_smuggling", "test_notary", "test_interrupted", "test_disk_full", "test_scrub", "test_delete",
          "test_clock", "test_skopeo",
          "test_podman", "test_docker", "test_docker_trust", "test_deploy_refusal", "test_big_blob"]

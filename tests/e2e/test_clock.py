@@ -14,12 +14,17 @@ from support.tuf import Collection
 from test_gate import refused
 
 
-def faketime(days):
-    """Environment of a server whose clock starts `days` from now."""
+def faketime_at(when):
+    """Environment of a server whose clock starts at `when`."""
     found = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
     assert found, "libfaketime is not installed; scripts/test installs it"
+    return {"LD_PRELOAD": found[0], "FAKETIME": when.strftime("@%Y-%m-%d %H:%M:%S"), "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+def faketime(days):
+    """Environment of a server whose clock starts `days` from now."""
     when = datetime.now(timezone.utc) + timedelta(days=days)
-    return {"LD_PRELOAD": found[0], "FAKETIME": when.strftime("@%Y-%m-%d %H:%M:%S"), "FAKETIME_DONT_FAKE_MONOTONIC": "1"}, when
+    return faketime_at(when), when
 
 
 @pytest.fixture(scope="module")
