@@ -96,6 +96,7 @@ class Book:
         self.withdrawn = {}  # tag -> sequence at which releases ceased to list it
         self.since = {}      # tag -> (entry, sequence): how long `targets` says this
         self.noted = None
+        self.cut = None      # since when nothing is released, a key of root being revoked
         self.once = set()    # tags that releases has ever listed
 
     def see(self, docs, now, policy, revoked=frozenset()):
@@ -103,14 +104,18 @@ class Book:
         new = docs is not self.docs and not (docs is not None and docs.same(self.docs))
         self.docs, before = docs, self.timeless
         self.state = judge(docs, self.gun, now, revoked)
-        # what was there counts whether or not it has expired meanwhile
-        self.timeless = judge(docs, self.gun, datetime.min.replace(tzinfo=now.tzinfo), revoked)
+        # what was there counts whether or not it has expired, or a key of root was revoked, meanwhile
+        self.timeless = judge(docs, self.gun, datetime.min.replace(tzinfo=now.tzinfo))
+        if self.state.reason == "root_key_revoked":
+            self.cut = self.cut or now
         if new:
             self.sequence += 1
             self.note_roles(before, self.timeless)
         for rule in RULES:
             self.note_entries(now, {**policy, "fallback": rule} if rule else policy, self.lasts[rule], self.lefts[rule])
         self.noted = docs
+        if self.state.reason != "root_key_revoked":
+            self.cut = None
 
     def note_roles(self, before, after):
         listed = [set(s.roles[RELEASES].entries) if RELEASES in s.roles else set() for s in (before, after)]
@@ -130,13 +135,13 @@ class Book:
             successor = current.get(tag)
             if successor and same(successor.entry, entry):
                 if hash_of(successor.entry, "sha512") != hash_of(entry, "sha512"):
-                    self.leave(lefts, Left(tag, entry, min(end, now), now, state, role, False, then, states, False, successor.entry))
+                    self.leave(lefts, Left(tag, entry, min(end, self.cut or now), now, state, role, False, then, states, False, successor.entry))
                 continue
             behind = not successor and found[tag].reason in ("threshold", "bad_trust_data")
             still = timeless.roles[role.name].entries.get(tag) if role.name in timeless.roles else None
             if behind and (still is None or same(still, entry)):
                 continue  # what decides does not verify now; nobody has replaced or withdrawn it
-            self.leave(lefts, Left(tag, entry, min(end, now), now, state, role, successor is None and not behind, then, states, behind))
+            self.leave(lefts, Left(tag, entry, min(end, self.cut or now), now, state, role, successor is None and not behind, then, states, behind))
             del lasts[tag]
         for tag, f in current.items():
             end = min([f.role.expires, *self.ends(timeless)])

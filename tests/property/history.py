@@ -30,7 +30,8 @@ class History:
         self.made = 0
         self.told = []  # what was done, newest last
         for place in self.world.places.values():
-            place.author = Author(self.world, place)
+            shared = self.world.master if self.dice.random() < 0.5 else None  # one person's, in several repositories
+            place.author = Author(self.world, place, shared)
             place.images = {}
 
     def close(self):
@@ -239,6 +240,32 @@ class History:
         plan.root_life = self.dice.choice([LIVES[2], LIVES[3], timedelta(days=3650), timedelta(days=3650)])
         return f"{what} " + self.send(place, plan, changed, root=True, signers=old)
 
+    def revoke_root(self, place):
+        """By an administrator: a key that this root lists, or one that it listed once. Whoever has it makes himself another."""
+        plan = self.planned(place)
+        if not plan:
+            return "nothing"
+        lost = self.dice.choice([*plan.root_keys, place.author.master]).spki_hex
+        self.world.revoke(lost)
+        for other in self.world.places.values():
+            if other.author.master.spki_hex == lost:
+                other.author.master = tuf.Key()
+        return lost[:8]
+
+    def replace_revoked(self, place):
+        """The next root without what was revoked, signed by the keys that remain. Where too few remain it is refused, and the way on is
+        a wipe."""
+        plan = self.planned(place)
+        left = [k for k in plan.root_keys if k.spki_hex not in self.world.revoked] if plan else []
+        if not plan or len(left) == len(plan.root_keys):
+            return "nothing"
+        enough = len(left) >= plan.root_threshold
+        plan.root_keys = [*left, place.author.certificate(key=tuf.Key())]
+        plan.root_threshold = min(plan.root_threshold, len(plan.root_keys))
+        told = self.send(place, plan, set(), root=True, signers=[])
+        assert enough or told, "a root without the signatures of the one before was taken"
+        return f"{len(left)} left " + told + ("" if enough else self.wipe(place) + "wiped")
+
     def renew(self, place):
         """Everything signed again, as it is."""
         plan = self.planned(place)
@@ -276,11 +303,16 @@ class History:
         return f"{what} {name}"
 
     def wipe(self, place):
-        if not place.author.plan:
-            return "nothing"
+        """Of nothing too: it forgets whose keys the next root must have."""
         self.world.owner(place, "DELETE", f"/v2/{place.gun}/_trust/tuf/").expect(200)
         place.author.plan = None
         return ""
+
+    def delete_repository(self, place):
+        forget = self.dice.random() < 0.5
+        self.world.delete(place, forget)
+        place.author.plan = None
+        return "pins forgotten" if forget else "pins kept"
 
     # --- rules, time, life -------------------------------------------------------------------------------------------
     def change_policy(self, place):
@@ -324,5 +356,6 @@ STEPS = {"push": (18, History.push), "push_artifact_tag": (4, History.push_artif
          "delete_manifest": (2, History.delete_manifest), "begin": (1, History.begin), "sign": (26, History.sign), "withdraw": (6, History.withdraw),
          "delegate": (8, History.delegate), "undelegate": (2, History.undelegate), "rotate_delegate": (4, History.rotate_delegate),
          "change_paths": (2, History.change_paths), "rotate_root": (5, History.rotate_root), "renew": (3, History.renew), "forge": (3, History.forge),
-         "wipe": (1, History.wipe), "change_policy": (7, History.change_policy), "pass_time": (8, History.pass_time), "restart": (1, History.restart),
+         "revoke_root": (2, History.revoke_root), "replace_revoked": (3, History.replace_revoked),
+         "wipe": (1, History.wipe), "delete_repository": (1, History.delete_repository), "change_policy": (7, History.change_policy), "pass_time": (8, History.pass_time), "restart": (1, History.restart),
          "clock_back": (1, History.clock_back)}

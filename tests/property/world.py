@@ -103,6 +103,7 @@ class World:
         self.faults = faults(self.server) if faults else None
         self.clock, self.settings = folder / "clock", settings
         self.offset, self.asked, self.open = 0, 0, 0
+        self.revoked = set()  # keys of root, in hex
         self.dice = random.Random(1)  # of what does not change a history: whether HEAD or GET is asked
         self.set_clock()
         self.start()
@@ -185,6 +186,21 @@ class World:
         place.policy = {**DEFAULTS, **policy}
         self.server.bond("policy", "set", place.repo, "--file", "-", stdin=json.dumps(policy))
 
+    def revoke(self, key):
+        """For the whole server, and for ever."""
+        self.server.bond("trust", "keys", "revoke", f"sha256:{key}", "--reason", "lost")
+        self.revoked.add(key)
+
+    def delete(self, place, forget_pins):
+        """The repository with everything in it; the name, and the policy for it, are there for another when all of it is gone."""
+        self.server.bond("images", "rm", place.repo, "--confirm", place.repo, *(["--forget-pins"] if forget_pins else []))
+        start = f"/v2/{place.repo}/blobs/uploads/"
+        robot = self.robots[place.ns]
+        begun = eventually(lambda: (a := robot("POST", start)).status != 503 and a, what="the end of the deletion").expect(202)
+        robot("DELETE", begun.header("Location")).expect(204)
+        place.registry.pointed.clear()
+        place.stale = True
+
     def publish(self, place, parts):
         body, kind = multipart(parts)
         return self.owner(place, "POST", f"/v2/{place.gun}/_trust/tuf/", [("Content-Type", kind)], body)
@@ -237,7 +253,7 @@ class World:
 
     def see(self, place):
         self.read_registry(place)
-        place.book.see(self.read_documents(place), self.now, place.policy, getattr(self, "revoked", frozenset()))
+        place.book.see(self.read_documents(place), self.now, place.policy, self.revoked)
 
     def checker(self, place):
         return Checker(place.book, place.registry, place.policy, self.now)
