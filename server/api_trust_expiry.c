@@ -41,8 +41,8 @@ static bool place_read(struct slice text, struct expiry_place *out)
 static json_t *item_json(const struct request *rq, const struct expiry *e)
 {
     auto_buf struct buf who = {0}, command = {0};
-    expiry_who(e, &who);
-    expiry_command(rq->app->trust, e, &command);
+    expiry_who(e, rq->now_us, &who);
+    expiry_command(rq->app->trust, e, rq->now_us, &command);
     return json_pack("{s:s, s:s, s:s, s:o, s:b, s:s, s:s, s:o}", "repository", e->repo.text, "kind",
                      expiry_kind_name(e->kind), "role", e->role, "expires",
                      administration_time(e->expires_us), "expired",

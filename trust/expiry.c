@@ -216,27 +216,41 @@ int64_t expiry_before(int64_t now_us, int64_t within_us)
 
 /* --- who must act ----------------------------------------------------------------------------- */
 
-/* NOTARY stands for the client with its server and its folder, GUN and ROLE for what they say. */
+/* NOTARY stands for the client with its server and its folder; GUN, REPO and ROLE for what they say. The
+ * clients read nothing that has run out, and so cannot renew it: `late` takes it away first. They
+ * pass over a delegation, and publish again what they remember of the others, unless the certificate
+ * of its root has run out too (docs/gate.md). */
+#define TAKE_AWAY "bond trust wipe REPO --confirm REPO --keep-pin && "
+#define PUBLISH_AGAIN TAKE_AWAY "NOTARY publish GUN"
 static const struct {
-    const char *name, *what, *who, *command;
+    const char *name, *what, *who, *command, *late;
 } kinds[EXPIRY_KINDS + 1] = {
-    [EXPIRY_ROOT] = {"root", "the root", "the holder of the root key", "key rotate GUN root"},
+    [EXPIRY_ROOT] = {"root", "the root", "the holder of the root key",
+                     "NOTARY key rotate GUN root", PUBLISH_AGAIN},
     [EXPIRY_CERTIFICATE] = {"root_certificate", "the certificate of the root key",
-                            "the holder of the root key", "key rotate GUN root"},
+                            "the holder of the root key", "NOTARY key rotate GUN root",
+                            TAKE_AWAY "rm -rf ~/.docker/trust/tuf/GUN && "
+                                      "DOCKER_CONTENT_TRUST=1 docker push GUN:TAG"},
     [EXPIRY_TARGETS] = {"targets", "targets", "the holder of the targets key",
-                        "witness -p GUN targets"},
-    [EXPIRY_DELEGATION] = {"delegation", "", "", "witness -p GUN ROLE"},
+                        "NOTARY witness -p GUN targets", PUBLISH_AGAIN},
+    [EXPIRY_DELEGATION] = {"delegation", "", "", "NOTARY witness -p GUN ROLE", NULL},
     [EXPIRY_SNAPSHOT] = {"snapshot", "the snapshot", "the holder of the root key",
-                         "key rotate GUN snapshot -r"},
+                         "NOTARY key rotate GUN snapshot -r", PUBLISH_AGAIN},
 };
+
+static bool is_late(const struct expiry *e, int64_t now_us)
+{
+    return kinds[e->kind].late && e->expires_us <= now_us;
+}
 
 const char *expiry_kind_name(enum expiry_kind kind)
 {
     return kinds[kind].name;
 }
 
-void expiry_who(const struct expiry *e, struct buf *out)
+void expiry_who(const struct expiry *e, int64_t now_us, struct buf *out)
 {
+    buf_str(out, is_late(e, now_us) ? "an owner, then " : "");
     if (e->kind == EXPIRY_DELEGATION) {
         buf_printf(out, "a signer of %s", e->role);
     } else {
@@ -244,26 +258,41 @@ void expiry_who(const struct expiry *e, struct buf *out)
     }
 }
 
-static void put_words(const struct trust *trust, const struct expiry *e, const char *words,
-                      struct buf *out)
+/* What stands for one of the four words at the start of `rest`; how long that word is, 0 for none. */
+static size_t put_word(const struct trust *trust, const struct expiry *e, struct slice rest,
+                       struct buf *out)
 {
-    struct slice rest = slice_str(words), word;
-    while (rest.n > 0 && slice_next(&rest, ' ', &word)) {
-        buf_str(out, " ");
-        if (slice_is(word, "GUN")) {
-            trust_gun_write(trust, &e->repo, out);
-        } else if (slice_is(word, "ROLE")) {
-            buf_str(out, e->role);
-        } else {
-            buf_slice(out, word);
-        }
+    if (slice_starts(rest, "NOTARY")) {
+        notary_client_write(trust->host, out);
+        return strlen("NOTARY");
     }
+    if (slice_starts(rest, "GUN")) {
+        trust_gun_write(trust, &e->repo, out);
+        return strlen("GUN");
+    }
+    if (slice_starts(rest, "REPO")) {
+        buf_str(out, e->repo.text);
+        return strlen("REPO");
+    }
+    if (slice_starts(rest, "ROLE")) {
+        buf_str(out, e->role);
+        return strlen("ROLE");
+    }
+    return 0;
 }
 
-void expiry_command(const struct trust *trust, const struct expiry *e, struct buf *out)
+void expiry_command(const struct trust *trust, const struct expiry *e, int64_t now_us,
+                    struct buf *out)
 {
-    notary_client_write(trust->host, out);
-    put_words(trust, e, kinds[e->kind].command, out);
+    struct slice rest = slice_str(is_late(e, now_us) ? kinds[e->kind].late : kinds[e->kind].command);
+    while (rest.n > 0) {
+        size_t taken = put_word(trust, e, rest, out);
+        if (taken == 0) {
+            taken = 1;
+            buf_slice(out, slice_first(rest, taken));
+        }
+        rest = slice_from(rest, taken);
+    }
 }
 
 void expiry_sentence(const struct trust *trust, const struct expiry *e, int64_t now_us,
@@ -273,7 +302,7 @@ void expiry_sentence(const struct trust *trust, const struct expiry *e, int64_t 
     const char *what = e->kind == EXPIRY_DELEGATION ? e->role : kinds[e->kind].what;
     buf_printf(out, "%s %s %s; ", what, e->expires_us <= now_us ? "expired at" : "expires at",
                time_format(e->expires_us, when));
-    expiry_who(e, out);
-    buf_str(out, " runs: ");
-    expiry_command(trust, e, out);
+    expiry_who(e, now_us, out);
+    buf_str(out, is_late(e, now_us) ? " run: " : " runs: ");
+    expiry_command(trust, e, now_us, out);
 }

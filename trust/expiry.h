@@ -39,10 +39,12 @@ int64_t expiry_before(int64_t now_us, int64_t within_us);
 
 /* "root", "root_certificate", "targets", "delegation", "snapshot": for metrics and JSON. */
 const char *expiry_kind_name(enum expiry_kind kind);
-/* Appends who must act, "the holder of the root key". */
-void expiry_who(const struct expiry *e, struct buf *out);
-/* Appends the command that he runs, one line. */
-void expiry_command(const struct trust *trust, const struct expiry *e, struct buf *out);
+/* Appends who must act, "the holder of the root key"; of what has run out by `now_us` an owner first. */
+void expiry_who(const struct expiry *e, int64_t now_us, struct buf *out);
+/* Appends the command that they run, one line for a shell: before the end to renew it, afterwards to
+ * take it away and publish it again. */
+void expiry_command(const struct trust *trust, const struct expiry *e, int64_t now_us,
+                    struct buf *out);
 /* Appends one sentence: what ends when, who does what. */
 void expiry_sentence(const struct trust *trust, const struct expiry *e, int64_t now_us,
                      struct buf *out);

@@ -75,10 +75,15 @@ static const char *brief_digest(const struct digest *digest, char out[32])
     return out;
 }
 
+/* A first signature by `docker trust sign` would name a signer after the account, and an e-mail address is
+ * no name of one. */
 static void hint_sign(const struct gate_facts *f, struct decision *d)
 {
-    (void)snprintf(d->hint, sizeof d->hint, "sign what was pushed: docker trust sign --local %.200s/%s:%s",
-                   f->host ? f->host : "HOST", d->repo, d->tag);
+    const char *command = f->trust->status == TRUST_NOT_INITIALISED
+                              ? "push it signed: DOCKER_CONTENT_TRUST=1 docker push"
+                              : "sign what was pushed: docker trust sign --local";
+    (void)snprintf(d->hint, sizeof d->hint, "%s %.200s/%s:%s", command, f->host ? f->host : "HOST",
+                   d->repo, d->tag);
 }
 
 /* "alice, bob" */
@@ -113,13 +118,17 @@ static const struct {
     const char *brief, *hint;
 } status_texts[] = {
     {REASON_EXPIRED_TIMESTAMP, "the timestamp expired",
-     "whoever holds the timestamp key must publish again"},
+     "the server renews it with its timestamp key, and could not: an administrator looks at the log "
+     "and at bond trust keys list"},
     {REASON_EXPIRED_SNAPSHOT, "the snapshot expired",
-     "whoever holds the snapshot key must publish again"},
+     "an owner takes it away, and the holder of the snapshot key publishes again: bond trust wipe "
+     "--keep-pin, then notary publish"},
     {REASON_EXPIRED_TARGETS, "the targets expired",
-     "whoever holds the targets key must sign again: notary publish"},
+     "an owner takes it away, and the holder of the targets key publishes again: bond trust wipe "
+     "--keep-pin, then notary publish"},
     {REASON_EXPIRED_ROOT, "the root expired",
-     "whoever holds the root key must publish a new root: notary key rotate"},
+     "an owner takes it away, and the holder of the root key publishes again: bond trust wipe "
+     "--keep-pin, then notary publish"},
     {REASON_ROLLBACK_SUSPECTED, "older than what was accepted",
      "an administrator must look at the store, and acknowledge it: bond trust acknowledge"},
     {REASON_ROOT_CHANGED, "the root was replaced",

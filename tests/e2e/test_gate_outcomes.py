@@ -280,13 +280,14 @@ def resigned(p):
 
 
 HOST_HINT = "sign what was pushed: docker trust sign --local "
+FIRST_HINT = "push it signed: DOCKER_CONTENT_TRUST=1 docker push "
 REFUSED = [
-    (never, Outcome("unsigned", ("is not signed", "no trust data"), hint=HOST_HINT, brief="no trust data")),
+    (never, Outcome("unsigned", ("is not signed", "no trust data"), hint=FIRST_HINT, brief="no trust data")),
     (others, Outcome("unsigned", ("is not signed", "2 other names"), hint=HOST_HINT)),
     (alice_only, Outcome("unsigned", ("signed by alice only, not released",), hint=HOST_HINT, brief="not released")),
     (nested, Outcome("unsigned", ("signed in targets/releases/x only",), hint=HOST_HINT, brief="nested")),
     (stale, Outcome("unsigned", ("in targets only", "targets/releases"), hint=HOST_HINT, brief="targets/releases")),
-    (wiped, Outcome("unsigned", ("trust data was wiped by ", " on 20"), hint=HOST_HINT, brief="wiped")),
+    (wiped, Outcome("unsigned", ("trust data was wiped by ", " on 20"), hint=FIRST_HINT, brief="wiped")),
     (signed, Outcome("unsigned_digest", ("is no signed image of out/signed",), digest="two", hint="bond deploy check out/signed:TAG")),
     (moved, Outcome("digest_mismatch", ("is signed as {one}", "role targets", "the registry has {two}, pushed 20", "by owner@out.example and not signed"),
                     {"role": "targets"}, "docker trust sign --local", brief="v1 is signed as")),

@@ -180,7 +180,8 @@ def test_from_two_weeks_before_it_is_told_everywhere(aged, days, roles):
     told = row["attention"]
     assert len(told) == len(roles)
     word_of_targets = "expired at" if days > 3 * 365 else "expires at"
-    assert any(f"targets {word_of_targets}" in s and "witness -p" in s for s in told)
+    does = "an owner, then the holder of the targets key run: bond trust wipe ns/app --confirm ns/app --keep-pin && notary" if days > 3 * 365 else "witness -p"
+    assert any(f"targets {word_of_targets}" in s and does in s for s in told)
     assert days < 9 * 365 or any("the root expires at" in s and "key rotate" in s for s in told)
     out = json.loads(server.bond("trust", "expiring", "--json").out)["expiring"]
     assert sorted(e["kind"] for e in out) == sorted(roles)

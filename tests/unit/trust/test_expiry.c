@@ -82,14 +82,21 @@ static void every_kind_says_who_must_act(void **unused)
     (void)unused;
     for (int kind = 1; kind <= EXPIRY_KINDS; kind++) {
         auto_buf struct buf who = {0};
-        const struct expiry e = {.kind = (enum expiry_kind)kind, .role = "targets/alice"};
-        expiry_who(&e, &who);
+        auto_buf struct buf late = {0};
+        const struct expiry e = {
+            .kind = (enum expiry_kind)kind, .role = "targets/alice", .expires_us = 1000};
+        expiry_who(&e, 999, &who);
+        expiry_who(&e, 1000, &late);
         assert_true(who.n > 0);
+        /* what is over can only be taken away by an owner, but for a signer's own role */
+        assert_int_equal(slice_starts(buf_slice_of(&late), "an owner, then "),
+                         e.kind != EXPIRY_DELEGATION);
+        assert_true(slice_ends(buf_slice_of(&late), who.p));
         assert_true(strlen(expiry_kind_name(e.kind)) > 0);
     }
     auto_buf struct buf alice = {0};
     const struct expiry e = {.kind = EXPIRY_DELEGATION, .role = "targets/alice"};
-    expiry_who(&e, &alice);
+    expiry_who(&e, 0, &alice);
     assert_string_equal(alice.p, "a signer of targets/alice");
 }
 
