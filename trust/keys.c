@@ -4,29 +4,11 @@
 #include "storage/repository.h"
 #include "storage/trust_doc.h"
 #include "storage/trust_key.h"
+#include "trust/key_pair.h"
 #include "trust/trust_internal.h"
 #include "trust/verify/canon.h"
-#include "trust/verify/spki.h"
 
-#include <openssl/core_names.h>
-#include <openssl/ec.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/x509.h>
-
-/* --- key pairs -------------------------------------------------------------------------------- */
-
-static void cleanup_pkey(EVP_PKEY **key)
-{
-    EVP_PKEY_free(*key);
-}
-#define auto_pkey __attribute__((cleanup(cleanup_pkey)))
-
-static void cleanup_md_ctx(EVP_MD_CTX **ctx)
-{
-    EVP_MD_CTX_free(*ctx);
-}
-#define auto_md_ctx __attribute__((cleanup(cleanup_md_ctx)))
+/* --- sealed pairs ----------------------------------------------------------------------------- */
 
 void held_key_dispose(struct held_key *key)
 {
@@ -36,132 +18,41 @@ void held_key_dispose(struct held_key *key)
 }
 
 static bool put_pair(const struct sealing *sealing, const struct repo_name *repo, const char *role,
-                     EVP_PKEY *pkey, struct held_key *out, struct err *err)
+                     const struct key_pair *pair, struct held_key *out, struct err *err)
 {
-    unsigned char *public_der = NULL, *private_der = NULL;
+    auto_wiped struct buf private_half = {0};
     auto_buf struct buf json = {0};
-    int public_n = i2d_PUBKEY(pkey, &public_der), private_n = i2d_PrivateKey(pkey, &private_der);
-    bool ok = public_n > 0 && private_n > 0;
-    if (ok) {
-        buf_put(&out->public_der, public_der, (size_t)public_n);
-        tuf_key_write_ecdsa(buf_slice_of(&out->public_der), &json, out->id);
-        const struct seal_place place = {repo_name_slice(repo), role, out->id};
-        sealing_seal(sealing, &place, slice_of_bytes(private_der, (size_t)private_n), &out->sealed);
+    if (!key_pair_write(pair, &out->public_der, &private_half, err)) {
+        return false;
     }
-    OPENSSL_free(public_der);
-    OPENSSL_clear_free(private_der, private_n > 0 ? (size_t)private_n : 0);
-    return ok || err_internal(err, "a new key does not encode");
+    tuf_key_write_spki(buf_slice_of(&out->public_der), &json, out->id);
+    const struct seal_place place = {repo_name_slice(repo), role, out->id};
+    sealing_seal(sealing, &place, buf_slice_of(&private_half), &out->sealed);
+    return true;
 }
 
 bool held_key_make(const struct sealing *sealing, const struct repo_name *repo, const char *role,
                    struct held_key *out, struct err *err)
 {
-    auto_pkey EVP_PKEY *key = EVP_EC_gen("P-256");
+    auto_key_pair struct key_pair pair = {0};
     *out = (struct held_key){0};
-    if (!key) {
-        return err_internal(err, "no P-256 key could be made");
-    }
-    return put_pair(sealing, repo, role, key, out, err);
-}
-
-static bool is_p256(const EVP_PKEY *key)
-{
-    char group[32] = "";
-    return EVP_PKEY_is_a(key, "EC") &&
-           EVP_PKEY_get_group_name(key, group, sizeof group, NULL) == 1 &&
-           strcmp(group, "prime256v1") == 0;
-}
-
-/* The public half must belong to the private one: documents would not verify otherwise. */
-static bool pair_fits(EVP_PKEY *key)
-{
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
-    bool fits = ctx && EVP_PKEY_check(ctx) == 1;
-    EVP_PKEY_CTX_free(ctx);
-    return fits;
+    return key_pair_make(&pair, err) && put_pair(sealing, repo, role, &pair, out, err);
 }
 
 bool held_key_adopt(const struct sealing *sealing, const struct repo_name *repo, const char *role,
-                    struct slice private_der, struct held_key *out, struct err *err)
+                    struct slice form, struct held_key *out, struct err *err)
 {
-    const unsigned char *p = (const unsigned char *)private_der.p;
-    auto_pkey EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &p, (long)private_der.n);
+    auto_key_pair struct key_pair pair = {0};
     *out = (struct held_key){0};
-    if (!key || !is_p256(key) || !pair_fits(key)) {
-        return err_set(err, ERR_INVALID, "it is no ECDSA P-256 key");
-    }
-    return put_pair(sealing, repo, role, key, out, err);
-}
-
-/* How the library writes a P-256 pair: these, the number, those, and the point. */
-#define NUMBER_SIZE 32
-#define POINT_SIZE 65
-static const unsigned char before_number[] = {0x30, 0x77, 0x02, 0x01, 0x01, 0x04, NUMBER_SIZE};
-static const unsigned char before_point[] = {0xa0, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d,
-                                             0x03, 0x01, 0x07, 0xa1, 0x44, 0x03, 0x42, 0x00};
-#define PAIR_SIZE (sizeof before_number + NUMBER_SIZE + sizeof before_point + POINT_SIZE)
-
-static EVP_PKEY *pair_of(const unsigned char number[NUMBER_SIZE], struct slice point)
-{
-    unsigned char native[NUMBER_SIZE];
-    BIGNUM *n = BN_bin2bn(number, NUMBER_SIZE, NULL);
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-    EVP_PKEY *key = NULL;
-    bool ready = n && ctx && BN_bn2nativepad(n, native, sizeof native) == NUMBER_SIZE;
-    OSSL_PARAM parts[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)"P-256", 0),
-        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)(uintptr_t)point.p,
-                                          point.n),
-        OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, native, sizeof native),
-        OSSL_PARAM_construct_end()};
-    if (!ready || EVP_PKEY_fromdata_init(ctx) != 1 ||
-        EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, parts) != 1) {
-        key = NULL;
-    }
-    OPENSSL_cleanse(native, sizeof native);
-    BN_clear_free(n);
-    EVP_PKEY_CTX_free(ctx);
-    ERR_clear_error();
-    return key;
-}
-
-/* A pair in that form whose point is the row's; NULL: look closer. The decoders of the library find out
- * first what the bytes may be, which costs ten times as much as signing. */
-static EVP_PKEY *read_pair(const struct unsealed *der, const struct trust_key *key)
-{
-    struct slice point = spki_p256_point(buf_slice_of(&key->public_der));
-    struct slice pair = slice_of_bytes(der->p, der->n);
-    if (pair.n != PAIR_SIZE) {
-        return NULL;
-    }
-    struct slice rest = slice_from(pair, sizeof before_number + NUMBER_SIZE);
-    if (!slice_equal(slice_first(pair, sizeof before_number),
-                     slice_of_bytes(before_number, sizeof before_number)) ||
-        !slice_equal(slice_first(rest, sizeof before_point),
-                     slice_of_bytes(before_point, sizeof before_point)) ||
-        !slice_equal(slice_from(rest, sizeof before_point), point)) {
-        return NULL;
-    }
-    return pair_of(der->p + sizeof before_number, point);
+    return key_pair_adopt(form, &pair, err) && put_pair(sealing, repo, role, &pair, out, err);
 }
 
 /* The private half belongs to the key of this row, whatever the row says. */
-static bool parse_private(const struct unsealed *der, const struct trust_key *key, EVP_PKEY **out,
-                          struct err *err)
+static bool read_half(const struct unsealed *half, const struct trust_key *key, struct key_pair *out,
+                      struct err *err)
 {
-    *out = read_pair(der, key);
-    if (*out) {
-        return true;
-    }
-    const unsigned char *p = der->p;
-    unsigned char *public_der = NULL;
-    *out = d2i_PrivateKey(EVP_PKEY_EC, NULL, &p, (long)der->n); /* guessing the type takes thrice as long */
-    int n = *out ? i2d_PUBKEY(*out, &public_der) : 0;
-    bool same = n > 0 && slice_equal(slice_of_bytes(public_der, (size_t)n),
-                                     buf_slice_of(&key->public_der));
-    OPENSSL_free(public_der);
-    return same || err_internal(err, "server key %s does not have the private half of its row",
-                                key->key_id);
+    return key_pair_read(buf_slice_of(&key->public_der), slice_of_bytes(half->p, half->n), out) ||
+           err_internal(err, "server key %s does not have the private half of its row", key->key_id);
 }
 
 static struct seal_place place_of(struct slice repository, const struct trust_key *key)
@@ -170,35 +61,35 @@ static struct seal_place place_of(struct slice repository, const struct trust_ke
 }
 
 static bool open_key(const struct sealing *sealing, struct slice repository,
-                     const struct trust_key *key, EVP_PKEY **out, struct err *err)
+                     const struct trust_key *key, struct key_pair *out, struct err *err)
 {
-    auto_unsealed struct unsealed der = {0};
+    auto_unsealed struct unsealed half = {0};
     const struct seal_place place = place_of(repository, key);
-    return sealing_unseal(sealing, &place, key->sealed_by, buf_slice_of(&key->sealed), &der, err) &&
-           parse_private(&der, key, out, err);
+    return sealing_unseal(sealing, &place, key->sealed_by, buf_slice_of(&key->sealed), &half, err) &&
+           read_half(&half, key, out, err);
 }
 
 bool held_key_opens(const struct sealing *sealing, struct slice repository,
                     const struct trust_key *key, struct err *err)
 {
-    auto_pkey EVP_PKEY *pkey = NULL;
-    return open_key(sealing, repository, key, &pkey, err);
+    auto_key_pair struct key_pair pair = {0};
+    return open_key(sealing, repository, key, &pair, err);
 }
 
 bool held_key_reseal(const struct sealing *from, const struct sealing *to, struct slice repository,
                      const struct trust_key *key, struct buf *sealed_out, struct err *err)
 {
-    auto_unsealed struct unsealed der = {0};
-    auto_pkey EVP_PKEY *pkey = NULL;
+    auto_unsealed struct unsealed half = {0};
+    auto_key_pair struct key_pair pair = {0};
     const struct seal_place place = place_of(repository, key);
     struct slice sealed = buf_slice_of(&key->sealed);
     bool opened = key->sealed_by[0]
-                      ? sealing_unseal(from, &place, key->sealed_by, sealed, &der, err)
-                      : sealing_unseal_unbound(from, sealed, &der, err);
-    if (!opened || !parse_private(&der, key, &pkey, err)) {
+                      ? sealing_unseal(from, &place, key->sealed_by, sealed, &half, err)
+                      : sealing_unseal_unbound(from, sealed, &half, err);
+    if (!opened || !read_half(&half, key, &pair, err)) {
         return false;
     }
-    sealing_seal(to, &place, slice_of_bytes(der.p, der.n), sealed_out);
+    sealing_seal(to, &place, slice_of_bytes(half.p, half.n), sealed_out);
     return true;
 }
 
@@ -212,37 +103,13 @@ void held_key_row(const struct sealing *sealing, const struct held_key *key, con
                                   .sealed_by = sealing_id(sealing)};
 }
 
-/* DER ECDSA-Sig-Value to r||s, each left-padded to 32 bytes. */
-static bool flatten_signature(const unsigned char *der, size_t n, struct buf *out, struct err *err)
-{
-    unsigned char raw[64];
-    ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &der, (long)n);
-    bool ok = sig && BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, 32) == 32 &&
-              BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + 32, 32) == 32;
-    ECDSA_SIG_free(sig);
-    if (!ok) {
-        return err_internal(err, "a signature does not encode");
-    }
-    buf_put(out, raw, sizeof raw);
-    return true;
-}
-
 bool held_key_sign(const struct sealing *sealing, const struct repo_name *repo,
                    const struct trust_key *key, struct slice bytes, struct buf *sig_out,
                    struct err *err)
 {
-    auto_pkey EVP_PKEY *pkey = NULL;
-    auto_md_ctx EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    unsigned char der[128];
-    size_t n = sizeof der;
-    if (!open_key(sealing, repo_name_slice(repo), key, &pkey, err)) {
-        return false;
-    }
-    if (EVP_DigestSignInit_ex(ctx, NULL, "SHA256", NULL, NULL, pkey, NULL) != 1 ||
-        EVP_DigestSign(ctx, der, &n, (const unsigned char *)bytes.p, bytes.n) != 1) {
-        return err_internal(err, "signing with server key %s failed", key->key_id);
-    }
-    return flatten_signature(der, n, sig_out, err);
+    auto_key_pair struct key_pair pair = {0};
+    return open_key(sealing, repo_name_slice(repo), key, &pair, err) &&
+           key_pair_sign(&pair, bytes, sig_out, err);
 }
 
 bool trust_sign_document(const struct sealing *sealing, const struct repo_name *repo,
@@ -263,8 +130,8 @@ bool trust_sign_document(const struct sealing *sealing, const struct repo_name *
         if (!held_key_sign(sealing, repo, keys[i], buf_slice_of(&canonical), &sig, err)) {
             return false;
         }
-        buf_printf(wire_out, "%s{\"keyid\":\"%s\",\"method\":\"ecdsa\",\"sig\":\"", i ? "," : "",
-                   keys[i]->key_id);
+        buf_printf(wire_out, "%s{\"keyid\":\"%s\",\"method\":\"%s\",\"sig\":\"", i ? "," : "",
+                   keys[i]->key_id, tuf_spki_method(buf_slice_of(&keys[i]->public_der)));
         base64_encode(wire_out, buf_slice_of(&sig));
         buf_str(wire_out, "\"}");
     }
@@ -282,7 +149,7 @@ static const char *role_text(enum role_kind role)
 static void write_key(const struct trust_key *key, struct buf *json_out)
 {
     char id[KEY_ID_MAX];
-    tuf_key_write_ecdsa(buf_slice_of(&key->public_der), json_out, id);
+    tuf_key_write_spki(buf_slice_of(&key->public_der), json_out, id);
 }
 
 /* The key of the current root that the server holds; false when there is no such (err untouched,
@@ -349,7 +216,7 @@ static bool write_pending(struct db_tx *tx, void *arg, struct err *err)
         return false;
     }
     char id[KEY_ID_MAX];
-    tuf_key_write_ecdsa(a->key.public_der, a->json_out, id);
+    tuf_key_write_spki(a->key.public_der, a->json_out, id);
     return trust_key_put(tx, repo.id, &a->key, a->now_us, err);
 }
 

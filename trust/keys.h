@@ -1,6 +1,6 @@
-/* Server-held keys: ECDSA P-256, one life of keys per (repository, role), private parts sealed on
- * disk with secrets/sealing.key (sealing.h, notary-api 8). Owns: creation, signing. A key signs for
- * the (repository, role) it was made for and for nothing else. */
+/* Server-held keys (key_pair.h), one life of keys per (repository, role), private parts sealed on disk
+ * with secrets/sealing.key (sealing.h, notary-api 8). Owns: creation, signing. A key signs for the
+ * (repository, role) it was made for and for nothing else. */
 #ifndef TRUST_KEYS_H
 #define TRUST_KEYS_H
 
@@ -25,14 +25,14 @@ void held_key_dispose(struct held_key *key);
 bool held_key_make(const struct sealing *sealing, const struct repo_name *repo, const char *role,
                    struct held_key *out, struct err *err) MUST_USE;
 /* The same for a key pair made elsewhere.
- *   private_der   ECPrivateKey (SEC1) or PKCS#8
- * Expected errors: ERR_INVALID (no P-256 key). */
+ *   form   as key_pair_adopt
+ * Expected errors: ERR_INVALID (as key_pair_adopt). */
 bool held_key_adopt(const struct sealing *sealing, const struct repo_name *repo, const char *role,
-                    struct slice private_der, struct held_key *out, struct err *err) MUST_USE;
+                    struct slice form, struct held_key *out, struct err *err) MUST_USE;
 /* The row of such a key. Borrows from all. */
 void held_key_row(const struct sealing *sealing, const struct held_key *key, const char *role,
                   struct trust_key_new *out);
-/* Signs `bytes` (canonical): r||s, 64 raw bytes appended to sig_out.
+/* Signs `bytes` (canonical): appends as key_pair_sign.
  * Expected errors: ERR_INTERNAL (the sealing key does not open it; it was sealed for another
  * repository, role or key). */
 bool held_key_sign(const struct sealing *sealing, const struct repo_name *repo,

@@ -352,14 +352,14 @@ def test_a_running_server_keeps_the_folder(house):
 
 @pytest.mark.skipif(not shutil.which("mariadbd") or not Path("/usr/lib/postgresql/15/bin/initdb").exists(),
                     reason="mariadb-server or postgresql is not installed: the dumps of tests/e2e/fixtures stand for them")
-@pytest.mark.parametrize("database", [MariaDB, PostgreSQL])
-def test_a_server_of_today_moves_in(tmp_path, unpacked, database):
-    """The whole story: real servers, dumps, import, the same client."""
+@pytest.mark.parametrize("database,key_algorithm,method", [(MariaDB, "ed25519", "eddsa"), (PostgreSQL, "ecdsa", "ecdsa")])
+def test_a_server_of_today_moves_in(tmp_path, unpacked, database, key_algorithm, method):
+    """The whole story: real servers, dumps, import, the same client; the old server's keys go on signing."""
     folder = tmp_path / "old"
     for parent in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
         parent.chmod(0o755)  # the database runs as another user
     house = House(tmp_path, unpacked, "none")
-    old = NotaryV1(folder, database)
+    old = NotaryV1(folder, database, key_algorithm)
     try:
         make_repositories(Client(house.trust, old.url, old.ca), folder)
         old.dump(folder, "now", *(["--single-transaction"] if database is MariaDB else []))
@@ -369,6 +369,14 @@ def test_a_server_of_today_moves_in(tmp_path, unpacked, database):
     assert report["imported"] == 5 and report["refused"] == 0
     house.server.start()
     try:
+        assert house.get("held", "timestamp.key").expect(200).json["keytype"] == key_algorithm
+        before = json.loads(house.get("held", "timestamp.json").body)
+        (house.folder / "content").write_text("signed here\n")
+        house.client()("add", "-p", f"{HOST}/team/held", "first", house.folder / "content")
+        after = json.loads(house.get("held", "timestamp.json").body)
+        assert after["signed"]["version"] > before["signed"]["version"]
+        assert [(s["keyid"], s["method"]) for s in after["signatures"]] == [(before["signatures"][0]["keyid"], method)]
+        house.client()("remove", "-p", f"{HOST}/team/held", "first")
         check_clients_go_on(house)
     finally:
         house.server.end()

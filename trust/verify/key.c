@@ -267,11 +267,18 @@ bool spki_equal(const struct spki *a, const struct spki *b)
     return sodium_memcmp(a->sha256, b->sha256, sizeof(a->sha256)) == 0;
 }
 
-void tuf_key_write_ecdsa(struct slice spki_der, struct buf *json_out, char id_out[KEY_ID_MAX])
+void tuf_key_write_spki(struct slice spki_der, struct buf *json_out, char id_out[KEY_ID_MAX])
 {
+    struct slice ed25519 = spki_ed25519_key(spki_der);
+    struct slice type = ed25519.n > 0 ? SLICE_LIT("ed25519") : SLICE_LIT("ecdsa");
     auto_buf struct buf text = {0};
 
-    base64_encode(&text, spki_der);
-    put_key_object(json_out, SLICE_LIT("ecdsa"), buf_slice_of(&text));
-    compute_id(SLICE_LIT("ecdsa"), buf_slice_of(&text), id_out);
+    base64_encode(&text, ed25519.n > 0 ? ed25519 : spki_der);
+    put_key_object(json_out, type, buf_slice_of(&text));
+    compute_id(type, buf_slice_of(&text), id_out);
+}
+
+const char *tuf_spki_method(struct slice spki_der)
+{
+    return spki_ed25519_key(spki_der).n > 0 ? "eddsa" : "ecdsa";
 }

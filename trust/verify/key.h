@@ -62,8 +62,10 @@ enum sig_verdict { SIG_REJECT = 0, SIG_ACCEPT = 1 };
 enum sig_verdict tuf_key_verify(const struct tuf_key *key, struct slice method, struct slice sig,
                                 struct slice bytes);
 
-/* Writes the wire object {"keytype":…,"keyval":{"private":null,"public":…}} of a P-256 SPKI (server
- * keys). And its id. */
-void tuf_key_write_ecdsa(struct slice spki_der, struct buf *json_out, char id_out[KEY_ID_MAX]);
+/* Writes the wire object {"keytype":…,"keyval":{"private":null,"public":…}} of a server key, and its id.
+ *   spki_der   of a P-256 or an Ed25519 key */
+void tuf_key_write_spki(struct slice spki_der, struct buf *json_out, char id_out[KEY_ID_MAX]);
+/* The `method` of such a key's signatures; a literal. */
+const char *tuf_spki_method(struct slice spki_der);
 
 #endif

@@ -152,11 +152,19 @@ bool spki_read_rsa(struct slice der, struct public_key *out, const char **why)
     return true;
 }
 
-void spki_write_ed25519(const uint8_t key[32], uint8_t out[SPKI_ED25519_BYTES])
-{
-    static const uint8_t head[12] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
-                                     0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
+static const uint8_t ed25519_head[SPKI_ED25519_BYTES - SPKI_ED25519_KEY_BYTES] = {
+    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
 
-    memcpy(out, head, sizeof(head));
-    memcpy(out + sizeof(head), key, 32);
+void spki_write_ed25519(const uint8_t key[SPKI_ED25519_KEY_BYTES], uint8_t out[SPKI_ED25519_BYTES])
+{
+    memcpy(out, ed25519_head, sizeof(ed25519_head));
+    memcpy(out + sizeof(ed25519_head), key, SPKI_ED25519_KEY_BYTES);
+}
+
+struct slice spki_ed25519_key(struct slice der)
+{
+    bool is_one = der.n == SPKI_ED25519_BYTES &&
+                  slice_equal(slice_first(der, sizeof(ed25519_head)),
+                              slice_of_bytes(ed25519_head, sizeof(ed25519_head)));
+    return is_one ? slice_from(der, sizeof(ed25519_head)) : (struct slice){0};
 }

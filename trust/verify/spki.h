@@ -1,6 +1,6 @@
 /* SubjectPublicKeyInfo bytes to a public key, only in the one encoding that exists of a key: a
  * second spelling of the same key would count as a second key. Internal to trust/verify, and to
- * trust/keys.c. */
+ * trust/key_pair.c. */
 #ifndef TRUST_VERIFY_SPKI_H
 #define TRUST_VERIFY_SPKI_H
 
@@ -24,8 +24,10 @@ struct slice spki_p256_point(struct slice der);
 /* rsaEncryption, modulus 2048 to 8192 bits, exponent below 2^31 (what the reference's clients can
  * verify). */
 bool spki_read_rsa(struct slice der, struct public_key *out, const char **why);
-/* Writes the 44 bytes of an Ed25519 key. */
+#define SPKI_ED25519_KEY_BYTES 32
 #define SPKI_ED25519_BYTES 44
-void spki_write_ed25519(const uint8_t key[32], uint8_t out[SPKI_ED25519_BYTES]);
+void spki_write_ed25519(const uint8_t key[SPKI_ED25519_KEY_BYTES], uint8_t out[SPKI_ED25519_BYTES]);
+/* The key of such bytes, borrowed from them; no bytes when it is none. */
+struct slice spki_ed25519_key(struct slice der);
 
 #endif

@@ -118,7 +118,7 @@ class PostgreSQL:
 
 
 class NotaryV1:
-    def __init__(self, folder, database):
+    def __init__(self, folder, database, key_algorithm="ecdsa"):
         folder.mkdir(parents=True, exist_ok=True)
         os.chmod(folder, 0o777)
         self.folder, self.processes = folder, []
@@ -133,7 +133,7 @@ class NotaryV1:
             "storage": {"backend": self.database.kind, "db_url": self.database.url("notarysigner"), "default_alias": ALIAS}})
         self.start("notary-server", http_port, {
             "server": {"http_addr": f"127.0.0.1:{http_port}", **tls},
-            "trust_service": {"type": "remote", "hostname": "localhost", "port": str(signer_port), "key_algorithm": "ecdsa",
+            "trust_service": {"type": "remote", "hostname": "localhost", "port": str(signer_port), "key_algorithm": key_algorithm,
                               "tls_ca_file": f"{folder}/ca.crt", "tls_client_cert": f"{folder}/tls.crt",
                               "tls_client_key": f"{folder}/tls.key"},
             "logging": {"level": "error"},

@@ -584,7 +584,7 @@ static void two_spellings_of_one_key_count_once(void **unused)
     (void)unused;
 
     int n = i2d_PUBKEY(pkey, &der);
-    tuf_key_write_ecdsa(slice_of_bytes(der, (size_t)n), &bare, ids[0]);
+    tuf_key_write_spki(slice_of_bytes(der, (size_t)n), &bare, ids[0]);
     OPENSSL_free(der);
     der = NULL;
     assert_int_equal(X509_set_version(x, 2), 1);

@@ -194,7 +194,7 @@ static void a_written_key_reads_back(void **unused)
     (void)unused;
 
     spki_of(pkey, &spki);
-    tuf_key_write_ecdsa(buf_slice_of(&spki), &text, id);
+    tuf_key_write_spki(buf_slice_of(&spki), &text, id);
     assert_true(json_read(buf_slice_of(&text), 8, &object, NULL));
     assert_true(tuf_key_read(object, &key, NULL));
     assert_string_equal(tuf_key_id(key), id);

@@ -43,7 +43,7 @@ static struct tuf_key *public_key(const struct trust_key *key)
     auto_json json_t *object = NULL;
     struct tuf_key *read = NULL;
     char id[KEY_ID_MAX];
-    tuf_key_write_ecdsa(buf_slice_of(&key->public_der), &json, id);
+    tuf_key_write_spki(buf_slice_of(&key->public_der), &json, id);
     assert_string_equal(id, key->key_id);
     assert_true(json_read(buf_slice_of(&json), 8, &object, NULL));
     assert_true(tuf_key_read(object, &read, NULL));
