@@ -1,6 +1,7 @@
 #include "server/api.h"
 #include "server/app.h"
 #include "server/metrics.h"
+#include "trust/trust.h"
 
 /* GET /readyz: this server takes requests. 503 from the first signal to stop on, so that a balancer
  * turns away. */
@@ -31,6 +32,8 @@ void api_health(struct request *rq, struct reply *reply)
 void api_metrics(struct request *rq, struct reply *reply)
 {
     auto_buf struct buf text = {0};
+    metrics_set(rq->app->metrics, METRIC_TRUST_OPERATIONAL,
+                trust_trouble(rq->app->trust, rq->now_us) == NULL);
     metrics_write(rq->app->metrics, &text);
     reply_buf(reply, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
 }

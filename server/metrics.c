@@ -49,6 +49,8 @@ static const struct {
                                 "Uploads ended as idle."},
     [METRIC_BLOBS_COLLECTED] = {"bondstore_blobs_collected_total", "counter",
                                 "Unreferenced blobs removed."},
+    [METRIC_TRUST_OPERATIONAL] = {"bondstore_trust_operational", "gauge",
+                                  "1 while trust data can be published and renewed, 0 while not."},
     [METRIC_TRUST_RENEWED] = {"bondstore_trust_renewals_total", "counter",
                               "Timestamps renewed by maintenance."},
     [METRIC_TRUST_COLLECTED] = {"bondstore_trust_documents_collected_total", "counter",

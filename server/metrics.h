@@ -36,6 +36,7 @@ enum metric {
     METRIC_SLOW_ENDED,       /* connections ended below the minimum rate, or to make room */
     METRIC_UPLOADS_EXPIRED,
     METRIC_BLOBS_COLLECTED,
+    METRIC_TRUST_OPERATIONAL, /* now: 1, or 0 */
     METRIC_TRUST_RENEWED,
     METRIC_TRUST_COLLECTED,
     METRIC_TAGS_RETIRED,

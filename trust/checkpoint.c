@@ -85,8 +85,9 @@ static void write_all(const struct checkpoint *c, struct buf *out)
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-bool checkpoint_say_unwritable(const struct checkpoint *c, const struct err *why, struct err *err)
+bool checkpoint_say_unwritable(struct checkpoint *c, const struct err *why, struct err *err)
 {
+    atomic_store(&c->unwritable, true);
     *err = *why;
     (void)err_set(err, why->code == ERR_NO_SPACE ? ERR_NO_SPACE : ERR_INTERNAL,
                   "the checkpoint of the trust data cannot be written%s; see the server's log",
@@ -167,8 +168,13 @@ bool checkpoint_ready(struct checkpoint *c, struct err *err)
         why = (struct err){0};
         ok = checkpoint_replace(c, &why) && checkpoint_file_reserve(&c->file, &why);
     }
+    if (ok) {
+        atomic_store(&c->unwritable, false);
+    } else {
+        (void)checkpoint_say_unwritable(c, &why, err);
+    }
     pthread_mutex_unlock(&c->io);
-    return ok || checkpoint_say_unwritable(c, &why, err);
+    return ok;
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -342,5 +348,5 @@ bool checkpoint_tick(struct checkpoint *c, int64_t now_us, int64_t mono_us, stru
         c->changes++;
     }
     pthread_mutex_unlock(&c->lock);
-    return checkpoint_flush(c, err);
+    return checkpoint_flush(c, err) && checkpoint_ready(c, err);
 }

@@ -46,6 +46,11 @@ void checkpoint_close(struct checkpoint *c);
  * when nothing is. The text lives as long as the checkpoint. No lock. */
 const char *checkpoint_suspicion(const struct checkpoint *c, int64_t now_us);
 
+/* Why nothing can be published or renewed now: a suspicion of everything, or a file that could not be
+ * written when it was last tried (each checkpoint_ready and each round of maintenance tries again). A
+ * sentence without paths, for anybody; NULL when there is no such reason. A literal. No lock. */
+const char *checkpoint_trouble(const struct checkpoint *c, int64_t now_us);
+
 /* Zero refuses. */
 enum checkpoint_answer { CHECKPOINT_SUSPECT = 0, CHECKPOINT_GOOD };
 /* What a snapshot of the store says about one repository, against the checkpoint; the first look of
@@ -88,7 +93,8 @@ void checkpoint_note_exception(struct checkpoint *c, const char *name, int64_t c
  * checkpoint_ready succeeds. */
 bool checkpoint_flush(struct checkpoint *c, struct err *err) MUST_USE;
 
-/* Once in each round of maintenance: notes the time; durable. */
+/* Once in each round of maintenance: notes the time; durable. Finds out whether the file can be written,
+ * before somebody wants to publish. */
 bool checkpoint_tick(struct checkpoint *c, int64_t now_us, int64_t mono_us,
                      struct err *err) MUST_USE;
 

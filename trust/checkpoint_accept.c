@@ -87,6 +87,9 @@ bool checkpoint_accept_end(struct checkpoint *c, const struct pin_list *revoked,
         pthread_mutex_unlock(&c->lock);
         atomic_store(&c->lost, false);
     }
+    if (!ok) {
+        (void)checkpoint_say_unwritable(c, &why, err);
+    }
     pthread_mutex_unlock(&c->io);
-    return ok || checkpoint_say_unwritable(c, &why, err);
+    return ok;
 }

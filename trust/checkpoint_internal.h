@@ -19,7 +19,8 @@ struct checkpoint {
     /* The file and its records; taken before `lock`. */
     pthread_mutex_t io;
     struct checkpoint_file file;
-    uint64_t flushed; /* changes that are durable */
+    uint64_t flushed;       /* changes that are durable */
+    atomic_bool unwritable; /* the last try to write failed; written under io */
 
     pthread_mutex_t lock; /* what follows */
     struct checkpoint_table *table;
@@ -44,7 +45,7 @@ void checkpoint_put_entry(struct checkpoint *c, const struct checkpoint_entry *e
 
 /* Replaces the file by everything known. With `io` held. */
 bool checkpoint_replace(struct checkpoint *c, struct err *err) MUST_USE;
-/* False, with the sentence for who wanted to write; `why` goes to the log. */
-bool checkpoint_say_unwritable(const struct checkpoint *c, const struct err *why, struct err *err);
+/* False, with the sentence for who wanted to write; `why` goes to the log. With `io` held. */
+bool checkpoint_say_unwritable(struct checkpoint *c, const struct err *why, struct err *err);
 
 #endif

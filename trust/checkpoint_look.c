@@ -21,6 +21,21 @@ const char *checkpoint_suspicion(const struct checkpoint *c, int64_t now_us)
                : NULL;
 }
 
+const char *checkpoint_trouble(const struct checkpoint *c, int64_t now_us)
+{
+    if (!c) {
+        return NULL;
+    }
+    if (atomic_load_explicit(&c->lost, memory_order_acquire)) {
+        return "the checkpoint of the trust data is missing or cannot be believed; an administrator must "
+               "look at it and then acknowledge it: bond trust acknowledge --all";
+    }
+    if (atomic_load_explicit(&c->unwritable, memory_order_relaxed)) {
+        return "the checkpoint of the trust data cannot be written; see the server's log";
+    }
+    return checkpoint_suspicion(c, now_us);
+}
+
 /* Under lock: every key that was revoked still is; once in a run. */
 static bool revoked_good(struct checkpoint *c, const struct pin_list *revoked)
 {

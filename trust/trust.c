@@ -81,6 +81,11 @@ bool trust_note_time(struct trust *trust, int64_t now_us, struct err *err)
     return checkpoint_tick(trust->checkpoint, now_us, clock_mono_us(), err);
 }
 
+const char *trust_trouble(const struct trust *trust, int64_t now_us)
+{
+    return checkpoint_trouble(trust->checkpoint, now_us);
+}
+
 bool trust_open(const struct trust_settings *settings, struct trust **out, struct err *err)
 {
     struct sealing *sealing = NULL;

@@ -81,6 +81,18 @@ def store(tmp_path):
     made.server.end()
 
 
+def check_operational(store, trouble=None):
+    """What monitoring sees; whoever pulls is served either way, so a balancer is not to turn away."""
+    wire = store.server.wire
+    health, metrics = wire.request("GET", "/_notary_server/health"), wire.request("GET", "/metrics").expect(200).body.decode()
+    if trouble:
+        assert list(health.expect(503).json) == ["Trust operational"] and trouble in health.json["Trust operational"], health.body
+    else:
+        assert health.expect(200).json == {}
+    assert f"\nbondstore_trust_operational {0 if trouble else 1}\n" in metrics
+    assert wire.request("GET", "/readyz").status == 200
+
+
 def version(store, name, role="timestamp"):
     gun = store.server.gun(f"ns/{name}")
     return store.owner("GET", f"/v2/{gun}/_trust/tuf/{role}.json").expect(200).json["signed"]["version"]
@@ -152,7 +164,9 @@ def test_o02_a_deleted_checkpoint_is_no_first_run(store):
     store.server.restart()
     store.suspects()
     assert not store.checkpoint.exists()
+    check_operational(store, "missing")
     store.server.bond("trust", "acknowledge", "--all")
+    check_operational(store)
     assert store.serves() and store.serves("api")
     store.sign_again("app")
     store.server.restart()
@@ -301,9 +315,9 @@ def test_on_a_full_volume_a_publish_fails_whole_deploys_go_on_and_it_works_when_
         assert checkpoint.exists() and not store.checkpoint.exists()
         store.server.stop()
         os.truncate(checkpoint, len(checkpoint.read_bytes().rstrip(b"\0")))  # without the room that the server took for it
+        fill(small_volume / "filler")
         store.server.start()
         store.dep.forget(), store.owner.forget()
-        fill(small_volume / "filler")
         before = version(store, "app")
         made = image("no room")
         store.owner.push("ns/app", made, "v2")
@@ -311,8 +325,10 @@ def test_on_a_full_volume_a_publish_fails_whole_deploys_go_on_and_it_works_when_
         assert "disk is full" in store.server.log_text() or "No space" in store.server.log_text()
         assert version(store, "app") == before
         assert store.serves()
+        check_operational(store, "cannot be written")
         (small_volume / "filler").unlink()
         store.keeper("publish", store.server.gun("ns/app"))
+        check_operational(store)
         store.dep.get("ns/app", "v2").expect(200)
     finally:
         store.server.end()

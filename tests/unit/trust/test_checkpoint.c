@@ -578,12 +578,53 @@ static void a_file_that_cannot_be_written_stops_changes_and_mends(void **state)
     (void)snprintf(moved, sizeof moved, "%s.away", s->folder.path);
     assert_int_equal(unlink(s->path), 0);
     assert_int_equal(rename(s->folder.path, moved), 0);
+    assert_null(checkpoint_trouble(s->c, NOW));
     assert_false(checkpoint_ready(s->c, &err));
     assert_non_null(strstr(err.msg, "checkpoint"));
+    assert_non_null(strstr(checkpoint_trouble(s->c, NOW), "cannot be written"));
     assert_int_equal(rename(moved, s->folder.path), 0);
     assert_true(checkpoint_ready(s->c, &err)); /* a whole new file */
+    assert_null(checkpoint_trouble(s->c, NOW));
     reopen(s);
     expect(s, "ns/app", life("root", 1, 1, false, 1), CHECKPOINT_SUSPECT);
+}
+
+/* Nobody publishes: the rounds find out, and find out when it is over. */
+static void maintenance_sees_a_file_that_cannot_be_written(void **state)
+{
+    struct scene *s = *state;
+    struct err err = {0};
+    char moved[200];
+    two_notes(s);
+    reopen(s);
+    (void)snprintf(moved, sizeof moved, "%s.away", s->folder.path);
+    assert_int_equal(unlink(s->path), 0);
+    assert_int_equal(rename(s->folder.path, moved), 0);
+    for (int i = 0; i < 2; i++) { /* with a later time to note, and without */
+        assert_false(checkpoint_tick(s->c, NOW + 60 * US_PER_SECOND, 2, &err));
+        assert_non_null(strstr(checkpoint_trouble(s->c, NOW), "cannot be written"));
+    }
+    assert_int_equal(rename(moved, s->folder.path), 0);
+    assert_true(checkpoint_tick(s->c, NOW + 60 * US_PER_SECOND, 3, &err));
+    assert_null(checkpoint_trouble(s->c, NOW));
+}
+
+/* For strangers too: without the place of the file. */
+static void what_makes_all_suspect_is_trouble(void **state)
+{
+    struct scene *s = *state;
+    struct err err = {0};
+    two_notes(s);
+    reopen(s);
+    assert_true(checkpoint_tick(s->c, NOW, 2, &err));
+    assert_null(checkpoint_trouble(s->c, NOW));
+    assert_non_null(strstr(checkpoint_trouble(s->c, NOW - US_PER_DAY), "clock"));
+    assert_null(checkpoint_trouble(NULL, NOW));
+    assert_int_equal(unlink(s->path), 0);
+    reopen(s);
+    assert_non_null(strstr(checkpoint_trouble(s->c, NOW), "missing or cannot be believed"));
+    assert_null(strstr(checkpoint_trouble(s->c, NOW), s->path));
+    assert_non_null(strstr(checkpoint_suspicion(s->c, NOW), s->path));
 }
 
 static void it_stays_small(void **state)
@@ -672,6 +713,8 @@ int main(void)
         TEST(a_lost_one_is_not_written_until_all_is_acknowledged),
         TEST(one_acknowledged_repository_leaves_the_other_suspect),
         TEST(a_file_that_cannot_be_written_stops_changes_and_mends),
+        TEST(maintenance_sees_a_file_that_cannot_be_written),
+        TEST(what_makes_all_suspect_is_trouble),
         TEST(it_stays_small),
         TEST(what_threads_note_at_once_is_all_there),
     };
