@@ -640,6 +640,18 @@ static const char artifact_edges[] =
 static const char released_digests[] =
     "CREATE INDEX role_target_released ON role_target (sha256, repository_id) WHERE until_us = 0 AND "
     "outside = 0 AND role IN ('targets', 'targets/releases');";
+/* When the server makes a document anew, by that document's own life; 0: it does not. Of what was stored
+ * before, the end may stand in its bytes alone. */
+static const char document_renewals[] =
+    "ALTER TABLE trust_doc ADD COLUMN renew_us INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE trust_doc SET expires_us = COALESCE(CASE WHEN json_valid(CAST(content AS TEXT)) THEN "
+    "unixepoch(json_extract(CAST(content AS TEXT), '$.signed.expires')) END * 1000000, 0) "
+    "WHERE superseded_us = 0 AND expires_us = 0 AND role IN ('timestamp', 'snapshot');"
+    "UPDATE trust_doc SET renew_us = MAX(1, accepted_us + (expires_us - accepted_us) / 2) "
+    "WHERE superseded_us = 0 AND role IN ('timestamp', 'snapshot');"
+    "DROP INDEX trust_doc_due;"
+    "CREATE INDEX trust_doc_renewal ON trust_doc (renew_us, repository_id) "
+    "WHERE superseded_us = 0 AND renew_us > 0;";
 
 const char *const schema_migrations[] = {
     first_format,
@@ -663,5 +675,6 @@ const char *const schema_migrations[] = {
     listings_outside,
     artifact_edges,
     released_digests,
+    document_renewals,
 };
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

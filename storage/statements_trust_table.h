@@ -2,7 +2,7 @@
 
 #define DOC_COLUMNS                                                                                \
     "d.role, d.version, d.incarnation, d.sha256, d.signed_sha256, d.accepted_us, "                \
-    "d.superseded_us, d.content"
+    "d.superseded_us, d.content, d.renew_us"
 /* documents of the present lives of a repository's roles */
 #define DOC_LIVE                                                                                   \
     "FROM trust_role r JOIN trust_doc d ON d.repository_id = r.repository_id "                     \
@@ -50,8 +50,8 @@
     /* trust_doc: by (repository, role, incarnation, version), by hash, the current one of a role */
     [SQL_TRUST_DOC_INSERT] =
         "INSERT INTO trust_doc (repository_id, role, incarnation, version, sha256, "
-        "signed_sha256, accepted_us, content, expires_us) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "signed_sha256, accepted_us, content, expires_us, renew_us) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [SQL_TRUST_DOC_SUPERSEDE] = "UPDATE trust_doc SET superseded_us = ?3 WHERE repository_id = ?1 "
                                 "AND role = ?2 AND superseded_us = 0",
     [SQL_TRUST_DOC_SUPERSEDE_ALL] =
@@ -81,10 +81,13 @@
     [SQL_TRUST_DOC_PREVIOUS_VERSION] =
         "SELECT COALESCE(MAX(version), 0) FROM trust_doc WHERE repository_id = ?1 AND role = ?2 "
         "AND incarnation = ?3 AND version < ?4",
-    [SQL_TRUST_DOC_ACCEPTED_BEFORE] =
-        "SELECT repository_id, accepted_us FROM trust_doc WHERE role = ?1 AND superseded_us = 0 "
-        "AND accepted_us < ?2 AND (accepted_us, repository_id) > (?4, ?5) "
-        "ORDER BY accepted_us, repository_id LIMIT ?3",
+    /* trust_doc_renewal; of snapshots those whose key is the server's */
+    [SQL_TRUST_DOC_RENEWALS] =
+        "SELECT d.repository_id, d.renew_us FROM trust_doc d WHERE d.superseded_us = 0 "
+        "AND d.renew_us > 0 AND d.renew_us <= ?1 AND (d.renew_us, d.repository_id) > (?3, ?4) "
+        "AND (d.role = 'timestamp' OR EXISTS (SELECT 1 FROM trust_key k WHERE "
+        "k.repository_id = d.repository_id AND k.role = 'snapshot' AND k.state = 2)) "
+        "ORDER BY d.renew_us, d.repository_id LIMIT ?2",
 
     /* trust_doc_superseded */
     [SQL_TRUST_DOC_SUPERSEDED] =

@@ -47,6 +47,7 @@ static void read_doc(struct db_stmt *q, struct trust_doc *out)
     out->superseded_us = db_col_int(q, 6);
     out->bytes.n = db_col_blob(q, 7).n;
     out->bytes.p = row_dup(q, 7);
+    out->renew_us = db_col_int(q, 8);
 }
 
 static bool read_docs(struct db_stmt *q, struct trust_doc_list *out, struct err *err)
@@ -215,16 +216,14 @@ const struct trust_role_life *trust_role_life_find(const struct trust_role_life_
                : bsearch(role, lives->items, lives->count, sizeof(*lives->items), compare_role);
 }
 
-bool trust_doc_accepted_before(struct db_tx *tx, struct slice role, int64_t before_us,
-                               const struct trust_due *after, int max, struct trust_due_list *out,
-                               struct err *err)
+bool trust_doc_renewals(struct db_tx *tx, int64_t now_us, const struct trust_due *after, int max,
+                        struct trust_due_list *out, struct err *err)
 {
-    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_TRUST_DOC_ACCEPTED_BEFORE);
-    db_bind_text(q, 1, role);
-    db_bind_int(q, 2, before_us);
-    db_bind_int(q, 3, max);
-    db_bind_int(q, 4, after ? after->accepted_us : INT64_MIN);
-    db_bind_int(q, 5, after ? after->repository_id : 0);
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_TRUST_DOC_RENEWALS);
+    db_bind_int(q, 1, now_us);
+    db_bind_int(q, 2, max);
+    db_bind_int(q, 3, after ? after->renew_us : 0);
+    db_bind_int(q, 4, after ? after->repository_id : 0);
 
     *out = (struct trust_due_list){0};
     enum db_result result;
@@ -232,7 +231,7 @@ bool trust_doc_accepted_before(struct db_tx *tx, struct slice role, int64_t befo
         out->items = list_room(out->items, out->count, sizeof(*out->items));
         struct trust_due *due = &out->items[out->count++];
         due->repository_id = db_col_int(q, 0);
-        due->accepted_us = db_col_int(q, 1);
+        due->renew_us = db_col_int(q, 1);
     }
     if (result == DB_FAILED) {
         trust_due_list_dispose(out);
@@ -288,6 +287,7 @@ static bool insert_doc(struct db_tx *tx, int64_t repository_id, const struct tru
     db_bind_int(q, 7, now_us);
     db_bind_blob(q, 8, doc->bytes);
     db_bind_int(q, 9, doc->expires_us);
+    db_bind_int(q, 10, doc->renew_us);
     return db_run(q, err);
 }
 

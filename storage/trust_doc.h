@@ -30,6 +30,7 @@ struct trust_doc {
     uint8_t signed_sha256[32]; /* of the canonical `signed` */
     int64_t accepted_us;
     int64_t superseded_us; /* 0 = current */
+    int64_t renew_us;      /* as in struct trust_doc_new */
     struct slice bytes;    /* owned by the list or by trust_doc_dispose */
 };
 void trust_doc_dispose(struct trust_doc *doc);
@@ -56,6 +57,7 @@ struct trust_doc_new {
     uint8_t sha256[32];
     uint8_t signed_sha256[32];
     int64_t expires_us;
+    int64_t renew_us; /* from when on whoever holds its keys makes it anew; 0 = nobody does by itself */
     struct slice bytes;
 };
 /* Stores a document and makes it the role's current one; begins a life when the role has none.
@@ -136,19 +138,18 @@ bool trust_doc_wipe(struct db_tx *tx, int64_t repository_id, int64_t now_us, boo
 
 struct trust_due {
     int64_t repository_id;
-    int64_t accepted_us; /* of the current document */
+    int64_t renew_us; /* of its current document that is due */
 };
 struct trust_due_list {
     struct trust_due *items;
     size_t count;
 };
-/* Repositories whose current document of `role` was accepted before `before_us`, oldest first:
- * candidates for renewal.
+/* Repositories with a current document whose renew_us is reached, longest due first; snapshots count when
+ * the server has an active key for them. A repository with two such documents comes twice.
  *   after   the place in that order to go on from; NULL = from the start
  * Any tx. */
-bool trust_doc_accepted_before(struct db_tx *tx, struct slice role, int64_t before_us,
-                               const struct trust_due *after, int max, struct trust_due_list *out,
-                               struct err *err) MUST_USE;
+bool trust_doc_renewals(struct db_tx *tx, int64_t now_us, const struct trust_due *after, int max,
+                        struct trust_due_list *out, struct err *err) MUST_USE;
 void trust_due_list_dispose(struct trust_due_list *list);
 
 struct trust_superseded {

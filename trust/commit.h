@@ -39,7 +39,10 @@ extern const struct role_paths role_paths_all;
  * ERR_TRUST_INVALID_UPDATE (the namespace's trust data would take more than space_max). */
 bool trust_commit_write(struct db_tx *tx, void *arg, struct err *err) MUST_USE;
 
-/* Parts of it, for documents that come in another way (import.h). Writer.
+/* Parts of it, for documents that come in another way (import.h).
+ * The row of a document that is accepted at this time. Borrows from it. Any thread. */
+void trust_commit_row(const struct tuf_doc *doc, int64_t accepted_us, struct trust_doc_new *out);
+/* All below: writer.
  * What a document of targets or of a delegation lists becomes history.
  *   paths       that its parent gives it
  *   signed_by   may be NULL: nobody */

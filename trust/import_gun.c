@@ -276,16 +276,12 @@ static bool check_stored(const struct taking *t, const struct trust_role_life *l
 
 static bool store(struct taking *t, const struct tuf_doc *doc, int64_t created_us, struct err *err)
 {
-    struct trust_doc_new row = {.role = slice_str(doc->role),
-                                .version = doc->version,
-                                .expires_us = doc->expires_us,
-                                .bytes = doc->bytes};
+    struct trust_doc_new row;
     struct err why = {0};
-    memcpy(row.sha256, doc->sha256, sizeof row.sha256);
-    memcpy(row.signed_sha256, doc->signed_sha256, sizeof row.signed_sha256);
     if (created_us > t->last_us && created_us <= t->im->rq->now_us) {
         t->last_us = created_us;
     }
+    trust_commit_row(doc, t->last_us, &row);
     if (!trust_doc_put(t->tx, t->repo.id, &row, t->last_us, &why)) {
         if (why.code == ERR_TRUST_VERSION) {
             return err_set(err, ERR_INVALID, "%s %lld comes after a higher version in the dump",

@@ -34,8 +34,7 @@ static struct trust_revocation *note_revocations(const struct pin_list *rows)
 
 static struct trust_file file_of(const struct trust_doc *doc)
 {
-    return (struct trust_file){
-        .role = doc->role, .bytes = doc->bytes, .accepted_us = doc->accepted_us};
+    return (struct trust_file){.role = doc->role, .bytes = doc->bytes};
 }
 
 /* A row's own hash is only where to look: the bytes must be the same. */
@@ -140,10 +139,26 @@ void trust_loaded_dispose(struct trust_loaded *l)
     *l = (struct trust_loaded){0};
 }
 
+static const char *server_role(enum role_kind role)
+{
+    return role == ROLE_TIMESTAMP ? "timestamp" : "snapshot";
+}
+
+bool trust_loaded_due(const struct trust_loaded *loaded, enum role_kind role, int64_t now_us)
+{
+    for (size_t i = 0; i < loaded->current.count; i++) {
+        const struct trust_doc *row = &loaded->current.items[i];
+        if (strcmp(row->role, server_role(role)) == 0) {
+            return row->renew_us > 0 && now_us >= row->renew_us;
+        }
+    }
+    return false;
+}
+
 const struct trust_key *trust_loaded_key(const struct trust_loaded *loaded, enum role_kind role,
                                          const char *key_id, const struct spki *spki)
 {
-    const char *name = role == ROLE_TIMESTAMP ? "timestamp" : "snapshot";
+    const char *name = server_role(role);
     for (size_t i = 0; i < loaded->keys.count; i++) {
         const struct trust_key *key = &loaded->keys.items[i];
         struct spki own;

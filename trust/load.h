@@ -45,6 +45,8 @@ size_t trust_loaded_keys(const struct trust_loaded *loaded, const struct tuf_rol
 /* True when the server holds enough of a root's keys for this role to sign for it. */
 bool trust_loaded_holds(const struct trust_loaded *loaded, const struct tuf_role_keys *keys,
                         enum role_kind role);
+/* Whether the current document of a role has come to the time at which the server makes it anew. */
+bool trust_loaded_due(const struct trust_loaded *loaded, enum role_kind role, int64_t now_us);
 /* Options for verifying at `now_us`: what the server can renew by itself counts as renewed. */
 void trust_loaded_options(const struct trust_loaded *loaded, int64_t now_us,
                           struct trust_options *out);

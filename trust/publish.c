@@ -422,13 +422,10 @@ static void tell_unpushed(const struct attempt *a)
  * row 16). */
 static bool nothing_to_do(const struct attempt *a)
 {
-    for (size_t i = 0; !a->rq->with && i < a->loaded.set.file_count; i++) {
-        const struct trust_file *file = &a->loaded.set.files[i];
-        if (a->verdict->doc_count == 0 && strcmp(file->role, "timestamp") == 0) {
-            return a->rq->now_us - file->accepted_us < a->trust->timestamp_life_us / 2;
-        }
-    }
-    return false;
+    return !a->rq->with && a->verdict->doc_count == 0 && a->loaded.current.count > 0 &&
+           !trust_loaded_due(&a->loaded, ROLE_TIMESTAMP, a->rq->now_us) &&
+           !(a->verdict->make_snapshot &&
+             trust_loaded_due(&a->loaded, ROLE_SNAPSHOT, a->rq->now_us));
 }
 
 static void refuse_verdict(struct publish_verdict *v, const struct err *why)

@@ -1,6 +1,5 @@
 #include "trust/resign.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "trust/checkpoint.h"
 #include "trust/commit.h"
@@ -32,21 +31,10 @@ static void renewal_reset(struct renewal *r)
     r->result = RESIGN_FAILED;
 }
 
-static int64_t accepted_at(const struct trust_loaded *loaded, const char *role)
-{
-    for (size_t i = 0; i < loaded->set.file_count; i++) {
-        if (strcmp(loaded->files[i].role, role) == 0) {
-            return loaded->files[i].accepted_us;
-        }
-    }
-    return 0;
-}
-
 static bool is_due(const struct renewal *r, const struct tuf_doc *doc)
 {
-    int64_t accepted = accepted_at(&r->loaded, doc->role);
-    int64_t due = r->early ? accepted + (doc->expires_us - accepted) / 2 : doc->expires_us;
-    return r->now_us >= due;
+    return r->now_us >= doc->expires_us ||
+           (r->early && trust_loaded_due(&r->loaded, doc->kind, r->now_us));
 }
 
 static bool write_renewed(struct db_tx *tx, struct renewal *r, struct err *err)
@@ -152,8 +140,7 @@ static bool due_candidates(struct trust *trust, int64_t now_us, int max, struct 
     const struct trust_due *after = trust->renewed_to.repository_id ? &trust->renewed_to : NULL;
     auto_snapshot struct db_tx *tx = NULL;
     return db_snapshot(trust->db, &tx, err) &&
-           trust_doc_accepted_before(tx, SLICE_LIT("timestamp"),
-                                     now_us - trust->timestamp_life_us / 2, after, max, out, err);
+           trust_doc_renewals(tx, now_us, after, max, out, err);
 }
 
 int trust_renew_due(struct trust *trust, int64_t now_us, int max, bool *more_out)

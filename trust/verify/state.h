@@ -9,7 +9,6 @@
 struct trust_file { /* a current document, as stored */
     const char *role;
     struct slice bytes;
-    int64_t accepted_us; /* when it was stored */
     const struct tuf_doc *parsed; /* these bytes as tuf_doc_read reads them, borrowed; the state shares
                                      it instead of reading them again. NULL: not read yet */
 };

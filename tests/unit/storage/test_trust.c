@@ -181,26 +181,134 @@ static void a_wipe_ends_every_life(void **state)
     assert_int_equal(roots.items[0].incarnation, 2);
 }
 
-static void renewals_are_found_by_age(void **state)
+#define KEY_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define KEY_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static struct trust_key_new key_row(const char *role, const char *id, struct slice sealed,
+                                    const char *sealed_by)
+{
+    return (struct trust_key_new){.role = slice_str(role),
+                                  .key_id = id,
+                                  .public_der = SLICE_LIT("der"),
+                                  .sealed = sealed,
+                                  .sealed_by = sealed_by};
+}
+
+static void put_to_renew(struct db_tx *tx, int64_t repository_id, const char *role, int64_t version,
+                         int64_t renew_us)
+{
+    struct trust_doc_new doc = doc_of(role, version, role);
+    doc.renew_us = renew_us;
+    OK(trust_doc_put(tx, repository_id, &doc, T0, err));
+}
+
+static void check_renewals(struct db_tx *tx, int64_t now_us, const struct trust_due *after,
+                           const int64_t *times, size_t count)
+{
+    struct trust_due_list due = {0};
+    OK(trust_doc_renewals(tx, now_us, after, 10, &due, err));
+    assert_int_equal(due.count, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(due.items[i].renew_us, times[i]);
+    }
+    trust_due_list_dispose(&due);
+}
+
+static void renewals_are_found_by_the_time_that_each_document_has(void **state)
 {
     struct world *w = *state;
-    put(w, "timestamp", 1, "a", T0);
-    struct trust_due_list none = {0}, due = {0}, later = {0};
-    READ(w)
+    const int64_t first[] = {T0 + 5}, both[] = {T0 + 5, T0 + 9}, later[] = {T0 + 9, T0 + 20};
+    const struct trust_due after = {w->repo.id, T0 + 5};
+    struct repository other;
+    struct repo_name name;
+    assert_true(repo_name_parse(SLICE_LIT("ns/other"), &name, NULL));
+    WRITE(w)
     {
-        OK(trust_doc_accepted_before(tx, SLICE_LIT("timestamp"), T0, NULL, 10, &none, err));
-        OK(trust_doc_accepted_before(tx, SLICE_LIT("timestamp"), T0 + 1, NULL, 10, &due, err));
+        OK(repository_ensure(tx, &name, T0, &other, NULL, err));
+        put_to_renew(tx, w->repo.id, "timestamp", 1, T0 + 5);
+        put_to_renew(tx, other.id, "timestamp", 1, T0 + 9);
+        put_to_renew(tx, other.id, "targets", 1, 0); /* nobody's but its signer's */
+        check_renewals(tx, T0 + 4, NULL, NULL, 0);
+        check_renewals(tx, T0 + 5, NULL, first, 1);
+        check_renewals(tx, T0 + 9, NULL, both, 2);
+        check_renewals(tx, T0 + 9, &after, both + 1, 1);
+        put_to_renew(tx, w->repo.id, "timestamp", 2, T0 + 20);
+        check_renewals(tx, T0 + 100, NULL, later, 2); /* the new one has its own time */
     }
-    put(w, "timestamp", 2, "b", T0 + HOUR);
-    READ(w)
+}
+
+static void snapshots_are_renewed_where_their_key_is_the_servers(void **state)
+{
+    struct world *w = *state;
+    const int64_t when[] = {T0 + 5};
+    const struct trust_key_new key = key_row("snapshot", KEY_A, SLICE_LIT("s"), "k1");
+    auto_trust_key struct trust_key put = {0};
+    WRITE(w)
     {
-        OK(trust_doc_accepted_before(tx, SLICE_LIT("timestamp"), T0 + 1, NULL, 10, &later, err));
+        put_to_renew(tx, w->repo.id, "snapshot", 1, T0 + 5);
+        check_renewals(tx, T0 + 5, NULL, NULL, 0);
+        OK(trust_key_put(tx, w->repo.id, &key, T0, err));
+        check_renewals(tx, T0 + 5, NULL, NULL, 0); /* pending: the root does not name it */
+        OK(trust_key_get(tx, w->repo.id, key.role, key.key_id, &put, err));
+        OK(trust_key_set_state(tx, put.id, TRUST_KEY_ACTIVE, err));
+        check_renewals(tx, T0 + 5, NULL, when, 1);
+        OK(trust_key_set_state(tx, put.id, TRUST_KEY_RETIRED, err));
+        check_renewals(tx, T0 + 5, NULL, NULL, 0);
     }
-    assert_int_equal(none.count, 0);
-    assert_int_equal(due.count, 1);
-    assert_int_equal(due.items[0].repository_id, w->repo.id);
-    assert_int_equal(later.count, 0);
-    trust_due_list_dispose(&due);
+}
+
+/* --- what was stored before renewals had times of their own ------------------------------------ */
+
+#define MIGRATION_OF_RENEWALS 19
+#define OLD_DOC(role, version, accepted, superseded, expires, content)                             \
+    "INSERT INTO trust_doc (repository_id, role, incarnation, version, sha256, signed_sha256, "    \
+    "accepted_us, superseded_us, expires_us, content) VALUES (1, '" role "', 1, " #version         \
+    ", zeroblob(32), zeroblob(32), " #accepted ", " #superseded ", " #expires ", CAST('" content   \
+    "' AS BLOB));"
+
+static const char old_rows[] =
+    "INSERT INTO namespace (name, prefix, visibility, incarnation, created_us) "
+    "VALUES ('ns', 'ns/', 0, 1, 1);"
+    "INSERT INTO repository (namespace_id, name, created_us) VALUES (1, 'ns/app', 1);"
+    OLD_DOC("timestamp", 1, 1000, 2000, 3000, "{}")
+    OLD_DOC("timestamp", 2, 2000, 0, 8000, "{}")
+    OLD_DOC("snapshot", 1, 1000000, 0, 0, "{\"signed\":{\"expires\":\"1970-01-01T00:00:09.5Z\"}}")
+    OLD_DOC("targets", 1, 1000, 0, 9000, "{}")
+    OLD_DOC("root", 1, 1000, 0, 9000, "no json");
+
+static bool read_renewals(struct db_tx *tx, void *arg, struct err *err)
+{
+    int64_t *times = arg;
+    auto_stmt struct db_stmt *q = db_stmt(tx, 0);
+    size_t n = 0;
+    enum db_result result;
+    while ((result = db_step(q, err)) == DB_ROW) {
+        assert_in_range(n, 0, 4);
+        times[n++] = db_col_int(q, 0);
+    }
+    return result == DB_DONE;
+}
+
+/* Half of each document's own life; the end of the snapshot stands in its bytes alone. */
+static void what_was_stored_before_gets_its_time(void **state)
+{
+    struct world *w = *state;
+    static const char *const sql[] = {"SELECT renew_us FROM trust_doc ORDER BY id"};
+    const int64_t wanted[] = {0, 5000, 5000000, 0, 0};
+    auto_free const char **old = xcalloc((size_t)schema_migration_count + 1, sizeof *old);
+    char path[200];
+    int64_t times[5] = {-1, -1, -1, -1, -1};
+    struct db *db = NULL;
+    for (int i = 0; i < schema_migration_count; i++) {
+        old[i + (i >= MIGRATION_OF_RENEWALS)] = schema_migrations[i];
+    }
+    old[MIGRATION_OF_RENEWALS] = old_rows;
+    (void)snprintf(path, sizeof path, "%s/old.db", w->folder.path);
+    const struct db_options options = {path, sql, 1, old, schema_migration_count + 1};
+    OK(db_open(&options, &db, err));
+    OK(db_write(db, read_renewals, times, err));
+    db_close(db);
+    assert_memory_equal(times, wanted, sizeof wanted);
 }
 
 static void repositories_with_trust_data_are_listed(void **state)
@@ -586,19 +694,6 @@ static void the_changefeed_pages_both_ways(void **state)
     assert_int_equal(list.items[1].category, CHANGE_DELETION);
 }
 
-#define KEY_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define KEY_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
-
-static struct trust_key_new key_row(const char *role, const char *id, struct slice sealed,
-                                    const char *sealed_by)
-{
-    return (struct trust_key_new){.role = slice_str(role),
-                                  .key_id = id,
-                                  .public_der = SLICE_LIT("der"),
-                                  .sealed = sealed,
-                                  .sealed_by = sealed_by};
-}
-
 static void one_key_of_a_role_is_pending(void **state)
 {
     struct world *w = *state;
@@ -740,7 +835,9 @@ int main(void)
         WORLD_TEST(the_end_is_the_current_documents),
         WORLD_TEST(a_role_that_ended_begins_anew),
         WORLD_TEST(a_wipe_ends_every_life),
-        WORLD_TEST(renewals_are_found_by_age),
+        WORLD_TEST(renewals_are_found_by_the_time_that_each_document_has),
+        WORLD_TEST(snapshots_are_renewed_where_their_key_is_the_servers),
+        WORLD_TEST(what_was_stored_before_gets_its_time),
         WORLD_TEST(repositories_with_trust_data_are_listed),
         WORLD_TEST(history_tells_replaced_from_withdrawn),
         WORLD_TEST(history_is_asked_for_up_to_a_moment_and_so_many),

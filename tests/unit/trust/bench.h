@@ -25,6 +25,7 @@ struct bench { /* a store, a trust server, and a client that publishes into ns/a
     struct trust *trust;
     int64_t now_us;
     bool keeps_checkpoint;
+    int64_t timestamp_life_us; /* trust_settings, at the next start */
     struct made_key timestamp, snapshot; /* public halves of the server's keys */
 };
 
@@ -39,6 +40,7 @@ static inline void open_trust(struct bench *b)
     struct trust_settings settings = {.store = b->w->store,
                                       .host = HOST,
                                       .sealing_key_path = path,
+                                      .timestamp_life_us = b->timestamp_life_us,
                                       .checkpoint_path = b->keeps_checkpoint ? checkpoint : NULL};
     if (!trust_open(&settings, &b->trust, &err)) {
         fail_msg("%s", err.msg);

@@ -445,14 +445,19 @@ static void a_restart_decides_the_same(void **state)
 
 /* --- renewal ---------------------------------------------------------------------------------- */
 
-static int64_t timestamp_version(struct bench *b)
+static int64_t version_of(struct bench *b, const char *role)
 {
     auto_trust_doc struct trust_doc doc = {0};
     READ(b->w)
     {
-        OK(trust_doc_current_role(tx, b->w->repo.id, SLICE_LIT("timestamp"), &doc, err));
+        OK(trust_doc_current_role(tx, b->w->repo.id, slice_str(role), &doc, err));
     }
     return doc.version;
+}
+
+static int64_t timestamp_version(struct bench *b)
+{
+    return version_of(b, "timestamp");
 }
 
 static void an_expired_timestamp_is_renewed_in_the_request(void **state)
@@ -522,6 +527,55 @@ static void nothing_is_renewed_over_an_expired_root(void **state)
     REASON_OF(ask_tag(&b, &deployer, "v1"), EXPIRED_ROOT);
     assert_int_equal(trust_resign(b.trust, b.w->repo.id, true, b.now_us, &err),
                      RESIGN_NOT_POSSIBLE);
+    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10, &more), 0);
+    bench_close(&b);
+}
+
+/* What is stored ends when it says, whatever lives new documents are given by now. */
+static void a_longer_life_of_new_timestamps_leaves_no_old_one_to_expire(void **state)
+{
+    struct bench b;
+    struct made m, none = {0};
+    char word[32];
+    bool more = true;
+    bench_open(&b, *state);
+    begin(&b, "ns/app", &keys.root, NULL, 0, &m);
+    publish(&b, &m);
+    b.timestamp_life_us = 60 * US_PER_DAY;
+    server_restart(&b);
+    b.now_us += 6 * US_PER_DAY;
+    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10, &more), 0);
+    assert_string_equal(publish_as(&b, "ns/app", &none, true, word), "");
+    assert_int_equal(timestamp_version(&b), 1); /* an upload without documents finds it good */
+    b.now_us += 2 * US_PER_DAY;
+    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10, &more), 1);
+    assert_int_equal(timestamp_version(&b), 2);
+    b.now_us += 29 * US_PER_DAY; /* half of its sixty days: not yet, and then */
+    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10, &more), 0);
+    b.now_us += 2 * US_PER_DAY;
+    assert_string_equal(publish_as(&b, "ns/app", &none, true, word), "");
+    assert_int_equal(timestamp_version(&b), 3); /* nor does such an upload leave it */
+    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10, &more), 0);
+    bench_close(&b);
+}
+
+/* Its timestamp is young whenever the snapshot's own half life comes. */
+static void a_snapshot_is_renewed_at_its_own_half_life(void **state)
+{
+    struct bench b;
+    struct made m;
+    bool more = true;
+    bench_open(&b, *state);
+    begin(&b, "ns/app", &keys.root, NULL, 0, &m);
+    b.timestamp_life_us = 5000 * US_PER_DAY;
+    server_restart(&b);
+    publish(&b, &m);
+    b.now_us += 547 * US_PER_DAY;
+    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10, &more), 0);
+    b.now_us += US_PER_DAY; /* 1095 days and a half */
+    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10, &more), 1);
+    assert_int_equal(version_of(&b, "snapshot"), 2);
+    assert_int_equal(timestamp_version(&b), 2); /* it names the snapshot */
     assert_int_equal(trust_renew_due(b.trust, b.now_us, 10, &more), 0);
     bench_close(&b);
 }
@@ -1821,6 +1875,8 @@ int main(void)
         WORLD_TEST(expired_targets_keep_no_timestamp_from_being_renewed),
         WORLD_TEST(an_expired_snapshot_is_renewed_with_the_same_entries),
         WORLD_TEST(nothing_is_renewed_over_an_expired_root),
+        WORLD_TEST(a_longer_life_of_new_timestamps_leaves_no_old_one_to_expire),
+        WORLD_TEST(a_snapshot_is_renewed_at_its_own_half_life),
         WORLD_TEST(what_cannot_be_renewed_holds_up_nobody),
         WORLD_TEST(a_clock_that_is_set_right_is_believed_again),
         WORLD_TEST(without_its_sealing_key_nothing_is_decided),
