@@ -53,24 +53,30 @@ static struct grant_set *set_of(const struct scope *scopes, size_t n)
     return set;
 }
 
-/* Bytes that a grant may take in the claim, host included. */
-static size_t claim_bytes(const struct scope *s)
+/* Bytes that a grant may take in the claim. */
+static size_t claim_bytes(const struct scope *s, size_t host_n)
 {
-    enum { FRAME = 96, HOST = 262 };
-    return (size_t)FRAME + s->repo.n + (s->kind == SCOPE_TRUST ? (size_t)HOST : 0);
+    enum { FRAME = 80 }; /* with every action */
+    return (size_t)FRAME + s->repo.n + (s->kind == SCOPE_TRUST ? host_n : 0);
 }
 
-struct grant_set *grant_new(const struct scope_list *wishes, grant_permit_fn permit, void *arg)
+struct grant_set *grant_new(const struct scope_list *wishes, size_t host_n, grant_permit_fn permit,
+                            void *arg, bool *cut_out)
 {
     auto_free struct scope *granted = xcalloc(wishes->n + 1, sizeof(*granted));
     size_t n = 0;
     size_t bytes = 0;
+    *cut_out = false;
     for (size_t i = 0; i < wishes->n; i++) {
         const struct scope *wish = &wishes->items[i];
         unsigned actions = grant_intersect(wish->actions, permit(arg, wish));
-        bytes += claim_bytes(wish);
-        if (actions == 0 || bytes > GRANT_CLAIM_MAX) {
+        if (actions == 0) {
             continue;
+        }
+        bytes += claim_bytes(wish, host_n);
+        if (bytes > GRANT_CLAIM_MAX) {
+            *cut_out = true;
+            break;
         }
         granted[n] = *wish;
         granted[n].actions = actions;

@@ -19,8 +19,11 @@ typedef unsigned (*grant_permit_fn)(void *arg, const struct scope *wish);
 /* Intersects every wish with what `permit` allows. A wished "*" becomes the literal "*" when
  * SCOPE_ALL is permitted, otherwise every permitted action. Wishes that come to nothing are left
  * out. Owned by the caller: grant_unref. The set is cut where its claim would grow beyond
- * GRANT_CLAIM_MAX bytes. */
-struct grant_set *grant_new(const struct scope_list *wishes, grant_permit_fn permit, void *arg);
+ * GRANT_CLAIM_MAX bytes.
+ *   host_n    bytes of the host in front of trust names
+ *   cut_out   something that is permitted was left out */
+struct grant_set *grant_new(const struct scope_list *wishes, size_t host_n, grant_permit_fn permit,
+                            void *arg, bool *cut_out);
 /* bits of `actions` (one wish) after intersection; the rule above for a single pair. */
 unsigned grant_intersect(unsigned wished, unsigned permitted);
 /* Reads the `access` claim of a verified token. Expected errors: ERR_UNAUTHORIZED when it is not of

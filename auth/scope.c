@@ -115,6 +115,7 @@ static void merge(struct scope_list *list, const struct scope *wish)
         }
     }
     if (list->n == SCOPE_LIST_MAX) {
+        list->cut = true;
         return;
     }
     list->items = xrealloc(list->items, (list->n + 1) * sizeof(list->items[0]));

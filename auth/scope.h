@@ -29,11 +29,12 @@ struct scope {
     struct repo_name repo; /* SCOPE_IMAGE, SCOPE_TRUST */
 };
 
-#define SCOPE_LIST_MAX 64 /* wishes kept per token request; more are ignored (grant nothing) */
+#define SCOPE_LIST_MAX 64 /* wishes kept per token request */
 
 struct scope_list {
     struct scope *items; /* owned */
     size_t n;
+    bool cut; /* there were more: a token for these would be less than what was asked for */
 };
 
 /* Our names in GUNs: the canonical host first, then aliases. */

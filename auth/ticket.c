@@ -42,6 +42,13 @@ static unsigned permit_wish(void *arg, const struct scope *wish)
     return access_scope_bits(access_permitted(p->who, &p->facts), wish->kind);
 }
 
+static bool check_whole(bool cut, struct err *err)
+{
+    return !cut || err_set(err, ERR_INVALID,
+                           "a token cannot carry so many scopes (%d, or %d KiB of names): ask for fewer at once",
+                           SCOPE_LIST_MAX, GRANT_CLAIM_MAX / 1024);
+}
+
 bool ticket_issue(struct auth *a, const struct login *login, const struct scope_list *wishes,
                   int64_t now_us, struct ticket *out, struct err *err)
 {
@@ -52,7 +59,9 @@ bool ticket_issue(struct auth *a, const struct login *login, const struct scope_
         return false;
     }
     struct permit permit = {.tx = tx, .who = login ? &login->who : &nobody, .err = err};
-    struct grant_set *grants = grant_new(wishes, permit_wish, &permit);
+    bool cut = false;
+    struct grant_set *grants =
+        grant_new(wishes, strlen(a->issuer.host), permit_wish, &permit, &cut);
     const struct token_claims claims = {
         .account_id = permit.who->account_id,
         .anchor = login ? login->anchor : ANCHOR_NONE,
@@ -61,7 +70,7 @@ bool ticket_issue(struct auth *a, const struct login *login, const struct scope_
         .expires_s = now_us / US_PER_SECOND + a->token_lifetime_s,
         .grants = grants,
     };
-    bool ok = !permit.failed && token_sign(a->keys, &a->issuer, &claims, &out->token, err);
+    bool ok = !permit.failed && check_whole(wishes->cut || cut, err) && token_sign(a->keys, &a->issuer, &claims, &out->token, err);
     grant_write_scope(grants, a->issuer.host, &out->scope);
     out->expires_in = a->token_lifetime_s;
     grant_unref(grants);

@@ -12,7 +12,9 @@ struct ticket {
 };
 
 /*   login    NULL: anonymous
- * Never a refusal: too much wished is an answer with less. Expected errors: ERR_INTERNAL. */
+ * Wishes that are not permitted are left out, never refused. Expected errors: ERR_INVALID (a token
+ * cannot carry so many: one that leaves some out would be refused later, where nobody sees why),
+ * ERR_INTERNAL. */
 bool ticket_issue(struct auth *a, const struct login *login, const struct scope_list *wishes,
                   int64_t now_us, struct ticket *out, struct err *err) MUST_USE;
 void ticket_dispose(struct ticket *t);

@@ -59,12 +59,14 @@ static bool parameter_is(const struct token_request *t, const char *name, const 
  */
 static void read_wishes(struct token_request *t)
 {
-    bool more = true;
-    for (int i = 0; more && i < SCOPE_LIST_MAX; i++) {
+    for (int i = 0; i <= SCOPE_LIST_MAX; i++) {
         auto_buf struct buf text = {0};
-        more = t->parameter(t->rq, "scope", i, &text);
+        if (!t->parameter(t->rq, "scope", i, &text)) {
+            return;
+        }
         scope_list_add(&t->wishes, buf_slice_of(&text), auth_hosts(t->auth));
     }
+    t->wishes.cut = true; /* nobody reads on */
 }
 
 static bool check_service(const struct token_request *t, struct err *err)

@@ -49,11 +49,20 @@ static unsigned permit(void *arg, const struct scope *wish)
     return slice_starts(repo_name_slice(&wish->repo), "mine/") ? R | W | D | ALL : 0;
 }
 
-static struct grant_set *granted_for(const char *scopes)
+static struct grant_set *granted_or_cut(const char *scopes, bool *cut)
 {
     auto_scope_list struct scope_list list = {0};
     scope_list_add(&list, slice_str(scopes), &hosts);
-    return grant_new(&list, permit, NULL);
+    assert_false(list.cut);
+    return grant_new(&list, strlen(HOST), permit, NULL, cut);
+}
+
+static struct grant_set *granted_for(const char *scopes)
+{
+    bool cut = true;
+    struct grant_set *set = granted_or_cut(scopes, &cut);
+    assert_false(cut);
+    return set;
 }
 
 static struct repo_name repo(const char *text)
@@ -161,10 +170,33 @@ static void claim_is_bounded(void **state)
     for (int i = 0; i < SCOPE_LIST_MAX; i++) {
         buf_printf(&scopes, "repository:mine/%0200d:pull ", i);
     }
-    struct grant_set *set = granted_for(scopes.p);
+    bool cut = false;
+    struct grant_set *set = granted_or_cut(scopes.p, &cut);
     grant_write_claim(set, HOST, &claim);
+    assert_true(cut);
     assert_true(claim.n <= GRANT_CLAIM_MAX);
     assert_true(grant_count(set) > 10);
+    grant_unref(set);
+}
+
+/* As many names of usual length as one may ask for; what is not permitted takes no room. */
+static void claim_holds_what_may_be_asked_for(void **state)
+{
+    (void)state;
+    auto_buf struct buf trust = {0};
+    auto_buf struct buf foreign = {0};
+    auto_buf struct buf claim = {0};
+    for (int i = 0; i < SCOPE_LIST_MAX; i++) {
+        buf_printf(&trust, "repository:" HOST "/team/app-%02d:push,pull ", i);
+        buf_printf(&foreign, "repository:other/%0200d:pull ", i);
+    }
+    struct grant_set *set = granted_for(trust.p);
+    assert_int_equal(grant_count(set), SCOPE_LIST_MAX);
+    grant_write_claim(set, HOST, &claim);
+    assert_true(claim.n <= GRANT_CLAIM_MAX);
+    grant_unref(set);
+    set = granted_for(foreign.p);
+    assert_int_equal(grant_count(set), 0);
     grant_unref(set);
 }
 
@@ -187,6 +219,7 @@ int main(void)
         cmocka_unit_test(claim_there_and_back),
         cmocka_unit_test(bad_claim),
         cmocka_unit_test(claim_is_bounded),
+        cmocka_unit_test(claim_holds_what_may_be_asked_for),
         cmocka_unit_test(shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,6 +134,7 @@ static void list_is_bounded(void **state)
         auto_buf struct buf text = {0};
         buf_printf(&text, "repository:ns/app%d:pull", i);
         scope_list_add(&list, buf_slice_of(&text), &hosts);
+        assert_int_equal(list.cut, i >= SCOPE_LIST_MAX);
     }
     assert_int_equal(list.n, SCOPE_LIST_MAX);
 }
