@@ -97,6 +97,11 @@ void auth_changed(struct auth *a)
     atomic_fetch_add(&a->generation, 1);
 }
 
+uint64_t auth_generation(const struct auth *a)
+{
+    return atomic_load(&a->generation);
+}
+
 const struct scope_hosts *auth_hosts(const struct auth *a)
 {
     return &a->hosts;

@@ -82,6 +82,9 @@ void identity_actor(const struct identity *who, const char *address, struct acto
  * outside this folder's own functions: what the cache knows of the living is read anew. Any thread.
  */
 void auth_changed(struct auth *a);
+/* How often that was. While the number is the same, whoever was identified after it was read lives
+ * and has his role as he had it then. Any thread. */
+uint64_t auth_generation(const struct auth *a);
 
 /* For GUNs: the canonical host and the aliases. Borrowed for the life of `a`. */
 const struct scope_hosts *auth_hosts(const struct auth *a);

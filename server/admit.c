@@ -187,23 +187,30 @@ static const char *scope_text(const struct http_exchange *ex, const struct quest
     return out->p;
 }
 
-static bool identify(struct http_exchange *ex, const char *scope)
+/*   tx   NULL: what is known of him may come from the cache, or a snapshot of its own */
+static enum auth_result identity_at(const struct http_exchange *ex, struct db_tx *tx,
+                                    struct identity *out, struct err *err)
 {
-    struct request *rq = &ex->rq;
-    struct err err = {0};
+    const struct request *rq = &ex->rq;
     if (rq->control) {
-        identity_control(&ex->identity);
-        return true;
-    }
-    if (ex->route->access == ACCESS_OPEN) {
-        return true; /* /token reads the header by itself */
+        identity_control(out);
+        return AUTH_OK;
     }
     const struct auth_context context = {.address = rq->address,
                                          .user_agent = request_header(rq, "User-Agent"),
-                                         .now_us = rq->now_us,
+                                         .now_us = ex->admitted_us,
                                          .api = slice_starts(rq->path, "/api/")};
-    switch (auth_identify(rq->app->auth, NULL, request_header(rq, "Authorization"), &context,
-                          &ex->identity, &err)) {
+    return auth_identify(rq->app->auth, tx, request_header(rq, "Authorization"), &context, out,
+                         err);
+}
+
+static bool identify(struct http_exchange *ex, const char *scope)
+{
+    struct err err = {0};
+    if (ex->route->access == ACCESS_OPEN && !ex->rq.control) {
+        return true; /* /token reads the header by itself */
+    }
+    switch (identity_at(ex, NULL, &ex->identity, &err)) {
     case AUTH_OK:
     case AUTH_ANONYMOUS:
         return true;
@@ -318,6 +325,8 @@ bool admit_caller(struct http_exchange *ex)
     auto_buf struct buf text = {0};
     const struct question *q = question_of(ex->route->access);
     const char *scope = scope_text(ex, q, &text);
+    ex->admitted_us = ex->admitted_us != 0 ? ex->admitted_us : ex->rq.now_us;
+    ex->generation = auth_generation(ex->rq.app->auth);
     if (!identify(ex, scope)) {
         return false;
     }
@@ -346,6 +355,56 @@ bool admit_caller(struct http_exchange *ex)
         return ask(ex, q, scope);
     }
     BUG("a route asks for an access that does not exist");
+}
+
+static bool is_unchanged(const struct http_exchange *ex)
+{
+    return auth_generation(ex->rq.app->auth) == ex->generation;
+}
+
+bool admit_again(struct http_exchange *ex)
+{
+    if (is_unchanged(ex)) {
+        return true;
+    }
+    identity_release(&ex->identity);
+    return admit_caller(ex);
+}
+
+/* A 401 of a handler has no challenge: whoever is signed out in the middle of a write is told so in
+ * a 403. */
+static bool is_still(const struct http_exchange *ex, struct db_tx *tx, struct identity *out,
+                     struct err *err)
+{
+    struct err why = {0};
+    switch (identity_at(ex, tx, out, &why)) {
+    case AUTH_OK:
+    case AUTH_ANONYMOUS:
+        return true;
+    case AUTH_INVALID_TOKEN:
+    case AUTH_BAD_CREDENTIALS:
+        return err_set(err, ERR_DENIED, "%s", why.msg);
+    case AUTH_FAILED:
+        break;
+    }
+    *err = why;
+    return false;
+}
+
+bool request_may_still(const struct request *rq, struct db_tx *tx, struct err *err)
+{
+    const struct http_exchange *ex = rq->exchange;
+    const struct question *q = question_of(ex->route->access);
+    struct access_answer answer;
+    struct identity now = {0};
+    if (is_unchanged(ex)) {
+        return true;
+    }
+    bool holds = is_still(ex, tx, &now, err) &&
+                 access_check(tx, &now, &rq->repo, q->action, q->trust, &answer, err) &&
+                 access_require(&now, &answer, err);
+    identity_release(&now);
+    return holds;
 }
 
 /* ---- first push ---- */

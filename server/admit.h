@@ -14,6 +14,11 @@
 bool admit_names(struct http_exchange *ex) MUST_USE;
 /* Identity and rights. False: the reply is filled. Loop thread; reads the database. */
 bool admit_caller(struct http_exchange *ex) MUST_USE;
+/* The same after the body: it may have come for an hour, and what the caller may do may have been
+ * taken from him since. A token that has only grown old since the head is good for this request.
+ * For buffered bodies: what a stream brings counts from a transaction on, which asks for itself
+ * (request_may_still). Costs nothing when no account, sign-in or role has changed meanwhile. Loop thread. */
+bool admit_again(struct http_exchange *ex) MUST_USE;
 /* Makes the namespace of a push that may make it (architecture: first push of an administrator).
  * Worker thread. */
 bool admit_namespace(struct http_exchange *ex, struct err *err) MUST_USE;

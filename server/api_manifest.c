@@ -209,7 +209,8 @@ static bool put_transaction(struct db_tx *tx, void *arg, struct err *err)
     struct repository repo;
     int64_t now = put->rq->now_us;
     put->refusal = (struct decision){.reason = REASON_INDETERMINATE}; /* of a run before */
-    if (!repository_ensure(tx, &put->rq->repo, now, &repo, NULL, err) ||
+    if (!request_may_still(put->rq, tx, err) ||
+        !repository_ensure(tx, &put->rq->repo, now, &repo, NULL, err) ||
         !manifest_put(tx, repo.id, &put->manifest, &put->actor, now, NULL, err)) {
         return false;
     }
@@ -302,7 +303,8 @@ static bool delete_transaction(struct db_tx *tx, void *arg, struct err *err)
     struct deletion *d = arg;
     const struct request *rq = d->rq;
     struct repository repo;
-    return repository_get(tx, &rq->repo, &repo, err) && deletion_allowed(tx, d, &repo, err) &&
+    return request_may_still(rq, tx, err) && repository_get(tx, &rq->repo, &repo, err) &&
+           deletion_allowed(tx, d, &repo, err) &&
            manifest_delete(tx, repo.id, &rq->digest, &d->actor,
                            store_get_limits(rq->app->store)->condemned_us, rq->now_us, err);
 }
@@ -313,7 +315,7 @@ static bool delete_tag_transaction(struct db_tx *tx, void *arg, struct err *err)
     struct repository repo;
     struct actor actor;
     registry_actor(rq, &actor);
-    return repository_get(tx, &rq->repo, &repo, err) &&
+    return request_may_still(rq, tx, err) && repository_get(tx, &rq->repo, &repo, err) &&
            tag_delete(tx, repo.id, &rq->tag, &actor, rq->now_us, err);
 }
 

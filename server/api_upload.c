@@ -129,10 +129,16 @@ static void start_session(struct request *rq, struct reply *reply)
     upload_close(upload);
 }
 
+static bool may_still(struct db_tx *tx, const void *rq, struct err *err)
+{
+    return request_may_still(rq, tx, err);
+}
+
 static void finish(struct request *rq, struct reply *reply)
 {
     struct digest digest;
     struct err err = {0};
+    upload_ask(rq->stream, may_still, rq);
     bool ok = query_digest(rq, "digest", &digest, &err) && upload_expect_end(rq->stream, &err) &&
               upload_finish(rq->stream, &digest, rq->now_us, NULL, &err);
     give_back(rq);

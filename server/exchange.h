@@ -43,6 +43,8 @@ struct http_exchange {
     struct request_line line;
     struct route_match match;
     const struct route *route; /* NULL: none */
+    int64_t admitted_us;       /* the clock when the caller was identified first; 0: he was not */
+    uint64_t generation;       /* auth_generation before his rights were read last */
     bool creates_namespace;    /* the handler's push may make the namespace (admit.c) */
     struct db_tx *snapshot;    /* the rights were read in it and the handler goes on with it;
                                   never open beyond one call of the library */

@@ -471,6 +471,10 @@ static enum MHD_Result take_stream(struct http_exchange *ex, const char *data, s
 static enum MHD_Result last_call(struct http_exchange *ex)
 {
     bool stream = ex->route->body == BODY_STREAM;
+    if (!stream && ex->line.has_body && !admit_again(ex)) {
+        ex->state = EXCHANGE_ANSWERED;
+        return answer(ex);
+    }
     if (!stream) {
         ex->rq.body = buf_slice_of(&ex->body);
     }

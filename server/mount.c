@@ -92,7 +92,8 @@ static bool mount_transaction(struct db_tx *tx, void *arg, struct err *err)
     const struct store_limits *limits = store_get_limits(m->rq->app->store);
     struct repository source, target;
     struct blob blob;
-    if (!repository_get(tx, &m->source.name, &source, err)) {
+    if (!request_may_still(m->rq, tx, err) ||
+        !repository_get(tx, &m->source.name, &source, err)) {
         return false;
     }
     if (source.id != m->source.id || source.gate_generation != m->source.gate_generation ||

@@ -88,6 +88,12 @@ void upload_bring_rest(struct upload *upload)
     upload->rest = true;
 }
 
+void upload_ask(struct upload *upload, upload_question_fn question, const void *arg)
+{
+    upload->question = question;
+    upload->asker = arg;
+}
+
 /* What a session has received stays when nobody uses it; a single one does not. */
 static bool keep_session(struct upload *u)
 {
@@ -116,6 +122,7 @@ void upload_close(struct upload *upload)
         return;
     }
     upload->announced = -1;
+    upload_ask(upload, NULL, NULL);
     upload_file_close(upload); /* an idle session costs no descriptor */
     upload_table_give_back(upload);
 }

@@ -49,6 +49,11 @@ bool upload_open(struct store *store, const struct repo_name *repo, struct slice
 /* Says that this request brings the rest of the bytes and then calls upload_finish: few bytes wait
  * in memory until then, without a file. */
 void upload_bring_rest(struct upload *upload);
+/* Asked first in the transaction by which upload_finish makes the blob: has its caller kept the
+ * right that he had when the first byte came? Its error is that of upload_finish. Counts until
+ * upload_close; `arg` is borrowed as long. */
+typedef bool (*upload_question_fn)(struct db_tx *tx, const void *arg, struct err *err);
+void upload_ask(struct upload *upload, upload_question_fn question, const void *arg);
 /* Gives it back; ends an UPLOAD_SINGLE that was not finished. Accepts NULL. */
 void upload_close(struct upload *upload);
 
@@ -76,7 +81,7 @@ bool upload_append(struct upload *upload, struct slice bytes, int64_t now_us,
  * errors it goes on as it was. upload_close is due in any case.
  *   size_out   bytes of the blob; may be NULL
  * Expected errors: ERR_DIGEST_INVALID, ERR_QUOTA, ERR_NO_SPACE, ERR_UPLOAD_UNKNOWN (the namespace
- * was deleted meanwhile). Worker threads; durable. */
+ * was deleted meanwhile), those of upload_ask's question. Worker threads; durable. */
 bool upload_finish(struct upload *upload, const struct digest *digest, int64_t now_us,
                    int64_t *size_out, struct err *err) MUST_USE;
 

@@ -34,6 +34,9 @@ static bool write_finish(struct db_tx *tx, void *arg, struct err *err)
     struct upload *u = finish->upload;
     struct repository repository;
     struct err why = {0};
+    if (u->question != NULL && !u->question(tx, u->asker, err)) {
+        return false;
+    }
     if (!repository_ensure(tx, &u->repo, finish->now_us, &repository, NULL, &why)) {
         bool old_life = why.code == ERR_BUSY && u->repository_id != 0; /* it is being deleted */
         if (why.code == ERR_NAMESPACE_UNKNOWN || old_life) {

@@ -35,6 +35,8 @@ struct upload {
     int fd; /* -1: it has no file, what was received is in `held` */
     struct buf held;
     bool rest;           /* upload_bring_rest */
+    upload_question_fn question; /* upload_ask; NULL: none */
+    const void *asker;
     struct hash *sha256; /* NULL: its file was not read back yet */
     int64_t written_back;
     int64_t announced; /* where this request will end; -1: it does not say */

@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import sqlite3
+import threading
 import time
 from http.client import HTTPResponse
 
@@ -107,6 +108,114 @@ def test_a_session_is_idle_from_the_end_of_a_slow_patch_on(two_at_a_time, size):
     begin()
     client("GET", idle).expect(404, "BLOB_UPLOAD_UNKNOWN")
     assert client("GET", slow).expect(204).header("Range") == f"0-{size - 1}"
+
+
+# --- rights that are taken while the body comes -------------------------------------------------------------------------
+
+def less(registry, house, account):
+    registry.bond("members", "set", house.ns, account.user, "reader")
+
+
+def nothing(registry, house, account):
+    registry.wire.request("DELETE", f"/api/v1/namespaces/{house.ns}/members/{account.user}", session_of(registry, house.owner)).expect(204)
+
+
+def nobody(registry, house, account):
+    registry.wire.request("DELETE", f"/api/v1/namespaces/{house.ns}/robots/{account.user.partition('.')[2]}",
+                          session_of(registry, house.owner)).expect(204)
+
+
+def session_of(registry, account):
+    return {"Authorization": f"Bearer {registry.session(account)}"}
+
+
+def other(registry, house, account):
+    registry.bond("members", "set", house.ns, house.reader.user, "reader")
+
+
+TAKEN = pytest.mark.parametrize("take", [less, nothing, nobody])
+
+
+def leaver(registry, house, take):
+    """Somebody who may push, until what is to be taken is taken."""
+    name = f"leaver-{os.urandom(4).hex()}"
+    return (registry.make_robot(house.ns, name, "pull,push,delete") if take is nobody
+            else registry.make_member(house.ns, f"{name}@house.example", "maintainer"))
+
+
+@TAKEN
+def test_a_manifest_whose_pusher_lost_his_right_while_it_came_is_not_stored(registry, house, repo, take):
+    made, account = image("lost right"), leaver(registry, house, take)
+    registry.client(house.developer).push(repo, made)
+    headers = {**bearer(registry, account, f"repository:{repo}:pull,push"), "Content-Type": made.media_type}
+    begun = Slow(registry.wire, "PUT", f"/v2/{repo}/manifests/late", headers, made.manifest)
+    take(registry, house, account)
+    answer = begun.end().expect(401, "UNAUTHORIZED")
+    assert answer.challenge()["error"] == ("invalid_token" if take is nobody else "insufficient_scope")
+    registry.client(house.developer).get(repo, "late", "HEAD").expect(404)
+
+
+@TAKEN
+@pytest.mark.parametrize("size", [2000, 600000])
+def test_a_blob_whose_pusher_lost_his_right_while_it_came_is_not_kept(registry, house, repo, take, size):
+    account, content = leaver(registry, house, take), os.urandom(size)
+    headers = bearer(registry, account, f"repository:{repo}:pull,push")
+    place = registry.wire.request("POST", f"/v2/{repo}/blobs/uploads/", headers).expect(202).header("Location")
+    begun = [Slow(registry.wire, "PUT", at(place, digest=sha256(content)), headers, content),
+             Slow(registry.wire, "POST", f"/v2/{repo}/blobs/uploads/?digest={sha256(content)}", headers, content)]
+    take(registry, house, account)
+    for one in begun:
+        one.end().expect(*((404, "NAME_UNKNOWN") if take is nothing else (403, "DENIED")))
+    registry.client(house.developer)("HEAD", f"/v2/{repo}/blobs/{sha256(content)}").expect(404)
+
+
+def test_a_right_that_somebody_else_lost_is_no_reason_to_refuse(registry, house, repo, writer):
+    made, content = image("others"), os.urandom(600000)
+    registry.client(house.developer).push(repo, made)
+    begun = [Slow(registry.wire, "PUT", f"/v2/{repo}/manifests/kept", {**writer, "Content-Type": made.media_type}, made.manifest),
+             Slow(registry.wire, "POST", f"/v2/{repo}/blobs/uploads/?digest={sha256(content)}", writer, content)]
+    other(registry, house, None)
+    for one in begun:
+        one.end().expect(201)
+
+
+def test_a_setting_of_somebody_who_was_signed_out_while_it_came_is_not_made(registry, house):
+    headers = {**session_of(registry, house.owner), "Content-Type": "application/json"}
+    name = f"late-{os.urandom(4).hex()}"
+    begun = Slow(registry.wire, "POST", f"/api/v1/namespaces/{house.ns}/robots", headers, json.dumps({"name": name, "actions": ["pull"]}).encode())
+    registry.wire.request("DELETE", "/api/v1/sessions/current", headers).expect(204)
+    begun.end().expect(401)
+    robots = registry.wire.request("GET", f"/api/v1/namespaces/{house.ns}/robots", session_of(registry, house.owner)).expect(200).body
+    assert name.encode() not in robots
+
+
+def test_nothing_is_stored_after_the_answer_that_took_the_right(registry, house, repo):
+    """Pushes on every way through the server at that moment; what counts is the order of the transactions."""
+    made, robot = image("order"), registry.make_robot(house.ns, f"order-{os.urandom(4).hex()}", "pull,push")
+    watcher = registry.client(house.developer)
+    watcher.push(repo, made)
+    headers = {**bearer(registry, robot, f"repository:{repo}:pull,push"), "Content-Type": made.media_type}
+    stored, last = [], []
+
+    def push(number):
+        for turn in range(10**6):
+            answer = registry.wire.request("PUT", f"/v2/{repo}/manifests/t{number}-{turn}", headers, made.manifest)
+            if answer.status != 201:
+                return last.append(answer)
+            stored.append(answer)
+
+    def tags():
+        return watcher("GET", f"/v2/{repo}/tags/list").expect(200).json["tags"]
+    threads = [threading.Thread(target=push, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: len(stored) >= 12, what="pushes by everybody")
+    nobody(registry, house, robot)
+    then = tags()
+    for thread in threads:
+        thread.join()
+    assert tags() == then
+    assert {answer.status for answer in last} <= {401, 403}, last
 
 
 # --- on a clock that goes on in the middle ------------------------------------------------------------------------------

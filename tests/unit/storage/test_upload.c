@@ -136,6 +136,59 @@ static void a_chunked_upload_becomes_a_blob(void **state)
     assert_int_equal(count_condemned(w, T0 + 24 * HOUR), 1); /* no manifest names it yet */
 }
 
+struct right {
+    bool held;
+    int *asked;
+};
+
+static bool is_held(struct db_tx *tx, const void *arg, struct err *err)
+{
+    const struct right *right = arg;
+    (void)tx;
+    ++*right->asked;
+    return right->held || err_set(err, ERR_DENIED, "not any more");
+}
+
+static void whoever_has_lost_his_right_makes_no_blob_and_the_session_goes_on(void **state)
+{
+    struct world *w = *state;
+    char id[UPLOAD_ID_MAX];
+    int asked = 0;
+    const struct right lost = {.held = false, .asked = &asked};
+    struct digest digest = digest_of(WHOLE);
+    begin(w, id);
+
+    struct upload *u = take_again(w, id, T0);
+    OK(upload_append(u, SECOND, T0, err));
+    upload_ask(u, is_held, &lost);
+    FAILS(ERR_DENIED, upload_finish(u, &digest, T0, NULL, err));
+    upload_close(u);
+    assert_true(asked > 0);
+    blob_is_unknown(w, &digest);
+    used_is(w, 0);
+
+    u = take_again(w, id, T0); /* by somebody who is not asked: the question went with its request */
+    OK(upload_expect(u, (int64_t)WHOLE.n, err));
+    OK(upload_finish(u, &digest, T0, NULL, err));
+    upload_close(u);
+    blob_is(w, w->repo.id, &digest, WHOLE);
+}
+
+static void whoever_has_kept_his_right_makes_a_blob(void **state)
+{
+    struct world *w = *state;
+    int asked = 0;
+    const struct right kept = {.held = true, .asked = &asked};
+    struct digest digest = digest_of(SLICE_LIT("kept"));
+    struct upload *u = start(w, UPLOAD_SINGLE);
+    OK(upload_append(u, SLICE_LIT("kept"), T0, err));
+    upload_ask(u, is_held, &kept);
+    OK(upload_finish(u, &digest, T0, NULL, err));
+    upload_close(u);
+    assert_true(asked > 0);
+    blob_is(w, w->repo.id, &digest, SLICE_LIT("kept"));
+}
+
 static void an_empty_blob_is_a_blob(void **state)
 {
     struct world *w = *state;
@@ -982,6 +1035,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH_TESTS(a_chunked_upload_becomes_a_blob),
+        BOTH_TESTS(whoever_has_lost_his_right_makes_no_blob_and_the_session_goes_on),
+        BOTH_TESTS(whoever_has_kept_his_right_makes_a_blob),
         BOTH_TESTS(an_empty_blob_is_a_blob),
         BOTH_TESTS(sha512_is_asked_for_at_the_end),
         BOTH_TESTS(a_wrong_digest_keeps_nothing),
