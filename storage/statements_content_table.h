@@ -374,7 +374,8 @@
                                "changed_by, changed_by_name) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [SQL_TAG_HISTORY_OF_MANIFEST] =
         "INSERT INTO tag_history (repository_id, name, digest, changed_us, changed_by, "
-        "changed_by_name) SELECT repository_id, name, NULL, ?3, ?4, ?5 FROM tag "
+        "changed_by_name) SELECT repository_id, name, NULL, "
+        "CASE WHEN updated_us > ?3 THEN updated_us ELSE ?3 END, ?4, ?5 FROM tag "
         "WHERE repository_id = ?1 AND digest = ?2",
     [SQL_TAG_HISTORY_LIST] =
         "SELECT h.name, h.digest, COALESCE((SELECT m.size FROM manifest m WHERE "

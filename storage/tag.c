@@ -78,6 +78,12 @@ static bool check_manifest(struct db_tx *tx, int64_t repository_id, const struct
     return here || err_set(err, ERR_MANIFEST_UNKNOWN, "");
 }
 
+/* The time of a change: a clock that was set back is no reason for it to be older than the one before. */
+static int64_t change_us(const struct tag *before, int64_t now_us)
+{
+    return before->updated_us > now_us ? before->updated_us : now_us;
+}
+
 bool tag_put(struct db_tx *tx, int64_t repository_id, const struct tag_name *name,
              const struct digest *digest, const struct actor *actor, int64_t now_us,
              enum tag_change *change_out, struct err *err)
@@ -99,10 +105,11 @@ bool tag_put(struct db_tx *tx, int64_t repository_id, const struct tag_name *nam
     if (change == TAG_UNCHANGED) {
         return true;
     }
+    int64_t at_us = change_us(&old, now_us); /* a new one has no time before */
     return check_manifest(tx, repository_id, digest, err) &&
            (change == TAG_CREATED || tag_rule_may_move(tx, repository_id, name, err)) &&
-           write_row(tx, repository_id, name, digest, actor, now_us, err) &&
-           add_history(tx, repository_id, name, digest, actor, now_us, err);
+           write_row(tx, repository_id, name, digest, actor, at_us, err) &&
+           add_history(tx, repository_id, name, digest, actor, at_us, err);
 }
 
 bool tag_delete(struct db_tx *tx, int64_t repository_id, const struct tag_name *name,
@@ -120,7 +127,7 @@ bool tag_delete(struct db_tx *tx, int64_t repository_id, const struct tag_name *
     if (!db_run(q, err)) {
         return false;
     }
-    return add_history(tx, repository_id, name, &removed, actor, now_us, err);
+    return add_history(tx, repository_id, name, &removed, actor, change_us(&current, now_us), err);
 }
 
 /* A row of a list. */

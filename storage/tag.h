@@ -3,7 +3,9 @@
  * says (trust).
  * Invariants
  *   1. A tag points to a manifest that exists in the same repository.
- *   2. Every change of a tag is one row of history, written in the same transaction. */
+ *   2. Every change of a tag is one row of history, written in the same transaction.
+ *   3. A change is not older than the one before it, even when the clock was set back between them:
+ *      it has the later of its own time and the tag's. A tag that was removed begins anew. */
 #ifndef STORAGE_TAG_H
 #define STORAGE_TAG_H
 

@@ -457,6 +457,42 @@ static void a_tag_is_made_moved_and_removed(void **state)
     assert_true(digest_equal(&history.items[2].tag.digest, &one));
 }
 
+/* The clock is set back by an hour between the changes. */
+static void a_change_is_never_older_than_the_one_before_it(void **state)
+{
+    const int64_t back = T0 - INT64_C(3600000000);
+    struct world *w = *state;
+    struct digest one = push_image(w, "{}", "one");
+    struct digest two = push_image(w, "{}", "two");
+    struct tag_name v1 = tag_of("v1");
+    struct tag_name v2 = tag_of("v2");
+    struct tag_name v3 = tag_of("v3");
+    auto_tag_list struct tag_list by_name = {0};
+    auto_tag_list struct tag_list by_digest = {0};
+    struct tag moved, fresh;
+    assert_int_equal(put_tag(w, "v1", &one, T0), TAG_CREATED);
+    assert_int_equal(put_tag(w, "v1", &two, back), TAG_MOVED);
+    assert_int_equal(put_tag(w, "v2", &one, T0), TAG_CREATED);
+    assert_int_equal(put_tag(w, "v3", &two, back), TAG_CREATED);
+    WRITE(w)
+    {
+        OK(tag_get(tx, w->repo.id, &v1, &moved, err));
+        OK(tag_get(tx, w->repo.id, &v3, &fresh, err));
+        OK(tag_delete(tx, w->repo.id, &v1, &w->alice, back, err));
+        OK(manifest_delete(tx, w->repo.id, &one, &w->alice, KEEP, back, err));
+        OK(tag_history(tx, w->repo.id, &v1, 10, &by_name, err));
+        OK(tag_history(tx, w->repo.id, &v2, 10, &by_digest, err));
+    }
+    assert_int_equal(moved.updated_us, T0);
+    assert_int_equal(fresh.updated_us, back); /* nothing was before it */
+    assert_int_equal(by_name.count, 3);
+    assert_int_equal(by_digest.count, 2);
+    for (size_t i = 0; i < by_name.count; i++) {
+        assert_int_equal(by_name.items[i].tag.updated_us, T0);
+    }
+    assert_int_equal(by_digest.items[0].tag.updated_us, T0);
+}
+
 static void a_tag_needs_its_manifest(void **state)
 {
     struct world *w = *state;
@@ -624,6 +660,7 @@ int main(void)
         WORLD_TEST(a_child_that_comes_late_moves_it),
         WORLD_TEST(a_signed_target_that_comes_late_moves_it),
         WORLD_TEST(a_tag_is_made_moved_and_removed),
+        WORLD_TEST(a_change_is_never_older_than_the_one_before_it),
         WORLD_TEST(a_tag_needs_its_manifest),
         WORLD_TEST(tags_are_listed_by_bytes),
         WORLD_TEST(a_deleted_manifest_takes_its_tags),
