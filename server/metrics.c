@@ -4,11 +4,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#define STATUS_CLASSES 5
+#define STATUS_CLASSES 6
 #define GATE_ROWS 256
 
 struct route_counters {
-    atomic_llong answers[STATUS_CLASSES]; /* 1xx … 5xx */
+    atomic_llong answers[STATUS_CLASSES]; /* as classes */
     atomic_llong took_us, bytes_in, bytes_out;
 };
 
@@ -30,6 +30,9 @@ struct metrics {
         atomic_llong count;
     } expiring[METRICS_EXPIRING];
 };
+
+/* By the first digit of the status. */
+static const char *const classes[STATUS_CLASSES] = {"cut", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
 static const struct {
     const char *name, *type, *help;
@@ -109,7 +112,7 @@ void metrics_request(struct metrics *m, size_t label, int status, int64_t took_u
                      int64_t bytes_out)
 {
     struct route_counters *r = &m->routes[label < m->label_count ? label : m->label_count];
-    int class_ = status >= 100 && status < 600 ? status / 100 - 1 : STATUS_CLASSES - 1;
+    int class_ = status >= 0 && status < 600 ? status / 100 : STATUS_CLASSES - 1;
     add(&r->answers[class_], 1);
     add(&r->took_us, took_us);
     add(&r->bytes_in, bytes_in);
@@ -187,14 +190,15 @@ static const char *label_of(const struct metrics *m, size_t i)
 
 static void write_routes(const struct metrics *m, struct buf *out)
 {
-    buf_str(out, "# HELP bondstore_requests_total Requests by handler and class of the answer.\n"
+    buf_str(out, "# HELP bondstore_requests_total Requests by handler and class of the answer; "
+                 "cut: the client went away before one.\n"
                  "# TYPE bondstore_requests_total counter\n");
     for (size_t i = 0; i <= m->label_count; i++) {
         for (int c = 0; c < STATUS_CLASSES; c++) {
             long long n = get(&m->routes[i].answers[c]);
             if (n > 0) {
-                buf_printf(out, "bondstore_requests_total{handler=\"%s\",status=\"%dxx\"} %lld\n",
-                           label_of(m, i), c + 1, n);
+                buf_printf(out, "bondstore_requests_total{handler=\"%s\",status=\"%s\"} %lld\n",
+                           label_of(m, i), classes[c], n);
             }
         }
     }

@@ -13,9 +13,9 @@ struct metrics;
 struct metrics *metrics_new(const char *const *labels, size_t label_count);
 void metrics_free(struct metrics *m); /* accepts NULL */
 
-/* A request was answered.
+/* A request is over.
  *   label        number of the route, or label_count and above for a request that matched none
- *   status       HTTP status
+ *   status       HTTP status; 0: its client went away, or was ended, before there was an answer
  *   took_us      microseconds from the request line to the end of the answer
  *   bytes_in, bytes_out   of the bodies */
 void metrics_request(struct metrics *m, size_t label, int status, int64_t took_us, int64_t bytes_in,

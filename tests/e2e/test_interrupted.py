@@ -36,9 +36,9 @@ def unread(sock):
 
 def cut(registry, account, repo, method, target, declared, sent, handler, reset=False):
     """Declares `declared` bytes, sends `sent`, hangs up when they were read, and waits until the server has noticed."""
-    def requests():
-        return registry.counter("bondstore_requests_total", handler=handler)
-    before = requests()
+    def requests(status):
+        return registry.counter("bondstore_requests_total", handler=handler, status=status)
+    before, failed = requests("cut"), requests("5xx")
     token = registry.token(account, f"repository:{repo}:pull,push")
     sock = registry.wire.connect()
     sock.sendall(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/octet-stream\r\n"
@@ -47,7 +47,8 @@ def cut(registry, account, repo, method, target, declared, sent, handler, reset=
     if reset:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     sock.close()
-    eventually(lambda: requests() == before + 1, what="the end of the request that was cut")
+    eventually(lambda: requests("cut") == before + 1, what="the end of the request that was cut")
+    assert requests("5xx") == failed
 
 
 def let_go(client, place):

@@ -12,6 +12,8 @@ static void counts_requests_by_handler_and_class(void **state)
     metrics_request(m, 0, 204, 500000, 0, 0);
     metrics_request(m, 0, 404, 1, 0, 5);
     metrics_request(m, 99, 400, 1, 7, 5);
+    metrics_request(m, 99, 0, 1, 0, 0);
+    metrics_request(m, 99, 503, 1, 0, 0);
     metrics_add(m, METRIC_CONNECTIONS, 3);
     metrics_add(m, METRIC_CONNECTIONS, -1);
     metrics_write(m, &text);
@@ -22,6 +24,10 @@ static void counts_requests_by_handler_and_class(void **state)
         strstr(text.p, "bondstore_requests_total{handler=\"manifest_get\",status=\"4xx\"} 1\n"));
     assert_non_null(
         strstr(text.p, "bondstore_requests_total{handler=\"none\",status=\"4xx\"} 1\n"));
+    assert_non_null(
+        strstr(text.p, "bondstore_requests_total{handler=\"none\",status=\"cut\"} 1\n"));
+    assert_non_null( /* whoever went away is no failure of the server */
+        strstr(text.p, "bondstore_requests_total{handler=\"none\",status=\"5xx\"} 1\n"));
     assert_null(strstr(text.p, "handler=\"blob_get\""));
     assert_non_null(
         strstr(text.p, "bondstore_request_seconds_total{handler=\"manifest_get\"} 2.000001\n"));
