@@ -85,6 +85,18 @@ static bool is_slow(const struct peer *p, int64_t after_us, int64_t rate, int64_
     return !silent && moved < (uint64_t)(took_us * rate / US_PER_SECOND);
 }
 
+/* The library is told of bytes and of the client's end by edges. When both are there before it reads,
+ * it takes what it gets for all there is and waits for an edge that does not come: the end would be
+ * seen when the timeout for silence is over, and an upload's session was in use until then. Nothing
+ * more is to be received anyway, so this changes nothing but that the library is told again. */
+static void tell_of_end(const struct peer *p)
+{
+    struct pollfd end = {.fd = p->fd, .events = POLLRDHUP};
+    if (poll(&end, 1, 0) == 1 && (end.revents & POLLRDHUP) != 0) {
+        (void)shutdown(p->fd, SHUT_RD);
+    }
+}
+
 static void look(struct sweeper *s, struct peer *p, int64_t now_us)
 {
     uint_fast64_t phase = atomic_load_explicit(&p->phase, memory_order_relaxed);
@@ -96,6 +108,8 @@ static void look(struct sweeper *s, struct peer *p, int64_t now_us)
     }
     if (!p->ended && is_slow(p, s->limits.slow_after_us, s->limits.slow_rate, now_us)) {
         end(p);
+    } else if ((phase & 3) != PEER_IDLE) {
+        tell_of_end(p);
     }
 }
 

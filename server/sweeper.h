@@ -6,6 +6,8 @@
  * quicker. Those of an address that holds more than a sixteenth of the limit go before all
  * others, so that a crowd from few addresses is its own loss. Ends by shutdown(2) under the lock that
  * also guards the closing of the descriptor; the library then sees the end by itself.
+ * The library misses the end of a client that comes together with bytes; within two seconds it is
+ * told again.
  *
  * Owns: one record per connection. Refuses to know: HTTP. */
 #ifndef SERVER_SWEEPER_H

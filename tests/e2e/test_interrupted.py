@@ -2,13 +2,14 @@
 import os
 import socket
 import threading
+import time
 
 import pytest
 
 from support.images import image, sha256
 from support.notary import Notary
 from support.process import environment, run
-from support.server import at, eventually, sanitizer_environment
+from support.server import Server, at, eventually, sanitizer_environment
 
 
 def begin(client, repo):
@@ -91,6 +92,49 @@ def test_a_cut_put_publishes_nothing(registry, house, repo):
     cut(registry, house.developer, repo, "POST", f"/v2/{repo}/blobs/uploads/?digest={sha256(content)}", len(content), content[:200000], "api_upload_post")
     invisible(client, repo, content, content[:200000])
     client.push_blob(repo, content, sha256(content))
+
+
+@pytest.fixture
+def patient(tmp_path):
+    """A server that bears silence for an hour."""
+    server = Server(tmp_path).init().start(BONDSTORE_LIMITS_IDLE="1h", BONDSTORE_LIMITS_SLOW_AFTER="1h")
+    server.make_namespace("ns")
+    yield server
+    server.end()
+
+
+def test_an_end_that_comes_together_with_bytes_is_seen_soon(patient):
+    """It comes while the server is at work on what came before, and one look at the socket meets both."""
+    token = patient.token(patient.make_member("ns", "dev@ns.example", "developer"), "repository:ns/app:pull,push")
+    cut = []
+    for sent in [100000, 200000, 300000] * 5:
+        sock = patient.plain.connect()
+        sock.sendall(f"POST /v2/ns/app/blobs/uploads/?digest={sha256(b'')} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+                     f"Content-Length: 1500000\r\n\r\n".encode() + b"x" * sent)
+        sock.shutdown(socket.SHUT_WR)
+        cut.append(sock)
+    eventually(lambda: patient.counter("bondstore_requests_total", handler="api_upload_post", status="cut") == len(cut), 60, what="the ends")
+    for sock in cut:
+        sock.close()
+
+
+def test_whoever_has_only_finished_his_question_gets_the_whole_answer(patient):
+    """The same end after a whole request: a slow reader who sends nothing more."""
+    account = patient.make_member("ns", "dev@ns.example", "developer")
+    content = os.urandom(12 << 20)
+    patient.client(account).push_blob("ns/app", content, sha256(content))
+    sock = patient.plain.connect()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    sock.sendall(f"GET /v2/ns/app/blobs/{sha256(content)} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                 f"Authorization: Bearer {patient.token(account, 'repository:ns/app:pull')}\r\n\r\n".encode())
+    sock.shutdown(socket.SHUT_WR)
+    got = bytearray()
+    while piece := sock.recv(1 << 18):
+        got += piece
+        if len(got) < 4 << 20:
+            time.sleep(0.1)  # as somebody who is slow, over several looks of the server
+    sock.close()
+    assert bytes(got.partition(b"\r\n\r\n")[2]) == content
 
 
 def test_a_cut_manifest_is_not_stored(registry, house, repo):
