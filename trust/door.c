@@ -5,6 +5,7 @@
 #include "storage/blob.h"
 #include "storage/manifest.h"
 #include "storage/repository.h"
+#include "storage/role_target.h"
 #include "storage/tag.h"
 #include "trust/artifact.h"
 #include "trust/background.h"

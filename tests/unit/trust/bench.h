@@ -7,6 +7,7 @@
 #include "storage/trust_doc.h"
 #include "tests/unit/storage/image.h"
 #include "tests/unit/trust/made.h"
+#include "trust/deny.h"
 #include "trust/door.h"
 #include "trust/keys.h"
 #include "trust/publish.h"
@@ -246,6 +247,33 @@ static inline struct decision ask_digest(struct bench *b, const struct gate_call
             fail_msg("line %d: %s: %s", __LINE__, gate_reason_info(d_.reason)->name, d_.message);  \
         }                                                                                          \
     } while (0)
+
+/* The right of whoever is called alice, in namespace ns; NULL: it is gone. */
+static inline bool may_change(struct db_tx *tx, const void *arg, int64_t *namespace_id_out,
+                       struct err *err)
+{
+    const struct bench *b = arg;
+    assert_non_null(tx);
+    if (!b) {
+        return err_set(err, ERR_DENIED, "alice is no owner any more");
+    }
+    *namespace_id_out = b->w->ns.id;
+    return true;
+}
+
+static inline void deny(struct bench *b, const struct digest *digest, bool lift)
+{
+    struct denied_digest out;
+    char warning[EXCEPTION_WARNING_MAX];
+    struct deny_request request = {.right = {may_change, b},
+                                   .scope = "ns",
+                                   .digest = *digest,
+                                   .reason = SLICE_LIT("bad"),
+                                   .actor = &b->w->alice,
+                                   .now_us = b->now_us};
+    OK((lift ? deny_lift : deny_add)(b->trust, &request, &out, warning, err));
+    assert_string_equal(warning, "");
+}
 
 static inline size_t size_of(struct bench *b, const struct digest *digest)
 {

@@ -2,7 +2,6 @@
  * what is asked costs the same (gate.md 6 d). */
 #include "storage/artifact.h"
 #include "tests/unit/trust/bench.h"
-#include "trust/deny.h"
 
 #define CROWD 300
 
@@ -202,18 +201,6 @@ static void the_legacy_form_is_found_among_unsigned_ones(void **state)
     ALLOWS(&s, &s.page);
     ALLOWS(&s, &s.empty);
     bench_close(&s.b);
-}
-
-static void deny(struct bench *b, const struct digest *digest, bool lift)
-{
-    struct denied_digest out;
-    struct deny_request request = {.scope = "ns",
-                                   .namespace_id = b->w->ns.id,
-                                   .digest = *digest,
-                                   .reason = SLICE_LIT("bad"),
-                                   .actor = &b->w->alice,
-                                   .now_us = b->now_us};
-    OK((lift ? deny_lift : deny_add)(b->trust, &request, &out, err));
 }
 
 static void a_denied_artifact_allows_nothing_in_a_crowd_either(void **state)

@@ -1276,19 +1276,6 @@ static int64_t deployer_account(struct bench *b, const char *name)
     return id;
 }
 
-/* The right of whoever is called alice, in namespace ns; NULL: it is gone. */
-static bool may_change(struct db_tx *tx, const void *arg, int64_t *namespace_id_out,
-                       struct err *err)
-{
-    const struct bench *b = arg;
-    assert_non_null(tx);
-    if (!b) {
-        return err_set(err, ERR_DENIED, "alice is no owner any more");
-    }
-    *namespace_id_out = b->w->ns.id;
-    return true;
-}
-
 static bool break_glass_by(struct bench *b, const struct bench *right, const struct digest *digest,
                            int64_t max_uses, struct override *out, struct err *err)
 {
@@ -1312,20 +1299,6 @@ static bool break_glass(struct bench *b, const struct digest *digest, int64_t ma
                         struct override *out, struct err *err)
 {
     return break_glass_by(b, b, digest, max_uses, out, err);
-}
-
-static void deny(struct bench *b, const struct digest *digest, bool lift)
-{
-    struct denied_digest out;
-    char warning[EXCEPTION_WARNING_MAX];
-    struct deny_request request = {.right = {may_change, b},
-                                   .scope = "ns",
-                                   .digest = *digest,
-                                   .reason = SLICE_LIT("bad"),
-                                   .actor = &b->w->alice,
-                                   .now_us = b->now_us};
-    OK((lift ? deny_lift : deny_add)(b->trust, &request, &out, warning, err));
-    assert_string_equal(warning, "");
 }
 
 /* Views that were made before a change are not used after it: each question here fills the cache. */
