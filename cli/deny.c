@@ -71,6 +71,7 @@ static enum outcome add(const struct call *call)
     } else if (outcome == OUTCOME_OK && !call_has(call, OPTION_QUIET)) {
         say("%s is denied to gated identities on %s from now on", call->args[1], where(call));
     }
+    output_warning(answer);
     return outcome;
 }
 

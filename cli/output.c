@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "cli/say.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -191,5 +192,14 @@ void output_secret(const struct call *call, const json_t *answer)
         output_json(answer);
     } else {
         printf("%s%s%s\n", user ? user : "-", secret ? " " : "", secret ? secret : "");
+    }
+}
+
+void output_warning(const json_t *answer)
+{
+    const char *warning = json_get_string(answer, "warning");
+    if (warning) {
+        auto_free char *copy = xstrdup(warning);
+        say("warning: %s", printable(copy));
     }
 }

@@ -32,5 +32,7 @@ void output_secret(const struct call *call, const json_t *answer);
 /* Replaces control characters, so that text of a server or an image cannot steer the terminal.
  * Returns `text`. */
 char *printable(char *text);
+/* Says the warning of an answer that went well, when it has one: its member "warning". */
+void output_warning(const json_t *answer);
 
 #endif

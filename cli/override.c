@@ -145,6 +145,7 @@ static enum outcome create(const struct call *call)
     enum outcome outcome = api(call, "POST", path.p, body, &answer);
     if (outcome == OUTCOME_OK) {
         tell(call, ns_text, answer);
+        output_warning(answer);
     }
     return outcome;
 }
@@ -157,6 +158,7 @@ static enum outcome change(const struct call *call, const char *method, const st
     enum outcome outcome = api(call, method, path->p, NULL, &answer);
     if (outcome == OUTCOME_OK) {
         output_object(call, answer, columns);
+        output_warning(answer);
     }
     return outcome;
 }

@@ -103,6 +103,16 @@ void administration_warn(struct reply *reply, const char *warning)
     }
 }
 
+void administration_reply_warned(struct reply *reply, int status, json_t *value,
+                                 const char *warning)
+{
+    if (warning[0]) {
+        json_object_set_new(value, "warning", json_string(warning));
+    }
+    reply_json(reply, status, value);
+    administration_warn(reply, warning);
+}
+
 void administration_reply_done(struct reply *reply, bool ok, const struct err *err)
 {
     if (ok) {

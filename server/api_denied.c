@@ -148,8 +148,7 @@ void api_denied_add(struct request *rq, struct reply *reply)
         !deny_add(rq->app->trust, &request, &entry, warning, &err)) {
         return reply_error(reply, &err);
     }
-    reply_json(reply, 201, deny_json(&entry));
-    administration_warn(reply, warning);
+    administration_reply_warned(reply, 201, deny_json(&entry), warning);
 }
 
 static bool digest_of_query(const struct request *rq, struct digest *out, struct err *err)

@@ -29,8 +29,7 @@ static void answer(struct request *rq, struct reply *reply, bool ok, int status,
         return reply_error(reply, err);
     }
     count_active(rq);
-    reply_json(reply, status, override_json(o, rq->now_us));
-    administration_warn(reply, warning);
+    administration_reply_warned(reply, status, override_json(o, rq->now_us), warning);
     override_dispose(o);
 }
 
