@@ -199,6 +199,7 @@ def test_bond_policy_explain(registry, place):
 
 
 def test_a_removal_is_planned_by_the_policy_that_would_apply(registry, place):
+    registry.bond("policy", "rm", "planned/a*", code=None)  # of a test before
     registry.bond("policy", "set", "planned/web", "--level", "off")
     asked = place("POST", "/api/v1/policy/plan", scope="planned", remove=1)
     assert refused(asked) == {("planned/app:v2", "unsigned", ("deployers",))}  # web has one of its own
