@@ -1,5 +1,6 @@
 """The verify API and `bond deploy check`: the gate's verdict before a deploy, with its exit statuses (gate 13)."""
 import json
+import re
 import urllib.parse
 
 import pytest
@@ -75,6 +76,8 @@ def test_explain_lists_the_steps(scene, deployer):
         assert {"policy", "root", "timestamp", "snapshot", "targets", "role", "registry"} <= set(steps), steps
         assert all(s["text"] for s in steps.values())
         assert steps["registry"]["ok"] == (tag == "signed")
+        assert f" pinned for {repo.split('/')[0]} since 20" in steps["root"]["text"], steps["root"]
+        assert re.match(r"\d+, re-signed by the server \d+ (s|min) ago, expires 20", steps["timestamp"]["text"]), steps["timestamp"]
 
 
 def test_a_batch_answers_in_order(scene, deployer):

@@ -229,6 +229,22 @@ def test_g11_metadata_of_a_signed_image_is_readable(still):
     assert sbom.digest in [m["digest"] for m in listed]
 
 
+def test_a_crowd_of_artifacts_of_unsigned_images_hides_none_of_a_signed_one(house, keeper, repo):
+    """All of them share the empty config, as artifacts do."""
+    scene = Scene(house, keeper, repo)
+    for i in range(70):
+        absent = {"mediaType": OCI_MANIFEST, "digest": f"sha256:{i:064x}", "size": 7}
+        scene.dev.push(repo, artifact(f"{repo} {i}", absent))
+    theirs, ours = artifact(f"{repo} 0", absent), artifact(f"sbom of {repo}", scene.d1.descriptor())
+    empty, = set(theirs.blobs) & set(ours.blobs)
+    refused(scene.blob(empty), "blob_not_reachable")
+    scene.dev.push(repo, ours)
+    for digest, content in ours.blobs.items():
+        assert scene.blob(digest).expect(200).body == content
+    own, = set(theirs.blobs) - {empty}
+    refused(scene.blob(own), "blob_not_reachable")
+
+
 def test_referrers_are_filtered_to_what_would_be_served(still):
     evil = image("evil referrer", subject=still.d1.descriptor())
     still.dev.push(still.repo, evil)
@@ -534,6 +550,21 @@ def test_the_gate_survives_a_restart(own_server, tmp_path):
         refused(client.get("ns/app", "v2"), "unsigned")
         client.get("ns/app", signed.digest).expect(200)
         refused(client.get("ns/app", other.digest), "unsigned_digest")
+
+
+def test_a_refusal_names_where_else_it_is_signed_to_those_who_may_pull_there(registry, still, repo):
+    still.dev.push(repo, still.d1, "copied")
+    said = refused(still.dep.get(repo, still.d1.digest), "unsigned_digest")
+    assert said.message.endswith(f"; it is signed in {still.repo}") and still.repo in said.error["detail"]["hint"]
+    registry.make_namespace("abroad")
+    foreigner = registry.client(registry.make_deployer("abroad", "k8s"))
+    registry.client(registry.admin).push("abroad/app", still.d1, "copied")
+    assert still.repo.encode() not in refused(foreigner.get("abroad/app", still.d1.digest), "unsigned_digest").body
+    basic = registry.client(foreigner.account, basic=True)
+    verdict = basic("GET", f"/api/v1/deploy/verify?image=abroad/app@{still.d1.digest}").expect(200)
+    assert verdict.json["reason"] == "unsigned_digest" and still.repo.encode() not in verdict.body
+    told = registry.bond("deploy", "check", f"abroad/app@{still.d1.digest}", code=6).text
+    assert f"; it is signed in {still.repo}" in told
 
 
 def test_a_deployer_of_a_public_namespace_is_still_gated(registry):

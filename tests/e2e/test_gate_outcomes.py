@@ -288,7 +288,7 @@ REFUSED = [
     (nested, Outcome("unsigned", ("signed in targets/releases/x only",), hint=HOST_HINT, brief="nested")),
     (stale, Outcome("unsigned", ("in targets only", "targets/releases"), hint=HOST_HINT, brief="targets/releases")),
     (wiped, Outcome("unsigned", ("trust data was wiped by ", " on 20"), hint=FIRST_HINT, brief="wiped")),
-    (signed, Outcome("unsigned_digest", ("is no signed image of out/signed",), digest="two", hint="bond deploy check out/signed:TAG")),
+    (signed, Outcome("unsigned_digest", ("is no signed image of out/signed", "it is signed in out/resigned"), digest="two", hint="deploy it from out/resigned")),
     (moved, Outcome("digest_mismatch", ("is signed as {one}", "role targets", "the registry has {two}, pushed 20", "by owner@out.example and not signed"),
                     {"role": "targets"}, "docker trust sign --local", brief="v1 is signed as")),
     (longer, Outcome("length_mismatch", ("is signed with length", "bytes"), {"role": "targets"}, "docker trust sign --local ")),
