@@ -4,12 +4,14 @@ import base64
 import hashlib
 import os
 import re
+import shutil
 
 import pytest
 
 from support.images import DOCKER_MANIFEST, OCI_CONFIG, OCI_MANIFEST, Image, artifact, compact, image, index, sha256, tar
 from support.notary import Notary
 from support.process import run
+from support.server import eventually
 
 SHARED = tar({"lib": None, "lib/common": b"a layer that several images share\n"})
 
@@ -431,6 +433,58 @@ def test_o10_a_signed_tag_that_was_deleted_is_404_signed_not_pushed(house, keepe
     for method in ("GET", "HEAD"):
         house["deployer"].get(repo, "v1", method).expect(404, "MANIFEST_UNKNOWN")
     assert house["deployer"].get(repo, "v1").error["detail"]["reason"] == "signed_not_pushed"
+
+
+def test_hold_gives_deployers_what_was_released_until_what_was_pushed_is_signed(registry, house, keeper, repo):
+    """gate 9.2: whoever is not gated sees the head of the tag, deployers what was last released there."""
+    scene = Scene(house, keeper, repo)
+    registry.bond("policy", "set", repo, "--file", "-", stdin='{"on_mismatch": "hold"}')
+    assert not scene.both("v1", 200).header_all("Warning")
+    d2 = scene.move()
+    held = scene.both("v1", 200)
+    assert held.body == scene.d1.manifest and held.header("Docker-Content-Digest") == scene.d1.digest
+    assert "served the signed" in held.header("Warning")
+    assert scene.dev.get(repo, "v1").expect(200).body == d2.manifest  # what is to be signed
+    scene.both(d2.digest, 403, "unsigned_digest")
+    keeper.sign(repo, "v1", d2)
+    released = scene.both("v1", 200)
+    assert released.body == d2.manifest and not released.header_all("Warning")
+
+
+def test_hold_gives_out_no_digest_that_the_tag_never_pointed_to(registry, house, keeper, repo):
+    """gate 9.2: serve_signed, restricted to digests that this tag has pointed to."""
+    scene = Scene(house, keeper, repo)
+    registry.bond("policy", "set", repo, "--file", "-", stdin='{"on_mismatch": "hold"}')
+    never = image(f"{repo} never tagged")
+    scene.dev.push(repo, never)
+    scene.dev.push(repo, never, "another")
+    keeper.sign(repo, "v1", never)
+    scene.both("v1", 403, "digest_mismatch")
+    scene.both(never.digest, 200)  # signed it is, and that by its digest
+    registry.bond("policy", "set", repo, "--file", "-", stdin='{"on_mismatch": "serve_signed"}')
+    assert scene.both("v1", 200).body == never.manifest
+
+
+def test_o11_a_repository_that_was_deleted_and_made_again_by_somebody_else_is_unsigned_and_keeps_its_pin(registry, house, keeper, notary, repo):
+    scene = Scene(house, keeper, repo)
+    gun = registry.gun(repo)
+    registry.bond("images", "rm", repo, "--confirm", repo)
+    scene.dep.get(repo, "v1").expect(404)
+    other, start = house["maintainer"], f"/v2/{repo}/blobs/uploads/"
+    eventually(lambda: other("POST", start).status != 503, what="the end of the deletion")
+    d2 = image(f"{repo} of somebody else")
+    other.push(repo, d2, "v1")
+    scene.both("v1", 403, "unsigned")
+    scene.dev.push(repo, scene.d1, "v1")  # nor does what was signed in the former life come back with its bytes
+    assert "wiped" in scene.both("v1", 403, "unsigned").message
+    scene.both(scene.d1.digest, 403, "unsigned_digest")
+    stranger = notary("maintainer")
+    assert "key" in stranger("init", "-p", gun, code="fail").text
+    house["maintainer"]("GET", f"/v2/{gun}/_trust/tuf/root.json").expect(404)
+    shutil.rmtree(keeper.folder / "tuf" / gun)
+    keeper.init(repo)  # the same root key
+    keeper.sign(repo, "v1", scene.d1)
+    assert scene.both("v1", 200).body == scene.d1.manifest
 
 
 def test_a_tag_that_is_neither_pushed_nor_signed_is_an_ordinary_404(moved):

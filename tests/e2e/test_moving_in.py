@@ -1,5 +1,6 @@
 """Moving in from a Notary v1 server: dumps of a real one (tests/e2e/fixtures/notary, the README there says how they were
 made) are imported, and the client of that time goes on with its old cache, as if nothing had happened."""
+import base64
 import hashlib
 import json
 import re
@@ -8,10 +9,18 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import keywrap
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key, load_pem_private_key
 
-from support.notary_v1 import ALIAS, HOST, PHRASE, Client, MariaDB, NotaryV1, PostgreSQL, make_repositories
+from support.notary_v1 import ALIAS, HOST, PHRASE, PHRASES, Client, MariaDB, NotaryV1, PostgreSQL, make_repositories
 from support.process import environment, run
 from support.server import ADMIN, Server, sanitizer_environment
+from support.tuf import Key, document, meta_of
+from support.wire import multipart
 from test_clock import faketime
 
 FIXTURES = Path(__file__).parent / "fixtures" / "notary"
@@ -323,13 +332,105 @@ def test_every_document_is_served_byte_for_byte(house):
     assert asked == 75
 
 
-def test_a_root_key_that_was_revoked_or_is_not_allowed_brings_nothing(house):
+def root_key(house, repo):
+    """sha256:HEX of the public half of the key of the repository's newest root."""
+    text = (house.dumps / "copy-server.sql").read_text()
+    signed = json.loads(content(rows_of(text)[repo, "root", newest(text, repo, "root")]))["signed"]
+    name, = signed["roles"]["root"]["keyids"]
+    pem = base64.b64decode(signed["keys"][name]["keyval"]["public"])
+    public = x509.load_pem_x509_certificate(pem).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return f"sha256:{hashlib.sha256(public).hexdigest()}"
+
+
+@pytest.mark.parametrize("outcome", ["refused", "imported"])
+def test_a_root_key_that_was_revoked_brings_nothing_and_another_one_is_no_hindrance(house, outcome):
+    lost = root_key(house, "held")
+    assert {root_key(house, name) for name in TAGS} == {lost}, "one person's key began them all"
+    house.server.start()
+    house.server.bond("trust", "keys", "revoke", lost if outcome == "refused" else "sha256:" + "ab" * 32, "--reason", "lost")
+    house.server.stop()
+    report = house.move_in("copy", code=outcome == "refused")
+    assert {report["by"][name]["outcome"] for name in TAGS} == {outcome} and report[outcome] == 5
+    assert outcome == "imported" or all("revoked" in report["by"][name]["why"] for name in TAGS), report
+    house.server.start()
+    house.get("held", "root.json").expect(404 if outcome == "refused" else 200)
+
+
+def test_a_root_key_that_is_not_allowed_brings_nothing(house):
     house.server.start()
     house.server.bond("namespaces", "create", "team")
     house.server.bond("policy", "set", "team", "--file", "-", stdin=json.dumps({"allow_roots": ["sha256:" + "ab" * 32]}))
     house.server.stop()
     report = house.move_in("copy", code=1)
     assert report["refused"] == 5 and all("allow_roots" in g["why"] for n, g in report["by"].items() if n in TAGS)
+
+
+def client_key(house, name):
+    """A key of the client of that time, by its id."""
+    pem = (house.trust / "private" / f"{name}.key").read_text()
+    pem = re.sub(r"^\w+: .*\n", "", pem, flags=re.M)
+    phrase = PHRASES["NOTARY_ROOT_PASSPHRASE" if "role: root" in (house.trust / "private" / f"{name}.key").read_text() else "NOTARY_TARGETS_PASSPHRASE"]
+    return load_pem_private_key(pem.encode(), phrase.encode())
+
+
+def signer_key(house, name):
+    """A key of the signer of that time: its JWE in the dump (RFC 7516; PBES2-HS256+A128KW, A256GCM)."""
+    row, = [line.split("\t") for line in (house.dumps / "copy-signer.sql").read_text().split("\n") if f"\t{name}\t" in line]
+    parts = bytes.fromhex(row[10].removeprefix("\\\\x")).decode().split(".")
+    head, wrapped, iv, sealed, mark = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in parts)
+    told = json.loads(head)
+    salt = told["alg"].encode() + b"\0" + base64.urlsafe_b64decode(told["p2s"] + "=" * (-len(told["p2s"]) % 4))
+    outer = PBKDF2HMAC(SHA256(), 16, salt, told["p2c"]).derive(PHRASE.encode())
+    der = AESGCM(keywrap.aes_key_unwrap(outer, wrapped)).decrypt(iv, sealed + mark, parts[0].encode())
+    return load_der_private_key(der, None)
+
+
+def drive_up(house, text, version):
+    """The dump of a server that somebody brought to publish the targets of `held` as this version."""
+    def replace(role, key_of, **changed):
+        nonlocal text
+        fields = rows_of(text)["held", role, newest(text, "held", role)]
+        row, part = "\t".join(fields), {**json.loads(content(fields))["signed"], **changed}
+        made = document(part, Key.bare(key_of(house, json.loads(content(fields))["signatures"][0]["keyid"])))
+        fields[6:9] = [str(part["version"]), "\\\\x" + made.hex(), hashlib.sha256(made).hexdigest()]
+        text = text.replace(row, "\t".join(fields))
+        return made
+    targets = replace("targets", client_key, version=version)
+    listed = json.loads(content(rows_of(text)["held", "snapshot", newest(text, "held", "snapshot")]))["signed"]["meta"]
+    snapshot = replace("snapshot", signer_key, meta={**listed, "targets": meta_of(targets)})
+    replace("timestamp", signer_key, meta={"snapshot": meta_of(snapshot)})
+    return text
+
+
+def test_f03_a_role_that_moved_in_as_version_2147483647_is_reset_once_its_keys_changed(house):
+    highest = 2**31 - 1
+    report = house.move_in("copy", server_dump=edited(house, lambda text: drive_up(house, text, highest)))
+    assert report["by"]["held"]["outcome"] == "imported", report
+    house.server.start()
+    admin = house.server.client(house.server.admin)
+    old = house.get("held", "targets.json").expect(200).json["signed"]
+    root = house.get("held", "root.json").expect(200).json["signed"]
+    assert old["version"] == highest
+    former, new = Key.bare(client_key(house, *root["roles"]["targets"]["keyids"])), Key.bare()
+    name, = root["roles"]["root"]["keyids"]
+    lost, = (path.stem for path in (house.trust / "private").glob("*.key") if "role: root" in path.read_text())
+    owner = Key("ecdsa-x509", root["keys"][name]["keyval"]["public"], client_key(house, lost))
+    assert owner.id == name
+    keys = {i: k for i, k in root["keys"].items() if i != former.id}
+    next_root = document({**root, "version": root["version"] + 1, "keys": {**keys, new.id: new.object},
+                          "roles": {**root["roles"], "targets": {"keyids": [new.id], "threshold": 1}}}, owner)
+    targets = {key: document({**old, "version": 1}, key) for key in (former, new)}
+
+    def publish(*parts):
+        body, kind = multipart(parts)
+        return admin("POST", f"/v2/{HOST}/team/held/_trust/tuf/", {"Content-Type": kind}, body)
+    publish(("root", next_root), ("targets", targets[new])).expect(400, "VERSION")
+    house.server.bond("trust", "role", "reset", "team/held", "targets", "--reason", "driven up")
+    publish(("targets", targets[former])).expect(400, "VERSION")  # the same keys: whoever drove it up may have them
+    publish(("root", next_root), ("targets", targets[new])).expect(200)
+    assert house.get("held", "targets.json").expect(200).json["signed"]["version"] == 1
+    publish(("targets", document({**old, "version": 1, "targets": {}}, new))).expect(400, "VERSION")  # once
+    assert house.client(house.folder / "fresh").list(f"{HOST}/team/held") == TAGS["held"]
 
 
 def test_a_dump_that_is_cut_off_or_no_text_takes_nothing(house):

@@ -1,4 +1,5 @@
 """A lost root key: wipe, until then refusals that say so, then a fresh signature with a new root key (gate 11.3)."""
+import json
 import shutil
 import zlib
 
@@ -78,6 +79,38 @@ def test_documents_of_the_wiped_life_are_gone_and_versions_start_anew(registry, 
         client("GET", f"/v2/{gun}/_trust/tuf/{name}").expect(404, "METADATA_NOT_FOUND")
     sign_afresh(registry, owner, tmp_path / "fresh", f"{ns}/app", made["app"])
     assert client("GET", f"/v2/{gun}/_trust/tuf/1.root.json").expect(200).json["signed"]["version"] == 1
+
+
+def test_nothing_of_the_old_life_lets_anything_through_in_the_new_one(registry, lost, tmp_path):
+    """What was released, in grace, deployed, or is in somebody's cache; an override is an administrator's word about bytes, and stays."""
+    ns, owner, _, deployer, made, old = lost
+    repo, pusher, first = f"{ns}/app", registry.client(owner), made["app"]
+    second, third, excepted = (image(f"{ns} {name}") for name in ("second", "third", "excepted"))
+    wanted = {"service": "web", "image": f"{repo}:v1"}
+    headers = {"Content-Type": "application/json", "Authorization": deployer.account.basic}
+    deploy = lambda target, body: registry.wire.request("POST", f"/api/v1/deployments{target}", headers, json.dumps(body).encode())  # noqa: E731
+    deploy("", wanted).expect(201)
+    pusher.push(repo, second, "v1")
+    old.sign(repo, "v1", second)
+    deploy("", wanted).expect(201)
+    pusher.push(repo, excepted, "late")
+    registry.bond("override", "create", f"{repo}@{excepted.digest}", "--for", deployer.account.user, "--duration", "2h", "--reason", "r", "--ticket", "t")
+    for reference in ("v1", first.digest, second.digest, "late"):
+        deployer.get(repo, reference).expect(200)
+    registry.bond("trust", "wipe", repo, "--confirm", repo)
+    pusher.push(repo, third, "v2")
+    fresh = Notary(registry, owner, tmp_path / "fresh")
+    fresh.init(repo)
+    fresh.sign(repo, "v2", third)
+    deployer.get(repo, "v2").expect(200)
+    for reference, reason in (("v1", "unsigned"), (first.digest, "unsigned_digest"), (second.digest, "unsigned_digest")):
+        refused(deployer.get(repo, reference), reason)
+        refused(deployer.get(repo, reference, headers=[("If-None-Match", f'"{second.digest}"')]), reason)
+    for blob in set(second.blobs) - set(third.blobs) - set(excepted.blobs):
+        refused(deployer("GET", f"/v2/{repo}/blobs/{blob}"), "blob_not_reachable")
+    deploy("", wanted).expect(403, "DENIED")
+    deploy(f"/{ns}/web/rollback", {"release": 1}).expect(403, "DENIED")
+    assert "override" in deployer.get(repo, "late").expect(200).header("Warning")
 
 
 def test_keep_pin_takes_only_a_root_of_the_same_key(registry, lost, tmp_path):

@@ -13,6 +13,8 @@ import pytest
 from support.attackers import Crowd, connect_from, descriptors, limit_descriptors, processor_time, resident
 from support.images import OCI_CONFIG, OCI_MANIFEST, compact, sha256
 from support.server import Account, Server, eventually
+from support.trust import Trust
+from support.tuf import Collection
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 MIB = 1 << 20
@@ -92,6 +94,25 @@ def test_a_crowd_of_connections_makes_room_for_others(small_server, what, listen
         assert descriptors(small_server.process.pid) < 2 * 64 + 100
     eventually(lambda: small_server.counter("bondstore_connections") <= 2, what="an empty house")
     assert served(wire)
+
+
+def test_p15_a_crowd_of_trust_uploads_that_do_not_end_makes_room_for_others(small_server):
+    """By somebody who may publish: a megabyte is announced, a byte comes now and then."""
+    small_server.make_namespace("slow")
+    owner = small_server.client(small_server.make_member("slow", "owner@slow.example", "owner"))
+    trust = Trust(small_server, owner, "slow/app")
+    keys = Collection(trust)
+    bearer = small_server.token(owner.account, f"repository:{trust.gun}:push,pull,*")
+    first = (f"POST /v2/{trust.gun}/_trust/tuf/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {bearer}\r\n"
+             "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000000\r\n\r\n--x\r\n").encode()
+    with Crowd(small_server.plain_port, 200, per_address=13, back=.5, first=first, drip=b"a", every=.2) as crowd:
+        eventually(lambda: crowd.opened >= 100, wait=60, what="the crowd")
+        for _ in range(3):
+            assert served(small_server.plain)
+        keys.begin()
+        assert descriptors(small_server.process.pid) < 2 * 64 + 100
+    eventually(lambda: small_server.counter("bondstore_connections") <= 2, what="an empty house")
+    assert trust.version("targets") == 2
 
 
 @pytest.mark.parametrize("listener", ["plain", "tls"])

@@ -182,6 +182,25 @@ static void recorded_key_ids(void **unused)
     }
 }
 
+/* tuf-conformance's test_deprecated_keyid_hash_algorithms: the id is over keytype and keyval alone, so
+ * that a member which older tools wrote beside them changes nothing. The twin's member is inside the
+ * keyval, where an id by the whole object would be another one too. */
+static void a_member_beside_type_and_value_does_not_enter_the_key_id(void **unused)
+{
+    auto_json json_t *cases = vector_json("notary/canonical/keyids.json");
+    const json_t *first = json_array_get(cases, 0);
+    auto_json json_t *object = json_deep_copy(json_object_get(first, "key"));
+    struct tuf_key *key = NULL;
+    (void)unused;
+
+    assert_non_null(object);
+    assert_int_equal(
+        json_object_set_new(object, "keyid_hash_algorithms", json_pack("[s, s]", "sha256", "sha512")), 0);
+    assert_true(tuf_key_read(object, &key, NULL));
+    assert_string_equal(tuf_key_id(key), json_get_string(first, "keyid"));
+    tuf_key_free(key);
+}
+
 static void a_written_key_reads_back(void **unused)
 {
     EVP_PKEY *pkey = new_ec("P-256");
@@ -659,6 +678,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recorded_key_ids),
+        cmocka_unit_test(a_member_beside_type_and_value_does_not_enter_the_key_id),
         cmocka_unit_test(a_written_key_reads_back),
         cmocka_unit_test(malformed_objects_are_refused),
         cmocka_unit_test(ecdsa),
