@@ -522,6 +522,7 @@ def test_a_signed_length_that_disagrees_is_length_mismatch(house, keeper, repo):
 
 
 def test_a_further_hash_that_disagrees_is_digest_mismatch(house, keeper, repo):
+    """G-29, U73."""
     made = image("sha512 differs")
     house["developer"].push(repo, made, "v1")
     keeper.init(repo)

@@ -111,6 +111,7 @@ def others(p):
 
 
 def alice_only(p):
+    """G-15, G-17: a signer's role alone releases nothing."""
     p.push()
     p.begin(tags={})
     alice = Key.bare()
@@ -173,7 +174,14 @@ def narrow(p):
     p.policy('{"tags": ["prod-*", "rc-*"]}')
 
 
+def denied(p):
+    p.push(name="three")
+    p.begin("three")
+    p.world.server.bond("deny", "add", "out", p.world.images["three"].digest, "--reason", "it phones home")
+
+
 def signers(p):
+    """G-16, U06: bob signed, and another image."""
     p.push()
     p.begin(tags={})
     releaser, alice, bob = Key.bare(), Key.bare(), Key.bare()
@@ -190,6 +198,7 @@ def old_role(p):
 
 
 def old_targets(p):
+    """Of U11 and U12 the one; the other is old_snapshot."""
     p.push()
     keys = p.keys = Collection(p.trust)
     part = {**keys.targets_part(2, {"v1": p.entry()}), "expires": later(DAYS - 20)}
@@ -228,6 +237,16 @@ def too_few(p):
 def damaged(p):
     signed(p)
     p.tamper("UPDATE trust_doc SET content = ?2 WHERE repository_id = ?1 AND role = 'targets'", p.keys.targets(2, {"v1": p.entry("two")}))
+
+
+def unsigned_role(p):
+    """G-22, U42: releases is signed by a key that targets lists no more, and the older entry of targets does not take its place."""
+    p.push()
+    p.begin()
+    former, now = Key.bare(), Key.bare()
+    tags = {"v1": p.entry()}
+    p.delegate(("targets/releases", [former]), tags=tags, targets__releases=p.listing(former, v1="one"))
+    p.trust.publish(("targets", p.keys.targets(4, tags, [("targets/releases", [now])]))).expect(200)
 
 
 def vanished(p):
@@ -296,6 +315,7 @@ REFUSED = [
     (withdrawn, Outcome("revoked", ("was withdrawn from targets/releases after version 1 on 20",), {"role": "targets/releases"}, HOST_HINT, brief="withdrawn")),
     (narrow, Outcome("not_covered", ("policy out/narrow covers the tags prod-*, rc-* only, and not out/narrow:v1",), {"policy": "out/narrow"},
                      "bond policy explain out/narrow:v1")),
+    (denied, Outcome("denied_digest", ("is on the deny list since 20", ": it phones home"), hint="bond deny rm", brief="deny list")),
     (signers, Outcome("signer_policy", ("have alice", "missing bob (signed another digest), carol"),
                       {"required": {"threshold": 3, "of": ["alice", "bob", "carol"], "missing": ["bob", "carol"]}, "signers": ["alice"]}, HOST_HINT)),
     (old_timestamp, Outcome("expired_timestamp", ("timestamp", "expired"), {"role": "timestamp"}, "timestamp key")),
@@ -305,6 +325,8 @@ REFUSED = [
     (old_root, Outcome("expired_root", ("root", "expired"), {"role": "root"}, "root key")),
     (too_few, Outcome("threshold", ("1 of 2",), {"role": "root"}, "other key holders")),
     (damaged, Outcome("bad_trust_data", ("targets",), {"role": "targets"}, "bond trust wipe")),
+    (unsigned_role, Outcome("bad_trust_data", ("role targets/releases", "0 of 1 valid signatures"), {"role": "targets/releases"},
+                            "a holder of a key of targets/releases must sign again")),
     (vanished, Outcome("vanished_role", ("role targets/releases had metadata and is no longer in the snapshot",), {"role": "targets/releases"},
                        "bond trust wipe", brief="vanished")),
     (root_changed, Outcome("root_changed", ("root",), {"role": "root"}, "former root")),

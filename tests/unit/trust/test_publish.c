@@ -354,6 +354,7 @@ static void root_rotation(void **unused)
     EXPECT(&s, "ErrBadRoot", "two signatures");
 }
 
+/* U69: what the former key signed is no longer valid. */
 static void a_rotated_targets_key_needs_new_targets(void **unused)
 {
     struct stage s;
@@ -371,6 +372,7 @@ static void a_rotated_targets_key_needs_new_targets(void **unused)
 
 /* --- targets, versions, expiry ---------------------------------------------------------------- */
 
+/* U55, F-01: the big step of a fast-forward, and the smaller ones of a rollback. */
 static void versions_go_up_by_small_steps(void **unused)
 {
     static const struct {

@@ -440,7 +440,8 @@ static void what_the_store_knows_decides(void **unused)
     role_folder_free(&cur);
 }
 
-/* Every role's highest version and content count, one role at a time. */
+/* Every role's highest version and content count, one role at a time: U51 is the snapshot's part of
+ * U50 to U52. */
 static void history_is_kept_for_each_role(void **unused)
 {
     static const char *const roles[] = {"root", "timestamp", "snapshot", "targets"};

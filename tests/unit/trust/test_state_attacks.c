@@ -578,6 +578,7 @@ static void names_that_are_no_children(void **unused)
     }
 }
 
+/* U40. */
 static void paths_only_narrow(void **unused)
 {
     const struct made_key *const alice[] = {&keys->alice, NULL};
