@@ -422,7 +422,7 @@ class Checker:
         if match:
             return self.artifact_tag(there)
         if not covered(self.policy["tags"], tag):
-            return [(403, "not_covered", None)]
+            return [(403, "not_covered", None), *([(404, "", None)] if self.is_empty() else [])]
         if self.book.docs is not None and self.book.state.reason:
             return [(403, self.book.state.reason, None)]
         found = self.book.lookup(tag, self.policy)
@@ -440,6 +440,10 @@ class Checker:
         if not self.book.signer_policy(tag, entry, self.policy):
             return [(403, "signer_policy", None)]
         return self.compared(tag, there, entry)
+
+    def is_empty(self):
+        """Whether a repository that holds nothing, or nothing any more, is one is left open; of none the answer is 404 before all else."""
+        return not self.registry.manifests and not self.registry.blobs and self.book.docs is None
 
     def artifact_tag(self, there):
         if not there:

@@ -36,7 +36,7 @@ def play(folder, seed, steps, **settings):
     return world.asked
 
 
-@pytest.mark.parametrize("seed", [SEED] if SEED else ["1", "2"])
+@pytest.mark.parametrize("seed", [SEED] if SEED else ["4", "9"])  # in these root keys are revoked and replaced, and a repository is deleted
 def test_a_random_history_is_answered_as_the_rules_say(tmp_path, seed):
     assert play(tmp_path, int(seed), STEPS) >= STEPS * 3
 
