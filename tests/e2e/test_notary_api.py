@@ -1,4 +1,5 @@
 """The Notary v1 API statement by statement; each test is named by the section of the description that it holds the server to."""
+import concurrent.futures
 import hashlib
 import re
 
@@ -296,13 +297,38 @@ def test_13_health_and_metrics_need_nobody(registry):
     assert b"bondstore_" in registry.wire.request("GET", "/metrics").expect(200).body
 
 
+def test_23_all_repositories_are_read_at_once_by_a_server_that_has_just_started(tmp_path):
+    """Row 1: the reference ended by itself."""
+    server = Server(tmp_path).init().start()
+    try:
+        server.make_namespace("ns")
+        owner = server.make_member("ns", "owner@ns.example", "owner")
+        trusts = [Trust(server, server.client(owner), f"ns/app-{i}") for i in range(8)]
+        stored = [Collection(trust).begin() for trust in trusts]
+        server.restart()
+        bearer = {"Authorization": "Bearer " + server.token(owner, *(f"repository:{trust.gun}:pull" for trust in trusts))}
+
+        def read(i):
+            root, targets = stored[i % 8]
+            get = lambda name: server.wire.request("GET", f"{trusts[i % 8].base}/tuf/{name}", bearer).expect(200)  # noqa: E731
+            assert get("timestamp.json").json["signed"]["_type"] == "Timestamp"
+            assert get("root.json").body == root
+            assert get("targets.json").body == targets
+            assert get(f"targets.{hashlib.sha256(targets).hexdigest()}.json").body == targets
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            list(pool.map(read, range(32)))
+        assert server.wire.request("GET", "/readyz").status == 200
+    finally:
+        server.end()
+
+
 def test_23_what_has_ended_is_served_and_can_be_replaced(tmp_path):
-    """Rows 4 and 5: a root certificate and a snapshot of the client that have ended do not end the repository."""
+    """Rows 4 and 5: a root, its certificate, targets and a snapshot of the client that have ended do not end the repository."""
     server = Server(tmp_path).init().start()
     try:
         server.make_namespace("ns")
         client = server.client(server.make_member("ns", "owner@ns.example", "owner"))
-        certificate, snapshot = Trust(server, client, "ns/certificate"), Trust(server, client, "ns/snapshot")
+        certificate, snapshot, root, ancestor = (Trust(server, client, f"ns/{name}") for name in ("certificate", "snapshot", "root", "ancestor"))
         old = Key.certified(certificate.gun, days=(-1, 30))
         ended = Collection(certificate, root=old)
         ended.begin()
@@ -311,10 +337,16 @@ def test_23_what_has_ended_is_served_and_can_be_replaced(tmp_path):
         meta = {role: {"hashes": hashes, "length": len(docs[role])} for role, hashes in ((r, hashes_of(d)) for r, d in docs.items())}
         short = document({"_type": "Snapshot", "expires": later(30), "version": 2, "meta": meta}, own.snapshot_key)
         snapshot.publish(*docs.items(), ("snapshot", short)).expect(200)
+        soon = Collection(root)
+        part = {**soon.root_part(), "expires": later(30)}
+        root.publish(("root", document(part, soon.root_key)), ("targets", soon.targets())).expect(200)
+        delegate, above = Key.bare(), Collection(ancestor)
+        listing = {**above.targets_part(2, delegations=[("targets/releases", [delegate])]), "expires": later(30)}
+        ancestor.publish(("root", above.root()), ("targets", document(listing, above.targets_key))).expect(200)
         server.stop()
         server.start(**faketime(60)[0])
         client.forget()
-        for trust in (certificate, snapshot):
+        for trust in (certificate, snapshot, root, ancestor):
             for role in ("timestamp", "snapshot", "root", "targets"):
                 trust.get(f"{role}.json").expect(200)
         certificate.refused(("root", ended.root(2)), name="ErrBadRoot")  # a new root needs a certificate that is good
@@ -324,5 +356,10 @@ def test_23_what_has_ended_is_served_and_can_be_replaced(tmp_path):
         certificate.publish(("targets", ended.targets(3))).expect(200)
         snapshot.publish(("snapshot", own.snapshot(3, **docs))).expect(200)
         assert snapshot.version("timestamp") > 1
+        root.refused(("root", document({**part, "version": 2}, soon.root_key)), name="ErrBadRoot")  # what has ended is not uploaded again
+        root.publish(("root", soon.root(2))).expect(200)
+        ended_again = document({**listing, "version": 3}, above.targets_key)
+        ancestor.refused(("targets", ended_again), name="ErrBadTargets")
+        ancestor.publish(("targets/releases", above.targets(1, {"v1": tag()}, by=[delegate]))).expect(200)  # 27.16: an ancestor is tolerated
     finally:
         server.end()

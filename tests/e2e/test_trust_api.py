@@ -81,7 +81,8 @@ def test_head_and_odd_methods_and_paths(trust, made):
 
 
 def test_a_gun_of_another_host_does_not_exist_here_before_anybody_signs_in(registry, house):
-    for gun in ("other.example/house/app", "docker.io/library/alpine", "house/app", f"localhost:{registry.port + 1}/house/app"):
+    letters = (f"LOCALHOST:{registry.port}/house/app", f"localhost:{registry.port}/House/app", f"localhost:{registry.port}/house/App")
+    for gun in (*letters, "other.example/house/app", "docker.io/library/alpine", "house/app", f"localhost:{registry.port + 1}/house/app"):
         registry.wire.request("GET", f"/v2/{gun}/_trust/tuf/root.json").expect(404, "METADATA_NOT_FOUND")
         body, content_type = multipart([])
         registry.wire.request("POST", f"/v2/{gun}/_trust/tuf/", {"Content-Type": content_type}, body).expect(400, "INVALID_GUN")

@@ -84,6 +84,9 @@ def test_p23_a_target_that_can_be_no_tag_is_kept_and_gates_nothing(trust, begun,
 def test_p02_a_first_publish_without_root_or_without_targets(trust, made):
     trust.refused(("targets", made.targets()), name="ErrValidation")
     trust.refused(("root", made.root()), name="ErrBadHierarchy")
+    own = Collection(trust, client_snapshot=True)  # notary-api 23 row 12
+    root = own.root()
+    trust.refused(("root", root), ("snapshot", own.snapshot(root=root, targets=own.targets())), name="ErrBadHierarchy")
     trust.get("root.json").expect(404)
 
 
@@ -586,6 +589,14 @@ def test_documents_are_bound_to_their_repository(registry, house, trust, begun):
     other = Trust(registry, trust.client, f"{trust.repo}-beside")
     Collection(other).begin()
     other.get(f"root.{hashlib.sha256(root).hexdigest()}.json").expect(404)
+
+
+def test_documents_are_bound_to_their_role(trust, begun):
+    """notary-api 23 row 2"""
+    names = {role: hashlib.sha256(trust.get(f"{role}.json").expect(200).body).hexdigest() for role in ("root", "targets", "snapshot", "timestamp")}
+    for role in names:
+        for other, name in names.items():
+            trust.get(f"{role}.{name}.json").expect(200 if role == other else 404)
 
 
 def test_rights_follow_what_is_published(registry, house, trust, begun, state):
