@@ -106,12 +106,33 @@ static EVP_PKEY *read_usual(struct slice public_half, struct slice pair)
     return pair_of((const unsigned char *)pair.p + sizeof before_number, point);
 }
 
+static bool write_public(const EVP_PKEY *pkey, struct buf *out)
+{
+    unsigned char *der = NULL;
+    int n = i2d_PUBKEY(pkey, &der);
+    buf_put(out, der, n > 0 ? (size_t)n : 0);
+    OPENSSL_free(der);
+    return n > 0;
+}
+
+static EVP_PKEY *read_unusual(struct slice public_half, struct slice private_half)
+{
+    auto_buf struct buf own = {0};
+    const unsigned char *p = (const unsigned char *)private_half.p;
+    /* guessing the type takes thrice as long */
+    EVP_PKEY *pkey = d2i_PrivateKey(EVP_PKEY_EC, NULL, &p, (long)private_half.n);
+    if (pkey && write_public(pkey, &own) && slice_equal(buf_slice_of(&own), public_half)) {
+        return pkey;
+    }
+    EVP_PKEY_free(pkey);
+    ERR_clear_error();
+    return NULL;
+}
+
 static EVP_PKEY *read_p256(struct slice public_half, struct slice private_half)
 {
     EVP_PKEY *pkey = read_usual(public_half, private_half);
-    const unsigned char *p = (const unsigned char *)private_half.p;
-    /* guessing the type takes thrice as long */
-    return pkey ? pkey : d2i_PrivateKey(EVP_PKEY_EC, NULL, &p, (long)private_half.n);
+    return pkey ? pkey : read_unusual(public_half, private_half);
 }
 
 /* DER ECDSA-Sig-Value to r||s, each left-padded to 32 bytes. */
@@ -194,15 +215,6 @@ static bool write_private(const EVP_PKEY *pkey, struct buf *out)
     return der_n > 0;
 }
 
-static bool write_public(const EVP_PKEY *pkey, struct buf *out)
-{
-    unsigned char *der = NULL;
-    int n = i2d_PUBKEY(pkey, &der);
-    buf_put(out, der, n > 0 ? (size_t)n : 0);
-    OPENSSL_free(der);
-    return n > 0;
-}
-
 bool key_pair_write(const struct key_pair *pair, struct buf *public_out, struct buf *private_out,
                     struct err *err)
 {
@@ -213,15 +225,9 @@ bool key_pair_write(const struct key_pair *pair, struct buf *public_out, struct 
 bool key_pair_read(struct slice public_half, struct slice private_half, struct key_pair *out)
 {
     struct slice ed25519 = spki_ed25519_key(public_half);
-    auto_buf struct buf own = {0};
     out->pkey = ed25519.n > 0 ? read_ed25519(ed25519, private_half)
                               : read_p256(public_half, private_half);
-    bool same = out->pkey && write_public(out->pkey, &own) &&
-                slice_equal(buf_slice_of(&own), public_half);
-    if (!same) {
-        key_pair_dispose(out);
-    }
-    return same;
+    return out->pkey != NULL;
 }
 
 bool key_pair_sign(const struct key_pair *pair, struct slice bytes, struct buf *sig_out,
