@@ -3,6 +3,8 @@ import contextlib
 import http.client
 import json
 import os
+import pty
+import re
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from support.images import image, sha256
 from support.process import environment, program, run
-from support.server import at, eventually, sanitizer_environment
+from support.server import Server, at, eventually, sanitizer_environment
 
 
 def blob_file(server, digest):
@@ -107,6 +109,55 @@ def test_a_file_that_is_cut_or_gone_is_404_at_once_and_looked_at_next(own_server
     client("HEAD", f"/v2/ns/app/blobs/{layer}").expect(404)
     client.push_blob("ns/app", pushed.blobs[layer], layer)
     assert client("GET", f"/v2/ns/app/blobs/{layer}").expect(200).body == pushed.blobs[layer]
+
+
+# A day goes by in a second: work that is short here is long for the command.
+FAST = "+0 x100000"
+LINES = {("fsck", "--bytes"): r"checked so far: (\d+) manifests, (\d+) tags, (\d+) audit entries, (\d+) blobs \((\d+) MiB read\), (\d+) files; 0 findings",
+         ("scrub",): r"(\d+)% of the blobs, (\d+) manifests, (\d+) MiB read, 0 findings"}
+
+
+def fast():
+    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    return environment(LD_PRELOAD=library, FAKETIME=FAST, **sanitizer_environment())
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A store of some images, and nobody who serves it."""
+    server = Server(tmp_path_factory.mktemp("stopped")).init().start()
+    client = server.client(server.admin)
+    for n in range(8):
+        client.push("ns/app", image(f"long {n}"), f"v{n}")
+    server.stop()
+    yield server
+    server.end()
+
+
+@pytest.mark.parametrize("command", LINES, ids=" ".join)
+def test_long_work_tells_a_log_how_far_it_is(stopped, command):
+    long = run([stopped.bondstore, *command, stopped.data], env=fast())
+    told = [re.fullmatch("bondstore: " + LINES[command], line) for line in long.err.splitlines()]
+    assert told and all(told), long.err
+    far = [tuple(int(n) for n in line.groups()) for line in told]
+    assert all(a <= b for before, after in zip(far, far[1:]) for a, b in zip(before, after)), long.err
+    assert far[-1][0] > 0 and "findings 0\n" in long.out
+
+
+@pytest.mark.parametrize("command", LINES, ids=" ".join)
+def test_long_work_draws_one_line_on_a_terminal_and_takes_it_away(stopped, command):
+    screen, terminal = pty.openpty()
+    working = subprocess.Popen([stopped.bondstore, *command, stopped.data], env=fast(), stdout=subprocess.PIPE, stderr=terminal)
+    os.close(terminal)
+    said = b""
+    with os.fdopen(screen, "rb", buffering=0) as seen, contextlib.suppress(OSError):  # how the end of a terminal shows itself
+        while piece := seen.read(65536):
+            said += piece
+    out = working.communicate(timeout=120)[0].decode()
+    first, *lines, last = said.decode().split("\r\033[K")
+    assert first == "" and last == "" and lines and "\n" not in said.decode()
+    assert all(re.fullmatch(LINES[command], line) for line in lines), said
+    assert "findings 0\n" in out and working.returncode == 0
 
 
 def test_without_a_server_the_command_does_the_work(own_server):
