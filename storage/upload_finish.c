@@ -4,6 +4,7 @@
 #include "storage/repository.h"
 #include "storage/upload_internal.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 
 static bool verify(const struct upload *u, const struct digest *want, struct err *err)
@@ -108,19 +109,31 @@ static bool finish_as_file(struct upload *u, const struct digest *digest, int64_
     return done;
 }
 
-/* Do the index and the disk have the blob whole, as far as a look at them tells? */
+/* Do the index and the disk have the blob whole, as far as a look at them tells? A disk that does
+ * not answer is not one that has nothing: what it holds is left alone. */
 static bool is_there(const struct upload *u, const struct digest *digest, bool *out,
                      struct err *err)
 {
     struct stat st;
     struct blob_state state;
+    struct err why = {0};
     auto_snapshot struct db_tx *tx = NULL;
+    *out = false;
     if (!db_snapshot(u->store->db, &tx, err) || !blob_state(tx, digest, &state, err)) {
         return false;
     }
-    auto_fd int fd = blob_open(u->store, tx, digest, NULL);
-    *out =
-        state.missing_us == 0 && fd >= 0 && fstat(fd, &st) == 0 && st.st_size == upload_received(u);
+    auto_fd int fd = blob_open(u->store, tx, digest, &why);
+    if (fd < 0 && why.code != ERR_BLOB_UNKNOWN) {
+        *err = why;
+        return false;
+    }
+    if (fd < 0) {
+        return true;
+    }
+    if (fstat(fd, &st) != 0) {
+        return err_sys(err, errno, "look at a blob that was pushed again");
+    }
+    *out = state.missing_us == 0 && st.st_size == upload_received(u);
     return true;
 }
 

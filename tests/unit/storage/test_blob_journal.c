@@ -627,6 +627,28 @@ static void a_file_that_was_cut_makes_way_for_the_next_push(void **state)
     assert_true(file_is(w, &d, SLICE_LIT("abc")));
 }
 
+/* Its name leads in a circle: it cannot be opened, and that is not because there is none. */
+static void a_file_that_cannot_be_read_is_not_taken_for_lost(void **state)
+{
+    struct world *w = *state;
+    struct repo_name repo = repo_of("ns/app");
+    char path[BLOB_PATH_MAX + 8];
+    struct stat st;
+    struct upload *u = NULL;
+    struct digest d = push_blob(w, "abc");
+    settle_all(w);
+    assert_int_equal(unlinkat(w->folder.fd, file_of(&d, path), 0), 0);
+    assert_int_equal(symlinkat(strrchr(path, '/') + 1, w->folder.fd, path), 0);
+
+    OK(upload_start(w->store, &repo, UPLOAD_SINGLE, &w->alice, T0, &u, err));
+    upload_bring_rest(u);
+    OK(upload_append(u, SLICE_LIT("abc"), T0, err));
+    FAILS(ERR_INTERNAL, upload_finish(u, &d, T0, NULL, err));
+    upload_close(u);
+    assert_int_equal(fstatat(w->folder.fd, path, &st, AT_SYMLINK_NOFOLLOW), 0);
+    assert_true(S_ISLNK(st.st_mode)); /* what is there was left alone */
+}
+
 /* Without a row nobody has said that it is whole. */
 static void a_file_without_a_row_is_not_taken_for_the_blob(void **state)
 {
@@ -780,6 +802,7 @@ int main(void)
         WORLD_TEST(scrub_leaves_alone_what_waits_for_its_file),
         BOTH_TESTS(a_blob_marked_missing_comes_back_with_the_next_push),
         BOTH_TESTS(a_file_that_was_cut_makes_way_for_the_next_push),
+        WORLD_TEST(a_file_that_cannot_be_read_is_not_taken_for_lost),
         BOTH_TESTS(a_file_without_a_row_is_not_taken_for_the_blob),
         BOTH_TESTS(pushes_settling_and_collection_at_once),
     };
