@@ -51,11 +51,8 @@ static bool read_namespace(const struct request *rq, struct db_tx *tx, int64_t *
     auto_buf struct buf text = {0};
     struct namespace_name name;
     struct access_answer answer;
-    bool given = false;
     *out = 0;
-    if (!request_optional(rq, "namespace", &text, &given, err)) {
-        return false;
-    }
+    bool given = request_query(rq, "namespace", 0, &text);
     if (!given) {
         return access_is_admin(rq->identity) ||
                err_set(err, ERR_DENIED,
@@ -78,12 +75,9 @@ static bool read_start(const struct request *rq, struct db_tx *tx, int64_t *afte
 {
     auto_buf struct buf text = {0}, since = {0};
     int64_t since_us = 0;
-    bool goes_on = false, begins = false;
+    bool goes_on = request_query(rq, "after", 0, &text);
+    bool begins = request_query(rq, "since", 0, &since);
     *after = 0;
-    if (!request_optional(rq, "after", &text, &goes_on, err) ||
-        !request_optional(rq, "since", &since, &begins, err)) {
-        return false;
-    }
     if (goes_on) {
         return (slice_to_int64(buf_slice_of(&text), after) && *after >= 0) ||
                err_set(err, ERR_INVALID, "the parameter after is the id of an entry");
@@ -122,9 +116,8 @@ void api_audit_list(struct request *rq, struct reply *reply)
     auto_buf struct buf action = {0};
     struct err err = {0};
     int64_t namespace_id = 0, after = 0;
-    bool given = false;
-    if (!request_optional(rq, "action", &action, &given, &err) ||
-        !db_snapshot(rq->app->db, &tx, &err) || !read_namespace(rq, tx, &namespace_id, &err) ||
+    (void)request_query(rq, "action", 0, &action);
+    if (!db_snapshot(rq->app->db, &tx, &err) || !read_namespace(rq, tx, &namespace_id, &err) ||
         !read_start(rq, tx, &after, &err) ||
         !audit_list(tx, namespace_id, after, PAGE_ENTRIES, &list, &err)) {
         reply_error(reply, &err);

@@ -109,10 +109,7 @@ struct listing {
 static bool read_effect(const struct request *rq, struct listing *l, struct err *err)
 {
     auto_buf struct buf effect = {0};
-    bool given = false;
-    if (!request_optional(rq, "effect", &effect, &given, err)) {
-        return false;
-    }
+    bool given = request_query(rq, "effect", 0, &effect);
     if (!given) {
         return true;
     }
@@ -125,10 +122,7 @@ static bool read_effect(const struct request *rq, struct listing *l, struct err 
 static bool read_since(const struct request *rq, struct listing *l, struct err *err)
 {
     auto_buf struct buf since = {0};
-    bool given = false;
-    if (!request_optional(rq, "since", &since, &given, err)) {
-        return false;
-    }
+    bool given = request_query(rq, "since", 0, &since);
     return !given || time_parse(buf_slice_of(&since), &l->filter.since_us) ||
            err_set(err, ERR_INVALID, "the parameter since is a time like 2026-11-24T00:12:15Z");
 }
@@ -137,11 +131,8 @@ static bool read_count(const struct request *rq, const char *name, int64_t other
                        struct err *err)
 {
     auto_buf struct buf text = {0};
-    bool given = false;
     *out = otherwise;
-    if (!request_optional(rq, name, &text, &given, err)) {
-        return false;
-    }
+    bool given = request_query(rq, name, 0, &text);
     return !given || (slice_to_int64(buf_slice_of(&text), out) && *out >= 0) ||
            err_set(err, ERR_INVALID, "the parameter %s is a number", name);
 }
@@ -167,10 +158,7 @@ static bool read_repo(const struct request *rq, struct db_tx *tx, struct listing
     struct repository repo;
     bool visible = false;
     bool everything = access_is_admin(rq->identity);
-    bool named = false;
-    if (!request_optional(rq, "repo", &text, &named, err)) {
-        return false;
-    }
+    bool named = request_query(rq, "repo", 0, &text);
     if (rq->identity->gated || (!named && !everything)) {
         l->filter.account_id = rq->identity->account_id;
         if (l->filter.account_id == 0) {
@@ -197,10 +185,7 @@ static bool read_repo(const struct request *rq, struct db_tx *tx, struct listing
 static bool read_listing(const struct request *rq, struct db_tx *tx, struct listing *l,
                          struct err *err)
 {
-    bool given = false;
-    if (!request_optional(rq, "identity", &l->identity, &given, err)) {
-        return false;
-    }
+    (void)request_query(rq, "identity", 0, &l->identity);
     l->filter.identity = buf_slice_of(&l->identity);
     return read_effect(rq, l, err) && read_since(rq, l, err) && read_page(rq, l, err) &&
            read_repo(rq, tx, l, err);

@@ -61,11 +61,8 @@ static bool read_digest(struct slice text, struct digest *out, struct err *err)
 static bool read_last(const struct request *rq, struct digest *out, struct err *err)
 {
     auto_buf struct buf text = {0};
-    bool given = false;
     *out = (struct digest){0};
-    if (!request_optional(rq, "last", &text, &given, err)) {
-        return false;
-    }
+    bool given = request_query(rq, "last", 0, &text);
     return !given || digest_parse(buf_slice_of(&text), out, NULL) ||
            err_set(err, ERR_REQUEST_INVALID,
                    "the parameter last is the digest that a page ended with");

@@ -207,8 +207,9 @@ void api_deployments_list(struct request *rq, struct reply *reply)
     auto_buf struct buf last = {0};
     struct access_answer answer;
     struct err err = {0};
+    (void)request_query(rq, "last", 0, &last);
     bool ok =
-        request_last(rq, &last, &err) && administration_open(rq, ACTION_PULL, &tx, &answer, &err) &&
+        administration_open(rq, ACTION_PULL, &tx, &answer, &err) &&
         service_list(tx, answer.facts.namespace_id, buf_slice_of(&last), LIST_MAX, &list, &err);
     administration_reply_list(reply, ok, "services", releases_json(rq, &list), &err);
 }
@@ -216,11 +217,8 @@ void api_deployments_list(struct request *rq, struct reply *reply)
 static bool read_before(const struct request *rq, int64_t *out, struct err *err)
 {
     auto_buf struct buf text = {0};
-    bool given = false;
     *out = 0;
-    if (!request_optional(rq, "before", &text, &given, err)) {
-        return false;
-    }
+    bool given = request_query(rq, "before", 0, &text);
     return !given || (slice_to_int64(buf_slice_of(&text), out) && *out > 0) ||
            err_set(err, ERR_REQUEST_INVALID, "the parameter before is the number of a release");
 }

@@ -58,7 +58,8 @@ static bool list(const struct request *rq, json_t *out, struct err *err)
     auto_buf struct buf ns = {0};
     auto_buf struct buf last = {0};
     (void)request_query(rq, "namespace", 0, &ns);
-    if (!request_last(rq, &last, err) || !db_snapshot(rq->app->db, &tx, err) ||
+    (void)request_query(rq, "last", 0, &last);
+    if (!db_snapshot(rq->app->db, &tx, err) ||
         !find_repositories(tx, rq, buf_slice_of(&ns), buf_slice_of(&last), &found, err)) {
         return false;
     }
@@ -153,7 +154,8 @@ static bool tags(const struct request *rq, json_t *out, struct err *err)
     auto_tag_list struct tag_list found = {0};
     auto_buf struct buf last = {0};
     struct tags t = {.rq = rq};
-    if (!request_last(rq, &last, err) || !registry_open(rq, &tx, &t.repo, err) ||
+    (void)request_query(rq, "last", 0, &last);
+    if (!registry_open(rq, &tx, &t.repo, err) ||
         !registry_gate_caller(rq, tx, &t.caller, err) ||
         !tag_list(tx, t.repo.id, buf_slice_of(&last), PAGE_MAX, &found, err)) {
         return false;

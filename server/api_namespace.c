@@ -25,7 +25,8 @@ static bool list(const struct request *rq, json_t *out, struct err *err)
     auto_snapshot struct db_tx *tx = NULL;
     auto_namespace_list struct namespace_list found = {0};
     auto_buf struct buf last = {0};
-    if (!request_last(rq, &last, err) || !db_snapshot(rq->app->db, &tx, err) ||
+    (void)request_query(rq, "last", 0, &last);
+    if (!db_snapshot(rq->app->db, &tx, err) ||
         !namespace_list(tx, rq->identity->account_id, access_is_admin(rq->identity),
                         buf_slice_of(&last), NAMESPACES_MAX, &found, err)) {
         return false;

@@ -44,11 +44,8 @@ static bool read_id(const struct request *rq, int64_t *out, struct err *err)
 static bool read_before(const struct request *rq, int64_t *out, struct err *err)
 {
     auto_buf struct buf last = {0};
-    bool given = false;
     *out = 0;
-    if (!request_optional(rq, "last", &last, &given, err)) {
-        return false;
-    }
+    bool given = request_query(rq, "last", 0, &last);
     return !given || (slice_to_int64(buf_slice_of(&last), out) && *out > 0) ||
            err_set(err, ERR_REQUEST_INVALID, "the parameter last is the number a page ended with");
 }

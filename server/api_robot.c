@@ -35,8 +35,8 @@ static bool list(const struct request *rq, enum account_kind kind, json_t *out, 
     auto_account_list struct account_list found = {0};
     auto_buf struct buf last = {0};
     struct access_answer answer;
-    if (!request_last(rq, &last, err) ||
-        !administration_open(rq, ACTION_ROBOTS, &tx, &answer, err) ||
+    (void)request_query(rq, "last", 0, &last);
+    if (!administration_open(rq, ACTION_ROBOTS, &tx, &answer, err) ||
         !account_list(tx, kind, answer.facts.namespace_id, buf_slice_of(&last), ROBOTS_MAX, &found,
                       err)) {
         return false;

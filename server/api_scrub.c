@@ -46,8 +46,8 @@ void api_scrub_missing(struct request *rq, struct reply *reply)
     auto_buf struct buf last = {0};
     struct digest after = {0};
     struct err err = {0};
-    if (!request_last(rq, &last, &err) ||
-        (last.n > 0 && !digest_parse(buf_slice_of(&last), &after, &err)) ||
+    (void)request_query(rq, "last", 0, &last);
+    if ((last.n > 0 && !digest_parse(buf_slice_of(&last), &after, &err)) ||
         !db_snapshot(rq->app->db, &tx, &err)) {
         reply_error(reply, &err);
         return;

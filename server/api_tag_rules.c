@@ -160,9 +160,7 @@ static bool read_place(const struct request *rq, struct buf *last, struct slice 
                        struct slice *tag_out, struct err *err)
 {
     *repo_out = (struct slice){0};
-    if (!request_last(rq, last, err)) {
-        return false;
-    }
+    (void)request_query(rq, "last", 0, last);
     *tag_out = buf_slice_of(last);
     if (last->n > 0 && (!slice_next(tag_out, ':', repo_out) || tag_out->n == 0)) {
         return err_set(err, ERR_REQUEST_INVALID,

@@ -264,10 +264,7 @@ static bool scope_repositories(struct db_tx *tx, const struct request *rq,
     auto_buf struct buf text = {0};
     struct trust_scope scope;
     struct repository repo;
-    bool given = false;
-    if (!request_optional(rq, "scope", &text, &given, err)) {
-        return false;
-    }
+    bool given = request_query(rq, "scope", 0, &text);
     if (!given) {
         return access_is_admin(rq->identity)
                    ? repository_list_trusted(tx, 0, STATUS_MAX, out, err)

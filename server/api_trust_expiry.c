@@ -61,13 +61,9 @@ struct expiry_query {
 static bool query_read(const struct request *rq, struct expiry_query *out, struct err *err)
 {
     auto_buf struct buf scope = {0}, within = {0}, last = {0};
-    bool goes_on = false;
-    *out = (struct expiry_query){0};
-    if (!request_optional(rq, "scope", &scope, &out->scoped, err) ||
-        !request_optional(rq, "within", &within, &out->within_given, err) ||
-        !request_optional(rq, "last", &last, &goes_on, err)) {
-        return false;
-    }
+    bool goes_on = request_query(rq, "last", 0, &last);
+    *out = (struct expiry_query){.scoped = request_query(rq, "scope", 0, &scope),
+                                 .within_given = request_query(rq, "within", 0, &within)};
     if (out->scoped && !trust_scope_read(buf_slice_of(&scope), &out->scope, err)) {
         return false;
     }

@@ -70,13 +70,6 @@ void request_header_all(const struct request *rq, const char *name, struct buf *
  * and nothing else, since every parameter of a request that comes to a handler decodes (request_query_check). */
 bool request_query(const struct request *rq, const char *name, int nth, struct buf *out);
 bool request_has_query(const struct request *rq, const char *name);
-/* The parameter `name`, which may be absent (*given false, out untouched). What does not decode, or
- * holds a NUL, is no absent one: ERR_REQUEST_INVALID. */
-bool request_optional(const struct request *rq, const char *name, struct buf *out, bool *given,
-                      struct err *err) MUST_USE;
-/* The query parameter `last`: the name that the page before ended with; empty when there is none. ERR_REQUEST_INVALID:
- * it cannot be decoded or holds a NUL. */
-bool request_last(const struct request *rq, struct buf *out, struct err *err) MUST_USE;
 /* Do the names and values of the query decode? ERR_REQUEST_INVALID names the one that does not: it was given, and must
  * not count as absent. Asked once, before the handler (server/admit.c). */
 bool request_query_check(const struct request *rq, struct err *err) MUST_USE;

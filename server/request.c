@@ -139,31 +139,6 @@ bool request_has_query(const struct request *rq, const char *name)
     return form_find(rq->query, name, 0, &value);
 }
 
-bool request_optional(const struct request *rq, const char *name, struct buf *out, bool *given,
-                      struct err *err)
-{
-    *given = request_has_query(rq, name);
-    if (!*given) {
-        return true;
-    }
-    bool decoded = request_query(rq, name, 0, out);
-    return (decoded && slice_index(buf_slice_of(out), '\0') < 0) ||
-           err_set(err, ERR_REQUEST_INVALID, "the parameter %s must be percent-encoded text", name);
-}
-
-bool request_last(const struct request *rq, struct buf *out, struct err *err)
-{
-    if (!request_has_query(rq, "last")) {
-        return true;
-    }
-    bool decoded = request_query(rq, "last", 0, out);
-    if (!decoded || slice_index(buf_slice_of(out), '\0') >= 0) {
-        return err_set(err, ERR_REQUEST_INVALID,
-                       "the parameter last is the name that a page ended with, percent-encoded");
-    }
-    return true;
-}
-
 bool request_form(const struct request *rq, const char *name, int nth, struct buf *out)
 {
     struct slice value;
