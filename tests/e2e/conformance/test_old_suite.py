@@ -1,11 +1,13 @@
 """What the older suite (specification 1.1.1) asks and the new one does not: the session's first address is used to the end,
 lengths are told, nothing says what is accepted."""
+import base64
+import json
 import os
 
 import pytest
 
 from conformance import blobs, content, stages
-from support.images import sha256
+from support.images import OCI_MANIFEST, sha256
 from support.server import at
 
 CODES = {"BLOB_UNKNOWN", "BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN", "DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN", "MANIFEST_INVALID",
@@ -94,6 +96,27 @@ def test_a_refusal_carries_a_code_of_the_specification(pushed):
                 t.call("PUT", blobs.begin(t, t.repo1), [blobs.OCTETS], b"x").expect(400)]
     for answer in refusals:
         assert answer.code in CODES and answer.message, answer
+
+
+# --- manifests ----------------------------------------------------------------------------------------------------------
+
+def odd(descriptor, member, **more):
+    return {**descriptor, "unheardOf": member, **more}
+
+
+@pytest.mark.parametrize("typed", [True, False], ids=["says its type", "does not say its type and has no layers"])
+def test_a_manifest_is_kept_as_it_is_written(target, typed):
+    """Indented, with members in its descriptors that nobody knows, one of them null, and with its config inside."""
+    t, s = target.sibling(), content.DataSet("written")
+    config = s.config()
+    inline = base64.b64encode(s.blobs[config["digest"]]).decode()
+    manifest = {"schemaVersion": 2, **({"mediaType": OCI_MANIFEST} if typed else {}), "config": odd(config, "aGVsbG8=", data=inline),
+                "layers": [odd(s.layer(), None)] if typed else []}
+    made = s.add(json.dumps(manifest, indent="\t").encode(), OCI_MANIFEST)
+    push_all(t, s)
+    plain_put(t, "written", made).expect(201)
+    for reference in ("written", made.digest):
+        stages.is_served(stages.get(t, reference), made)
 
 
 # --- content discovery --------------------------------------------------------------------------------------------------

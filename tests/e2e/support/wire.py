@@ -87,8 +87,7 @@ class Wire:
         `sink(bytes)` takes the answer's body in pieces instead of keeping it."""
         headers = list(headers.items() if isinstance(headers, dict) else headers)
         names = {k.lower() for k, _ in headers}
-        conn = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
-        conn.sock = self.connect()
+        conn = self.begin()
         try:
             conn.putrequest(method, target, skip_host="host" in names, skip_accept_encoding=True)
             for name, value in headers:
@@ -111,7 +110,16 @@ class Wire:
                     sink(piece)
             return Answer(method, target, response.status, response.reason, response.getheaders(), kept)
         finally:
-            conn.close()
+            self.end(conn)
+
+    def begin(self):
+        """A connection for the next request: a new one."""
+        conn = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
+        conn.sock = self.connect()
+        return conn
+
+    def end(self, conn):
+        conn.close()
 
     @staticmethod
     def _send(conn, body, chunked):
@@ -150,6 +158,23 @@ class Wire:
         finally:
             sock.close()
         return got, closed
+
+
+class Kept(Wire):
+    """One connection for all requests, as clients with a pool of them work. Only an answer that says so ends it; one that
+    is closed without a word, or whose end is not where the answer says, fails the next request."""
+
+    conn = None
+    opened = 0
+
+    def begin(self):
+        if self.conn is None or self.conn.sock is None:  # http.client lets go of it after `Connection: close`
+            self.conn = super().begin()
+            self.opened += 1
+        return self.conn
+
+    def end(self, conn):
+        pass
 
 
 def basic(user, secret):
