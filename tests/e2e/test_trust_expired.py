@@ -154,11 +154,16 @@ def is_served(r, content=None):
 
 
 @pytest.mark.parametrize("make", RENEWALS)
-def test_the_client_renews_nothing_that_has_run_out(world, make):
-    """Why the page gives other commands than for the time before the end."""
+def test_the_client_renews_nothing_that_has_run_out(world, make, tmp_path):
+    """Why the page gives other commands than for the time before the end. In a copy of the folder: a rotation that fails leaves a new
+    root key behind, and docker begins with whichever it finds."""
     r = world.made[make]
+    shutil.copytree(r.keeper.folder, tmp_path / "trust")
+    tried = Notary(world.server, world.owner.account, tmp_path / "trust")
     refused(world.deployer.get(r.repo, "v1"), REASONS[make])
-    told = r.keeper(*RENEWALS[make].format(gun=r.gun).split(), stdin="yes\n", code="fail").text
+    told = tried(*RENEWALS[make].format(gun=r.gun).split(), stdin="yes\n", code="fail").text
+    root_keys = ["role: root" in path.read_text() for path in (tmp_path / "trust" / "private").glob("*.key")].count(True)
+    assert root_keys == (2 if make in (root, certificate) else 1)
     assert "expired at" in told or make is certificate and "unable to retrieve valid leaf certificates" in told
     refused(world.deployer.get(r.repo, "v1"), REASONS[make])
 
