@@ -259,7 +259,7 @@ static void snapshots_are_renewed_where_their_key_is_the_servers(void **state)
 
 /* --- what was stored before renewals had times of their own ------------------------------------ */
 
-#define MIGRATION_OF_RENEWALS 19
+#define MIGRATION_OF_RENEWALS 21
 #define OLD_DOC(role, version, accepted, superseded, expires, content)                             \
     "INSERT INTO trust_doc (repository_id, role, incarnation, version, sha256, signed_sha256, "    \
     "accepted_us, superseded_us, expires_us, content) VALUES (1, '" role "', 1, " #version         \
