@@ -320,13 +320,19 @@ static bool is_anonymous(const struct http_exchange *ex)
     return ex->identity.kind == IDENTITY_ANONYMOUS;
 }
 
+/* An open route asks for nothing that could be taken. */
+static uint64_t generation_now(const struct http_exchange *ex)
+{
+    return ex->route->access == ACCESS_OPEN ? 0 : auth_generation(ex->rq.app->auth);
+}
+
 bool admit_caller(struct http_exchange *ex)
 {
     auto_buf struct buf text = {0};
     const struct question *q = question_of(ex->route->access);
     const char *scope = scope_text(ex, q, &text);
     ex->admitted_us = ex->admitted_us != 0 ? ex->admitted_us : ex->rq.now_us;
-    ex->generation = auth_generation(ex->rq.app->auth);
+    ex->generation = generation_now(ex);
     if (!identify(ex, scope)) {
         return false;
     }
@@ -359,7 +365,7 @@ bool admit_caller(struct http_exchange *ex)
 
 static bool is_unchanged(const struct http_exchange *ex)
 {
-    return auth_generation(ex->rq.app->auth) == ex->generation;
+    return generation_now(ex) == ex->generation;
 }
 
 bool admit_again(struct http_exchange *ex)
