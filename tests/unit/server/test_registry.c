@@ -180,7 +180,7 @@ static void push_image(const struct house *h, const char *repo, const char *tag,
     auto_buf struct buf text = {0};
     auto_buf struct buf answer = {0};
     struct digest digest;
-    char line[300];
+    char line[1024];
     buf_str(&text, "{\"schemaVersion\":2,\"mediaType\":\"" MANIFEST_TYPE
                    "\",\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\","
                    "\"digest\":\"" EMPTY_DIGEST "\",\"size\":2},\"layers\":[]");
