@@ -34,7 +34,7 @@ struct upload {
     /* of the request that uses it */
     int fd; /* -1: it has no file, what was received is in `held` */
     struct buf held;
-    bool rest;           /* upload_bring_rest */
+    bool rest;                   /* upload_bring_rest */
     upload_question_fn question; /* upload_ask; NULL: none */
     const void *asker;
     struct hash *sha256; /* NULL: its file was not read back yet */
