@@ -188,7 +188,7 @@ void api_blob_get(struct request *rq, struct reply *reply)
     if (!decide(rq, tx, &repo, view, &caller, &d, &err)) {
         return reply_undecided(reply, &err);
     }
-    if (!registry_use_override(rq, &repo, &d, reply)) {
+    if (!registry_gate_finished(rq, &d) || !registry_use_override(rq, &repo, &d, reply)) {
         return;
     }
     const struct record record = {rq, tx, "blob", &caller, &repo, began_us};

@@ -128,7 +128,8 @@ static void read_and_answer(struct reading *r, struct reply *reply)
     if (!decide(r, &err)) {
         return reply_undecided(reply, &err);
     }
-    if (!registry_use_override(r->rq, &r->repo, &r->decision, reply)) {
+    if (!registry_gate_finished(r->rq, &r->decision) ||
+        !registry_use_override(r->rq, &r->repo, &r->decision, reply)) {
         return;
     }
     const struct record record = {r->rq, r->tx, "pull", &r->caller, &r->repo, began_us};

@@ -85,6 +85,11 @@ bool registry_gate_ready(struct request *rq, const struct repository *repo, stru
     return *out || request_on_worker_surely(rq);
 }
 
+bool registry_gate_finished(struct request *rq, const struct decision *d)
+{
+    return !d->unfinished || request_on_worker_surely(rq);
+}
+
 void registry_reader(const struct request *rq, struct reader *out)
 {
     access_reader(rq->identity, out);

@@ -29,6 +29,8 @@ void registry_gate_told(const struct request *rq, struct gate_caller *caller);
  *   out   the view to decide by, for gate_caller.kept: a reference (auto_gate_view). NULL on a worker, which may wait
  * False: return now without an answer, the handler is run again on a worker (request_on_worker_surely). */
 bool registry_gate_ready(struct request *rq, const struct repository *repo, struct gate_view **out) MUST_USE;
+/* And whether the decision came to an end with it. False: as above. */
+bool registry_gate_finished(struct request *rq, const struct decision *d) MUST_USE;
 /* The same of any identity at any repository. */
 bool registry_gate_caller_of(const struct identity *who, struct db_tx *tx,
                              const struct repo_name *repo, struct gate_caller *out,

@@ -170,19 +170,30 @@ static bool is_artifact(const struct artifact_place *place, const struct gate_vi
            bytes_agree(place, m, view, link, out, err);
 }
 
-bool artifact_allowed(const struct artifact_place *place, const struct gate_view *view,
-                      const struct digest *digest, bool *out, struct err *err)
+static enum artifact_answer answer_of(bool readable)
+{
+    return readable ? ARTIFACT_READABLE : ARTIFACT_NONE;
+}
+
+bool artifact_find(const struct artifact_place *place, const struct gate_view *view, const struct digest *digest,
+                   enum artifact_answer *out, struct err *err)
 {
     struct manifest_info info;
     struct artifact_link link;
-    bool here = false, more = false;
-    *out = false;
-    if (!look_up(place, view, digest, &info, &here, err)) {
+    bool here = false, more = false, readable = false;
+    *out = ARTIFACT_NONE;
+    if (!look_up(place, view, digest, &info, &here, err) ||
+        (here && !find_near_link(place, view, &info, &link, &more, err))) {
         return false;
     }
-    return !here || (find_near_link(place, view, &info, &link, &more, err) &&
-                     (!more || find_far_tag(place, view, &info, &link, err)) &&
-                     is_artifact(place, view, &info, &link, out, err));
+    if (more && place->in_a_hurry) {
+        *out = ARTIFACT_FAR;
+        return true;
+    }
+    bool ok = !here || ((!more || find_far_tag(place, view, &info, &link, err)) &&
+                        is_artifact(place, view, &info, &link, &readable, err));
+    *out = answer_of(readable);
+    return ok;
 }
 
 /* --- blobs ------------------------------------------------------------------------------------ */
@@ -192,7 +203,7 @@ struct search {
     const struct gate_view *view;
     const struct digest *blob;
     int unsure_left, tagged_left;
-    bool found;
+    bool found, cut_short; /* cut_short: not found in a hurry */
 };
 
 /* A manifest that names the blob, and what connects it with something allowed. */
@@ -274,7 +285,8 @@ static bool find_from_afar(struct search *s, struct err *err)
     if (!try_near_subjects(s, &all, err)) {
         return false;
     }
-    while (!s->found && gate_view_next_manifest(s->view, &at, &allowed)) {
+    s->cut_short = !s->found && s->place->in_a_hurry;
+    while (!s->found && !s->cut_short && gate_view_next_manifest(s->view, &at, &allowed)) {
         if ((!all && !try_subject(s, &allowed, err)) ||
             (!s->found && !try_tags(s, &allowed, err))) {
             return false;
@@ -298,8 +310,8 @@ static bool try_near(struct search *s, const struct digest *manifest, bool *more
     return ok;
 }
 
-bool artifact_blob_allowed(const struct artifact_place *place, const struct gate_view *view,
-                           const struct digest *blob, bool *out, struct err *err)
+bool artifact_find_blob(const struct artifact_place *place, const struct gate_view *view, const struct digest *blob,
+                        enum artifact_answer *out, struct err *err)
 {
     auto_edge_list struct edge_list parents = {0};
     struct search s = {.place = place,
@@ -307,7 +319,7 @@ bool artifact_blob_allowed(const struct artifact_place *place, const struct gate
                        .blob = blob,
                        .unsure_left = UNSURE_MAX,
                        .tagged_left = TAGGED_MAX};
-    *out = false;
+    *out = ARTIFACT_NONE;
     if (!manifest_parents(place->tx, place->repository_id, blob, PARENTS_NEAR + 1, &parents, err)) {
         return false;
     }
@@ -321,6 +333,6 @@ bool artifact_blob_allowed(const struct artifact_place *place, const struct gate
         }
     }
     bool ok = s.found || !more || find_from_afar(&s, err);
-    *out = ok && s.found;
+    *out = s.cut_short ? ARTIFACT_FAR : answer_of(ok && s.found);
     return ok;
 }

@@ -37,6 +37,13 @@ static void undecided(struct decision *out, const struct repo_name *name,
     gate_say(out, "could not decide", "could not decide about %s, try again", name->text);
 }
 
+/* As undecided, until it is asked again. */
+static void unfinished(const struct door *door, struct decision *out)
+{
+    undecided(out, &door->repo->name, door->caller);
+    out->unfinished = true;
+}
+
 /* An expired timestamp that the server can renew is renewed first (gate.md 4.1). Failing to is no
  * verdict. */
 static void renew_if_due(struct door *door, int64_t now_us)
@@ -280,7 +287,11 @@ void gate_decide_tag_within(struct trust *trust, struct db_tx *tx, const struct 
 static struct artifact_place place_of(const struct door *door)
 {
     return (struct artifact_place){
-        .store = trust_store(door->trust), .tx = door->tx, .repository_id = door->repo->id};
+        .store = trust_store(door->trust),
+        .tx = door->tx,
+        .repository_id = door->repo->id,
+        .in_a_hurry = door->caller->kept != NULL,
+    };
 }
 
 /* Where else the digest is signed; "" when it is nowhere that may be told. It is only told: nothing is verified. */
@@ -312,6 +323,7 @@ static void decide_digest(struct door *door, const struct digest *digest, struct
     struct repository elsewhere;
     struct gate_reached reached = {0};
     struct gate_facts facts = door->facts;
+    enum artifact_answer artifact = ARTIFACT_NONE;
     struct err why = {0};
     bool ok = manifest_exists(door->tx, door->repo->id, digest, &held.manifest, &why);
     if (ok && facts.enforced && held.manifest) {
@@ -320,7 +332,12 @@ static void decide_digest(struct door *door, const struct digest *digest, struct
         if (ok && !gate_reached_allows(&reached) && facts.trust &&
             facts.trust->status == TRUST_OK) {
             struct artifact_place place = place_of(door);
-            ok = artifact_allowed(&place, door->view, digest, &held.artifact_allowed, &why);
+            ok = artifact_find(&place, door->view, digest, &artifact, &why);
+            held.artifact_allowed = artifact == ARTIFACT_READABLE;
+        }
+        if (ok && artifact == ARTIFACT_FAR) {
+            unfinished(door, out);
+            return;
         }
         if (ok && !gate_reached_allows(&reached) && !held.artifact_allowed) {
             ok = find_elsewhere(door, digest, &elsewhere, &why);
@@ -385,6 +402,7 @@ void gate_decide_blob(struct trust *trust, struct db_tx *tx, const struct gate_c
     auto_door struct door door = {0};
     struct gate_held held = {0};
     struct gate_reached reached = {0};
+    enum artifact_answer artifact = ARTIFACT_NONE;
     struct err why = {0};
     if (!door_open(&door, trust, tx, caller, repo, now_us, out)) {
         return;
@@ -396,11 +414,16 @@ void gate_decide_blob(struct trust *trust, struct db_tx *tx, const struct gate_c
         if (ok && !gate_reached_allows(&reached) && door.facts.trust &&
             door.facts.trust->status == TRUST_OK) {
             struct artifact_place place = place_of(&door);
-            ok = artifact_blob_allowed(&place, door.view, digest, &held.artifact_allowed, &why);
+            ok = artifact_find_blob(&place, door.view, digest, &artifact, &why);
+            held.artifact_allowed = artifact == ARTIFACT_READABLE;
         }
     }
     if (!ok) {
         undecided(out, name, caller);
+        return;
+    }
+    if (artifact == ARTIFACT_FAR) {
+        unfinished(&door, out);
         return;
     }
     *out = gate_blob(&door.facts, digest, &reached, &held);

@@ -22,7 +22,8 @@ struct gate_caller {       /* the identity as plain values, filled by the server
     bool (*may_pull)(const void *told, struct db_tx *tx, const struct repo_name *repo);
     const void *told;
     struct gate_view *kept; /* which is this one, when it was ready (gate_view_find_ready); borrowed. NULL:
-                               it is asked for, and may have to be waited for */
+                               it is asked for, and may have to be waited for. With it an answer by digest may be
+                               `unfinished`, where it takes a search that is not for a loop thread */
 };
 
 /* Whoever serves, or deploys, what REASON_OVERRIDE allows counts the use first, when override_counts says so

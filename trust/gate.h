@@ -43,6 +43,7 @@ struct decision {
     struct digest signed_digest, registry_digest; /* unset when unknown */
     int64_t signed_length, registry_length;       /* bytes; -1 unknown */
     bool signed_missing;                          /* the signed manifest is not in the repository */
+    bool unfinished; /* by gate_caller.kept alone: nothing was decided, ask again without */
     char repo[REPO_NAME_MAX + 1];
     char tag[TAG_NAME_MAX + 1];   /* "" when there is none */
     char role[ROLE_NAME_MAX + 1]; /* deciding role, or the role at fault */

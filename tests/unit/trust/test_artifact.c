@@ -159,6 +159,43 @@ static void a_crowd_of_unsigned_ones_hides_no_signed_one(void **state)
     bench_close(&s.b);
 }
 
+/* A loop thread looks at what is near; the rest of the search is another thread's. */
+static bool is_unfinished(struct scene *s, const struct digest *digest, bool blob)
+{
+    struct decision d = {.unfinished = false};
+    READ(s->b.w)
+    {
+        auto_gate_view struct gate_view *kept = NULL;
+        struct gate_caller hurried = deployer;
+        OK(gate_view_get(s->b.trust, tx, &s->b.w->repo, s->b.now_us, &kept, err));
+        hurried.kept = kept;
+        (blob ? gate_decide_blob : gate_decide_digest)(s->b.trust, tx, &hurried, &s->b.w->repo, &s->b.w->repo.name,
+                                                       digest, s->b.now_us, &d);
+    }
+    assert_true(!d.unfinished || d.reason == REASON_INDETERMINATE);
+    return d.unfinished;
+}
+
+static void who_is_in_a_hurry_decides_what_is_near_and_leaves_the_rest(void **state)
+{
+    struct scene s;
+    scene_open(&s, state);
+    const struct shape theirs = {EMPTY, SIGNATURE, &s.empty, &s.other};
+    const struct shape ours = {EMPTY, SIGNATURE, &s.empty, &s.note};
+    struct digest lone = put_one(&s.b, &theirs, NULL, 0);
+    assert_false(is_unfinished(&s, &s.other, true));
+    assert_false(is_unfinished(&s, &lone, false));
+    put_crowd(&s.b, &theirs, NULL, 1, CROWD);
+    put_tags(&s.b, &lone, CROWD);
+    assert_true(is_unfinished(&s, &s.other, true));
+    assert_true(is_unfinished(&s, &lone, false));
+    struct digest artifact = put_one(&s.b, &ours, &s.signed_image, 0);
+    assert_false(is_unfinished(&s, &artifact, false));
+    assert_false(is_unfinished(&s, &s.note, true));
+    assert_false(is_unfinished(&s, &s.signed_image, false));
+    bench_close(&s.b);
+}
+
 /* What has the signed image as its subject and could be run is no artifact, and hides none. */
 static void a_crowd_of_images_about_the_signed_one_hides_nothing(void **state)
 {
@@ -337,6 +374,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(a_crowd_of_unsigned_ones_hides_no_signed_one),
+        WORLD_TEST(who_is_in_a_hurry_decides_what_is_near_and_leaves_the_rest),
         WORLD_TEST(a_crowd_of_images_about_the_signed_one_hides_nothing),
         WORLD_TEST(a_crowd_that_only_looks_like_signatures_hides_no_sure_one),
         WORLD_TEST(the_legacy_form_is_found_among_unsigned_ones),
