@@ -80,6 +80,8 @@ def test_at_each_call(template, calls, names, tmp_path, action, capsys):
             hit += len(single_fault(template, folder, action, call.run, call.number))
         except AssertionError as said:
             failed.append(f"{action}:{call.run}:{call.number} ({names.site(call.site)}): {str(said)[:600]}")
+            with capsys.disabled():
+                print(f"\n{failed[-1]}")
     with capsys.disabled():
         print(f"\n{action}: {len(chosen)} of {len(calls)} calls, {hit} hit")
     assert not failed, f"{len(failed)}: " + "\n".join(failed[:10])

@@ -2,6 +2,8 @@
 #include "tests/unit/base/check.h"
 #include "tests/unit/base/gate.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -666,6 +668,39 @@ static void what_cannot_be_opened(void **state)
     db_close(NULL);
 }
 
+static bool fails_once;
+
+static int no_writing(const char *path, int flags, int mode)
+{
+    if ((flags & O_ACCMODE) == O_RDWR && fails_once) {
+        fails_once = false;
+        errno = EIO;
+        return -1;
+    }
+    return open(path, flags, mode);
+}
+
+static void what_can_only_be_read_is_not_opened(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    struct db *db = NULL;
+    struct db_options options = options_of(w, 2);
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    db_close(w->db);
+    w->db = NULL;
+    fails_once = true;
+    assert_int_equal(vfs->xSetSystemCall(vfs, "open", (sqlite3_syscall_ptr)no_writing), SQLITE_OK);
+    bool opened = db_open(&options, &db, &err);
+    assert_int_equal(vfs->xSetSystemCall(vfs, "open", NULL), SQLITE_OK);
+    db_close(db);
+    assert_false(fails_once);
+    assert_false(opened);
+    assert_int_equal(err.code, ERR_INTERNAL);
+    world_open(w, 2); /* it was for a moment only */
+    assert_true(store(w->db, write_name, "a", NULL));
+}
+
 /* --- settings and maintenance --- */
 
 static void plans_and_checkpoints(void **state)
@@ -795,6 +830,7 @@ int main(void)
         TEST(versions),
         TEST(the_file_is_private),
         TEST(what_cannot_be_opened),
+        TEST(what_can_only_be_read_is_not_opened),
         TEST(plans_and_checkpoints),
         TEST(misuse_is_a_bug),
     };
