@@ -9,6 +9,7 @@ import pytest
 
 from faults import distinct
 from life import Died, Life
+from part import part_of
 
 KILLS, ERRORS = ("kill-before", "kill-after"), ("EIO", "ENOSPC", "EINTR", "short")
 
@@ -73,7 +74,7 @@ def but_repetitions(calls):
 @pytest.mark.soak
 @pytest.mark.parametrize("action", ["kill-before", "EIO", "ENOSPC"])
 def test_at_each_call(template, calls, names, tmp_path, action, capsys):
-    failed, hit, chosen = [], 0, but_repetitions(calls)
+    failed, hit, chosen = [], 0, list(part_of(but_repetitions(calls)))
     for call in chosen:
         folder = tmp_path / f"{call.run}-{call.number}"
         try:

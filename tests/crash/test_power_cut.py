@@ -15,6 +15,7 @@ import pytest
 from support.process import environment
 
 from faults import Faults, distinct
+from part import part_of
 from power import ADVERSARIES, BEHIND, BETWEEN, LOST, MADE, MIXED, NAMELESS, UNLINKED, WITH_JOURNAL, ZEROS, Disk, read_record
 from recording import Recording
 
@@ -176,6 +177,7 @@ def test_one_cut(recording, tmp_path):
 @pytest.mark.parametrize("adversary", [None, *ADVERSARIES])
 def test_every_cut(recording, tmp_path, adversary, capsys):
     """None: kill -9."""
-    count = judge(recording, tmp_path, ((change, adversary, i) for i, (change, _) in enumerate(recording.cuts())))
+    cuts = ((change, adversary, i) for i, (change, _) in enumerate(recording.cuts()))
+    count = judge(recording, tmp_path, part_of(cuts))
     with capsys.disabled():
         print(f"\n{count} cuts, {adversary or 'kill -9'}")
