@@ -10,7 +10,8 @@ struct listing {
     const struct repository *repo;
     struct gate_view *view; /* when it was ready */
     struct gate_caller caller;
-    bool filtered; /* only released tags (gate.md 3) */
+    bool filtered;   /* only released tags (gate.md 3) */
+    bool unfinished; /* one of them is not for this thread to decide: nothing is told */
     struct page page;
     struct buf json;
     int count;            /* written */
@@ -18,8 +19,7 @@ struct listing {
     bool more;
 };
 
-static bool is_listed(const struct listing *l, const struct tag_item *item, bool *out,
-                      struct err *err)
+static bool is_listed(struct listing *l, const struct tag_item *item, bool *out, struct err *err)
 {
     struct decision d = {0};
     *out = true;
@@ -28,6 +28,7 @@ static bool is_listed(const struct listing *l, const struct tag_item *item, bool
     }
     gate_decide_tag(l->rq->app->trust, l->tx, &l->caller, l->repo, &l->rq->repo, &item->name,
                     &item->tag, item->tag.size, l->rq->now_us, &d);
+    l->unfinished = d.unfinished;
     return registry_is_listed(&d, out, err);
 }
 
@@ -90,6 +91,12 @@ static bool list(struct listing *l, struct err *err)
     return true;
 }
 
+static void listing_dispose(struct listing *l)
+{
+    buf_dispose(&l->json);
+    buf_dispose(&l->page.last);
+}
+
 /* GET /v2/NAME/tags/list */
 void api_tags_list(struct request *rq, struct reply *reply)
 {
@@ -104,7 +111,11 @@ void api_tags_list(struct request *rq, struct reply *reply)
         return; /* a worker goes on */
     }
     struct listing l = {.rq = rq, .tx = tx, .repo = &repo, .view = view};
-    if (registry_page(rq, &l.page, &err) && list(&l, &err)) {
+    bool ok = registry_page(rq, &l.page, &err) && list(&l, &err);
+    if (l.unfinished && !request_on_worker_surely(rq)) {
+        return listing_dispose(&l); /* a worker goes on */
+    }
+    if (ok) {
         reply_buf(reply, 200, "application/json", &l.json);
         if (l.more) {
             registry_next_link(rq, reply, &l.page, tag_name_slice(&l.last), NULL,
@@ -117,6 +128,5 @@ void api_tags_list(struct request *rq, struct reply *reply)
     } else {
         reply_undecided(reply, &err);
     }
-    buf_dispose(&l.json);
-    buf_dispose(&l.page.last);
+    listing_dispose(&l);
 }

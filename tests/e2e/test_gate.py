@@ -247,6 +247,19 @@ def test_a_crowd_of_artifacts_of_unsigned_images_hides_none_of_a_signed_one(hous
     refused(scene.blob(own), "blob_not_reachable")
 
 
+def test_a_crowd_of_artifact_tags_on_one_manifest_keeps_no_list_of_tags_from_a_deployer(house, keeper, repo):
+    """What a loop thread leaves undecided is decided by a worker, in a list too."""
+    scene = Scene(house, keeper, repo)
+    absent = {"mediaType": OCI_MANIFEST, "digest": f"sha256:{7:064x}", "size": 7}
+    stray = artifact(f"stray of {repo}", absent)
+    for i in range(70):
+        scene.dev.push(repo, stray, f"sha256-{i:064x}.sig")
+    scene.both("v1", 200)  # the view is ready
+    for _ in range(2):
+        assert scene.dep("GET", f"/v2/{repo}/tags/list").expect(200).json["tags"] == ["v1"]
+    refused(scene.dep("GET", f"/v2/{repo}/manifests/sha256-{3:064x}.sig"), "unsigned_digest")
+
+
 def test_referrers_are_filtered_to_what_would_be_served(still):
     evil = image("evil referrer", subject=still.d1.descriptor())
     still.dev.push(still.repo, evil)
