@@ -19,7 +19,6 @@
 #include "trust/trust_internal.h"
 #include "trust/view_internal.h"
 #include "trust/remove.h"
-#include "trust/resign.h"
 #include "trust/wipe.h"
 
 /* --- the main story --------------------------------------------------------------------------- */
