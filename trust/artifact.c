@@ -15,6 +15,9 @@ enum { TAGS_NEAR = 64, PARENTS_NEAR = 64, SUBJECTS_NEAR = 64 };
  * by a tag. */
 #define UNSURE_MAX 200
 #define TAGGED_MAX 200
+/* Larger manifests are not read by who is in a hurry, nor any payload: reading JSON of megabytes takes longer than the
+ * look-ups. Those of artifacts have one or two KiB. */
+#define HURRIED_MANIFEST_MAX (16 * 1024)
 
 static bool is_allowed(const struct gate_view *view, const struct digest *digest)
 {
@@ -92,18 +95,24 @@ static bool find_far_tag(const struct artifact_place *place, const struct gate_v
     return true;
 }
 
+static enum artifact_answer answer_of(bool readable)
+{
+    return readable ? ARTIFACT_READABLE : ARTIFACT_NONE;
+}
+
 /* The bytes have the last word: what they are, and what they are about. An index counts only as the
  * referrers list under the bare tag. False only on failure. */
 static bool bytes_agree(const struct artifact_place *place, const struct manifest *m,
-                        const struct gate_view *view, const struct artifact_link *link, bool *out,
-                        struct err *err)
+                        const struct gate_view *view, const struct artifact_link *link,
+                        enum artifact_answer *out, struct err *err)
 {
     auto_manifest_doc struct manifest_doc *doc = NULL;
+    bool documents = false;
     if (!manifest_parse(manifest_content(m), slice_str(m->info.media_type), &doc, NULL)) {
         return true;
     }
     if (doc->form == MANIFEST_INDEX) {
-        *out = link->bare_tag;
+        *out = answer_of(link->bare_tag);
         return true;
     }
     bool about = digest_is_set(&doc->subject) && is_allowed(view, &doc->subject);
@@ -114,12 +123,18 @@ static bool bytes_agree(const struct artifact_place *place, const struct manifes
     case ARTIFACT_RUNNABLE:
         return true;
     case ARTIFACT_NOT_RUNNABLE:
-        *out = true;
+        *out = ARTIFACT_READABLE;
         return true;
     case ARTIFACT_BY_CONTENT:
-        return artifact_payloads_are_documents(place, doc, out, err);
+        break;
     }
-    return true;
+    if (place->in_a_hurry) {
+        *out = ARTIFACT_FAR;
+        return true;
+    }
+    bool ok = artifact_payloads_are_documents(place, doc, &documents, err);
+    *out = answer_of(documents);
+    return ok;
 }
 
 /* On the deny list itself. What it is about is asked by is_allowed. */
@@ -158,21 +173,20 @@ static bool look_up(const struct artifact_place *place, const struct gate_view *
 
 /* Most manifests are about nothing: they are not read. */
 static bool is_artifact(const struct artifact_place *place, const struct gate_view *view,
-                        const struct manifest_info *info, const struct artifact_link *link, bool *out,
-                        struct err *err)
+                        const struct manifest_info *info, const struct artifact_link *link,
+                        enum artifact_answer *out, struct err *err)
 {
     auto_manifest struct manifest *m = NULL;
-    *out = false;
+    *out = ARTIFACT_NONE;
     if ((!link->subject && !link->tag) || info->size > ARTIFACT_MANIFEST_MAX) {
+        return true;
+    }
+    if (place->in_a_hurry && info->size > HURRIED_MANIFEST_MAX) {
+        *out = ARTIFACT_FAR;
         return true;
     }
     return manifest_get(place->tx, place->repository_id, &info->digest, &m, err) &&
            bytes_agree(place, m, view, link, out, err);
-}
-
-static enum artifact_answer answer_of(bool readable)
-{
-    return readable ? ARTIFACT_READABLE : ARTIFACT_NONE;
 }
 
 bool artifact_find(const struct artifact_place *place, const struct gate_view *view, const struct digest *digest,
@@ -180,7 +194,7 @@ bool artifact_find(const struct artifact_place *place, const struct gate_view *v
 {
     struct manifest_info info;
     struct artifact_link link;
-    bool here = false, more = false, readable = false;
+    bool here = false, more = false;
     *out = ARTIFACT_NONE;
     if (!look_up(place, view, digest, &info, &here, err) ||
         (here && !find_near_link(place, view, &info, &link, &more, err))) {
@@ -190,10 +204,8 @@ bool artifact_find(const struct artifact_place *place, const struct gate_view *v
         *out = ARTIFACT_FAR;
         return true;
     }
-    bool ok = !here || ((!more || find_far_tag(place, view, &info, &link, err)) &&
-                        is_artifact(place, view, &info, &link, &readable, err));
-    *out = answer_of(readable);
-    return ok;
+    return !here || ((!more || find_far_tag(place, view, &info, &link, err)) &&
+                     is_artifact(place, view, &info, &link, out, err));
 }
 
 /* --- blobs ------------------------------------------------------------------------------------ */
@@ -203,8 +215,18 @@ struct search {
     const struct gate_view *view;
     const struct digest *blob;
     int unsure_left, tagged_left;
-    bool found, cut_short; /* cut_short: not found in a hurry */
+    bool found, cut_short; /* cut_short: in a hurry, something was not looked at */
 };
+
+static bool try_manifest(struct search *s, const struct manifest_info *info, const struct artifact_link *link,
+                         struct err *err)
+{
+    enum artifact_answer answer = ARTIFACT_NONE;
+    bool ok = is_artifact(s->place, s->view, info, link, &answer, err);
+    s->found = answer == ARTIFACT_READABLE;
+    s->cut_short = s->cut_short || answer == ARTIFACT_FAR;
+    return ok;
+}
 
 /* A manifest that names the blob, and what connects it with something allowed. */
 static bool try_linked(struct search *s, const struct digest *manifest,
@@ -213,7 +235,7 @@ static bool try_linked(struct search *s, const struct digest *manifest,
     struct manifest_info info;
     bool here = false;
     return look_up(s->place, s->view, manifest, &info, &here, err) &&
-           (!here || is_artifact(s->place, s->view, &info, link, &s->found, err));
+           (!here || try_manifest(s, &info, link, err));
 }
 
 /* Of something allowed that manifests which name the blob are about. */
@@ -285,7 +307,7 @@ static bool find_from_afar(struct search *s, struct err *err)
     if (!try_near_subjects(s, &all, err)) {
         return false;
     }
-    s->cut_short = !s->found && s->place->in_a_hurry;
+    s->cut_short = s->place->in_a_hurry;
     while (!s->found && !s->cut_short && gate_view_next_manifest(s->view, &at, &allowed)) {
         if ((!all && !try_subject(s, &allowed, err)) ||
             (!s->found && !try_tags(s, &allowed, err))) {
@@ -305,7 +327,7 @@ static bool try_near(struct search *s, const struct digest *manifest, bool *more
         return false;
     }
     bool ok = !here || (find_near_link(s->place, s->view, &info, &link, &more, err) &&
-                        is_artifact(s->place, s->view, &info, &link, &s->found, err));
+                        try_manifest(s, &info, &link, err));
     *more_out = *more_out || more;
     return ok;
 }
@@ -332,7 +354,7 @@ bool artifact_find_blob(const struct artifact_place *place, const struct gate_vi
             return false;
         }
     }
-    bool ok = s.found || !more || find_from_afar(&s, err);
-    *out = s.cut_short ? ARTIFACT_FAR : answer_of(ok && s.found);
+    bool ok = s.found || s.cut_short || !more || find_from_afar(&s, err);
+    *out = s.cut_short && !s.found ? ARTIFACT_FAR : answer_of(ok && s.found);
     return ok;
 }

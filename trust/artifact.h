@@ -5,7 +5,8 @@
  *   2. However many manifests share a blob, and however many tags are on a manifest, they do not hide the one that
  *      allows it: beyond a few, the search begins at what is allowed, and is bounded by the size of the view. Of
  *      manifests whose types do not say what they are it reads a number.
- *   3. That longer search, some ten thousand look-ups in a large repository, is not made for who is in a hurry. */
+ *   3. That longer search, some ten thousand look-ups in a large repository, is not made for who is in a hurry, and
+ *      neither are large manifests and payloads read for him. */
 #ifndef TRUST_ARTIFACT_H
 #define TRUST_ARTIFACT_H
 

@@ -30,6 +30,7 @@ struct shape {
     const struct digest *config; /* two bytes */
     const struct digest *layer;  /* three bytes */
 };
+static int blanks; /* in the text of a manifest, that nobody needs */
 
 /* A digest that comes before nearly every other one. */
 static struct digest early(int n)
@@ -55,7 +56,7 @@ static void write_text(struct buf *text, const struct shape *shape, const struct
         buf_str(text, ",\"subject\":");
         descriptor(text, TYPE_IMAGE, subject, 100);
     }
-    buf_printf(text, ",\"annotations\":{\"n\":\"%d\"}}", number);
+    buf_printf(text, ",\"annotations\":{\"n\":\"%d%*s\"}}", number, blanks, "");
 }
 
 static struct digest put(struct bench *b, struct db_tx *tx, const struct shape *shape,
@@ -193,6 +194,33 @@ static void who_is_in_a_hurry_decides_what_is_near_and_leaves_the_rest(void **st
     assert_false(is_unfinished(&s, &artifact, false));
     assert_false(is_unfinished(&s, &s.note, true));
     assert_false(is_unfinished(&s, &s.signed_image, false));
+    bench_close(&s.b);
+}
+
+/* Reading a large manifest, or a payload, takes longer than looking it up. */
+static void who_is_in_a_hurry_reads_no_large_manifest_and_no_payload(void **state)
+{
+    struct scene s;
+    scene_open(&s, state);
+    const struct shape small = {EMPTY, SIGNATURE, &s.empty, &s.other};
+    const struct shape large = {EMPTY, SIGNATURE, &s.empty, &s.note};
+    const struct shape payload = {CONFIG, COSIGN, &s.empty, &s.page};
+    blanks = 15 * 1024;
+    struct digest near = put_one(&s.b, &small, &s.signed_image, 0);
+    assert_false(is_unfinished(&s, &near, false));
+    assert_false(is_unfinished(&s, &s.other, true));
+    blanks = 16 * 1024;
+    struct digest of_size = put_one(&s.b, &large, &s.signed_image, 0);
+    blanks = 0;
+    const struct digest far[] = {of_size, put_one(&s.b, &payload, &s.signed_image, 0)};
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(is_unfinished(&s, &far[i], false));
+        REASON_OF(ask_digest(&s.b, &deployer, &far[i], false), ALLOWED);
+    }
+    assert_true(is_unfinished(&s, &s.note, true));
+    assert_true(is_unfinished(&s, &s.page, true));
+    ALLOWS(&s, &s.note);
+    ALLOWS(&s, &s.page);
     bench_close(&s.b);
 }
 
@@ -375,6 +403,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(a_crowd_of_unsigned_ones_hides_no_signed_one),
         WORLD_TEST(who_is_in_a_hurry_decides_what_is_near_and_leaves_the_rest),
+        WORLD_TEST(who_is_in_a_hurry_reads_no_large_manifest_and_no_payload),
         WORLD_TEST(a_crowd_of_images_about_the_signed_one_hides_nothing),
         WORLD_TEST(a_crowd_that_only_looks_like_signatures_hides_no_sure_one),
         WORLD_TEST(the_legacy_form_is_found_among_unsigned_ones),
