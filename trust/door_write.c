@@ -4,6 +4,7 @@
 #include "storage/role_target.h"
 #include "trust/door.h"
 #include "trust/gate_internal.h"
+#include "trust/reach.h"
 #include "trust/releasing.h"
 #include "trust/view.h"
 
@@ -16,20 +17,45 @@ static bool is_locked(struct db_tx *tx, const struct repository *repo, struct er
     return policy_for(tx, &repo->name, scope, &policy, err) && policy.level == LEVEL_LOCK;
 }
 
-/* Without a question to the gate: what no role ever listed is no released image, and what no manifest
- * names is no part of one. */
+/* Manifests that are looked at on the way up before the gate is asked after all. */
+#define LOOKS_MAX 64
+
+/* Whether a role ever listed the digest or, as far as `looks` allow, a manifest above it; true too when they do not. */
+static bool is_below_listed(struct db_tx *tx, const struct repository *repo, const struct digest *digest, int depth,
+                            int *looks, bool *out, struct err *err)
+{
+    auto_edge_list struct edge_list parents = {0};
+    if (!role_target_names(tx, repo->id, digest, out, err)) {
+        return false;
+    }
+    if (!*out && (depth > REACH_DEPTH + 1 || *looks <= 0)) {
+        *out = true;
+        return true;
+    }
+    if (!*out && !manifest_parents(tx, repo->id, digest, *looks, &parents, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < parents.count && !*out; i++) {
+        (*looks)--;
+        if (parents.items[i].kind != EDGE_SUBJECT &&
+            !is_below_listed(tx, repo, &parents.items[i].digest, depth + 1, looks, out, err)) {
+            return false;
+        }
+    }
+    *out = *out || *looks <= 0;
+    return true;
+}
+
+/* Without a question to the gate, which may have to build its view while everybody who writes waits: what no role ever
+ * listed, nor anything above it, is no released image and no part of one. */
 static bool may_be_held(struct db_tx *tx, const struct repository *repo,
                         const struct digest *digest, bool *out, struct err *err)
 {
-    auto_edge_list struct edge_list parents = {0};
+    int looks = LOOKS_MAX;
     bool any = false;
-    if (!role_target_names(tx, repo->id, digest, out, err) ||
-        !role_target_any(tx, repo->id, &any, err) ||
-        (any && !*out && !manifest_parents(tx, repo->id, digest, 1, &parents, err))) {
-        return false;
-    }
-    *out = *out || parents.count > 0;
-    return true;
+    *out = false;
+    return role_target_any(tx, repo->id, &any, err) &&
+           (!any || is_below_listed(tx, repo, digest, 0, &looks, out, err));
 }
 
 static bool needs_view(struct db_tx *tx, const struct repository *repo,

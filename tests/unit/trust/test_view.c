@@ -1214,6 +1214,11 @@ static void parts_of_a_released_image_are_not_deleted(void **state)
     }
     assert_int_equal(may_delete(&b, &other), ERR_NONE);
     assert_int_equal(may_delete(&b, &unsigned_layer), ERR_NONE);
+    set_policy(&b, "{\"level\":\"no such\"}"); /* which no view is built on */
+    assert_int_equal(may_delete(&b, &layer), ERR_INTERNAL);
+    assert_int_equal(may_delete(&b, &other), ERR_NONE);
+    assert_int_equal(may_delete(&b, &unsigned_layer), ERR_NONE);
+    set_policy(&b, "{}");
     json_t *newer = made_targets(2);
     sign_tag(newer, "v1", &other, size_of(&b, &other));
     (void)made_add(&again, "targets", newer, &keys.targets);
