@@ -77,6 +77,7 @@ static enum outcome add(const struct call *call)
 
 static enum outcome rm(const struct call *call)
 {
+    auto_json json_t *answer = NULL;
     auto_buf struct buf path = {0};
     if (!check_deny_scope(call->args[0]) || !check_digest(call->args[1])) {
         return OUTCOME_USAGE;
@@ -84,10 +85,11 @@ static enum outcome rm(const struct call *call)
     buf_str(&path, DENIED_PATH);
     client_query(&path, "scope", call->args[0]);
     client_query(&path, "digest", call->args[1]);
-    enum outcome outcome = api(call, "DELETE", path.p, NULL, NULL);
+    enum outcome outcome = api(call, "DELETE", path.p, NULL, &answer);
     if (outcome == OUTCOME_OK && !call_has(call, OPTION_QUIET)) {
         say("%s is not denied any more on %s; its signatures decide", call->args[1], where(call));
     }
+    output_warning(answer);
     return outcome;
 }
 

@@ -96,13 +96,6 @@ void administration_reply_list(struct reply *reply, bool ok, const char *member,
     reply_json(reply, 200, json_pack("{s:o}", member, list));
 }
 
-void administration_warn(struct reply *reply, const char *warning)
-{
-    if (warning[0]) {
-        reply_header(reply, "Warning", "299 - \"%s\"", warning);
-    }
-}
-
 void administration_reply_warned(struct reply *reply, int status, json_t *value,
                                  const char *warning)
 {
@@ -110,7 +103,9 @@ void administration_reply_warned(struct reply *reply, int status, json_t *value,
         json_object_set_new(value, "warning", json_string(warning));
     }
     reply_json(reply, status, value);
-    administration_warn(reply, warning);
+    if (warning[0]) {
+        reply_header(reply, "Warning", "299 - \"%s\"", warning);
+    }
 }
 
 void administration_reply_done(struct reply *reply, bool ok, const struct err *err)

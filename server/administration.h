@@ -37,9 +37,8 @@ json_t *administration_time(int64_t us);
 /* 200 {member: list}, list stolen; ok = false: err's answer instead. */
 void administration_reply_list(struct reply *reply, bool ok, const char *member, json_t *list,
                                const struct err *err);
-/* The Warning header of an answer of 2xx; nothing when the text is "". */
-void administration_warn(struct reply *reply, const char *warning);
-/* A document with such a warning as its member too, for who sees no headers. `value` is stolen. */
+/* A document, and a warning as its header and its member, for who sees no headers; none when the text is "". `value`
+ * is stolen. */
 void administration_reply_warned(struct reply *reply, int status, json_t *value,
                                  const char *warning);
 /* 204, or err's answer. */

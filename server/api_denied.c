@@ -168,6 +168,8 @@ void api_denied_lift(struct request *rq, struct reply *reply)
     bool ok = scope_of_query(rq, &who.scope, &err) && digest_of_query(rq, &request.digest, &err) &&
               set_right(&who, &request, &err) &&
               deny_lift(rq->app->trust, &request, &entry, warning, &err);
+    if (ok && warning[0]) {
+        return administration_reply_warned(reply, 200, deny_json(&entry), warning);
+    }
     administration_reply_done(reply, ok, &err);
-    administration_warn(reply, ok ? warning : "");
 }
