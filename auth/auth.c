@@ -119,6 +119,15 @@ void identity_control(struct identity *out)
     (void)snprintf(out->name, sizeof(out->name), "control");
 }
 
+void identity_local(struct identity *out)
+{
+    *out = (struct identity){.kind = IDENTITY_CONTROL,
+                             .proof = PROOF_PEER,
+                             .administrator = true,
+                             .registry_only = true};
+    (void)snprintf(out->name, sizeof(out->name), "local");
+}
+
 void identity_actor(const struct identity *who, const char *address, struct actor *out)
 {
     static const char *const proofs[] = {

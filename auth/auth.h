@@ -73,6 +73,8 @@ enum auth_result auth_identify(struct auth *a, struct db_tx *tx, const char *hea
 void identity_release(struct identity *who);
 /* The peer of the control socket. */
 void identity_control(struct identity *out);
+/* Whoever comes from this machine, where nobody has to sign in: an administrator of images and signatures. */
+void identity_local(struct identity *out);
 
 /* Who made a change, for the audit log and history. address may be NULL. */
 struct actor;

@@ -11,7 +11,7 @@ enum identity_kind {
     IDENTITY_USER,
     IDENTITY_ROBOT,
     IDENTITY_DEPLOYER,
-    IDENTITY_CONTROL /* peer of the control socket */
+    IDENTITY_CONTROL /* peer of the control socket; or from this machine, where nobody signs in */
 };
 
 /* How the request proved it. */
@@ -28,7 +28,7 @@ struct identity {
     int64_t account_id;               /* 0: anonymous, or the control socket */
     int64_t session_id;               /* session or secret the token hangs on; 0 = none */
     bool by_session;                  /* session_id is a session's */
-    char name[IDENTITY_NAME_MAX + 1]; /* e-mail, "ns.robot", "" anonymous, "control" */
+    char name[IDENTITY_NAME_MAX + 1]; /* e-mail, "ns.robot", "" anonymous, "control", "local" */
     bool administrator;               /* instance administrator */
     bool gated;                       /* deployers */
     bool registry_only;     /* an access token or a client's login session: images and trust, no

@@ -206,9 +206,7 @@ bool robot_remove(struct auth *a, const struct identity *who, const struct actor
                                 .namespace = namespace,
                                 .account_name = account_name,
                                 .now_us = now_us};
-    if (!db_write(a->db, write_remove, &write, err)) {
-        return false;
-    }
-    auth_changed(a);
-    return true;
+    bool ok = db_write(a->db, write_remove, &write, err);
+    auth_changed(a); /* also after a failure, which may come after the commit */
+    return ok;
 }

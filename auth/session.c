@@ -91,9 +91,7 @@ bool auth_session_end(struct auth *a, const struct identity *who,
     }
     struct session_end s = {.id = who->session_id, .now_us = context->now_us};
     identity_actor(who, context->address, &s.actor);
-    if (!db_write(a->db, write_end, &s, err)) {
-        return false;
-    }
-    auth_changed(a);
-    return true;
+    bool ok = db_write(a->db, write_end, &s, err);
+    auth_changed(a); /* also after a failure, which may come after the commit */
+    return ok;
 }
