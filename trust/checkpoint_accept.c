@@ -81,6 +81,9 @@ bool checkpoint_accept_end(struct checkpoint *c, const struct pin_list *revoked,
     pthread_mutex_unlock(&c->lock);
     atomic_fetch_add(&c->acceptances, 1); /* what was accepted is, in memory, written or not */
     bool ok = checkpoint_replace(c, &why);
+    if (ok) {
+        atomic_store(&c->unwritable, false);
+    }
     if (ok && all) {
         pthread_mutex_lock(&c->lock);
         atomic_store(&c->seen_us, c->clock.seen_us);

@@ -29,11 +29,13 @@ static int open_of(const struct model *m, int account)
 struct answer apply_start(struct model *m, const struct universe *u, const struct operation *op)
 {
     (void)u;
-    int evicted = model_evicted(m, op->account);
-    if (evicted != NONE) {
+    /* more than one has to go when a crash left the row of an upload at once, which nobody counts before */
+    while (open_of(m, op->account) >= SESSIONS_PER_ACCOUNT) {
+        int evicted = model_evicted(m, op->account);
+        if (evicted == NONE) {
+            return refused(ERR_BUSY);
+        }
         m->sessions[evicted] = (struct model_session){0};
-    } else if (open_of(m, op->account) >= SESSIONS_PER_ACCOUNT) {
-        return refused(ERR_BUSY);
     }
     m->sessions[op->session] = (struct model_session){.open = true,
                                                       .repository = op->repository,
