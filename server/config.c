@@ -296,6 +296,17 @@ static bool read_listeners(struct config *c, const struct config_yaml *y, struct
     return true;
 }
 
+/* Behind a proxy everybody would come from this machine. */
+static bool check_sign_in(const struct config *c, struct err *err)
+{
+    return strcmp(c->sign_in, "none") != 0 ||
+           (host_is_loopback(c->host) && !c->behind_proxy) ||
+           err_set(err, ERR_INVALID,
+                   "%s: sign_in: none is for a public_url on a loopback host, and not for a server "
+                   "behind a proxy",
+                   c->file);
+}
+
 /* ---- whole ---- */
 
 static void set_folder(struct config *c, const char *file)
@@ -319,7 +330,7 @@ bool config_parse(const char *file, struct slice text, struct config **out, stru
     c->texts = xcalloc(1, sizeof(struct texts));
     set_folder(c, file);
     bool ok = read_values(c, y, text, err) && read_public_url(c, text, err) &&
-              read_hosts(c, y, text, err) && read_listeners(c, y, err);
+              read_hosts(c, y, text, err) && read_listeners(c, y, err) && check_sign_in(c, err);
     config_yaml_free(y);
     if (!ok) {
         config_free(c);

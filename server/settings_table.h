@@ -24,7 +24,11 @@
     X(top, sparse_manifests, FLAG, "false", 0, 0, "",                                              \
       "Accept manifests whose layers or platforms were never pushed here.",                        \
       "Mirrors of parts of an image need it; everybody else wants to hear that a push is "         \
-      "incomplete.")
+      "incomplete.")                                                                               \
+    X(top, sign_in, WORD, "required", 0, 0, "required|none",                                       \
+      "none: whoever comes from this machine may push, sign and delete without signing in.",       \
+      "For trying things out, where public_url is a loopback host: clients sign in only where "    \
+      "they are asked to, so nobody is gated.")
 
 #define SETTINGS_NAMESPACES(X)                                                                     \
     X(namespaces, create_on_push, WORD, "administrators", 0, 0, "administrators|never",            \
