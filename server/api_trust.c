@@ -117,13 +117,37 @@ bool publish_rights(const struct request *rq, struct publish_request *out, struc
     return true;
 }
 
+/* The rights that the publish was checked by, in its write. */
+struct publisher {
+    const struct request *rq;
+    const struct publish_request *publish;
+};
+
+static bool may_still_publish(struct db_tx *tx, const void *arg, struct err *err)
+{
+    const struct publisher *p = arg;
+    struct access_answer answer = {0};
+    if (!request_may_still(p->rq, tx, err)) {
+        return false;
+    }
+    if (!p->publish->may_administer) {
+        return true;
+    }
+    return access_check(tx, p->rq->identity, &p->publish->repo, ACTION_TRUST_ADMIN, true, &answer, err) &&
+           (answer.result == ACCESS_ALLOWED || err_set(err, ERR_DENIED, "%s", answer.sentence));
+}
+
+static void reply_no_right(struct request *rq, struct reply *reply, const char *msg)
+{
+    auto_buf struct buf scope = {0};
+    buf_printf(&scope, "repository:%.*s:push,pull", SLICE_FMT(rq->gun));
+    reply_challenge(rq, reply, scope.p, msg);
+}
+
 static void reply_verdict(struct request *rq, struct reply *reply, const struct publish_verdict *v)
 {
     if (v->code == ERR_UNAUTHORIZED) {
-        auto_buf struct buf scope = {0};
-        buf_printf(&scope, "repository:%.*s:push,pull", SLICE_FMT(rq->gun));
-        reply_challenge(rq, reply, scope.p, v->msg);
-        return;
+        return reply_no_right(rq, reply, v->msg);
     }
     reply_publish_error(reply, v->code, v->errname, v->msg, v->reason, v->missing_snapshot);
 }
@@ -140,6 +164,8 @@ static void run_publish(struct request *rq, struct reply *reply, struct publish_
         reply_expiry_warnings(rq, reply);
     } else if (verdict) {
         reply_verdict(rq, reply, verdict);
+    } else if (err.code == ERR_DENIED) {
+        reply_no_right(rq, reply, err.msg);
     } else {
         reply_error(reply, &err);
     }
@@ -227,10 +253,13 @@ void api_trust_publish(struct request *rq, struct reply *reply)
                                       .part_count = body.count,
                                       .actor = &actor,
                                       .now_us = rq->now_us};
+    const struct publisher publisher = {rq, &publish};
     if (!publish_rights(rq, &publish, &err)) {
         reply_error(reply, &err);
         return;
     }
+    publish.still = may_still_publish;
+    publish.still_arg = &publisher;
     run_publish(rq, reply, &publish);
 }
 

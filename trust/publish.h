@@ -113,6 +113,10 @@ struct publish_request {
     bool is_owner; /* owner of the namespace or instance administrator: his new root key enters the
                       set */
     int64_t now_us;
+    /* May be NULL. Asked in the transaction of the documents, before them: may whoever publishes still do so?
+     * Its refusal is that of the publish, with *out NULL. */
+    bool (*still)(struct db_tx *tx, const void *arg, struct err *err);
+    const void *still_arg;
     /* May be NULL. Done in the transaction of the documents, after them: what it refuses is not
      * published. `repo` is as it was before; run again when the transaction is. */
     bool (*with)(struct db_tx *tx, const struct repository *repo, void *arg, struct err *err);

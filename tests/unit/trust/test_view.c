@@ -325,11 +325,11 @@ static void assert_reached_as_built_anew(struct bench *b, const struct digest *d
 }
 
 /* As sign_again, but that of bench.h asks the gate what comes of it. */
-static void sign_unasked(struct bench *b, int64_t version, const struct digest *digest, size_t size)
+static bool signs_unasked(struct bench *b, int64_t version, const struct digest *digest, size_t size,
+                          bool (*still)(struct db_tx *tx, const void *arg, struct err *err), struct err *err)
 {
     struct made m = {.count = 0};
     struct publish_verdict *v = NULL;
-    struct err err = {0};
     json_t *targets = made_targets(version);
     sign_tag(targets, "v1", digest, size);
     struct made_doc *doc = made_add(&m, "targets", targets, &keys.targets);
@@ -340,10 +340,43 @@ static void sign_unasked(struct bench *b, int64_t version, const struct digest *
                                       .parts = &part,
                                       .part_count = 1,
                                       .actor = &b->w->alice,
-                                      .now_us = b->now_us};
-    assert_true(publish_run(b->trust, &request, &v, &err));
+                                      .now_us = b->now_us,
+                                      .still = still};
+    bool stored = publish_run(b->trust, &request, &v, err);
     publish_verdict_free(v);
     made_free(&m);
+    return stored;
+}
+
+static void sign_unasked(struct bench *b, int64_t version, const struct digest *digest, size_t size)
+{
+    struct err err = {0};
+    assert_true(signs_unasked(b, version, digest, size, NULL, &err));
+}
+
+static bool no_more(struct db_tx *tx, const void *arg, struct err *err)
+{
+    assert_non_null(tx);
+    assert_null(arg);
+    return err_set(err, ERR_DENIED, "alice signs here no more");
+}
+
+static void whose_right_is_taken_before_the_write_publishes_nothing(void **state)
+{
+    struct bench b;
+    struct made m;
+    struct err err = {0};
+    bench_open(&b, *state);
+    struct digest one = push_image(b.w, "[]", "one"), two = push_image(b.w, "[]", "two");
+    begin(&b, "ns/app", &keys.root, &one, size_of(&b, &one), &m);
+    publish(&b, &m);
+    move_tag(&b, "v1", &two);
+    assert_false(signs_unasked(&b, 2, &two, size_of(&b, &two), no_more, &err));
+    assert_int_equal(err.code, ERR_DENIED);
+    REASON_OF(ask_tag(&b, &deployer, "v1"), DIGEST_MISMATCH);
+    sign_unasked(&b, 2, &two, size_of(&b, &two));
+    REASON_OF(ask_tag(&b, &deployer, "v1"), ALLOWED);
+    bench_close(&b);
 }
 
 static void the_next_view_is_there_when_a_publish_ends(void **state)
@@ -1844,6 +1877,7 @@ int main(void)
         WORLD_TEST(signed_before_pushed),
         WORLD_TEST(artifacts_of_signed_images),
         WORLD_TEST(views_are_kept_until_their_generation_moves),
+        WORLD_TEST(whose_right_is_taken_before_the_write_publishes_nothing),
         WORLD_TEST(the_next_view_is_there_when_a_publish_ends),
         WORLD_TEST(what_came_or_went_before_a_publish_counts_after_it),
         WORLD_TEST(a_known_manifest_is_compared_with_the_new_target),
