@@ -154,7 +154,7 @@ bool db_open(const struct db_options *options, struct db **out, struct err *err)
     struct db *db = db_new(options);
     db_log_find(db);
     bool opened = make_private(db->path, err) && db_connection_open(db, &db->writer, err);
-    if (!opened || !db_migrate(db->writer.handle, options, err)) {
+    if (!opened || !db_connection_can_write(&db->writer, err) || !db_migrate(db->writer.handle, options, err)) {
         if (opened) {
             db_connection_close(&db->writer);
         }

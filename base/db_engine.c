@@ -156,23 +156,14 @@ void db_connection_close(struct connection *c)
     c->handle = NULL;
 }
 
-/* SQLite opens for reading what it fails to open for writing, and says nothing: one failure of the disk, and
- * nothing could be written until the next start. */
-static int open_for_writing(const char *path, sqlite3 **out)
-{
-    int result =
-        sqlite3_open_v2(path, out,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-    bool only_reads = result == SQLITE_OK && sqlite3_db_readonly(*out, "main") == 1;
-    return only_reads ? SQLITE_READONLY : result;
-}
-
 bool db_connection_open(const struct db *db, struct connection *c, struct err *err)
 {
     *c = (struct connection){.db = db};
-    int result = open_for_writing(db->path, &c->handle);
+    int result =
+        sqlite3_open_v2(db->path, &c->handle,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     if (result != SQLITE_OK) {
-        db_engine_error(err, result == SQLITE_READONLY ? NULL : c->handle, result, __func__, db->path);
+        db_engine_error(err, c->handle, result, __func__, db->path);
         sqlite3_close(c->handle);
         c->handle = NULL;
         return false;
@@ -183,4 +174,10 @@ bool db_connection_open(const struct db *db, struct connection *c, struct err *e
         return false;
     }
     return true;
+}
+
+bool db_connection_can_write(const struct connection *c, struct err *err)
+{
+    return sqlite3_db_readonly(c->handle, "main") != 1 ||
+           db_engine_error(err, NULL, SQLITE_READONLY, __func__, c->db->path);
 }

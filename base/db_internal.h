@@ -109,6 +109,9 @@ bool db_engine_step(struct connection *c, enum step step, struct err *err) MUST_
 
 /* A connection with the settings of db.h. On false there is nothing to close. */
 bool db_connection_open(const struct db *db, struct connection *c, struct err *err) MUST_USE;
+/* SQLite opens for reading what it fails to open for writing, and says nothing: fine for a reader, but a writer
+ * could write nothing until the next start. Expected errors: ERR_INTERNAL. */
+bool db_connection_can_write(const struct connection *c, struct err *err) MUST_USE;
 void db_connection_close(struct connection *c);
 
 /* --- db_migrate.c ----------------------------------------------------------------------------- */
