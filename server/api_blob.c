@@ -223,8 +223,7 @@ static bool delete_transaction(struct db_tx *tx, void *arg, struct err *err)
     struct deletion *d = arg;
     const struct request *rq = d->rq;
     struct repository repo;
-    return request_may_still(rq, tx, err) && repository_get(tx, &rq->repo, &repo, err) &&
-           deletion_allowed(tx, d, &repo, err) &&
+    return deletion_allowed(tx, d, &repo, err) &&
            blob_unlink(tx, repo.id, &rq->digest, rq->now_us, err);
 }
 

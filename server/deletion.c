@@ -33,8 +33,8 @@ static bool audit_forced(struct db_tx *tx, const struct deletion *d, const struc
     return audit_append(tx, &d->actor, &entry, d->rq->now_us, err);
 }
 
-bool deletion_allowed(struct db_tx *tx, struct deletion *d, const struct repository *repo,
-                      struct err *err)
+static bool gate_lets_go(struct db_tx *tx, struct deletion *d, const struct repository *repo,
+                         struct err *err)
 {
     const struct request *rq = d->rq;
     struct err denied = {0};
@@ -47,4 +47,11 @@ bool deletion_allowed(struct db_tx *tx, struct deletion *d, const struct reposit
         return false;
     }
     return audit_forced(tx, d, repo, err);
+}
+
+bool deletion_allowed(struct db_tx *tx, struct deletion *d, struct repository *repo_out,
+                      struct err *err)
+{
+    return request_may_still(d->rq, tx, err) &&
+           repository_get(tx, &d->rq->repo, repo_out, err) && gate_lets_go(tx, d, repo_out, err);
 }

@@ -18,8 +18,10 @@ struct deletion {
 
 /* Before the write: reads `force`, and prepares the gate for its question. Worker threads. */
 void deletion_begin(struct deletion *d, const struct request *rq, const char *forced_action);
-/* Inside the write, before the request's digest is deleted. Expected errors: ERR_DENIED. Writer. */
-bool deletion_allowed(struct db_tx *tx, struct deletion *d, const struct repository *repo,
+/* Inside the write, before the request's digest is deleted: the caller has his right still, and the gate lets go of it.
+ *   repo_out   the repository to delete from
+ * Expected errors: ERR_DENIED, ERR_NAME_UNKNOWN, those of request_may_still. Writer. */
+bool deletion_allowed(struct db_tx *tx, struct deletion *d, struct repository *repo_out,
                       struct err *err) MUST_USE;
 
 #endif

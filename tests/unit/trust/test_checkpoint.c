@@ -568,6 +568,14 @@ static void one_acknowledged_repository_leaves_the_other_suspect(void **state)
     }
 }
 
+/* The file is gone, and no other can be made until the folder comes back from `moved_out`. */
+static void take_folder_away(const struct scene *s, char moved_out[200])
+{
+    (void)snprintf(moved_out, 200, "%s.away", s->folder.path);
+    assert_int_equal(unlink(s->path), 0);
+    assert_int_equal(rename(s->folder.path, moved_out), 0);
+}
+
 static void a_file_that_cannot_be_written_stops_changes_and_mends(void **state)
 {
     struct scene *s = *state;
@@ -575,9 +583,7 @@ static void a_file_that_cannot_be_written_stops_changes_and_mends(void **state)
     char moved[200];
     two_notes(s);
     reopen(s);
-    (void)snprintf(moved, sizeof moved, "%s.away", s->folder.path);
-    assert_int_equal(unlink(s->path), 0);
-    assert_int_equal(rename(s->folder.path, moved), 0);
+    take_folder_away(s, moved);
     assert_null(checkpoint_trouble(s->c, NOW));
     assert_false(checkpoint_ready(s->c, &err));
     assert_non_null(strstr(err.msg, "checkpoint"));
@@ -597,9 +603,7 @@ static void maintenance_sees_a_file_that_cannot_be_written(void **state)
     char moved[200];
     two_notes(s);
     reopen(s);
-    (void)snprintf(moved, sizeof moved, "%s.away", s->folder.path);
-    assert_int_equal(unlink(s->path), 0);
-    assert_int_equal(rename(s->folder.path, moved), 0);
+    take_folder_away(s, moved);
     for (int i = 0; i < 2; i++) { /* with a later time to note, and without */
         assert_false(checkpoint_tick(s->c, NOW + 60 * US_PER_SECOND, 2, &err));
         assert_non_null(strstr(checkpoint_trouble(s->c, NOW), "cannot be written"));
