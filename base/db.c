@@ -107,6 +107,7 @@ static void db_free(struct db *db)
     pthread_key_delete(db->reader_key);
     pthread_mutex_destroy(&db->readers_lock);
     pthread_mutex_destroy(&db->lock);
+    pthread_mutex_destroy(&db->moving);
     free(db->path);
     free(db->log_path);
     free(db);
@@ -123,6 +124,7 @@ static struct db *db_new(const struct db_options *options)
     db->statement_count = options->statement_count;
     db->syncing = true; /* as configure() sets it */
     pthread_mutex_init(&db->lock, NULL);
+    pthread_mutex_init(&db->moving, NULL);
     pthread_mutex_init(&db->readers_lock, NULL);
     if (pthread_key_create(&db->reader_key, reader_gone) != 0) {
         BUG("pthread_key_create");

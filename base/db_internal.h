@@ -81,9 +81,15 @@ struct db {
     /* of the thread that writes */
     struct connection writer;
     char *log_path;
-    atomic_bool log_suspect; /* a sync of the log failed: see heal_log */
+    atomic_bool log_suspect; /* a sync of the log failed: see db_log_heal */
     bool log_named;          /* its folder was synced by this process */
-    bool syncing;            /* how commits are set to be: with a sync of the disk */
+
+    /* A checkpoint that readers cut short counts its pages as moved without a sync of the database; when the sync of a
+     * later one fails, the system may drop them too, and the next one does not move them again: heal_pages does. */
+    pthread_mutex_t moving; /* over checkpoints, and: */
+    bool pages_suspect;     /* the sync of one failed */
+
+    bool syncing; /* how commits are set to be: with a sync of the disk */
 
     atomic_ulong writing_thread; /* a pthread_t; 0: nobody writes, or is about to say so */
     pthread_mutex_t lock;        /* over the members below */

@@ -9,6 +9,8 @@
  * once in 16 MiB. */
 #define CHECKPOINT_PAGES 4000
 
+#define PIECE (1024 * 1024) /* bytes of the database that are written again at once */
+
 void db_log_doubt(struct db *db, int result)
 {
     if (result == SQLITE_IOERR_FSYNC) {
@@ -16,18 +18,59 @@ void db_log_doubt(struct db *db, int result)
     }
 }
 
-/* After each commit of the writer. The engine's own hook does the same, but forgets failures. */
+/* All that the database has, as it can be read, written and synced again. Through the engine's own descriptor: closing
+ * another one would give up its locks. With `moving` held: only checkpoints write there. */
+static bool heal_pages(struct db *db, sqlite3 *handle, struct err *err)
+{
+    sqlite3_file *file = NULL;
+    sqlite3_int64 size = 0;
+    if (!db->pages_suspect) {
+        return true;
+    }
+    int result = sqlite3_file_control(handle, "main", SQLITE_FCNTL_FILE_POINTER, (void *)&file);
+    result = result == SQLITE_OK ? file->pMethods->xFileSize(file, &size) : result;
+    auto_free char *piece = xcalloc(1, PIECE);
+    for (sqlite3_int64 at = 0; at < size && result == SQLITE_OK; at += PIECE) {
+        int n = size - at < PIECE ? (int)(size - at) : PIECE;
+        result = file->pMethods->xRead(file, piece, n, at);
+        result = result == SQLITE_OK ? file->pMethods->xWrite(file, piece, n, at) : result;
+    }
+    result = result == SQLITE_OK ? file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) : result;
+    db->pages_suspect = result != SQLITE_OK;
+    if (db->pages_suspect) {
+        return db_engine_error(err, NULL, result, __func__, db->path);
+    }
+    log_event(LOG_INFO, "index_rewritten", "file=\"%s\"", db->path);
+    return true;
+}
+
+/* With `moving` held. */
+static bool move_pages(struct db *db, sqlite3 *handle, int mode, struct err *err)
+{
+    if (!heal_pages(db, handle, err)) {
+        return false;
+    }
+    int result = sqlite3_wal_checkpoint_v2(handle, NULL, mode, NULL, NULL);
+    if (result == SQLITE_OK || result == SQLITE_BUSY) {
+        return true;
+    }
+    db_log_doubt(db, result); /* of which file it was, nobody says */
+    db->pages_suspect = db->pages_suspect || result == SQLITE_IOERR_FSYNC;
+    return db_engine_error(err, handle, result, __func__, "wal_checkpoint");
+}
+
+/* After each commit of the writer. The engine's own hook does the same, but forgets failures. Whoever moves pages now
+ * may wait for the writer: it does not wait for him, nor does it write the whole database again. */
 static int checkpoint_now_and_then(void *arg, sqlite3 *handle, const char *name, int pages)
 {
     struct db *db = arg;
-    if (pages >= CHECKPOINT_PAGES) {
-        int result = sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-        if (result != SQLITE_OK && result != SQLITE_BUSY) {
-            struct err why = {0};
-            db_engine_error(&why, handle, result, __func__, "wal_checkpoint");
+    (void)name;
+    if (pages >= CHECKPOINT_PAGES && pthread_mutex_trylock(&db->moving) == 0) {
+        struct err why = {0};
+        if (!db->pages_suspect && !move_pages(db, handle, SQLITE_CHECKPOINT_PASSIVE, &why)) {
             log_err(LOG_ERROR, "checkpoint", &why);
-            db_log_doubt(db, result);
         }
+        pthread_mutex_unlock(&db->moving);
     }
     return SQLITE_OK; /* the commit itself is done */
 }
@@ -84,20 +127,18 @@ bool db_checkpoint(struct db *db, struct err *err)
     /* Waiting for readers it would hold up the writer, and a reader may itself wait for a write: what cannot be moved
      * now is moved the next time. */
     sqlite3_busy_timeout(handle, 0);
-    int result = sqlite3_wal_checkpoint_v2(handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    pthread_mutex_lock(&db->moving);
+    bool ok = move_pages(db, handle, SQLITE_CHECKPOINT_TRUNCATE, err);
+    pthread_mutex_unlock(&db->moving);
     sqlite3_busy_timeout(handle, BUSY_TIMEOUT_MS);
-    if (result == SQLITE_OK || result == SQLITE_BUSY) {
-        return true;
-    }
-    db_log_doubt(db, result);
-    return db_engine_error(err, handle, result, __func__, "wal_checkpoint");
+    return ok;
 }
 
 void db_log_end(struct db *db)
 {
     struct err why = {0};
     int on = 0;
-    if (!db_log_heal(db, &why)) {
+    if (!db_log_heal(db, &why) || !heal_pages(db, db->writer.handle, &why)) {
         log_err(LOG_ERROR, "index_log_suspect", &why);
         (void)sqlite3_db_config(db->writer.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &on);
     }
