@@ -84,10 +84,9 @@ struct db {
     atomic_bool log_suspect; /* a sync of the log failed: see db_log_heal */
     bool log_named;          /* its folder was synced by this process */
 
-    /* A checkpoint that readers cut short counts its pages as moved without a sync of the database; when the sync of a
-     * later one fails, the system may drop them too, and the next one does not move them again: heal_pages does. */
-    pthread_mutex_t moving; /* over checkpoints, and: */
-    bool pages_suspect;     /* the sync of one failed */
+    /* Over checkpoints. One that readers cut short counts its pages as moved without a sync of the database; when the
+     * sync of a later one fails, the system may drop them too: then all are moved again. */
+    pthread_mutex_t moving;
 
     bool syncing; /* how commits are set to be: with a sync of the disk */
 

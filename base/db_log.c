@@ -9,7 +9,10 @@
  * once in 16 MiB. */
 #define CHECKPOINT_PAGES 4000
 
-#define PIECE (1024 * 1024) /* bytes of the database that are written again at once */
+/* Of "WAL-Mode File Format", 2 and 2.1. */
+#define LOG_INDEX_BYTES (32 * 1024) /* one block of it */
+#define LOG_INDEX_VERSION 3007000   /* its first word */
+#define LOG_INDEX_MOVED 24          /* which word counts the frames that are in the database */
 
 void db_log_doubt(struct db *db, int result)
 {
@@ -18,56 +21,47 @@ void db_log_doubt(struct db *db, int result)
     }
 }
 
-/* All that the database has, as it can be read, written and synced again. Through the engine's own descriptor: closing
- * another one would give up its locks. With `moving` held: only checkpoints write there. */
-static bool heal_pages(struct db *db, sqlite3 *handle, struct err *err)
+/* The engine's count of the log's frames that are in the database, back to none: the next checkpoint moves all of them.
+ * It stands in the memory that the connections share ("WAL-Mode File Format", 2.1: nBackfill). Only a checkpoint changes
+ * it, and none runs (`moving` is held); while it is short of the log's end, which it was when a checkpoint failed, nobody
+ * begins the log anew. A reader who sees it takes from the log what he would take from the database: the same. */
+static void move_all_again(sqlite3 *handle)
 {
     sqlite3_file *file = NULL;
-    sqlite3_int64 size = 0;
-    if (!db->pages_suspect) {
-        return true;
-    }
+    void volatile *shared = NULL;
     int result = sqlite3_file_control(handle, "main", SQLITE_FCNTL_FILE_POINTER, (void *)&file);
-    result = result == SQLITE_OK ? file->pMethods->xFileSize(file, &size) : result;
-    auto_free char *piece = xcalloc(1, PIECE);
-    for (sqlite3_int64 at = 0; at < size && result == SQLITE_OK; at += PIECE) {
-        int n = size - at < PIECE ? (int)(size - at) : PIECE;
-        result = file->pMethods->xRead(file, piece, n, at);
-        result = result == SQLITE_OK ? file->pMethods->xWrite(file, piece, n, at) : result;
+    result = result == SQLITE_OK ? file->pMethods->xShmMap(file, 0, LOG_INDEX_BYTES, 0, &shared) : result;
+    uint32_t volatile *words = shared;
+    if (result != SQLITE_OK || !words || words[0] != LOG_INDEX_VERSION) {
+        BUG("the index of the log is not in memory, or another engine's"); /* the next start moves all again, too */
     }
-    result = result == SQLITE_OK ? file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) : result;
-    db->pages_suspect = result != SQLITE_OK;
-    if (db->pages_suspect) {
-        return db_engine_error(err, NULL, result, __func__, db->path);
-    }
-    log_event(LOG_INFO, "index_rewritten", "file=\"%s\"", db->path);
-    return true;
+    __atomic_store_n(&words[LOG_INDEX_MOVED], 0, __ATOMIC_SEQ_CST);
+    log_event(LOG_WARN, "index_moved_again", "why=\"a sync of the index failed\"");
 }
 
 /* With `moving` held. */
 static bool move_pages(struct db *db, sqlite3 *handle, int mode, struct err *err)
 {
-    if (!heal_pages(db, handle, err)) {
-        return false;
-    }
     int result = sqlite3_wal_checkpoint_v2(handle, NULL, mode, NULL, NULL);
     if (result == SQLITE_OK || result == SQLITE_BUSY) {
         return true;
     }
-    db_log_doubt(db, result); /* of which file it was, nobody says */
-    db->pages_suspect = db->pages_suspect || result == SQLITE_IOERR_FSYNC;
+    if (result == SQLITE_IOERR_FSYNC) { /* of which file it was, nobody says */
+        db_log_doubt(db, result);
+        move_all_again(handle);
+    }
     return db_engine_error(err, handle, result, __func__, "wal_checkpoint");
 }
 
 /* After each commit of the writer. The engine's own hook does the same, but forgets failures. Whoever moves pages now
- * may wait for the writer: it does not wait for him, nor does it write the whole database again. */
+ * may wait for the writer: it does not wait for him. */
 static int checkpoint_now_and_then(void *arg, sqlite3 *handle, const char *name, int pages)
 {
     struct db *db = arg;
     (void)name;
     if (pages >= CHECKPOINT_PAGES && pthread_mutex_trylock(&db->moving) == 0) {
         struct err why = {0};
-        if (!db->pages_suspect && !move_pages(db, handle, SQLITE_CHECKPOINT_PASSIVE, &why)) {
+        if (!move_pages(db, handle, SQLITE_CHECKPOINT_PASSIVE, &why)) {
             log_err(LOG_ERROR, "checkpoint", &why);
         }
         pthread_mutex_unlock(&db->moving);
@@ -138,7 +132,7 @@ void db_log_end(struct db *db)
 {
     struct err why = {0};
     int on = 0;
-    if (!db_log_heal(db, &why) || !heal_pages(db, db->writer.handle, &why)) {
+    if (!db_log_heal(db, &why)) {
         log_err(LOG_ERROR, "index_log_suspect", &why);
         (void)sqlite3_db_config(db->writer.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &on);
     }
