@@ -103,8 +103,8 @@ static void look_at_collection(struct driver *d, struct model *m, const struct o
     }
 }
 
-/* The one session of the account that the model does not know; "" when there is none. */
-static void look_for_session(struct driver *d, const struct model *m, int account,
+/* The one session of the account that was not there before; "" when there is none. */
+static void look_for_session(struct driver *d, const struct model *before, int account,
                              char id_out[UPLOAD_ID_MAX])
 {
     struct err err = {0};
@@ -117,7 +117,7 @@ static void look_for_session(struct driver *d, const struct model *m, int accoun
         bool known = false;
         row_text(q, 0, id, sizeof(id));
         for (int i = 0; i < SESSIONS; i++) {
-            known |= m->sessions[i].open && strcmp(m->sessions[i].id, id) == 0;
+            known |= before->sessions[i].open && strcmp(before->sessions[i].id, id) == 0;
         }
         if (!known) {
             memcpy(id_out, id, sizeof(id));
@@ -178,10 +178,10 @@ static void look(struct driver *d, const struct model *after, const struct opera
 
 /* What the dead process could not tell: the id of a session that it began; and the time of a chunk is that of the
  * machine's clock, which is before everything here. */
-static void complete(struct driver *d, const struct operation *op, struct model *m)
+static void complete(struct driver *d, const struct model *before, const struct operation *op, struct model *m)
 {
-    if (op->kind == OP_START) {
-        look_for_session(d, m, op->account, m->sessions[op->session].id);
+    if (op->kind == OP_START) { /* not the one that should have made room for it */
+        look_for_session(d, before, op->account, m->sessions[op->session].id);
     }
     if (op->kind == OP_APPEND) {
         m->sessions[op->session].written_us = 0;
@@ -195,7 +195,7 @@ bool recover(struct driver *d, const struct model *before, const struct model *a
 {
     auto_buf struct buf against = {0};
     *out = *after;
-    complete(d, op, out);
+    complete(d, before, op, out);
     model_restart(out);
     if (fits(d, out, &against)) {
         return true;
