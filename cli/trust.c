@@ -235,6 +235,8 @@ static enum outcome acknowledge(const struct call *call)
         say("the store counts as right from now on for %s; whatever was signed after it was saved "
             "has to be signed again",
             all ? "every repository" : call->args[0]);
+        removal_commands(answer, "docker and notary hold what they saw after that against it; on each "
+                                 "machine that signed or verified meanwhile run:");
     }
     return outcome;
 }

@@ -4,6 +4,7 @@
 #include "storage/audit.h"
 #include "storage/repository.h"
 #include "trust/exceptions.h"
+#include "trust/forget.h"
 #include "trust/trust_internal.h"
 
 #define PAGE 500
@@ -127,8 +128,14 @@ bool trust_acknowledge(struct trust *trust, const struct acknowledge_request *re
                                     clock_mono_us(), err);
     pin_list_dispose(&a.revoked);
     if (ok) {
-        *result_out = json_pack("{s:s, s:I}", "scope", scope_of(request), "repositories",
-                                (json_int_t)a.count);
+        json_t *commands = json_array();
+        if (request->all) {
+            forget_all(trust, commands);
+        } else {
+            forget_repository(trust, &request->repo, commands);
+        }
+        *result_out = json_pack("{s:s, s:I, s:o}", "scope", scope_of(request), "repositories",
+                                (json_int_t)a.count, "commands", commands);
     }
     return ok;
 }

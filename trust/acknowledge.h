@@ -18,7 +18,8 @@ struct acknowledge_request {
 
 /* The audit entry comes first: a failure after it leaves everything suspect, at the latest after the
  * next start.
- *   result_out   {"scope":"*"|NAME,"repositories":COUNT}; new reference
+ *   result_out   {"scope":"*"|NAME,"repositories":COUNT,"commands":[text…]}: the commands are for clients
+ *                that remember what came after the restored moment (forget.h); new reference
  * Expected errors: ERR_INVALID (the reason), ERR_NAME_UNKNOWN (neither store nor checkpoint knows it), ERR_CONFLICT (everything
  * is suspect: `all` is needed), ERR_NO_SPACE, ERR_INTERNAL. Worker threads; durable. */
 bool trust_acknowledge(struct trust *trust, const struct acknowledge_request *request,

@@ -5,6 +5,7 @@
 #include "storage/removal.h"
 #include "storage/repository.h"
 #include "storage/tag_rule.h"
+#include "trust/forget.h"
 #include "trust/trust_internal.h"
 #include "trust/wipe.h"
 
@@ -105,7 +106,7 @@ bool trust_remove_repository(struct trust *trust, const struct remove_request *r
         json_decref(r.wiped);
         return false;
     }
-    json_t *commands = trust_wipe_commands(r.wiped);
+    json_t *commands = trust_wipe_commands(trust, r.wiped);
     *result_out = json_pack("{s:s, s:o, s:o}", "repository", request->repo.text, "wiped", r.wiped,
                             "commands", commands);
     return true;
@@ -148,10 +149,10 @@ bool trust_remove_namespace(struct trust *trust, const struct remove_request *re
     if (!db_write(trust->db, write_namespace, &r, err)) {
         return false;
     }
-    *result_out = json_pack(
-        "{s:s, s:[o, o]}", "namespace", request->namespace_.text, "commands",
-        json_sprintf("rm -rf ~/.docker/trust/tuf/%s/%s", trust->host, request->namespace_.text),
-        json_sprintf("rm -rf ~/.notary/tuf/%s/%s", trust->host, request->namespace_.text));
+    json_t *commands = json_array();
+    forget_namespace(trust, &request->namespace_, commands);
+    *result_out = json_pack("{s:s, s:o}", "namespace", request->namespace_.text, "commands",
+                            commands);
     return true;
 }
 

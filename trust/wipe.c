@@ -5,6 +5,7 @@
 #include "storage/change_record.h"
 #include "storage/tombstone.h"
 #include "trust/exceptions.h"
+#include "trust/forget.h"
 #include "trust/load.h"
 #include "trust/reached.h"
 #include "trust/trust_internal.h"
@@ -217,16 +218,17 @@ static bool write_wipe(struct db_tx *tx, void *arg, struct err *err)
     return wipe_one(tx, w, &repo, err);
 }
 
-json_t *trust_wipe_commands(const json_t *wiped)
+json_t *trust_wipe_commands(const struct trust *trust, const json_t *wiped)
 {
     json_t *commands = json_array();
     size_t i;
     json_t *item;
     json_array_foreach(wiped, i, item)
     {
-        const char *gun = json_get_string(item, "gun");
-        json_array_append_new(commands, json_sprintf("rm -rf ~/.docker/trust/tuf/%s", gun));
-        json_array_append_new(commands, json_sprintf("rm -rf ~/.notary/tuf/%s", gun));
+        struct repo_name repo;
+        if (repo_name_parse(slice_str(json_get_string(item, "repository")), &repo, NULL)) {
+            forget_repository(trust, &repo, commands);
+        }
     }
     return commands;
 }
@@ -243,7 +245,7 @@ bool trust_wipe(struct trust *trust, const struct wipe_request *request, json_t 
         json_decref(w.wiped);
         return false;
     }
-    json_t *commands = trust_wipe_commands(w.wiped);
+    json_t *commands = trust_wipe_commands(trust, w.wiped);
     *result_out = json_pack("{s:o, s:o}", "wiped", w.wiped, "commands", commands);
     return true;
 }

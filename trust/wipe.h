@@ -34,8 +34,8 @@ bool trust_wipe(struct trust *trust, const struct wipe_request *request, json_t 
 bool trust_wipe_repository(struct db_tx *tx, struct trust *trust,
                            const struct wipe_request *request, const struct repository *repo,
                            json_t *wiped, struct reached_list *reached, struct err *err) MUST_USE;
-/* What people with cached metadata must run, since their clients refuse the new root until then: a
- * JSON array of texts; new reference. */
-json_t *trust_wipe_commands(const json_t *wiped);
+/* What people with cached metadata must run, since their clients refuse the new root until then
+ * (forget.h): a JSON array of texts; new reference. */
+json_t *trust_wipe_commands(const struct trust *trust, const json_t *wiped);
 
 #endif

@@ -118,7 +118,8 @@ def test_o01_a_restored_database_is_refused_where_it_is_older_and_served_elsewhe
 
 def test_o01_nothing_is_published_wiped_or_renewed_on_a_suspect_store_until_it_is_acknowledged(store):
     store.save()
-    store.sign_again("app")
+    newer = store.sign_again("app")
+    assert store.keeper.list("ns/app")["v1"][0] == newer.hex
     store.restore()
     before = version(store, "app")
     made = image("third")
@@ -133,8 +134,12 @@ def test_o01_nothing_is_published_wiped_or_renewed_on_a_suspect_store_until_it_i
     assert (detail["Name"], detail["reason"]) == ("ErrValidation", SUSPECT) and "set back" in detail["Error"]["Msg"]
     assert version(store, "app") == before
     assert SUSPECT in store.server.bond("trust", "status", "ns").out
-    store.server.bond("trust", "acknowledge", "ns/app", "--reason", "the disk was replaced")
+    told = store.server.bond("trust", "acknowledge", "ns/app", "--reason", "the disk was replaced").text
     assert store.serves()
+    assert "lower than current version" in store.keeper("list", store.server.gun("ns/app"), code="fail").text
+    for command in (line.strip() for line in told.splitlines() if line.startswith("  rm -rf ")):
+        run(["sh", "-c", command.replace("~/.notary", str(store.keeper.folder)).replace("~/.docker", str(store.folder / "nobody"))])
+    assert store.keeper.list("ns/app")["v1"][0] == store.images["app"].hex
     fresh.sign("ns/app", "v2", made)
     assert store.dep.get("ns/app", "v2").expect(200).body == made.manifest
     store.server.restart()

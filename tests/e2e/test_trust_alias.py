@@ -1,6 +1,7 @@
 """One canonical host and its aliases (gate.md 11.4): one repository, several names; signatures are bound to the first."""
 import json
 import re
+import shutil
 
 import pytest
 
@@ -89,8 +90,8 @@ def test_the_stock_client_prints_the_canonical_name(named, tmp_path):
     assert "An error occurred during validation:" in shown.text and server.gun("ns/new") in shown.text
 
 
-def test_a_wildcard_certificate_is_good_under_every_name(named, tmp_path):
-    server, owner, _, made = named
+def begin_wild(server, owner, tmp_path, repo):
+    """The notary of who began the repository with a certificate for every name."""
     key, cert = tmp_path / "root.key", tmp_path / "root.crt"
     run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-sha256", "-days", "3650",
          "-subj", "/CN=*", "-addext", "basicConstraints=critical,CA:false", "-keyout", tmp_path / "plain.key", "-out", cert])
@@ -98,10 +99,40 @@ def test_a_wildcard_certificate_is_good_under_every_name(named, tmp_path):
     text = key.read_text().replace("-----BEGIN EC PRIVATE KEY-----\n", "-----BEGIN EC PRIVATE KEY-----\nrole: root\n")
     key.write_text(text)
     holder = Notary(server, owner, tmp_path / "wild")
-    holder("init", "-p", server.gun("ns/wild"), "--rootkey", key, "--rootcert", cert)
-    holder.sign("ns/wild", "v1", made)
+    shutil.rmtree(holder.folder, ignore_errors=True)
+    holder("init", "-p", server.gun(repo), "--rootkey", key, "--rootcert", cert)
+    return holder
+
+
+def test_a_wildcard_certificate_is_good_under_every_name(named, tmp_path):
+    server, owner, _, made = named
+    begin_wild(server, owner, tmp_path, "ns/wild").sign("ns/wild", "v1", made)
     for seen in (server, Other(server)):
         assert set(Notary(seen, owner, tmp_path / f"reader-{seen.host[:3]}").list("ns/wild")) == {"v1"}
+
+
+def test_a_wipe_prints_what_the_clients_of_every_name_forget_and_nothing_of_other_repositories(named, tmp_path):
+    """gate 11.3, 11.4"""
+    server, owner, _, made = named
+    home, readers = tmp_path / "home", []
+    for seen in (server, Other(server)):
+        readers += [Notary(seen, owner, home / folder) for folder in (".docker/trust", ".notary")]
+    for repo in ("ns/team", "ns/team/worker"):
+        begin_wild(server, owner, tmp_path, repo).sign(repo, "v1", made)
+        for reader in readers:
+            (reader.folder / "private").mkdir(parents=True, exist_ok=True)
+            assert set(reader.list(repo)) == {"v1"}
+    below = {path: path.read_bytes() for path in home.rglob("worker/metadata/*.json")}
+    assert len(below) == 4 * len(readers)
+    told = server.bond("trust", "wipe", "ns/team", "--confirm", "ns/team").text
+    begin_wild(server, owner, tmp_path, "ns/team").sign("ns/team", "v2", made)
+    for reader in readers:
+        reader.list("ns/team", code="fail")  # it holds the old root against the new one
+    for command in (line.strip() for line in told.splitlines() if line.startswith("  rm -rf ")):
+        run(["sh", "-c", command], env=environment(HOME=str(home)))
+    assert below == {path: path.read_bytes() for path in home.rglob("worker/metadata/*.json")}
+    for reader in readers:
+        assert set(reader.list("ns/team")) == {"v2"}
 
 
 def test_the_verify_api_takes_an_alias_and_names_the_host_for_a_foreign_one(named):
