@@ -67,7 +67,9 @@ static enum outcome status(const struct call *call)
     if (scope) {
         client_query(&path, "scope", scope);
     }
-    enum outcome outcome = api(call, "GET", path.p, NULL, &answer);
+    const struct pages pages = {
+        .path = path.p, .rows = "repositories", .parameter = "last", .place = "repository"};
+    enum outcome outcome = pages_read(call, &pages, &answer);
     if (outcome == OUTCOME_OK) {
         output_list(call, answer, "repositories", columns);
     }

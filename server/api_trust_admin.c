@@ -257,38 +257,59 @@ static bool append_status(struct db_tx *tx, const struct request *rq, const stru
     return put_attention(tx, rq, repo, &facts, item, err);
 }
 
-/* The repositories of the scope; without one, all that ever had trust data (administrators). */
+/* All repositories that ever had trust data are for administrators. They come in the order in which
+ * they were made, and the page goes on behind the repository of this name. */
+static bool list_trusted(struct db_tx *tx, const struct request *rq, struct slice last,
+                         struct repository_list *out, struct err *err)
+{
+    struct repo_name name;
+    struct repository after = {.id = 0};
+    if (!access_is_admin(rq->identity)) {
+        return err_set(err, ERR_INVALID, "the parameter scope is needed: ns or ns/app");
+    }
+    return (last.n == 0 || (repo_name_parse(last, &name, err) &&
+                            repository_get(tx, &name, &after, err))) &&
+           repository_list_trusted(tx, after.id, STATUS_MAX, out, err);
+}
+
+/* The page of one repository is that repository, and there is nothing behind it. */
+static bool list_one(struct db_tx *tx, const struct repo_name *name, struct slice last,
+                     struct repository_list *out, struct err *err)
+{
+    struct repository repo;
+    if (!repository_get(tx, name, &repo, err)) {
+        return false;
+    }
+    out->items = xcalloc(1, sizeof *out->items);
+    out->items[0] = repo;
+    out->count = last.n == 0;
+    return true;
+}
+
+/* A page of the repositories of the scope. */
 static bool scope_repositories(struct db_tx *tx, const struct request *rq,
                                struct repository_list *out, struct err *err)
 {
-    auto_buf struct buf text = {0};
+    auto_buf struct buf text = {0}, last_text = {0};
     struct trust_scope scope;
-    struct repository repo;
-    bool given = request_query(rq, "scope", 0, &text);
-    if (!given) {
-        return access_is_admin(rq->identity)
-                   ? repository_list_trusted(tx, 0, STATUS_MAX, out, err)
-                   : err_set(err, ERR_INVALID, "the parameter scope is needed: ns or ns/app");
+    struct namespace ns;
+    (void)request_query(rq, "last", 0, &last_text);
+    struct slice last = buf_slice_of(&last_text);
+    if (!request_query(rq, "scope", 0, &text)) {
+        return list_trusted(tx, rq, last, out, err);
     }
     if (!trust_scope_read(buf_slice_of(&text), &scope, err) ||
         !trust_scope_may_read(tx, rq, &scope, err)) {
         return false;
     }
-    if (scope.whole_namespace) {
-        struct namespace ns;
-        return namespace_get(tx, &scope.namespace_, &ns, err) &&
-               repository_list_namespace(tx, ns.id, true, (struct slice){0}, STATUS_MAX, out, err);
+    if (!scope.whole_namespace) {
+        return list_one(tx, &scope.repo, last, out, err);
     }
-    if (!repository_get(tx, &scope.repo, &repo, err)) {
-        return false;
-    }
-    out->items = xcalloc(1, sizeof *out->items);
-    out->items[0] = repo;
-    out->count = 1;
-    return true;
+    return namespace_get(tx, &scope.namespace_, &ns, err) &&
+           repository_list_namespace(tx, ns.id, true, last, STATUS_MAX, out, err);
 }
 
-/* GET /api/v1/trust/status?scope= */
+/* GET /api/v1/trust/status?scope=&last= */
 void api_trust_status(struct request *rq, struct reply *reply)
 {
     auto_snapshot struct db_tx *tx = NULL;

@@ -141,6 +141,29 @@ def test_the_list_of_a_namespace_and_of_all_goes_on_page_by_page(registry, notar
         assert page(last=rows[0]["place"], **scope)[:5] == rows[1:6]
 
 
+def test_the_status_of_a_namespace_and_of_all_goes_on_page_by_page(registry, notary, house, repo):
+    """More than one page of 1,000 would take minutes; the names are what pages go on from."""
+    repos = [f"{repo}-{i}" for i in range(3)]
+    for name in repos:
+        notary("owner").init(name)
+
+    def page(who, code=200, **query):
+        session = registry.session(who)
+        words = "&".join(f"{k}={v}" for k, v in query.items())
+        answer = registry.wire.request("GET", f"/api/v1/trust/status?{words}", {"Authorization": f"Bearer {session}"}).expect(code)
+        return [r["repository"] for r in answer.json["repositories"]] if code == 200 else answer
+    for who, scope in ((house.owner, {"scope": house.ns}), (registry.admin, {})):
+        rows = page(who, **scope)
+        assert [r for r in rows if r in repos] == repos
+        assert page(who, last=repos[0], **scope) == rows[rows.index(repos[0]) + 1:]
+        assert page(who, last=rows[-1], **scope) == []
+    assert page(house.owner, scope=repos[0]) == repos[:1] and page(house.owner, scope=repos[0], last=repos[0]) == []
+    page(registry.admin, code=404, last=f"{repo}-never")
+    page(house.owner, code=400, last=repos[0])
+    told = json.loads(registry.bond("trust", "status", house.ns, "--json").out)["repositories"]
+    assert [r["repository"] for r in told] == page(house.owner, scope=house.ns)
+
+
 def test_a_single_root_key_is_reported(registry, notary, repo):
     notary("owner").init(repo)
     row, = json.loads(registry.bond("trust", "status", repo, "--json").out)["repositories"]
