@@ -303,15 +303,15 @@ static json_t *record_json(const struct change_record *r)
                      "Category", update ? "update" : "deletion");
 }
 
-/* A signed decimal of at most 32 bits. */
-static bool parse_number(const struct buf *text, int64_t *out)
+/* A signed decimal of -max - 1 to max, as far as 64 bits without their lowest number go. */
+static bool parse_number(const struct buf *text, int64_t max, int64_t *out)
 {
     struct slice digits = buf_slice_of(text);
     bool negative = slice_starts(digits, "-");
     if (negative) {
         digits = slice_from(digits, 1);
     }
-    if (!slice_to_int64(digits, out) || *out > INT32_MAX) {
+    if (!slice_to_int64(digits, out) || *out - negative > max) {
         return false;
     }
     *out = negative ? -*out : *out;
@@ -328,13 +328,13 @@ static bool read_query(const struct request *rq, struct reply *reply, struct fee
     struct err err = {0};
     (void)err_set(&err, ERR_TRUST_INVALID_PARAMETERS, "");
     *out = (struct feed_query){0};
-    if (!request_query(rq, "records", 0, &records) || !parse_number(&records, &out->records)) {
+    if (!request_query(rq, "records", 0, &records) || !parse_number(&records, INT32_MAX, &out->records)) {
         reply_error_detail(reply, &err,
                            json_string("the parameter records is a number, and required"));
         return false;
     }
     if (request_has_query(rq, "change_id") && (!request_query(rq, "change_id", 0, &change_id) ||
-                                               !parse_number(&change_id, &out->change_id))) {
+                                               !parse_number(&change_id, INT64_MAX, &out->change_id))) {
         reply_error_detail(reply, &err, json_object());
         return false;
     }

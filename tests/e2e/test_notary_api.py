@@ -277,6 +277,12 @@ def test_12_the_changefeed_in_both_directions(trust, begun):
     assert feed("records=2") == every[:2] and feed(f"records=2&change_id={ids[1]}") == every[2:4] and feed(f"records=9&change_id={ids[5]}") == []
     assert feed("records=-2") == every[4:] and feed("records=-2&change_id=-1") == every[4:] and feed("records=2&change_id=-1") == every[4:]
     assert feed(f"records=-2&change_id={ids[3]}") == every[1:3] and feed(f"records=-9&change_id={ids[0]}") == []
+    for most in ("records=2147483647", "records=-2147483648", "records=1000&change_id=-9223372036854775807"):
+        assert feed(most) == every
+    assert feed("records=1&change_id=9223372036854775807") == []
+    assert feed("records=-1&change_id=9223372036854775807") == every[5:]
+    for beyond in ("records=2147483648", "records=-2147483649", "records=1&change_id=9223372036854775808", "records=1&change_id=-9223372036854775810"):
+        trust.client("GET", f"{trust.base}/changefeed?{beyond}").expect(400, "INVALID_PARAMETERS")
     for record, version in zip(every, range(1, 7)):
         assert record["SHA256"] == hashlib.sha256(trust.get(f"{version}.timestamp.json").expect(200).body).hexdigest()
     trust.client("DELETE", f"{trust.base}/tuf/").expect(200)
