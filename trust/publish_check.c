@@ -278,7 +278,7 @@ static bool check_versions(struct check *c)
 {
     if (c->same_version) {
         return publish_refuse(c, ERR_TRUST_VERSION, "ErrValidation", "",
-                              "root version %lld was published already",
+                              "root version %lld was published already; run the command again",
                               (long long)c->root->version);
     }
     for (size_t i = 0; i < c->upload_count; i++) {

@@ -141,7 +141,9 @@ static bool check_same_version(struct check *c, const struct tuf_doc *root)
     c->checks += by_current.checks;
     if (!sig_count_met(&by_current)) {
         return publish_refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "root_changed",
-                              "root %lld is there already, and this one is not signed by its keys",
+                              "root %lld is there already, and this one is not signed by its keys: forget "
+                              "this one and sign into the repository that is there, or have an owner "
+                              "wipe it",
                               (long long)root->version);
     }
     c->same_version = true;

@@ -175,6 +175,9 @@ def test_p04_the_next_root_is_signed_by_the_old_and_by_the_new_key(trust, begun,
         state()
     trust.publish(("root", begun.root(2, by=[begun.root_key, new], root=([new], 1)))).expect(200)
     assert trust.version("root") == 2 and trust.get("1.root.json").status == 200
+    state_after = trust.get("root.json").body
+    late = trust.refused(("root", begun.root(2, by=[begun.root_key, new], root=([new], 1))), code="VERSION")  # of two who rotate at once
+    assert "run the command again" in said(late) and trust.get("root.json").body == state_after
 
 
 def test_a_root_that_names_another_targets_key_needs_targets_by_it(trust, begun, state):
