@@ -8,6 +8,7 @@
 #include "trust/acknowledge.h"
 #include "trust/exceptions.h"
 #include "trust/reset.h"
+#include "trust/resign.h"
 #include "trust/revoke.h"
 #include "trust/roots.h"
 
@@ -218,6 +219,41 @@ static void a_revoked_key_is_refused_at_once_and_for_ever(void **state)
     {
         FAILS(ERR_CONFLICT, trust_roots_accept(tx, &change, err));
     }
+    bench_close(&b);
+}
+
+static void pin_to(struct bench *b, const struct made_key *key)
+{
+    struct spki spki = spki_of(key);
+    WRITE(b->w)
+    {
+        OK(trust_pin_set(tx, b->w->repo.id, &spki.sha256, 1, &b->w->alice, b->now_us, err));
+    }
+}
+
+static enum resign_result resign_now(struct bench *b)
+{
+    struct err err = {0};
+    return trust_resign(b->trust, b->w->repo.id, true, b->now_us, &err);
+}
+
+/* gate.md 4.1: a fresh timestamp would make clients believe what is refused here. */
+static void what_the_pin_or_a_revocation_refuses_is_not_renewed(void **state)
+{
+    struct bench b;
+    bool more = true;
+    bench_open(&b, *state);
+    (void)sign_app(&b);
+    b.now_us += 8 * US_PER_DAY; /* past half life */
+    pin_to(&b, &keys.root2);
+    assert_int_equal(resign_now(&b), RESIGN_NOT_POSSIBLE);
+    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10, &more), 0);
+    pin_to(&b, &keys.root);
+    assert_int_equal(resign_now(&b), RESIGN_DONE); /* the twin */
+    b.now_us += 8 * US_PER_DAY;
+    assert_int_equal(revoke_key(&b, &keys.root, false), 1);
+    assert_int_equal(resign_now(&b), RESIGN_NOT_POSSIBLE);
+    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10, &more), 0);
     bench_close(&b);
 }
 
@@ -560,6 +596,7 @@ int main(void)
         WORLD_TEST(a_key_is_written_in_one_way),
         cmocka_unit_test(one_lost_key_is_one_too_many),
         WORLD_TEST(a_revoked_key_is_refused_at_once_and_for_ever),
+        WORLD_TEST(what_the_pin_or_a_revocation_refuses_is_not_renewed),
         WORLD_TEST(a_revocation_says_why),
         WORLD_TEST(what_was_rotated_away_before_is_not_missed),
         WORLD_TEST(a_rotation_teaches_the_namespace_nothing),
