@@ -1,5 +1,6 @@
 """attacks 5: the cases of publishing by their ids, over HTTP, with real signatures by keys that the test holds."""
 import hashlib
+import itertools
 import json
 
 import pytest
@@ -422,6 +423,34 @@ def test_p08_p09_a_snapshot_lists_what_is_published_and_nothing_else(trust, own,
     state()
     imported = {**docs, "targets__gone": {"hashes": {"sha256": "A" * 43 + "="}, "length": 9}}  # entries of roles that are not delegated
     trust.publish(("targets", new), ("snapshot", own.snapshot(3, **imported))).expect(200)
+
+
+@pytest.mark.parametrize("client_snapshot", [False, True])
+def test_every_combination_of_parts_is_stored_when_whoever_holds_the_snapshot_key_made_the_snapshot(trust, client_snapshot):
+    """notary-api 9: each with the next version. Accepted is what holds a snapshot exactly when the client has its key."""
+    made, signer = Collection(trust, client_snapshot=client_snapshot), Key.bare()
+    key = made.snapshot_key if client_snapshot else Key.bare()
+    make = {"root": made.root, "targets": lambda n: made.targets(n, delegations=[("targets/a", [signer])]),
+            "targets/a": lambda n: made.targets(n, {"v1": tag()}, by=[signer])}
+    stored, version = {role: of(1) for role, of in make.items()}, dict.fromkeys([*make, "snapshot"], 1)
+
+    def snapshot(of, number):
+        return made.snapshot(number, by=[key], **{role.replace("/", "__"): content for role, content in of.items()})
+    trust.publish(*stored.items(), *([("snapshot", snapshot(stored, 1))] if client_snapshot else [])).expect(200)
+    for count in range(5):
+        for parts in itertools.combinations([*make, "snapshot"], count):
+            newer = {**stored, **{role: of(version[role] + 1) for role, of in make.items() if role in parts}}
+            sent = [(role, newer[role]) for role in parts if role != "snapshot"]
+            if "snapshot" in parts:
+                sent.insert(0, ("snapshot", snapshot(newer, trust.version("snapshot") + 1)))
+            if ("snapshot" in parts) == client_snapshot:
+                trust.publish(*sent).expect(200)
+                stored, version = newer, {role: n + (role in parts) for role, n in version.items()}
+            else:
+                trust.refused(*sent, name="ErrBadHierarchy" if client_snapshot else "ErrBadSnapshot")
+            listed_now = trust.get("snapshot.json").json["signed"]["meta"]
+            for role, content in stored.items():
+                assert trust.get(f"{role}.json").body == content and listed_now[role] == meta_of(content), (parts, role)
 
 
 def test_a_snapshot_alone_and_a_snapshot_of_a_client_who_does_not_hold_the_key(registry, house, trust, own):
