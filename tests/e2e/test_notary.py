@@ -89,6 +89,42 @@ def test_targets_timestamp_and_root_keys_are_rotated(registry, notary, repo, fil
         assert client("GET", f"/v2/{gun}/_trust/tuf/{n}.root.json").expect(200).json["signed"]["version"] == n
 
 
+@pytest.mark.parametrize("role", ["timestamp", "snapshot"])
+def test_a_server_key_is_rotated_again_after_one_that_was_given_up_and_by_two_at_once(registry, notary, repo, files, role):
+    owner, stale = notary("owner"), notary("reader", folder="stale")
+    gun = owner.init(repo)
+    owner("add", "-p", gun, "v1", files[0])
+    stale.list(repo)
+    client = registry.client(owner.account)
+
+    def key():
+        root = client("GET", f"/v2/{gun}/_trust/tuf/root.json").expect(200).json["signed"]
+        (keyid,) = root["roles"][role]["keyids"]
+        assert [s["keyid"] for s in client("GET", f"/v2/{gun}/_trust/tuf/{role}.json").expect(200).json["signatures"]] == [keyid]
+        return root["keys"][keyid]["keyval"]["public"]
+    used = [key()]
+    for _ in range(2):
+        owner("key", "rotate", gun, role, "-r")
+        used.append(key())
+    pending = client("POST", f"/v2/{gun}/_trust/tuf/{role}.key").expect(200).json["keyval"]["public"]  # whoever asked went away
+    owner("add", "-p", gun, "v2", files[1])
+    assert key() == used[-1]
+    owner("key", "rotate", gun, role, "-r")
+    assert key() == pending and len({*used, pending}) == 4
+    copies = [Notary(registry, owner.account, owner.folder.with_name(f"copy-{i}")) for i in range(2)]
+    for copy in copies:
+        run(["cp", "-r", owner.folder, copy.folder])
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda c: c("key", "rotate", gun, role, "-r", code=None), copies))
+    assert 0 in [r.code for r in results] and all(r.code == 0 or "run the command again" in r.text for r in results), [r.text for r in results]
+    for copy, result in zip(copies, results):
+        if result.code:
+            copy("key", "rotate", gun, role, "-r")
+        assert set(copy.list(repo)) == {"v1", "v2"}
+    assert key() not in (*used, pending)
+    assert set(stale.list(repo)) == set(notary("reader", folder="fresh").list(repo)) == {"v1", "v2"}
+
+
 @pytest.mark.parametrize("kind", ["ec", "rsa"])
 def test_a_delegate_signs_and_is_removed(registry, notary, repo, files, tmp_path, kind):
     owner, gun = notary("owner"), registry.gun(repo)
