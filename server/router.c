@@ -231,10 +231,12 @@ static bool match(const struct pattern *p, const struct path *path, struct route
     return p->parts[p->wide].kind == PART_GUN ? match_gun(p, path, m) : match_name(p, path, m);
 }
 
-/* Notary v1, "Routes": HEAD is never one of the trust API's methods, such a path does not exist. */
-static void hide_trust_head(enum http_method method, struct route_match *m)
+/* Notary v1, "Routes": with one of these methods a path of the trust API that has no row does not exist,
+ * whatever else it takes. */
+static void hide_trust_methods(enum http_method method, struct route_match *m)
 {
-    if (m->trust && method == METHOD_HEAD && m->index == ROUTE_NONE) {
+    const unsigned hidden = METHOD_GET | METHOD_HEAD | METHOD_POST | METHOD_PUT | METHOD_DELETE;
+    if (m->trust && ((unsigned)method & hidden) != 0 && m->index == ROUTE_NONE) {
         m->allow = 0;
     }
 }
@@ -265,7 +267,7 @@ void router_find(const struct router *r, enum http_method method, struct slice p
         }
         out->allow = m.allow;
     }
-    hide_trust_head(method, out);
+    hide_trust_methods(method, out);
 }
 
 void router_allow_text(unsigned methods, struct buf *out)

@@ -47,11 +47,15 @@ def test_3_head_of_the_changefeed_is_404(trust, begun, path):
     assert trust.client("HEAD", f"{trust.base}/{path}").status == 404
 
 
-@pytest.mark.parametrize("method", ["PATCH", "OPTIONS", "PUT", "DELETE"])
-def test_3_other_methods_change_nothing(trust, begun, method):
+@pytest.mark.parametrize("method,names", [("PATCH", FILES), ("OPTIONS", FILES), ("PUT", FILES), ("DELETE", FILES[:-1]), ("POST", FILES[:4])])
+def test_3_other_methods_change_nothing(trust, begun, method, names):
     before = trust.get("root.json").body
-    for name in FILES[:-1]:
-        assert trust.client(method, f"{trust.base}/tuf/{name}", body=b"" if method == "PUT" else None).status in (404, 405)
+    for name in names:
+        answer = trust.client(method, f"{trust.base}/tuf/{name}", body=b"" if method in ("PUT", "POST") else None)
+        if method in ("PATCH", "OPTIONS"):
+            answer.expect(405)
+        else:
+            assert "detail" not in answer.expect(404, "METADATA_NOT_FOUND").error
     assert trust.get("root.json").body == before
 
 
