@@ -263,6 +263,19 @@ void api_trust_publish(struct request *rq, struct reply *reply)
     run_publish(rq, reply, &publish);
 }
 
+/* The answer of a deletion has no body, so it tells this as a publish tells what it has to say. */
+static void warn_of_memories(const struct request *rq, struct reply *reply, const json_t *result)
+{
+    auto_buf struct buf gun = {0};
+    if (json_array_size(json_get_array(result, "wiped")) > 0) {
+        trust_gun_write(rq->app->trust, &rq->repo, &gun);
+        reply_header(reply, "Warning",
+                     "299 - \"docker and notary refuse what is signed here anew until tuf/%s/metadata "
+                     "is removed from ~/.docker/trust and ~/.notary\"",
+                     gun.p);
+    }
+}
+
 /* DELETE /v2/GUN/_trust/tuf/: a wipe (gate.md 11.3); of nothing it is fine too. A store that may be a
  * restored one refuses it as it refuses a publish: clients print that, and nothing of a 409. */
 void api_trust_delete(struct request *rq, struct reply *reply)
@@ -278,6 +291,7 @@ void api_trust_delete(struct request *rq, struct reply *reply)
     repo_name_namespace(&rq->repo, &wipe.namespace_);
     if (trust_wipe(rq->app->trust, &wipe, &result, &err) || err.code == ERR_NAMESPACE_UNKNOWN) {
         reply_empty(reply, 200);
+        warn_of_memories(rq, reply, result);
     } else if (err.code == ERR_CONFLICT) {
         const char *reason = gate_reason_info(REASON_ROLLBACK_SUSPECTED)->name;
         reply_publish_error(reply, ERR_TRUST_INVALID_UPDATE, "ErrValidation", err.msg, reason,

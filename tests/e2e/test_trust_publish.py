@@ -588,8 +588,10 @@ def test_p27_deleting_needs_an_owner_or_an_administrator(registry, house, trust,
         assert answer.challenge()["error"] == "insufficient_scope" or who == "stranger", (who, answer)
         state()
     client = registry.client(registry.admin)
-    assert client("DELETE", f"{trust.base}/tuf/").expect(200).body == b""
+    answer = client("DELETE", f"{trust.base}/tuf/").expect(200)
+    assert answer.body == b"" and f"tuf/{trust.gun}/metadata" in answer.header("Warning")  # gate 11.3: say so in the answer
     trust.get("timestamp.json").expect(404)
+    assert client("DELETE", f"{trust.base}/tuf/").expect(200).header("Warning") is None  # there was nothing
     again = Collection(trust)
     again.begin()
     trust.client("DELETE", f"{trust.base}/tuf/").expect(200)
