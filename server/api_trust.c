@@ -317,7 +317,7 @@ static json_t *record_json(const struct change_record *r)
                      "Category", update ? "update" : "deletion");
 }
 
-/* A signed decimal of -max - 1 to max, as far as 64 bits without their lowest number go. */
+/* A signed decimal of -max - 1 to max; of 64 bits their very least number is none. */
 static bool parse_number(const struct buf *text, int64_t max, int64_t *out)
 {
     struct slice digits = buf_slice_of(text);
