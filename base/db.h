@@ -47,6 +47,13 @@ bool db_write(struct db *db, db_write_fn fn, void *arg, struct err *err) MUST_US
  * was committed. Whatever db_write commits after it makes it durable too. For what its user can begin again. */
 bool db_write_relaxed(struct db *db, db_write_fn fn, void *arg, struct err *err) MUST_USE;
 
+/* Why the last change could not be stored, a sentence for whoever runs this; NULL while changes can be stored. It is
+ * NULL again when the next one is: db_try asks for it when nobody writes. Reads go on meanwhile. Any thread, at once. */
+const char *db_trouble(const struct db *db);
+/* Stores something that changes nothing, as durable as any change. Any thread, not from inside a write.
+ * Expected errors: ERR_NO_SPACE, ERR_INTERNAL. */
+bool db_try(struct db *db, struct err *err) MUST_USE;
+
 /* Begins a read transaction on this thread's connection; one at a time per thread. */
 bool db_snapshot(struct db *db, struct db_tx **out, struct err *err) MUST_USE;
 /* Ends it; accepts NULL. */

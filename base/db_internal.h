@@ -90,6 +90,8 @@ struct db {
 
     bool syncing; /* how commits are set to be: with a sync of the disk */
 
+    _Atomic(const char *) trouble; /* db_trouble */
+
     atomic_ulong writing_thread; /* a pthread_t; 0: nobody writes, or is about to say so */
     pthread_mutex_t lock;        /* over the members below */
     bool writing;
@@ -138,6 +140,15 @@ struct reader *db_reader(struct db *db, struct err *err) MUST_USE;
 
 /* Is the calling thread inside a write? */
 bool db_is_writing(struct db *db);
+
+/* --- db_trouble.c ----------------------------------------------------------------------------- */
+
+/* A change could not be stored, as the engine or the log says; a conflict and a busy engine are no trouble. */
+void db_trouble_begins(struct db *db, const struct err *why);
+/* A function failed in a write: because of what the disk did to it, and not by a refusal of its own? */
+bool db_trouble_was_met(const struct db *db);
+/* A commit has changed the log. One that was not synced does not count: the disk may fail at syncs alone. */
+void db_trouble_ends(struct db *db);
 
 /* --- db_log.c --------------------------------------------------------------------------------- */
 

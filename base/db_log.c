@@ -59,6 +59,7 @@ static int checkpoint_now_and_then(void *arg, sqlite3 *handle, const char *name,
 {
     struct db *db = arg;
     (void)name;
+    db_trouble_ends(db);
     if (pages >= CHECKPOINT_PAGES && pthread_mutex_trylock(&db->moving) == 0) {
         struct err why = {0};
         if (!move_pages(db, handle, SQLITE_CHECKPOINT_PASSIVE, &why)) {

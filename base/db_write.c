@@ -79,6 +79,9 @@ static enum outcome run_together(struct db *db, struct request *group, bool guar
     for (struct request *rq = group; rq; rq = rq->next) {
         if (!run_one(db, rq, guarded)) {
             db_log_doubt(db, sqlite3_extended_errcode(c->handle));
+            if (db_trouble_was_met(db)) {
+                db_trouble_begins(db, rq->err);
+            }
             db_engine_rollback(c->handle);
             return GROUP_LOST;
         }
@@ -113,6 +116,7 @@ static enum outcome run_group(struct db *db, struct request *group, bool guarded
     }
     enum outcome outcome = run_together(db, group, guarded, &why);
     if (outcome == GROUP_FAILED) {
+        db_trouble_begins(db, &why);
         fail_all(group, &why);
     }
     return outcome;

@@ -18,11 +18,13 @@ static enum outcome status(const struct call *call)
     enum outcome outcome = answer_report(c, &answer);
     if (call_has(call, OPTION_JSON)) {
         auto_json json_t *all =
-            json_pack("{s:s, s:b}", "server", client_name(c), "ready", outcome == OUTCOME_OK);
+            json_pack("{s:s, s:b, s:O?}", "server", client_name(c), "ready", outcome == OUTCOME_OK,
+                      "warning", json_object_get(answer.json, "warning"));
         output_json(all);
     } else if (outcome == OUTCOME_OK && !call_has(call, OPTION_QUIET)) {
         printf("%s\tready\n", client_name(c));
     }
+    output_warning(answer.json);
     return outcome;
 }
 

@@ -1,9 +1,9 @@
-/* The maintenance thread: noting of the time, renewal of timestamps, counting of what ends soon, collection of superseded
- * trust documents, end of idle uploads, writing of
- * when things were pulled, retention of tags, removal of what was deleted, collection of unreferenced
- * blobs and empty repositories, purge of dead sessions, end of overrides that are not needed any
- * more, checkpoint of the database. Small steps, one after the other; a failed step is logged, counted and tried again in the next round. Beside it a
- * thread that gives small blobs their files (storage/blob_journal.h).
+/* The maintenance thread: trying an index that could not be written, noting of the time, renewal of timestamps,
+ * counting of what ends soon, collection of superseded trust documents, end of idle uploads, writing of when things
+ * were pulled, retention of tags, removal of what was deleted, collection of unreferenced blobs and empty repositories,
+ * purge of dead sessions, end of overrides that are not needed any more, checkpoint of the database. Small steps, one
+ * after the other; a failed step is logged, counted and tried again in the next round. Beside it a thread that gives
+ * small blobs their files (storage/blob_journal.h).
  *
  * Owns: the schedule. Refuses to know: what the steps do. */
 #ifndef SERVER_MAINTENANCE_H

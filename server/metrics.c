@@ -48,6 +48,8 @@ static const struct {
                                  "Requests refused as malformed."},
     [METRIC_SLOW_ENDED] = {"bondstore_slow_connections_ended_total", "counter",
                            "Connections ended below the minimum rate or to make room."},
+    [METRIC_INDEX_WRITABLE] = {"bondstore_index_writable", "gauge",
+                               "1 while changes can be stored, 0 after one that the disk refused."},
     [METRIC_UPLOADS_EXPIRED] = {"bondstore_uploads_expired_total", "counter",
                                 "Uploads ended as idle."},
     [METRIC_BLOBS_COLLECTED] = {"bondstore_blobs_collected_total", "counter",

@@ -34,6 +34,7 @@ enum metric {
     METRIC_REFUSED_BUSY,     /* 503 because the queue of the workers was full */
     METRIC_REFUSED_REQUESTS, /* malformed requests that the request gate ended */
     METRIC_SLOW_ENDED,       /* connections ended below the minimum rate, or to make room */
+    METRIC_INDEX_WRITABLE,   /* now: 1, or 0 */
     METRIC_UPLOADS_EXPIRED,
     METRIC_BLOBS_COLLECTED,
     METRIC_TRUST_OPERATIONAL, /* now: 1, or 0 */

@@ -83,7 +83,8 @@ bool trust_note_time(struct trust *trust, int64_t now_us, struct err *err)
 
 const char *trust_trouble(const struct trust *trust, int64_t now_us)
 {
-    return checkpoint_trouble(trust->checkpoint, now_us);
+    const char *trouble = db_trouble(trust->db);
+    return trouble ? trouble : checkpoint_trouble(trust->checkpoint, now_us);
 }
 
 bool trust_open(const struct trust_settings *settings, struct trust **out, struct err *err)

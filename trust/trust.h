@@ -41,7 +41,7 @@ const struct store *trust_store(const struct trust *trust); /* borrowed */
 const char *trust_host(const struct trust *trust);
 /* Maintenance: notes the time in the checkpoint, which sees a clock that is turned back. Durable. */
 bool trust_note_time(struct trust *trust, int64_t now_us, struct err *err) MUST_USE;
-/* Why nothing can be published or renewed now (checkpoint_trouble), or NULL. Any thread; no lock. */
+/* Why nothing can be published or renewed now (db_trouble, checkpoint_trouble), or NULL. Any thread; no lock. */
 const char *trust_trouble(const struct trust *trust, int64_t now_us);
 /* The repository of a GUN "host/ns/app" under the canonical host or an alias; false under any other
  * host. canonical_out   true when the host is the canonical one; may be NULL */

@@ -71,6 +71,25 @@ def works_again(life, before):
     life.check()
 
 
+def health(life, trouble=None):
+    """What the doors for health say: the registry serves, and whether its index can be written."""
+    ready = life.ask("GET", "/readyz").expect(200).json
+    assert life.ask("GET", "/healthz").expect(200).json == {}
+    signing = life.ask("GET", "/_notary_server/health").expect(503 if trouble else 200).json
+    metrics = life.ask("GET", "/metrics").expect(200).body.decode()
+    if trouble:
+        assert list(ready) == ["warning"] and trouble in ready["warning"], ready
+        assert trouble in signing["Trust operational"], signing
+    else:
+        assert ready == {} and signing == {}
+    for name in ("index_writable", "trust_operational"):
+        assert f"\nbondstore_{name} {0 if trouble else 1}\n" in metrics, metrics
+
+
+def is_well(life):
+    return life.ask("GET", "/readyz").json == {}
+
+
 def rules_for(error, *paths):
     return [f"{error} op={op} path={path}" for path in paths for op in ("create", "write", "allocate", "link", "mkdir")]
 
@@ -124,24 +143,32 @@ def test_no_room_for_the_index(life, error):
         refused(life.ask("DELETE", f"/v2/{APP}/manifests/v1"))
         refused(life.ask("DELETE", f"/v2/{APP}/manifests/{life.template.images[1].digest}"))
         pulls(life)
+        health(life, "the disk is full")
+    told = life.server.bond("status")
+    assert "ready" in told.out and "the disk is full" in told.err, told
     life.ask("HEAD", f"/v2/{APP}/manifests/v9").expect(404)
     life.ask("HEAD", f"/v2/{APP}/blobs/{sha256(content)}").expect(404)
     assert life.faults.hits()
+    life.faults.clear()
+    eventually(lambda: is_well(life), what="a round of maintenance, since nobody writes")
+    health(life)
     works_again(life, before)
 
 
 def test_an_index_that_cannot_be_written_or_synced(life):
     """Not full but broken: an error of ours, and no write that follows is poisoned by it."""
     before = descriptors(life)
-    for rule in ("EIO op=write path=index.db", "EIO op=fsync path=index.db", "EROFS op=write path=index.db"):
+    for number, rule in enumerate(("EIO op=write path=index.db", "EIO op=fsync path=index.db", "EROFS op=write path=index.db")):
         life.faults.set(rule)
         for _ in range(2):
             refused(life.ask("PUT", f"/v2/{APP}/manifests/v9", life.template.images[0].manifest,
                              **{"Content-Type": life.template.images[0].media_type}), (500, 503), "")
             life.ask("HEAD", f"/v2/{APP}/manifests/v9").expect(404)
             pulls(life)
+        health(life, "the disk fails")
         life.faults.clear()
-        life.put_manifest(life.template.images[0], "v8")
+        life.put_manifest(life.template.images[0], f"after-{number}")
+        health(life)
     works_again(life, before)
 
 

@@ -494,13 +494,31 @@ static void a_deferred_constraint_in_a_group(void **state)
 
 static void a_full_disk(void **state)
 {
+    struct err err = {0};
     struct world *w = *state;
     int limit = SQL_LIMIT;
     int no_limit = SQL_NO_LIMIT;
     assert_true(db_write(w->db, set_limit, &limit, NULL));
+    assert_null(db_trouble(w->db));
     one_fails_the_others_do_not(w, write_too_much, ERR_NO_SPACE);
+    assert_null(db_trouble(w->db)); /* the others were stored after it */
+    assert_false(store(w->db, write_too_much, "big", &err));
+    assert_int_equal(err.code, ERR_NO_SPACE);
+    assert_string_equal(db_trouble(w->db), "the index cannot be written: the disk is full");
     assert_true(db_write(w->db, set_limit, &no_limit, NULL));
+    assert_non_null(db_trouble(w->db)); /* it stored nothing */
     assert_true(store(w->db, write_too_much, "big", NULL));
+    assert_null(db_trouble(w->db));
+}
+
+static void what_a_function_refuses_is_no_trouble_of_the_disk(void **state)
+{
+    struct err err = {0};
+    struct world *w = *state;
+    assert_false(store(w->db, write_name_then_refuse, "refused", &err));
+    assert_false(store(w->db, write_late_orphan, "orphan", &err));
+    assert_null(db_trouble(w->db));
+    assert_true(db_try(w->db, &err));
 }
 
 #define WRITERS 8
@@ -823,6 +841,7 @@ int main(void)
         TEST(a_request_that_takes_the_transaction_down),
         TEST(a_deferred_constraint_in_a_group),
         TEST(a_full_disk),
+        TEST(what_a_function_refuses_is_no_trouble_of_the_disk),
         TEST(many_threads_write_and_read_their_own),
         TEST(a_group_that_cannot_begin),
         TEST(it_is_still_there_after_reopening),

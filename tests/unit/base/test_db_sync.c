@@ -218,6 +218,37 @@ static void a_durable_write_fails_with_its_sync(void **state)
     assert_true(store(w, db_write, "after"));
 }
 
+/* A relaxed write that succeeds proves nothing of a disk that fails to sync. */
+static void a_failed_sync_is_trouble_until_one_succeeds(void **state)
+{
+    struct world *w = *state;
+    assert_null(db_trouble(w->db));
+    atomic_store(&failing, 1);
+    assert_false(store(w, db_write, "lost"));
+    const char *trouble = db_trouble(w->db);
+    assert_non_null(strstr(trouble, "the disk fails"));
+    assert_true(store(w, db_write_relaxed, "relaxed"));
+    assert_ptr_equal(db_trouble(w->db), trouble);
+    assert_true(store(w, db_write, "durable"));
+    assert_null(db_trouble(w->db));
+}
+
+static void trying_ends_the_trouble_when_the_disk_is_well(void **state)
+{
+    struct world *w = *state;
+    struct err err = {0};
+    atomic_store(&failing, 2);
+    assert_false(store(w, db_write, "lost"));
+    assert_false(db_try(w->db, &err));
+    assert_int_equal(err.code, ERR_INTERNAL);
+    assert_int_equal(atomic_load(&failing), 0); /* both were asked */
+    assert_non_null(db_trouble(w->db));
+    int before = atomic_load(&syncs);
+    assert_true(db_try(w->db, &err));
+    assert_true(atomic_load(&syncs) > before);
+    assert_null(db_trouble(w->db));
+}
+
 /* --- a group of both kinds --- */
 
 struct writer {
@@ -388,6 +419,8 @@ int main(void)
         TEST(a_durable_write_syncs_also_after_relaxed_ones),
         TEST(a_question_on_the_writer_syncs_nothing),
         TEST(a_durable_write_fails_with_its_sync),
+        TEST(a_failed_sync_is_trouble_until_one_succeeds),
+        TEST(trying_ends_the_trouble_when_the_disk_is_well),
         TEST(a_durable_write_among_relaxed_ones_is_synced),
         TEST(a_relaxed_write_survives_a_kill),
         TEST(what_a_failed_checkpoint_lost_is_moved_again),
