@@ -89,15 +89,20 @@ static enum outcome rm(const struct call *call)
     if (!service_path(call, call->args[0], &path)) {
         return OUTCOME_USAGE;
     }
-    if (call->n == 1) {
-        return removal_is_confirmed(call, call->args[0]) ? api(call, "DELETE", path.p, NULL, NULL)
-                                                         : OUTCOME_USAGE;
-    }
-    if (!release_number(call->args[1], &number)) {
+    if (call->n == 1 ? !removal_is_confirmed(call, call->args[0])
+                     : !release_number(call->args[1], &number)) {
         return OUTCOME_USAGE;
     }
-    buf_printf(&path, "/%lld", (long long)number);
-    return api(call, "DELETE", path.p, NULL, NULL);
+    if (call->n > 1) {
+        buf_printf(&path, "/%lld", (long long)number);
+    }
+    enum outcome outcome = api(call, "DELETE", path.p, NULL, NULL);
+    if (outcome == OUTCOME_OK && call->n > 1) {
+        say("release %lld of %s is removed", (long long)number, call->args[0]);
+    } else if (outcome == OUTCOME_OK) {
+        say("%s is removed with its releases; what runs is not touched", call->args[0]);
+    }
+    return outcome;
 }
 
 const struct command releases_commands[] = {

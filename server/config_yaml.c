@@ -98,6 +98,7 @@ static const cyaml_config_t *library(struct explanation *e, cyaml_config_t *out)
 int config_yaml_line(struct slice text, const char *section, const char *key)
 {
     bool inside = section[0] == '\0';
+    int found = 0;
     struct slice line;
     for (int number = 1; slice_next(&text, '\n', &line); number++) {
         struct slice word = slice_trim(line);
@@ -109,11 +110,12 @@ int config_yaml_line(struct slice text, const char *section, const char *key)
         word = slice_first(word, (size_t)colon);
         if (!indented && section[0] != '\0') {
             inside = slice_is(word, section);
+            found = inside ? number : found;
         } else if (inside && indented == (section[0] != '\0') && slice_is(word, key)) {
             return number;
         }
     }
-    return 0;
+    return found;
 }
 
 /* An unknown or repeated key is told with the line of the value before it: look for the key itself,

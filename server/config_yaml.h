@@ -29,8 +29,8 @@ const struct yaml_listen *config_yaml_listen(const struct config_yaml *y, size_t
 size_t config_yaml_alias_count(const struct config_yaml *y);
 const char *config_yaml_alias(const struct config_yaml *y, size_t i);
 
-/* Line of a key (in block style), 0 when it is not found: for sentences about values. section "" =
- * top level. */
+/* Line of a key, for sentences about values; that of its section when the section is written in one line; 0 when
+ * neither is found. section "" = top level. */
 int config_yaml_line(struct slice text, const char *section, const char *key);
 
 #endif

@@ -28,6 +28,26 @@ static struct store *store_new(void)
     return store;
 }
 
+/* What whoever starts the program can mend is told as he would say it. */
+static bool refuse_folder(const char *dir, const struct err *why, struct err *err)
+{
+    switch (why->sys) {
+    case ENOENT:
+    case ENOTDIR:
+        return err_set(err, ERR_INVALID, "there is no folder %s; bondstore init makes a data folder", dir);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return err_set(err, ERR_INVALID, "the folder %s cannot be written (%s); its owner can serve it", dir,
+                       strerror(why->sys));
+    default:
+        if (err) {
+            *err = *why;
+        }
+        return false;
+    }
+}
+
 static bool lock_folder(struct store *store, const char *dir, struct err *err)
 {
     struct err why = {0};
@@ -38,10 +58,7 @@ static bool lock_folder(struct store *store, const char *dir, struct err *err)
     if (why.code == ERR_CONFLICT) {
         return err_set(err, ERR_CONFLICT, "another server is using the folder %s", dir);
     }
-    if (err) {
-        *err = why;
-    }
-    return false;
+    return refuse_folder(dir, &why, err);
 }
 
 static bool open_index(struct store *store, const char *dir, struct err *err)
@@ -60,8 +77,12 @@ static bool open_index(struct store *store, const char *dir, struct err *err)
 
 static bool open_all(struct store *store, const char *dir, struct err *err)
 {
-    store->dir_fd = fsx_open_dir(AT_FDCWD, dir, false, 0700, err);
-    if (store->dir_fd < 0 || !lock_folder(store, dir, err)) {
+    struct err why = {0};
+    store->dir_fd = fsx_open_dir(AT_FDCWD, dir, false, 0700, &why);
+    if (store->dir_fd < 0) {
+        return refuse_folder(dir, &why, err);
+    }
+    if (!lock_folder(store, dir, err)) {
         return false;
     }
     store->blobs_fd = fsx_open_dir(store->dir_fd, "blobs", true, 0700, err);

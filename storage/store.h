@@ -22,8 +22,8 @@ struct store;
  * upload files that no row names. Reads no file's bytes.
  *   dir   path of an existing folder; relative paths count from the working folder
  * Expected errors: ERR_CONFLICT (another server has the folder open, or a newer version wrote the
- * database; the sentence says which), ERR_NO_SPACE, ERR_INTERNAL. One thread. Ownership:
- * store_close. */
+ * database; the sentence says which), ERR_INVALID (no such folder, or this user may not write it), ERR_NO_SPACE,
+ * ERR_INTERNAL. One thread. Ownership: store_close. */
 bool store_open(const char *dir, struct store **out, struct err *err) MUST_USE;
 /* Ends all uploads' sessions in memory (their rows and files stay), closes the database, frees the
  * lock. No other thread may use it any more. Accepts NULL. */

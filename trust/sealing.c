@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "trust/trust.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
 #include <sys/stat.h>
@@ -56,7 +57,7 @@ bool sealing_read(const char *path, struct sealing **out, struct err *err)
     }
     auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
-        return err_set(err, ERR_INVALID, "the sealing key %s cannot be opened", path);
+        return err_set(err, ERR_INVALID, "the sealing key %s cannot be opened: %s", path, strerror(errno));
     }
     uint8_t *key = sodium_malloc(SEALING_KEY_SIZE);
     if (!key) {

@@ -16,8 +16,31 @@ static void a_folder_must_exist(void **state)
 {
     (void)state;
     struct store *store = NULL;
-    FAILS(ERR_INTERNAL, store_open("/tmp/bondstore-no-such-folder", &store, err));
+    FAILS(ERR_INVALID, store_open("/tmp/bondstore-no-such-folder", &store, err));
     assert_null(store);
+}
+
+/* In a process of its own, since who is root may write everywhere. */
+static void a_folder_of_somebody_else_is_refused_with_a_sentence(void **state)
+{
+    struct world *w = *state;
+    store_close(w->store);
+    w->store = NULL;
+    assert_int_equal(fchmod(w->folder.fd, 0555), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct store *store = NULL;
+        struct err err = {0};
+        bool other = geteuid() != 0 || setuid(65534) == 0;
+        bool refused = other && !store_open(w->folder.path, &store, &err) && err.code == ERR_INVALID &&
+                       strstr(err.msg, "cannot be written") != NULL;
+        _exit(refused ? 0 : 1);
+    }
+    int status = 1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(fchmod(w->folder.fd, 0700), 0);
+    assert_int_equal(status, 0);
 }
 
 static void what_was_stored_is_there_after_reopening(void **state)
@@ -68,6 +91,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(a_second_server_is_refused),
         cmocka_unit_test(a_folder_must_exist),
+        WORLD_TEST(a_folder_of_somebody_else_is_refused_with_a_sentence),
         WORLD_TEST(what_was_stored_is_there_after_reopening),
         WORLD_TEST(a_newer_database_is_refused),
         WORLD_TEST(files_are_private),
