@@ -200,13 +200,23 @@ static bool read_values(struct config *c, const struct config_yaml *y, struct sl
     return true;
 }
 
+/* Always false. Of a key at the top level: names the variable, or else the file and the line that it was read from. */
+static bool refuse_top(const struct config *c, struct slice text, const char *key, const char *why, struct err *err)
+{
+    auto_buf struct buf variable = {0};
+    setting_environment(&(struct setting){.section = "", .key = key}, &variable);
+    if (getenv(variable.p) != NULL) {
+        return err_set(err, ERR_INVALID, "%s: %s", variable.p, why);
+    }
+    return err_set(err, ERR_INVALID, "%s, line %d: %s: %s", c->file, config_yaml_line(text, "", key), key, why);
+}
+
 static bool read_public_url(struct config *c, struct slice text, struct err *err)
 {
     struct public_url url;
     struct err why = {0};
     if (!public_url_parse(slice_str(c->public_url), &url, &why)) {
-        return err_set(err, ERR_INVALID, "%s, line %d: public_url: %s", c->file,
-                       config_yaml_line(text, "", "public_url"), why.msg);
+        return refuse_top(c, text, "public_url", why.msg, err);
     }
     c->public_url = keep(c, url.text, strlen(url.text));
     c->https = url.https;
@@ -226,9 +236,7 @@ static bool read_hosts(struct config *c, const struct config_yaml *y, struct sli
     bool own = strcmp(c->canonical_host, c->service) ==
                0; /* judged with public_url, may be an IPv6 address */
     if (!own && !host_is_valid(slice_str(c->canonical_host))) {
-        return err_set(err, ERR_INVALID,
-                       "%s, line %d: canonical_host: it must be host or host:port in lower case",
-                       c->file, config_yaml_line(text, "", "canonical_host"));
+        return refuse_top(c, text, "canonical_host", "it must be host or host:port in lower case", err);
     }
     for (size_t i = 0; i < config_yaml_alias_count(y); i++) {
         const char *alias = config_yaml_alias(y, i);

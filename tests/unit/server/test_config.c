@@ -146,6 +146,10 @@ static void environment_comes_before_the_file(void **state)
     assert_false(config_parse("f", SLICE_LIT("public_url: https://h\n" LISTEN), &c, &err));
     assert_non_null(strstr(err.msg, "BONDSTORE_LIMITS_MANIFEST"));
     assert_int_equal(unsetenv("BONDSTORE_LIMITS_MANIFEST"), 0);
+    assert_int_equal(setenv("BONDSTORE_CANONICAL_HOST", "A/b", 1), 0);
+    assert_false(config_parse("f", SLICE_LIT("public_url: https://h\n" LISTEN), &c, &err));
+    assert_string_equal(err.msg, "BONDSTORE_CANONICAL_HOST: it must be host or host:port in lower case");
+    assert_int_equal(unsetenv("BONDSTORE_CANONICAL_HOST"), 0);
 }
 
 static void a_secret_that_everybody_reads_is_refused(void **state)
