@@ -74,20 +74,32 @@ static const struct tuf_key *key_that_may_count(const struct tuf_doc *doc, size_
     return !rules || root_key_counts(key, rules) ? key : NULL;
 }
 
+/* `key` has the id that the entry names. */
+static bool is_valid(struct tuf_signature *entry, const struct tuf_key *key, struct slice canonical)
+{
+    if (atomic_load(&entry->found_valid)) {
+        return true;
+    }
+    if (tuf_key_verify(key, entry->method, entry->sig, canonical) != SIG_ACCEPT) {
+        return false;
+    }
+    atomic_store(&entry->found_valid, true);
+    return true;
+}
+
 void tuf_count_signatures(const struct tuf_doc *doc, const struct tuf_doc *lister,
                           const struct tuf_role_keys *keys, const struct root_rules *root_rules,
                           struct sig_count *out)
 {
     *out = (struct sig_count){.threshold = keys->threshold};
     for (size_t i = 0; i < doc->signature_count && out->signer_count < SIG_SIGNERS_MAX; i++) {
-        const struct tuf_signature *s = &doc->signatures[i];
         const struct tuf_key *key = key_that_may_count(doc, i, lister, keys, root_rules);
         struct spki spki = key ? tuf_key_spki(key) : (struct spki){{0}};
         if (!key || has_signed(out, &spki)) {
             continue;
         }
         out->checks++;
-        if (tuf_key_verify(key, s->method, s->sig, doc->canonical) == SIG_ACCEPT) {
+        if (is_valid(&doc->signatures[i], key, doc->canonical)) {
             out->not_after_us[out->signer_count] = not_after_of(key);
             out->signers[out->signer_count++] = spki;
             out->valid = out->signer_count;

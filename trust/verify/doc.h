@@ -12,6 +12,7 @@
 struct tuf_signature {
     struct slice key_id, method; /* borrowed from the document */
     struct slice sig;            /* decoded */
+    atomic_bool found_valid;     /* internal to tuf_count_signatures, which says why it may be remembered */
 };
 
 struct tuf_role_keys { /* a role's key ids and threshold as its parent lists them */
@@ -129,7 +130,16 @@ struct sig_count {
 };
 /* Counts valid signatures of `doc` by the keys `keys` of `lister`: distinct by SPKI, the first
  * entry of a key id counts, key id must equal the computed id. For root keys pass root_rules
- * (certificates, CN, dates).  */
+ * (certificates, CN, dates).
+ *
+ * An entry that was found valid is remembered in the document, and its mathematics is not done again.
+ * It is a function of five things: canonical bytes, method and signature, which a document that was read
+ * never changes, and the key's type and public part, of which the entry's key id is the SHA-256 (a key
+ * under another id than its own is never asked). So the answer would be the same for every lister.
+ * Nothing else is remembered: neither that a signature is not valid, nor anything across documents, even of
+ * the same bytes; and who is listed, the threshold, defects and dates of certificates are judged at each
+ * call, as its caller judges what was revoked. `checks` counts remembered ones too, so that no verdict
+ * depends on what was asked before. Any thread, also several on one document. */
 struct root_rules {
     struct slice gun;
     int64_t now_us;

@@ -1,6 +1,7 @@
 /* Verifying one repository's stored trust data as a whole (gate.md 4). Pure: bytes and `now` in,
- * state out. Every document is verified from its bytes each time; nothing derived earlier is
- * believed. */
+ * state out. Every document is verified each time; of what was derived earlier two things are believed,
+ * which only the very bytes decide: that a signature is valid (doc.h, tuf_count_signatures) and that the
+ * links of a chain of roots hold (trust_options.verified_chain). */
 #ifndef TRUST_VERIFY_STATE_H
 #define TRUST_VERIFY_STATE_H
 

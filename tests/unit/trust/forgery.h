@@ -164,6 +164,41 @@ static inline bool believes(const struct trust_state *state, const struct attemp
 
 enum outcome { FORGED = 0, REFUSED, SAME };
 
+static inline enum outcome attempt_judge(const struct attempt *a, const struct trust_state *state)
+{
+    enum outcome outcome = state->status == TRUST_OK ? SAME : REFUSED;
+    for (size_t i = 0; outcome != REFUSED && i < a->now.count; i++) {
+        if (believes(state, a, a->now.docs[i].role) && !says_what_was_signed(a, i)) {
+            outcome = FORGED;
+        }
+    }
+    for (size_t i = 1; outcome == SAME && i < state->role_count; i++) {
+        outcome = state->roles[i].state == ROLE_STATE_OK ? SAME : REFUSED; /* of that role alone */
+    }
+    return outcome;
+}
+
+/* As a server keeps a document that it read once, and what it found out about its signatures. */
+static inline void lend_read(struct trust_file *file, const struct tuf_doc *doc)
+{
+    if (doc && strcmp(doc->role, file->role) == 0 && slice_equal(doc->bytes, file->bytes)) {
+        file->parsed = doc;
+    }
+}
+
+static inline void lend_state(struct trust_file *files, size_t count, const struct trust_state *state)
+{
+    for (size_t i = 0; i < count; i++) {
+        lend_read(&files[i], state->root);
+        lend_read(&files[i], state->timestamp);
+        lend_read(&files[i], state->snapshot);
+        for (size_t j = 0; j < state->role_count; j++) {
+            lend_read(&files[i], state->roles[j].doc);
+        }
+    }
+}
+
+/* Loaded twice, the second time with the documents that the first one read: both must say the same. */
 static inline enum outcome attempt_load(const struct attempt *a)
 {
     struct trust_file roots[MADE_DOCS_MAX];
@@ -171,7 +206,7 @@ static inline enum outcome attempt_load(const struct attempt *a)
     struct trust_set set = {.gun = SLICE_LIT(MADE_GUN), .roots = roots, .files = files};
     struct trust_options options = {.now_us = vectors_now(), .unpinned = true};
     struct trust_state *state = NULL;
-    enum outcome outcome = SAME;
+    struct trust_state *again = NULL;
 
     for (size_t i = 0; i < a->now.count; i++) {
         const struct made_doc *doc = &a->now.docs[i];
@@ -183,19 +218,14 @@ static inline enum outcome attempt_load(const struct attempt *a)
         }
     }
     trust_state_build(&set, &options, &state);
-    if (state->status != TRUST_OK) {
-        outcome = REFUSED;
-    }
-    for (size_t i = 0; outcome != REFUSED && i < a->now.count; i++) {
-        if (believes(state, a, a->now.docs[i].role) && !says_what_was_signed(a, i)) {
-            outcome = FORGED;
-        }
-    }
-    for (size_t i = 1; outcome == SAME && i < state->role_count; i++) {
-        outcome = state->roles[i].state == ROLE_STATE_OK ? SAME : REFUSED; /* of that role alone */
-    }
+    lend_state(roots, set.root_count, state);
+    lend_state(files, set.file_count, state);
+    trust_state_build(&set, &options, &again);
+    enum outcome outcome = attempt_judge(a, state);
+    bool differs = again->status != state->status || attempt_judge(a, again) != outcome;
+    trust_state_free(again);
     trust_state_free(state);
-    return outcome;
+    return differs ? FORGED : outcome;
 }
 
 static inline bool forger_holds(void *arg, enum role_kind role, const char *key_id,
