@@ -17,6 +17,7 @@ void buf_put(struct buf *b, const void *p, size_t n);
 void buf_str(struct buf *b, const char *s);
 void buf_slice(struct buf *b, struct slice s);
 void buf_char(struct buf *b, char c);
+void buf_int(struct buf *b, int64_t n); /* in decimal digits */
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* A JSON string with its quotes: escapes quotation mark, backslash and control characters (RFC 8259 section 7). The bytes must be UTF-8;
  * ill-formed bytes become U+FFFD. */

@@ -97,7 +97,7 @@ static bool put_integer(struct writer *w, int64_t n, struct err *err)
     if (n > INTEGER_MAX || n < -INTEGER_MAX) {
         return err_set(err, ERR_INVALID, "an integer lies beyond 2^53");
     }
-    buf_printf(w->out, "%lld", (long long)n);
+    buf_int(w->out, n);
     return true;
 }
 

@@ -27,6 +27,32 @@ static void appends_and_stays_terminated(void **state)
     assert_string_equal(b.p, "again");
 }
 
+static void integers(void **state)
+{
+    static const struct {
+        int64_t n;
+        const char *text;
+    } cases[] = {
+        {0, "0"},
+        {7, "7"},
+        {-1, "-1"},
+        {10, "10"},
+        {-1000, "-1000"},
+        {INT64_MAX, "9223372036854775807"},
+        {INT64_MIN, "-9223372036854775808"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        auto_buf struct buf b = {0};
+        buf_char(&b, '<');
+        buf_int(&b, cases[i].n);
+        CHECK_CASE(slice_is(slice_from(buf_slice_of(&b), 1), cases[i].text), cases[i].text);
+    }
+    auto_buf struct buf small = {.max = 2};
+    buf_int(&small, -10);
+    assert_true(small.failed);
+}
+
 static void the_bound_is_sticky(void **state)
 {
     auto_buf struct buf b = {.max = 4};
@@ -143,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(appends_and_stays_terminated),
+        cmocka_unit_test(integers),
         cmocka_unit_test(the_bound_is_sticky),
         cmocka_unit_test(json_strings),
         cmocka_unit_test(html_and_url),
