@@ -11,18 +11,14 @@
  * usage. */
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/slice.h"
+#include "tests/perf/client.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -36,9 +32,7 @@ struct options {
     int64_t connections, seconds, requests, status, length;
     const char *method;
     struct buf headers;
-    struct sockaddr_in address;
-    char host[64];
-    bool tls;
+    struct client_server server;
     char **targets;
     size_t target_count;
 };
@@ -78,12 +72,6 @@ struct run {
     char *room;
 };
 
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
 /* ---- requests ---- */
 
 static void make_requests(struct run *run)
@@ -91,8 +79,8 @@ static void make_requests(struct run *run)
     const struct options *o = run->options;
     run->requests = xcalloc(o->target_count, sizeof(*run->requests));
     for (size_t i = 0; i < o->target_count; i++) {
-        buf_printf(&run->requests[i], "%s %s HTTP/1.1\r\nHost: %s\r\n", o->method, o->targets[i],
-                   o->host);
+        buf_printf(&run->requests[i], "%s %s HTTP/1.1\r\nHost: %.*s\r\n", o->method, o->targets[i],
+                   SLICE_FMT(o->server.host));
         buf_slice(&run->requests[i], buf_slice_of(&o->headers));
         buf_str(&run->requests[i], "\r\n");
     }
@@ -115,30 +103,23 @@ static void watch(struct run *run, struct connection *c, int how)
 {
     struct epoll_event event = {.events = EPOLLIN | (c->writing ? EPOLLOUT : 0), .data.ptr = c};
     if (epoll_ctl(run->epoll, how, c->fd, &event) != 0) {
-        die("epoll_ctl");
+        client_die("epoll_ctl");
     }
 }
 
 static void dial(struct run *run, struct connection *c)
 {
-    const int on = 1;
-    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (c->fd < 0 ||
-        connect(c->fd, (const struct sockaddr *)&run->options->address,
-                sizeof(run->options->address)) != 0) {
-        die("connect");
-    }
-    (void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    c->fd = client_connect(&run->options->server);
     c->ends = false;
     if (run->tls != NULL) {
         c->ssl = SSL_new(run->tls);
         (void)SSL_set_fd(c->ssl, c->fd);
         if (SSL_connect(c->ssl) != 1) {
-            die("TLS handshake");
+            client_die("TLS handshake");
         }
     }
     if (fcntl(c->fd, F_SETFL, O_NONBLOCK) != 0) {
-        die("fcntl");
+        client_die("fcntl");
     }
     next_request(run, c);
     watch(run, c, EPOLL_CTL_ADD);
@@ -417,14 +398,6 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double cpu_s(void)
-{
-    struct rusage use;
-    (void)getrusage(RUSAGE_SELF, &use);
-    return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
-           (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
-}
-
 static void print_result(struct run *run, double seconds)
 {
     size_t n = (size_t)run->answers;
@@ -435,7 +408,7 @@ static void print_result(struct run *run, double seconds)
                  "\"p50_us\":%u,\"p99_us\":%u,\"load_cpu_s\":%.2f}\n",
                  n, (long long)run->bad, (long long)run->again, seconds, (long long)run->bytes,
                  n > 0 ? run->delays_us[n / 2] : 0, n > 0 ? run->delays_us[n * 99 / 100] : 0,
-                 cpu_s());
+                 client_cpu_s());
 }
 
 static int measure(const struct options *o)
@@ -443,7 +416,7 @@ static int measure(const struct options *o)
     struct run run = {.options = o, .epoll = epoll_create1(EPOLL_CLOEXEC)};
     run.room = xmalloc(ROOM);
     run.connections = xcalloc((size_t)o->connections, sizeof(*run.connections));
-    if (o->tls) {
+    if (o->server.tls) {
         run.tls = SSL_CTX_new(TLS_client_method());
         (void)SSL_CTX_set_mode(run.tls, SSL_MODE_ENABLE_PARTIAL_WRITE);
     }
@@ -474,19 +447,14 @@ static int measure(const struct options *o)
 
 /* ---- arguments ---- */
 
-static bool take_option(struct options *o, const char *name, const char *value)
+static bool take_option(void *arg, const char *name, const char *value)
 {
-    const struct {
-        const char *name;
-        int64_t *out;
-    } numbers[] = {{"--connections", &o->connections}, {"--seconds", &o->seconds},
-                   {"--requests", &o->requests},       {"--status", &o->status},
-                   {"--length", &o->length}};
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        if (strcmp(name, numbers[i].name) == 0) {
-            return slice_to_int64(slice_str(value), numbers[i].out);
-        }
-    }
+    struct options *o = arg;
+    const struct client_number numbers[] = {{"--connections", &o->connections},
+                                            {"--seconds", &o->seconds},
+                                            {"--requests", &o->requests},
+                                            {"--status", &o->status},
+                                            {"--length", &o->length}};
     if (strcmp(name, "--method") == 0) {
         o->method = value;
         return true;
@@ -495,40 +463,13 @@ static bool take_option(struct options *o, const char *name, const char *value)
         buf_printf(&o->headers, "%s\r\n", value);
         return true;
     }
-    return false;
-}
-
-/* http://127.0.0.1:PORT or https://… */
-static bool take_url(struct options *o, const char *url)
-{
-    struct slice rest = slice_str(url);
-    int64_t port = 0;
-    o->tls = slice_starts(rest, "https://");
-    if (!o->tls && !slice_starts(rest, "http://")) {
-        return false;
-    }
-    rest = slice_from(rest, o->tls ? 8 : 7);
-    ptrdiff_t colon = slice_rindex(rest, ':');
-    if (colon < 0 || rest.n >= sizeof(o->host) ||
-        !slice_to_int64(slice_from(rest, (size_t)colon + 1), &port) || port < 1 || port > 65535) {
-        return false;
-    }
-    (void)snprintf(o->host, sizeof(o->host), "%.*s", SLICE_FMT(rest));
-    o->address = (struct sockaddr_in){.sin_family = AF_INET,
-                                      .sin_port = htons((uint16_t)port),
-                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    return true;
+    return client_take_number(numbers, sizeof(numbers) / sizeof(numbers[0]), name, value);
 }
 
 static bool read_arguments(struct options *o, int argc, char **argv)
 {
-    int i = 1;
-    for (; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
-        if (!take_option(o, argv[i], argv[i + 1])) {
-            return false;
-        }
-    }
-    if (argc - i < 2 || !take_url(o, argv[i])) {
+    int i = client_take_options(argc, argv, take_option, o);
+    if (i == 0 || argc - i < 2 || !client_take_url(argv[i], &o->server)) {
         return false;
     }
     o->targets = &argv[i + 1];

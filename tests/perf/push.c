@@ -11,16 +11,13 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/hex.h"
+#include "tests/perf/client.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define ANSWER_MAX 16384
@@ -31,7 +28,7 @@
 struct options {
     int64_t clients, images, blobs, size;
     struct buf headers;
-    struct sockaddr_in address;
+    struct client_server server;
     const char *repository;
 };
 
@@ -54,12 +51,6 @@ struct work {
     atomic_llong next_image, next_blob;
     atomic_llong bad;
 };
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
 
 /* ---- what is pushed ---- */
 
@@ -113,23 +104,12 @@ static void make_image(struct image *image)
 
 /* ---- one client ---- */
 
-static int dial(const struct options *o)
-{
-    const int on = 1;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&o->address, sizeof(o->address)) != 0) {
-        die("connect");
-    }
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    return fd;
-}
-
 static void send_all(int fd, struct slice bytes)
 {
     while (bytes.n > 0) {
         ssize_t n = send(fd, bytes.p, bytes.n, MSG_NOSIGNAL);
         if (n < 0 && errno != EINTR) {
-            die("send");
+            client_die("send");
         }
         bytes = slice_from(bytes, n > 0 ? (size_t)n : 0);
     }
@@ -144,7 +124,7 @@ static void receive(int fd, char answer[ANSWER_MAX])
     while (end == NULL) {
         ssize_t n = recv(fd, answer + have, ANSWER_MAX - 1 - have, 0);
         if (n <= 0) {
-            die("recv");
+            client_die("recv");
         }
         have += (size_t)n;
         answer[have] = '\0';
@@ -158,7 +138,7 @@ static void receive(int fd, char answer[ANSWER_MAX])
     for (int64_t left = length - (int64_t)(answer + have - (end + 4)); left > 0;) {
         ssize_t n = recv(fd, rest, left < (int64_t)sizeof(rest) ? (size_t)left : sizeof(rest), 0);
         if (n <= 0) {
-            die("recv");
+            client_die("recv");
         }
         left -= n;
     }
@@ -235,7 +215,7 @@ static void *client(void *arg)
 {
     struct work *w = arg;
     const struct options *o = w->options;
-    auto_fd int fd = dial(o);
+    auto_fd int fd = client_connect(&o->server);
     long long i = 0;
     (void)pthread_barrier_wait(&w->begin);
     while ((i = atomic_fetch_add(&w->next_image, 1)) < o->images) {
@@ -248,14 +228,6 @@ static void *client(void *arg)
 }
 
 /* ---- all of them ---- */
-
-static double cpu_s(void)
-{
-    struct rusage use;
-    (void)getrusage(RUSAGE_SELF, &use);
-    return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
-           (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
-}
 
 static void make(struct work *w)
 {
@@ -292,10 +264,10 @@ static int measure(const struct options *o)
     (void)pthread_barrier_init(&w.begin, NULL, (unsigned)o->clients + 1);
     for (int64_t i = 0; i < o->clients; i++) {
         if (pthread_create(&threads[i], NULL, client, &w) != 0) {
-            die("pthread_create");
+            client_die("pthread_create");
         }
     }
-    double cpu = cpu_s();
+    double cpu = client_cpu_s();
     int64_t began_us = clock_mono_us();
     (void)pthread_barrier_wait(&w.begin);
     for (int64_t i = 0; i < o->clients; i++) {
@@ -303,7 +275,7 @@ static int measure(const struct options *o)
     }
     double seconds = (double)(clock_mono_us() - began_us) / 1e6;
     (void)printf("{\"seconds\":%.6f,\"bad\":%lld,\"load_cpu_s\":%.2f}\n", seconds,
-                 atomic_load(&w.bad), cpu_s() - cpu);
+                 atomic_load(&w.bad), client_cpu_s() - cpu);
     (void)pthread_barrier_destroy(&w.begin);
     dispose(&w);
     return atomic_load(&w.bad) > 0;
@@ -311,52 +283,24 @@ static int measure(const struct options *o)
 
 /* ---- arguments ---- */
 
-static bool take_option(struct options *o, const char *name, const char *value)
+static bool take_option(void *arg, const char *name, const char *value)
 {
-    const struct {
-        const char *name;
-        int64_t *out;
-    } numbers[] = {{"--clients", &o->clients},
-                   {"--images", &o->images},
-                   {"--blobs", &o->blobs},
-                   {"--size", &o->size}};
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        if (strcmp(name, numbers[i].name) == 0) {
-            return slice_to_int64(slice_str(value), numbers[i].out);
-        }
-    }
+    struct options *o = arg;
+    const struct client_number numbers[] = {{"--clients", &o->clients},
+                                            {"--images", &o->images},
+                                            {"--blobs", &o->blobs},
+                                            {"--size", &o->size}};
     if (strcmp(name, "--header") == 0) {
         buf_printf(&o->headers, "%s\r\n", value);
         return true;
     }
-    return false;
-}
-
-/* http://127.0.0.1:PORT */
-static bool take_url(struct options *o, const char *url)
-{
-    int64_t port = 0;
-    struct slice rest = slice_str(url);
-    if (!slice_starts(rest, "http://127.0.0.1:") ||
-        !slice_to_int64(slice_from(rest, strlen("http://127.0.0.1:")), &port) || port < 1 ||
-        port > 65535) {
-        return false;
-    }
-    o->address = (struct sockaddr_in){.sin_family = AF_INET,
-                                      .sin_port = htons((uint16_t)port),
-                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    return true;
+    return client_take_number(numbers, sizeof(numbers) / sizeof(numbers[0]), name, value);
 }
 
 static bool read_arguments(struct options *o, int argc, char **argv)
 {
-    int i = 1;
-    for (; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
-        if (!take_option(o, argv[i], argv[i + 1])) {
-            return false;
-        }
-    }
-    if (argc - i != 2 || !take_url(o, argv[i])) {
+    int i = client_take_options(argc, argv, take_option, o);
+    if (i == 0 || argc - i != 2 || !client_take_url(argv[i], &o->server) || o->server.tls) {
         return false;
     }
     o->repository = argv[i + 1];
