@@ -34,6 +34,8 @@ static const struct option_row option_rows[] = {
     {OPTION_LEVEL, 0, "level", "LEVEL", "off, warn, deploy, all or lock"},
     {OPTION_FILE, 0, "file", "FILE",
      "read the whole policy or all rules, JSON, from FILE, or from standard input with -"},
+    {OPTION_ALLOW_ROOT_CA, 0, "allow-root-ca", "FILE",
+     "CA certificates, PEM, that root keys must have a certificate of; none: no CA"},
     {OPTION_EXPLAIN, 0, "explain", NULL, "print each step of the decision"},
     {OPTION_STRICT, 0, "strict", NULL,
      "also fail when an image is allowed only by warn level, override or grace"},

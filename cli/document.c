@@ -37,26 +37,85 @@ static enum outcome read_all(int fd, struct buf *out)
     return OUTCOME_OK;
 }
 
+static bool is_stdin(const char *name)
+{
+    return strcmp(name, "-") == 0;
+}
+
+static const char *shown(const char *name)
+{
+    return is_stdin(name) ? "standard input" : name;
+}
+
+static enum outcome read_file(const char *name, struct buf *out)
+{
+    auto_fd int fd = is_stdin(name) ? -1 : open(name, O_RDONLY | O_CLOEXEC);
+
+    if ((!is_stdin(name) && fd < 0) ||
+        read_all(is_stdin(name) ? STDIN_FILENO : fd, out) != OUTCOME_OK) {
+        say("cannot read the document from %s, or it is larger than 1 MiB", shown(name));
+        return OUTCOME_USAGE;
+    }
+    return OUTCOME_OK;
+}
+
 enum outcome document_read(const char *name, json_t **out)
 {
     auto_buf struct buf text = {.max = DOCUMENT_MAX};
     struct err err;
-    bool from_stdin = strcmp(name, "-") == 0;
-    auto_fd int fd = from_stdin ? -1 : open(name, O_RDONLY | O_CLOEXEC);
 
-    if ((!from_stdin && fd < 0) || read_all(from_stdin ? STDIN_FILENO : fd, &text) != OUTCOME_OK) {
-        say("cannot read the document from %s, or it is larger than 1 MiB",
-            from_stdin ? "standard input" : name);
+    if (read_file(name, &text) != OUTCOME_OK) {
         return OUTCOME_USAGE;
     }
     if (!json_read(buf_slice_of(&text), JSON_DEPTH_DEFAULT, out, &err)) {
-        say("%s is no JSON document: %s", from_stdin ? "standard input" : name, err.msg);
+        say("%s is no JSON document: %s", shown(name), err.msg);
         return OUTCOME_USAGE;
     }
     if (!json_is_object(*out)) {
-        say("%s must hold one JSON object", from_stdin ? "standard input" : name);
+        say("%s must hold one JSON object", shown(name));
         return OUTCOME_USAGE;
     }
+    return OUTCOME_OK;
+}
+
+/* The lines of the next block, with its first and its last. */
+static bool next_certificate(struct slice *rest, struct buf *block)
+{
+    struct slice line;
+    bool inside = false;
+
+    while (slice_next(rest, '\n', &line)) {
+        line = slice_ends(line, "\r") ? slice_first(line, line.n - 1) : line;
+        inside = inside || slice_is(line, "-----BEGIN CERTIFICATE-----");
+        if (inside) {
+            buf_slice(block, line);
+            buf_str(block, "\n");
+        }
+        if (inside && slice_is(line, "-----END CERTIFICATE-----")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum outcome certificates_read(const char *name, json_t **out)
+{
+    auto_buf struct buf text = {.max = DOCUMENT_MAX}, block = {0};
+
+    if (read_file(name, &text) != OUTCOME_OK) {
+        return OUTCOME_USAGE;
+    }
+    struct slice rest = buf_slice_of(&text);
+    auto_json json_t *list = json_array();
+    while (next_certificate(&rest, &block)) {
+        (void)json_array_append_new(list, json_stringn(block.p, block.n));
+        buf_clear(&block);
+    }
+    if (json_array_size(list) == 0) {
+        say("%s holds no certificate in PEM, -----BEGIN CERTIFICATE-----", shown(name));
+        return OUTCOME_USAGE;
+    }
+    *out = take(list);
     return OUTCOME_OK;
 }
 

@@ -77,16 +77,41 @@ static enum outcome policy_file(const char *name, json_t **out)
     return OUTCOME_OK;
 }
 
-/* Changes the level alone: everything else stays as it applies to this scope now, own policy or
- * inherited one, so that a stricter setting is never lost by raising or lowering the level. */
-static enum outcome policy_with_level(const struct call *call, const char *scope, json_t **out)
+/* What the options change, as members of a policy. */
+static enum outcome changes_wanted(const struct call *call, json_t *out)
 {
     static const char *const levels[] = {"off", "warn", "deploy", "all", "lock", NULL};
-    const char *level = call->value[OPTION_LEVEL];
+    const char *level = call->value[OPTION_LEVEL], *file = call->value[OPTION_ALLOW_ROOT_CA];
+    json_t *list = NULL;
+
+    if (level && !check_word(OPTION_LEVEL, level, levels)) {
+        return OUTCOME_USAGE;
+    }
+    if (level) {
+        (void)json_object_set_new(out, "level", json_string(level));
+    }
+    if (!file) {
+        return OUTCOME_OK;
+    }
+    enum outcome outcome = OUTCOME_OK;
+    if (strcmp(file, "none") == 0) {
+        list = json_array();
+    } else {
+        outcome = certificates_read(file, &list);
+    }
+    (void)json_object_set_new(out, "allow_root_ca", list);
+    return outcome;
+}
+
+/* Changes these members alone: everything else stays as it applies to this scope now, own policy or
+ * inherited one, so that a stricter setting is never lost by raising or lowering the level. */
+static enum outcome policy_changed(const struct call *call, const char *scope, json_t **out)
+{
+    auto_json json_t *changes = json_object();
     auto_json json_t *answer = NULL;
     auto_buf struct buf path = {0};
 
-    if (!check_word(OPTION_LEVEL, level, levels)) {
+    if (changes_wanted(call, changes) != OUTCOME_OK) {
         return OUTCOME_USAGE;
     }
     policy_path(&path, scope);
@@ -96,22 +121,23 @@ static enum outcome policy_with_level(const struct call *call, const char *scope
     }
     json_t *policy = json_get_object(answer, "policy");
     *out = policy ? json_incref(policy) : json_object();
-    (void)json_object_set_new(*out, "level", json_string(level));
+    (void)json_object_update(*out, changes);
     return OUTCOME_OK;
 }
 
 /* The policy that the options ask for; the scope is checked too. */
 static enum outcome policy_wanted(const struct call *call, const char *scope, json_t **out)
 {
-    if (call_has(call, OPTION_LEVEL) == call_has(call, OPTION_FILE)) {
-        say("give either --level LEVEL, or the whole policy with --file FILE");
+    bool changes = call_has(call, OPTION_LEVEL) || call_has(call, OPTION_ALLOW_ROOT_CA);
+    if (changes == call_has(call, OPTION_FILE)) {
+        say("give either --level LEVEL or --allow-root-ca FILE, or the whole policy with --file FILE");
         return OUTCOME_USAGE;
     }
     if (!check_policy_scope(scope)) {
         return OUTCOME_USAGE;
     }
     return call_has(call, OPTION_FILE) ? policy_file(call->value[OPTION_FILE], out)
-                                       : policy_with_level(call, scope, out);
+                                       : policy_changed(call, scope, out);
 }
 
 static enum outcome set(const struct call *call)
@@ -243,7 +269,8 @@ static void plan_path(const struct call *call, const char *last, struct buf *pat
 }
 
 /* All pages, into one list. A page that says the same place again would never end. */
-static enum outcome plan_all(const struct call *call, const json_t *policy, json_t *refused)
+static enum outcome plan_all(const struct call *call, const json_t *policy, json_t *refused,
+                             json_t *roots)
 {
     auto_buf struct buf last = {0};
     bool more = true;
@@ -258,6 +285,7 @@ static enum outcome plan_all(const struct call *call, const json_t *policy, json
             return outcome;
         }
         (void)json_array_extend(refused, json_get_array(answer, "refused"));
+        (void)json_array_extend(roots, json_get_array(answer, "roots"));
         const char *next = json_get_string(answer, "next");
         more = next && strcmp(next, last.p) != 0;
         buf_clear(&last);
@@ -272,28 +300,49 @@ static enum outcome plan_wanted(const struct call *call, json_t **out)
     if (!call_has(call, OPTION_REMOVE)) {
         return policy_wanted(call, call->args[0], out);
     }
-    if (call_has(call, OPTION_LEVEL) || call_has(call, OPTION_FILE)) {
-        say("--remove asks about no policy: leave --level and --file away");
+    if (call_has(call, OPTION_LEVEL) || call_has(call, OPTION_FILE) ||
+        call_has(call, OPTION_ALLOW_ROOT_CA)) {
+        say("--remove asks about no policy: leave --level, --allow-root-ca and --file away");
         return OUTCOME_USAGE;
     }
     return check_policy_scope(call->args[0]) ? OUTCOME_OK : OUTCOME_USAGE;
 }
 
+/* Repositories whose next root would be refused. Which of several keys the CAs lack is not told: the
+ * refusal of the root will name it. */
+static void say_roots(const json_t *roots)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(roots, i, row)
+    {
+        const char *repo = json_get_string(row, "repository");
+        const char *key =
+            json_string_value(json_array_get(json_get_array(row, "root_keys"), 0));
+        say("%s goes on as it is signed, but its next root would be refused: have the CA sign a "
+            "certificate for its root keys, or list them in allow_roots (%s%s)",
+            repo ? repo : "-", key ? key : "-",
+            json_array_size(json_get_array(row, "root_keys")) > 1 ? ", ..." : "");
+    }
+}
+
 static enum outcome plan(const struct call *call)
 {
     auto_json json_t *policy = NULL;
-    auto_json json_t *all = json_pack("{s:s, s:[]}", "scope", call->args[0], "refused");
-    json_t *refused = json_get_array(all, "refused");
+    auto_json json_t *all =
+        json_pack("{s:s, s:[], s:[]}", "scope", call->args[0], "refused", "roots");
+    json_t *refused = json_get_array(all, "refused"), *roots = json_get_array(all, "roots");
 
     enum outcome outcome = plan_wanted(call, &policy);
     if (outcome == OUTCOME_OK) {
-        outcome = plan_all(call, policy, refused);
+        outcome = plan_all(call, policy, refused, roots);
     }
     if (outcome != OUTCOME_OK) {
         return outcome;
     }
     output_list(call, all, "refused", plan_columns);
-    if (json_array_size(refused) == 0) {
+    say_roots(roots);
+    if (json_array_size(refused) == 0 && json_array_size(roots) == 0) {
         say("nothing that is served now would be refused");
         return OUTCOME_OK;
     }
@@ -318,8 +367,8 @@ const struct command policy_commands[] = {
      1,
      1,
      true,
-     {OPTION_LEVEL, OPTION_FILE},
-     "Set the gate's level, or the whole policy.",
+     {OPTION_LEVEL, OPTION_ALLOW_ROOT_CA, OPTION_FILE},
+     "Set the gate's level, the CAs of root keys, or the whole policy.",
      set},
     {"policy rm",
      "NS[/REPO|/PATTERN]",
@@ -342,7 +391,7 @@ const struct command policy_commands[] = {
      1,
      1,
      true,
-     {OPTION_LEVEL, OPTION_FILE, OPTION_REMOVE, OPTION_SINCE},
+     {OPTION_LEVEL, OPTION_ALLOW_ROOT_CA, OPTION_FILE, OPTION_REMOVE, OPTION_SINCE},
      "Show what a changed policy, or one that is removed, would refuse; exit status 6 when it is anything.",
      plan},
     {.name = NULL},

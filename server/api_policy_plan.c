@@ -4,6 +4,7 @@
 #include "server/app.h"
 #include "server/policy_scope.h"
 #include "trust/plan.h"
+#include "trust/roots.h"
 
 #include <stdio.h>
 
@@ -21,7 +22,7 @@ struct plan_request {
     struct buf policy;       /* owned */
     bool removal;
     struct policy_row wider; /* of a removal; owned */
-    json_t *refused;
+    json_t *refused, *roots;
 };
 
 /* --- what is asked ---------------------------------------------------------------------------- */
@@ -137,6 +138,19 @@ static void add_finding(void *arg, const struct plan_finding *f)
     json_array_append_new(p->refused, item);
 }
 
+static void add_root(void *arg, const struct plan_root *root)
+{
+    struct plan_request *p = arg;
+    json_t *keys = json_array();
+    for (size_t i = 0; i < root->key_count; i++) {
+        char key[ROOT_KEY_TEXT_SIZE];
+        json_array_append_new(keys, json_string(trust_root_key_format(root->keys[i].sha256, key)));
+    }
+    json_array_append_new(p->roots,
+                          json_pack("{s:s, s:I, s:o}", "repository", root->repo->text, "version",
+                                    (json_int_t)root->version, "root_keys", keys));
+}
+
 static json_t *next_json(const struct plan_request *p, bool done)
 {
     auto_buf struct buf next = {0};
@@ -158,11 +172,12 @@ static bool run(struct plan_request *p, json_t **out, struct err *err)
         !policy_scope_allowed(tx, p->rq, &p->scope, ACTION_POLICY_SET, &p->plan.namespace_id,
                               err) ||
         (p->removal && !find_wider(p, tx, err)) ||
-        !plan_page(app->trust, tx, &p->plan, &p->place, &p->budget, add_finding, p, &done, err)) {
+        !plan_page(app->trust, tx, &p->plan, &p->place, &p->budget, add_finding, add_root, p, &done,
+                   err)) {
         return false;
     }
-    *out = json_pack("{s:s, s:O, s:o}", "scope", p->scope.text, "refused", p->refused, "next",
-                     next_json(p, done));
+    *out = json_pack("{s:s, s:O, s:O, s:o}", "scope", p->scope.text, "refused", p->refused, "roots",
+                     p->roots, "next", next_json(p, done));
     return true;
 }
 
@@ -171,7 +186,7 @@ void api_policy_plan(struct request *rq, struct reply *reply)
 {
     struct err err = {0};
     json_t *answer = NULL;
-    struct plan_request p = {.rq = rq, .refused = json_array()};
+    struct plan_request p = {.rq = rq, .refused = json_array(), .roots = json_array()};
     bool ok = policy_scope_of_request(rq, &p.scope, &err) && read_page(&p, &err) &&
               read_since(&p, &err);
     p.removal = is_removal(&p);
@@ -182,6 +197,7 @@ void api_policy_plan(struct request *rq, struct reply *reply)
         reply_error(reply, &err);
     }
     json_decref(p.refused);
+    json_decref(p.roots);
     buf_dispose(&p.policy);
     policy_row_dispose(&p.wider);
 }

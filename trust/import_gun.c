@@ -1,4 +1,3 @@
-#include "base/hex.h"
 #include "base/json.h"
 #include "storage/audit.h"
 #include "trust/commit.h"
@@ -7,7 +6,7 @@
 #include "trust/import_key.h"
 #include "trust/load.h"
 #include "trust/make.h"
-#include "trust/policy.h"
+#include "trust/root_policy.h"
 #include "trust/roots.h"
 #include "trust/trust_internal.h"
 
@@ -562,30 +561,23 @@ static bool renew_timestamp(struct taking *t, struct err *err)
 
 /* ---- pins, ends, traces ---- */
 
-static bool in_allowed(const struct policy *policy, const struct spki *key)
+/* The root in force alone: the ones before it handed over to it. */
+static bool check_allowed(const struct taking *t, const struct policy *policy, struct err *err)
 {
-    char text[80] = "sha256:";
-    (void)hex_encode(key->sha256, 32, text + strlen("sha256:"));
-    for (size_t i = 0; i < policy->allow_roots.count; i++) {
-        if (strcmp(policy->allow_roots.items[i], text) == 0) {
-            return true;
-        }
+    auto_buf struct buf names = {0};
+    if (root_policy_accepts(policy, t->state->root, t->after.set.gun, t->im->rq->now_us)) {
+        return true;
     }
-    return false;
-}
-
-static bool check_allowed(const struct taking *t, const struct policy *policy,
-                          const struct sig_count *own, struct err *err)
-{
-    int64_t allowed = 0;
-    for (int i = 0; i < own->signer_count; i++) {
-        allowed += in_allowed(policy, &own->signers[i]) ? 1 : 0;
+    if (policy->allow_root_ca.count == 0) {
+        return err_set(err, ERR_INVALID,
+                       "the root keys of %s are none that its policy allows (allow_roots)",
+                       t->repo.name.text);
     }
-    return allowed >= own->threshold ||
-           err_set(err, ERR_INVALID,
-                   "the root keys of %s are none that its policy allows "
-                   "(allow_roots)",
-                   t->repo.name.text);
+    root_policy_describe(policy, t->im->rq->now_us, &names);
+    return err_set(err, ERR_INVALID,
+                   "the root keys of %s are none that its policy allows (allow_roots), nor certified "
+                   "by %s (allow_root_ca)",
+                   t->repo.name.text, names.p);
 }
 
 static bool pin_first_root(struct taking *t, struct err *err)
@@ -600,33 +592,39 @@ static bool pin_first_root(struct taking *t, struct err *err)
                          t->im->rq->now_us, err);
 }
 
-static bool put_pins(struct taking *t, struct err *err)
+/* Nobody is asked: what was in force on the other server begins the namespace's set here. */
+static bool accept_signers(struct taking *t, struct err *err)
 {
-    auto_policy struct policy policy = {0};
-    char scope[POLICY_SCOPE_SIZE];
     struct sig_count own = {0};
     struct root_rules rules = {.gun = t->after.set.gun, .now_us = t->im->rq->now_us};
-    if (!t->fresh) {
-        return true;
-    }
-    if (!policy_for(t->tx, &t->repo.name, scope, &policy, err)) {
-        return false;
-    }
-    tuf_count_signatures(t->state->root, t->state->root, &t->state->root->root, &rules, &own);
-    if (policy.allow_roots_set) {
-        return check_allowed(t, &policy, &own, err) && pin_first_root(t, err);
-    }
     struct roots_change change = {.namespace_id = t->repo.namespace_id,
                                   .actor = t->im->rq->actor,
                                   .now_us = t->im->rq->now_us};
     repo_name_namespace(&t->repo.name, &change.namespace_);
+    tuf_count_signatures(t->state->root, t->state->root, &t->state->root->root, &rules, &own);
     for (int i = 0; i < own.signer_count; i++) {
         change.key = own.signers[i];
         if (!trust_roots_add(t->tx, &change, err)) {
             return false;
         }
     }
-    return pin_first_root(t, err);
+    return true;
+}
+
+static bool put_pins(struct taking *t, struct err *err)
+{
+    auto_policy struct policy policy = {0};
+    char scope[POLICY_SCOPE_SIZE];
+    if (!t->fresh && t->after.roots.count == t->before.roots.count) {
+        return true;
+    }
+    if (!policy_for(t->tx, &t->repo.name, scope, &policy, err)) {
+        return false;
+    }
+    if (root_policy_binds(&policy, t->fresh)) {
+        return check_allowed(t, &policy, err) && (!t->fresh || pin_first_root(t, err));
+    }
+    return !t->fresh || (accept_signers(t, err) && pin_first_root(t, err));
 }
 
 /* Delegations that nobody delegates any more. */

@@ -4,6 +4,7 @@
 #include "storage/pull.h"
 #include "storage/tag.h"
 #include "trust/door.h"
+#include "trust/root_policy.h"
 #include "trust/view.h"
 
 #include <stdio.h>
@@ -84,6 +85,7 @@ struct walk {
     struct plan_place *place;
     struct plan_budget *budget;
     plan_finding_fn found;
+    plan_root_fn found_root;
     void *arg;
     const struct repository *repo;
     struct gate_view *then; /* by the changed policy */
@@ -354,6 +356,62 @@ static bool look_at_all(const struct walk *w, struct err *err)
     return look_at_digests(w, err);
 }
 
+/* --- its root --------------------------------------------------------------------------------- */
+
+/* Whether a root as the one in force may follow it. */
+static bool may_follow(const struct policy *policy, const struct tuf_doc *root, struct slice gun,
+                       int64_t now_us)
+{
+    return !root_policy_binds(policy, false) || root_policy_accepts(policy, root, gun, now_us);
+}
+
+static void tell_root(const struct walk *w, const struct tuf_doc *root)
+{
+    struct spki *keys = NULL;
+    size_t count = trust_root_spkis(root, &keys);
+    w->found_root(w->arg, &(struct plan_root){.repo = &w->repo->name,
+                                              .version = root->version,
+                                              .keys = keys,
+                                              .key_count = count});
+    free(keys);
+}
+
+/* Of the budget nothing is taken: there is one root, and the repository was counted. */
+static bool look_at_root(const struct walk *w, const struct policy *then, struct err *err)
+{
+    auto_policy struct policy now = {0};
+    auto_gate_view struct gate_view *view = NULL;
+    auto_buf struct buf gun = {0};
+    char scope[POLICY_SCOPE_SIZE];
+    struct gate_facts facts;
+    struct err why = {0};
+    if (!gate_view_get(w->trust, w->tx, w->repo, w->plan->now_us, &view, &why)) {
+        return true; /* every question about it will say so */
+    }
+    gate_view_facts(view, w->plan->now_us, &facts);
+    const struct tuf_doc *root = facts.trust ? facts.trust->root : NULL;
+    if (!policy_for(w->tx, &w->repo->name, scope, &now, err)) {
+        return false;
+    }
+    trust_gun_write(w->trust, &w->repo->name, &gun);
+    if (root && may_follow(&now, root, buf_slice_of(&gun), w->plan->now_us) &&
+        !may_follow(then, root, buf_slice_of(&gun), w->plan->now_us)) {
+        tell_root(w, root);
+    }
+    return true;
+}
+
+/* Once for each repository: on the page that begins it. */
+static bool look_at_root_once(const struct walk *w, struct err *err)
+{
+    auto_policy struct policy then = {0};
+    if (w->place->tag[0] || digest_is_set(&w->place->digest)) {
+        return true;
+    }
+    return policy_read_text(w->plan->policy, &then, err) &&
+           (!root_policy_binds(&then, false) || look_at_root(w, &then, err));
+}
+
 /* --- many of them ----------------------------------------------------------------------------- */
 
 static bool concerns(const struct walk *w, bool *out, struct err *err)
@@ -375,7 +433,7 @@ static bool look_inside(struct walk *w, struct err *err)
         return false;
     }
     w->then = then;
-    bool ok = look_at_all(w, err);
+    bool ok = look_at_root_once(w, err) && look_at_all(w, err);
     w->then = NULL;
     return ok;
 }
@@ -430,7 +488,7 @@ static bool list_repositories(const struct walk *w, struct repository_list *out,
 
 bool plan_page(struct trust *trust, struct db_tx *tx, const struct plan *plan,
                struct plan_place *place, struct plan_budget *budget, plan_finding_fn found,
-               void *arg, bool *done_out, struct err *err)
+               plan_root_fn found_root, void *arg, bool *done_out, struct err *err)
 {
     struct walk w = {.trust = trust,
                      .tx = tx,
@@ -438,6 +496,7 @@ bool plan_page(struct trust *trust, struct db_tx *tx, const struct plan *plan,
                      .place = place,
                      .budget = budget,
                      .found = found,
+                     .found_root = found_root,
                      .arg = arg};
     bool more = true;
     *done_out = false;

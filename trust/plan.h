@@ -1,5 +1,5 @@
 /* What a changed policy would refuse of that which is served now: tags, what services run, what was
- * pulled lately (gate.md 8). Every question is put to the gate twice, by the policy in force and by the changed one;
+ * pulled lately (gate.md 8); and of which repositories it would refuse the next root. Every question is put to the gate twice, by the policy in force and by the changed one;
  * nothing is stored. Owns: which repositories a policy is about, and in what order they are gone
  * through. Refuses to know: who may ask. */
 #ifndef TRUST_PLAN_H
@@ -46,6 +46,16 @@ struct plan_finding {
 };
 typedef void (*plan_finding_fn)(void *arg, const struct plan_finding *finding);
 
+/* A repository whose next root could be published now and would be refused then, if it had the keys of
+ * the one in force (root_policy.h). What is signed stays as it is. */
+struct plan_root {
+    const struct repo_name *repo;
+    int64_t version;         /* of the root in force */
+    const struct spki *keys; /* its root keys; borrowed */
+    size_t key_count;
+};
+typedef void (*plan_root_fn)(void *arg, const struct plan_root *root);
+
 /* A page's bounds; each look and each finding takes from them, a repository takes several looks. */
 struct plan_budget {
     int looks, findings;
@@ -62,6 +72,6 @@ bool plan_concerns(const char *scope, const struct repo_name *repo, const char *
  * Expected errors: ERR_INTERNAL. A worker's: views are built. */
 bool plan_page(struct trust *trust, struct db_tx *tx, const struct plan *plan,
                struct plan_place *place, struct plan_budget *budget, plan_finding_fn found,
-               void *arg, bool *done_out, struct err *err) MUST_USE;
+               plan_root_fn found_root, void *arg, bool *done_out, struct err *err) MUST_USE;
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/hex.h"
 #include "base/pattern.h"
 #include "storage/policy.h"
+#include "trust/verify/authority.h"
 #include "trust/verify/role.h"
 
 #include <ctype.h>
@@ -42,6 +43,7 @@ static const char *const policy_members[] = {"level",
                                              "accept_sha512_only",
                                              "expiring_within",
                                              "allow_roots",
+                                             "allow_root_ca",
                                              "override",
                                              NULL};
 
@@ -97,8 +99,14 @@ void policy_dispose(struct policy *policy)
     texts_dispose(&policy->tags);
     texts_dispose(&policy->digest_tags);
     texts_dispose(&policy->allow_roots);
+    texts_dispose(&policy->allow_root_ca);
     json_decref(policy->base);
     *policy = (struct policy){0};
+}
+
+void policy_forget_authorities(struct policy *policy)
+{
+    texts_dispose(&policy->allow_root_ca);
 }
 
 /* --- members ---------------------------------------------------------------------------------- */
@@ -217,6 +225,19 @@ static bool read_texts(const json_t *object, const char *member, text_check_fn c
     return true;
 }
 
+static bool read_authorities(const json_t *object, struct policy *out, struct err *err)
+{
+    const json_t *list = json_object_get(object, "allow_root_ca");
+    if (json_array_size(list) > AUTHORITIES_MAX) {
+        return err_set(err, ERR_INVALID,
+                       "policy member \"allow_root_ca\" names at most %d CA certificates",
+                       AUTHORITIES_MAX);
+    }
+    return read_texts(object, "allow_root_ca", authority_is_good,
+                      "one certificate in PEM that may sign others (basicConstraints CA:TRUE)",
+                      &out->allow_root_ca, err);
+}
+
 /* The only sources that can decide here are TUF's; the words of the others are grammar. */
 static bool read_sources(const json_t *object, struct policy *out, struct err *err)
 {
@@ -320,7 +341,8 @@ static bool read_members(const json_t *object, struct policy *out, struct err *e
            read_duration(object, "expiring_within", &out->expiring_within_us, err) &&
            read_texts(object, "allow_roots", is_root_key, "sha256:<hex of a root key>",
                       &out->allow_roots, err) &&
-           read_override(object, out, err) && read_base(object, err);
+           read_authorities(object, out, err) && read_override(object, out, err) &&
+           read_base(object, err);
 }
 
 bool policy_read(const json_t *object, struct policy *out, struct err *err)
@@ -367,7 +389,8 @@ static json_t *texts_write(const struct policy_texts *texts)
 json_t *policy_write(const struct policy *p)
 {
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:{s:I, s:o}, s:o, s:s, s:o, s:b, s:o, s:O?, s:o, s:{s:o, s:b}}",
+        "{s:s, s:s, s:s, s:s, s:o, s:{s:I, s:o}, s:o, s:s, s:o, s:b, s:o, s:O?, s:o, s:o, "
+        "s:{s:o, s:b}}",
         "level", policy_level_name(p->level), "sources", p->sources, "on_mismatch",
         choice_name(mismatch_choices, (int)p->on_mismatch), "fallback",
         choice_name(fallback_choices, (int)p->fallback), "grace", duration_json(p->grace_us),
@@ -376,8 +399,8 @@ json_t *policy_write(const struct policy *p)
         choice_name(tags_list_choices, (int)p->tags_list), "digest_tags",
         texts_write(&p->digest_tags), "accept_sha512_only", (int)p->accept_sha512_only,
         "expiring_within", duration_json(p->expiring_within_us), "base", p->base, "allow_roots",
-        texts_write(&p->allow_roots), "override", "max", duration_json(p->override_max_us),
-        "two_person", (int)p->override_two_person);
+        texts_write(&p->allow_roots), "allow_root_ca", texts_write(&p->allow_root_ca), "override",
+        "max", duration_json(p->override_max_us), "two_person", (int)p->override_two_person);
 }
 
 /* --- patterns, lookup ------------------------------------------------------------------------- */

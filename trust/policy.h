@@ -42,6 +42,7 @@ struct policy {
     int64_t expiring_within_us;
     struct policy_texts allow_roots; /* "sha256:<hex of SPKI>" */
     bool allow_roots_set;            /* not empty */
+    struct policy_texts allow_root_ca; /* CA certificates, PEM, one a text (trust/verify/authority.h) */
     int64_t override_max_us;
     bool override_two_person;
     json_t *base; /* base-image policy as given, or NULL; owned */
@@ -57,6 +58,8 @@ static inline void cleanup_policy(struct policy *policy)
 }
 #define auto_policy __attribute__((cleanup(cleanup_policy)))
 
+/* Lets go of the CA certificates, for who keeps a policy and asks nothing of roots. */
+void policy_forget_authorities(struct policy *policy);
 /* Reads a policy object; absent members keep their defaults, unknown members are refused.
  *   out   filled on true (dispose it); zeroed on false
  * Expected errors: ERR_INVALID naming the member and the reason. Any thread. */

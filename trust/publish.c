@@ -1,7 +1,6 @@
 #include "trust/publish.h"
 
 #include "base/clock.h"
-#include "base/hex.h"
 #include "base/log.h"
 #include "trust/checkpoint.h"
 #include "trust/commit.h"
@@ -10,6 +9,7 @@
 #include "trust/override.h"
 #include "trust/policy.h"
 #include "trust/publish_pushed.h"
+#include "trust/root_policy.h"
 #include "trust/trust_internal.h"
 #include "trust/view_next.h"
 
@@ -25,6 +25,7 @@ struct attempt {
     struct trust_loaded loaded;
     struct spki *accepted;
     size_t accepted_count;
+    struct authorities *authorities;
     bool restricted, by_policy;
     bool adds_key;                          /* the first root's signers enter the namespace's set */
     const char *resets[PUBLISH_RESETS_MAX]; /* borrowed from loaded */
@@ -45,6 +46,7 @@ static void attempt_dispose(struct attempt *a)
 {
     trust_loaded_dispose(&a->loaded);
     free(a->accepted);
+    authorities_free(a->authorities);
     free(a->past);
     free(a->docs);
     trust_state_free(a->state);
@@ -62,40 +64,45 @@ static bool holds(void *arg, enum role_kind role, const char *key_id, const stru
     return trust_loaded_key(arg, role, key_id, spki) != NULL;
 }
 
-static bool load_allowed_roots(struct attempt *a, struct db_tx *tx, bool *given, struct err *err)
+static bool load_allowed_roots(struct attempt *a, struct db_tx *tx, bool first, struct err *err)
 {
     auto_policy struct policy policy = {0};
     char scope[POLICY_SCOPE_SIZE];
-    *given = false;
     if (!policy_for(tx, &a->repo.name, scope, &policy, err)) {
         return false;
     }
-    if (!policy.allow_roots_set) {
-        return true;
-    }
-    *given = true;
-    a->restricted = a->by_policy = true;
-    a->accepted = xcalloc(policy.allow_roots.count, sizeof *a->accepted);
-    for (size_t i = 0; i < policy.allow_roots.count; i++) {
-        const char *hex = policy.allow_roots.items[i] + strlen("sha256:");
-        if (hex_decode(slice_str(hex), a->accepted[a->accepted_count].sha256, 32)) {
-            a->accepted_count++;
-        }
+    if (root_policy_binds(&policy, first)) {
+        a->restricted = a->by_policy = true;
+        a->accepted = root_policy_keys(&policy, &a->accepted_count);
+        a->authorities = root_policy_authorities(&policy);
     }
     return true;
 }
 
-/* gate.md 11.1: allow_roots, else the namespace's set; an empty set is begun by the first root, an
- * owner's key enters. */
+static bool brings_root(const struct attempt *a)
+{
+    for (size_t i = 0; i < a->rq->part_count; i++) {
+        if (slice_is(a->rq->parts[i].role, "root")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* gate.md 11.1: the policy's lists, else the namespace's set; an empty set is begun by the first root,
+ * an owner's key enters. A rotation is judged by the chain of roots, and by the CAs that a policy names. */
 static bool load_accepted_roots(struct attempt *a, struct db_tx *tx, struct err *err)
 {
     auto_pin_list struct pin_list set = {0};
-    bool given = false;
-    if (a->loaded.roots.count > 0) {
-        return true; /* a rotation is judged by the chain */
+    bool first = a->loaded.roots.count == 0;
+    if (!first && !brings_root(a)) {
+        return true;
     }
-    if (!load_allowed_roots(a, tx, &given, err) || given) {
-        return given;
+    if (!load_allowed_roots(a, tx, first, err)) {
+        return false;
+    }
+    if (a->by_policy || !first) {
+        return true;
     }
     if (!namespace_root_list(tx, a->repo.namespace_id, &set, err)) {
         return false;
@@ -216,6 +223,7 @@ static void decide(struct attempt *a)
                                       a->timestamp_key_id[0] ? a->timestamp_key_id : NULL,
                                   .accepted_roots = a->accepted,
                                   .accepted_root_count = a->accepted_count,
+                                  .authorities = a->authorities,
                                   .roots_restricted = a->restricted,
                                   .roots_by_policy = a->by_policy,
                                   .keep_pin = first ? a->loaded.pin : NULL,

@@ -11,7 +11,8 @@
 #include "trust/trust.h"
 #include "trust/verify/state.h"
 
-struct repository; /* storage/repository.h */
+struct repository;  /* storage/repository.h */
+struct authorities; /* trust/verify/authority.h */
 
 #define PUBLISH_VERSION_STEP 1000
 
@@ -39,10 +40,12 @@ struct publish_facts {
     bool (*holds)(void *arg, enum role_kind role, const char *key_id, const struct spki *spki);
     void *holds_arg;
     const char *timestamp_key_id; /* of the server, for the message of P-03; NULL unknown */
-    /* First roots only (gate.md 11.1): keys of which at least the root's threshold must come. */
+    /* Of this root, when one is uploaded (gate.md 11.1): keys, and CAs whose certificates hold keys, of
+     * which at least the root's threshold must come. */
     const struct spki *accepted_roots;
     size_t accepted_root_count;
-    bool roots_restricted; /* false: accepted_roots says nothing (TOFU, or an owner) */
+    const struct authorities *authorities; /* the policy's allow_root_ca; NULL: it names none */
+    bool roots_restricted; /* false: these say nothing (TOFU, an owner, a rotation without CAs) */
     bool roots_by_policy;  /* accepted_roots are the policy's allow_roots, not the namespace's set */
     const struct spki
         *keep_pin; /* a wipe kept this pin: the first root must have exactly these keys */

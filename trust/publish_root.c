@@ -1,6 +1,7 @@
 /* Publishing a root: who may begin a repository, who may follow, and the server keys it names. */
 #include "base/hex.h"
 #include "trust/publish_internal.h"
+#include "trust/verify/authority.h"
 #include "trust/verify/chain.h"
 
 static bool spki_in(const struct spki *list, size_t count, const struct spki *key)
@@ -27,13 +28,25 @@ static int64_t signers_not_revoked(const struct check *c, const struct sig_count
     return n;
 }
 
-/* Valid signers that the namespace accepts; the set may still hold a key that was revoked since. */
-static int64_t signers_accepted(const struct check *c, const struct sig_count *own)
+/* Whose root is accepted: keys that are listed, and those that a CA vouches for. */
+struct accepting {
+    const struct check *c;
+    struct sig_count vouched;
+    const char *why_not; /* of the first signer that no CA vouches for; NULL: not asked */
+};
+
+static bool is_accepted(const struct accepting *a, const struct spki *key)
+{
+    return spki_in(a->c->f->accepted_roots, a->c->f->accepted_root_count, key) ||
+           sig_count_has(&a->vouched, key);
+}
+
+/* Valid signers that are accepted; the list may still hold a key that was revoked since. */
+static int64_t signers_accepted(const struct accepting *a, const struct sig_count *own)
 {
     int64_t n = 0;
     for (int i = 0; i < own->signer_count; i++) {
-        const struct spki *key = &own->signers[i];
-        n += spki_in(c->f->accepted_roots, c->f->accepted_root_count, key) && !is_revoked(c, key);
+        n += is_accepted(a, &own->signers[i]) && !is_revoked(a->c, &own->signers[i]);
     }
     return n;
 }
@@ -57,22 +70,36 @@ static void count_own(struct check *c, const struct tuf_doc *root, struct sig_co
     tuf_count_signatures(root, root, &root->root, &rules, own);
 }
 
+static bool refuse_uncertified(struct check *c, const char *hex, const char *why_not)
+{
+    auto_buf struct buf names = {0};
+    authorities_describe(c->f->authorities, c->f->now_us, &names);
+    return publish_refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "root_pinned",
+                          "the policy of this repository takes root keys with a certificate of %s "
+                          "(allow_root_ca), and that of sha256:%s has none (%s): have that CA sign a "
+                          "certificate for it (notary init --rootcert), or ask whoever may set the "
+                          "policy to list the key in allow_roots",
+                          names.p, hex, why_not ? why_not : "it is no root key's");
+}
+
 /* Names a key that would have to be accepted, and the command: its fingerprint is in nobody's files. */
-static bool refuse_stranger(struct check *c, const struct sig_count *own)
+static bool refuse_stranger(struct check *c, const struct accepting *a, const struct sig_count *own)
 {
     struct slice rest = c->f->stored->gun;
     struct slice host, ns;
     char hex[65];
     const struct spki *key = NULL;
     for (int i = 0; i < own->signer_count && !key; i++) {
-        bool accepted = spki_in(c->f->accepted_roots, c->f->accepted_root_count, &own->signers[i]);
-        key = accepted ? NULL : &own->signers[i];
+        key = is_accepted(a, &own->signers[i]) ? NULL : &own->signers[i];
     }
     if (!key || !slice_next(&rest, '/', &host) || !slice_next(&rest, '/', &ns)) {
         return publish_refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "root_pinned",
                               "the root needs more keys that this namespace accepts");
     }
     hex_encode(key->sha256, sizeof key->sha256, hex);
+    if (c->f->authorities) {
+        return refuse_uncertified(c, hex, a->why_not);
+    }
     if (c->f->roots_by_policy) {
         return publish_refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "root_pinned",
                               "the root key sha256:%s is none that the policy of this repository "
@@ -86,9 +113,7 @@ static bool refuse_stranger(struct check *c, const struct sig_count *own)
         hex, SLICE_FMT(ns), hex);
 }
 
-/* gate.md 11.1: whose key may begin a repository. */
-static bool check_first_root(struct check *c, const struct tuf_doc *root,
-                             const struct sig_count *own)
+static bool check_kept_pin(struct check *c, const struct tuf_doc *root)
 {
     const struct publish_facts *f = c->f;
     if (f->keep_pin_count > 0 && !pin_equals(root, f->keep_pin, f->keep_pin_count)) {
@@ -97,10 +122,22 @@ static bool check_first_root(struct check *c, const struct tuf_doc *root,
             "this repository was wiped with its pin kept: only a root with the same root "
             "keys may begin it again");
     }
-    if (f->roots_restricted && signers_accepted(c, own) < own->threshold) {
-        return refuse_stranger(c, own);
-    }
     return true;
+}
+
+/* gate.md 11.1: whose key may begin a repository, and where a policy names CAs, whose may go on with it. */
+static bool check_accepted(struct check *c, const struct tuf_doc *root, const struct sig_count *own)
+{
+    const struct root_rules rules = {.gun = c->f->stored->gun, .now_us = c->f->now_us};
+    struct accepting a = {.c = c};
+    if (!c->f->roots_restricted) {
+        return true;
+    }
+    if (c->f->authorities) {
+        authorities_count(c->f->authorities, root, &rules, &a.vouched, &a.why_not);
+        c->checks += a.vouched.checks;
+    }
+    return signers_accepted(&a, own) >= own->threshold || refuse_stranger(c, &a, own);
 }
 
 /* The keys in force may hand over to new ones, but not those of them that were revoked: whoever has
@@ -129,7 +166,8 @@ static bool check_root_keys(struct check *c, const struct tuf_doc *root)
         return publish_refuse(c, ERR_TRUST_INVALID_UPDATE, "ErrBadRoot", "root_key_revoked",
                               "the root is signed by a key that an administrator revoked");
     }
-    return check_handover(c, root) && (c->stored_root || check_first_root(c, root, &own));
+    return check_handover(c, root) && (c->stored_root || check_kept_pin(c, root)) &&
+           check_accepted(c, root, &own);
 }
 
 /* Equal versions are told as VERSION at the end, but only to who holds the current root's keys. */

@@ -327,14 +327,18 @@ static bool build_reaches(struct gate_view *v, struct db_tx *tx, int64_t now_us,
            view_overrides_build(v, tx, now_us, &denied, err);
 }
 
+/* Roots are judged where they are published: a view need not keep the CAs. */
 static bool load_policy(struct gate_view *v, struct db_tx *tx, const struct gate_assumption *assume,
                         struct err *err)
 {
-    if (!assume || assume->policy.n == 0) {
-        return policy_for(tx, &v->name, v->scope, &v->policy, err);
+    bool assumed = assume && assume->policy.n > 0;
+    if (assumed) {
+        (void)snprintf(v->scope, sizeof v->scope, "%s", assume->scope);
     }
-    (void)snprintf(v->scope, sizeof v->scope, "%s", assume->scope);
-    return policy_read_text(assume->policy, &v->policy, err);
+    bool ok = assumed ? policy_read_text(assume->policy, &v->policy, err)
+                      : policy_for(tx, &v->name, v->scope, &v->policy, err);
+    policy_forget_authorities(&v->policy);
+    return ok;
 }
 
 /* The time it is: what is compared with the checkpoint is compared once for all, and not as it would

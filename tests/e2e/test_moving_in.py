@@ -22,6 +22,7 @@ from support.server import ADMIN, Server, sanitizer_environment
 from support.tuf import Key, document, meta_of
 from support.wire import multipart
 from test_clock import faketime
+from test_root_ca import Issuer
 
 FIXTURES = Path(__file__).parent / "fixtures" / "notary"
 FORMS = [("mysql", "default"), ("mysql", "hex"), ("postgres", "copy"), ("postgres", "inserts")]
@@ -356,13 +357,15 @@ def test_a_root_key_that_was_revoked_brings_nothing_and_another_one_is_no_hindra
     house.get("held", "root.json").expect(404 if outcome == "refused" else 200)
 
 
-def test_a_root_key_that_is_not_allowed_brings_nothing(house):
+@pytest.mark.parametrize("member", ["allow_roots", "allow_root_ca"])
+def test_a_root_key_that_is_not_allowed_brings_nothing(house, member, tmp_path):
+    listed = "sha256:" + "ab" * 32 if member == "allow_roots" else Issuer(tmp_path, "ca", "/CN=Team CA").cert.read_text()
     house.server.start()
     house.server.bond("namespaces", "create", "team")
-    house.server.bond("policy", "set", "team", "--file", "-", stdin=json.dumps({"allow_roots": ["sha256:" + "ab" * 32]}))
+    house.server.bond("policy", "set", "team", "--file", "-", stdin=json.dumps({member: [listed]}))
     house.server.stop()
     report = house.move_in("copy", code=1)
-    assert report["refused"] == 5 and all("allow_roots" in g["why"] for n, g in report["by"].items() if n in TAGS)
+    assert report["refused"] == 5 and all(member in g["why"] for n, g in report["by"].items() if n in TAGS)
 
 
 def client_key(house, name):

@@ -4,6 +4,7 @@
 #include "base/pattern.h"
 #include "tests/fuzz/fuzz.h"
 #include "trust/policy.h"
+#include "trust/verify/authority.h"
 
 #define SIDE_MAX 200 /* the table grows with the square */
 
@@ -49,6 +50,23 @@ static void check_scope(struct slice scope)
     HOLDS(kind == SCOPE_NONE || scope.n < POLICY_SCOPE_SIZE);
 }
 
+/* What a policy names as CAs they are, and their names are fit to be told. */
+static void check_authorities(const struct policy *policy)
+{
+    const struct policy_texts *pems = &policy->allow_root_ca;
+    auto_authorities struct authorities *all = authorities_new(pems->items, pems->count);
+    auto_buf struct buf names = {0};
+    HOLDS(pems->count <= AUTHORITIES_MAX);
+    for (size_t i = 0; i < pems->count; i++) {
+        HOLDS(authority_is_good(pems->items[i]));
+    }
+    authorities_describe(all, 0, &names);
+    HOLDS(names.n == 0 || pems->count > 0); /* a certificate may be without a name */
+    for (size_t i = 0; i < names.n; i++) {
+        HOLDS(names.p[i] >= ' ' && names.p[i] < 0x7f);
+    }
+}
+
 static void check_policy(struct slice text)
 {
     auto_policy struct policy policy = {0};
@@ -63,6 +81,7 @@ static void check_policy(struct slice text)
     }
     HOLDS(policy.tags.count <= POLICY_LIST_MAX && policy.signers.count <= POLICY_LIST_MAX);
     HOLDS(policy.grace_us >= 0 && policy.override_max_us >= 0 && policy.expiring_within_us >= 0);
+    check_authorities(&policy);
     auto_json json_t *written = policy_write(&policy);
     HOLDS(written != NULL);
     json_write(&first, written);

@@ -74,6 +74,15 @@ static X509 *decode(struct slice der)
     return x;
 }
 
+X509 *cert_next(struct slice *pem)
+{
+    auto_buf struct buf der = {0};
+    *pem = skip_newlines(*pem);
+    X509 *x = take_block(pem, &der) ? decode(buf_slice_of(&der)) : NULL;
+    *pem = skip_newlines(*pem);
+    return x;
+}
+
 static bool time_of(const ASN1_TIME *t, int64_t *out)
 {
     struct tm tm = {0};
@@ -172,13 +181,12 @@ static const char *read_issuer(const X509 *x, struct tuf_cert *cert)
 /* One block at place `at` of the list. */
 static const char *read_next(struct slice *rest, int at, struct tuf_cert *cert, struct buf *spki)
 {
-    auto_buf struct buf der = {0};
     auto_x509 X509 *x = NULL;
 
     if (at == CERT_CHAIN_MAX) {
         return "the key has too many certificates";
     }
-    if (!take_block(rest, &der) || !(x = decode(buf_slice_of(&der)))) {
+    if (!(x = cert_next(rest))) {
         return "the key is not a list of PEM certificates";
     }
     cert->well_formed = is_in_place(x, at == 0) && (at == 0 || cert->well_formed);
@@ -194,7 +202,6 @@ bool cert_read(struct slice pem, struct tuf_cert *cert, struct buf *spki, const 
     *why = rest.n > 0 ? NULL : "the key holds no certificate";
     while (!*why && rest.n > 0) {
         *why = read_next(&rest, count++, cert, spki);
-        rest = skip_newlines(rest);
     }
     cert->well_formed = cert->well_formed && !*why;
     return !*why;

@@ -6,7 +6,13 @@
 
 #include "trust/verify/key.h"
 
+#include <openssl/x509.h>
+
 #define CERT_CHAIN_MAX 16
+
+/* Cuts the first CERTIFICATE block off `pem`, with the empty lines before and behind it. NULL when
+ * what comes next is none. Free with X509_free. */
+X509 *cert_next(struct slice *pem);
 
 /* Reads PEM text, the leaf first.
  *   cert   filled as far as it was read; common_name is the caller's to free, also on false

@@ -35,10 +35,10 @@ static bool is_repeated(const struct tuf_doc *doc, size_t at)
     return false;
 }
 
-static bool has_signed(const struct sig_count *count, const struct spki *spki)
+bool sig_count_has(const struct sig_count *c, const struct spki *key)
 {
-    for (int i = 0; i < count->signer_count; i++) {
-        if (spki_equal(&count->signers[i], spki)) {
+    for (int i = 0; i < c->signer_count; i++) {
+        if (spki_equal(&c->signers[i], key)) {
             return true;
         }
     }
@@ -95,7 +95,7 @@ void tuf_count_signatures(const struct tuf_doc *doc, const struct tuf_doc *liste
     for (size_t i = 0; i < doc->signature_count && out->signer_count < SIG_SIGNERS_MAX; i++) {
         const struct tuf_key *key = key_that_may_count(doc, i, lister, keys, root_rules);
         struct spki spki = key ? tuf_key_spki(key) : (struct spki){{0}};
-        if (!key || has_signed(out, &spki)) {
+        if (!key || sig_count_has(out, &spki)) {
             continue;
         }
         out->checks++;

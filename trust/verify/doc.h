@@ -155,6 +155,8 @@ static inline bool sig_count_met(const struct sig_count *c)
 {
     return c->threshold >= 1 && c->valid >= c->threshold;
 }
+/* Whether this key is one of those that signed. */
+bool sig_count_has(const struct sig_count *c, const struct spki *key);
 /* When so many of the signers' certificates have run out that the threshold is no longer met;
  * INT64_MAX when it is not met anyhow, or for ever. */
 int64_t sig_count_end(const struct sig_count *c);

@@ -1,5 +1,5 @@
 /* Policies: defaults, grammar, the member at fault, patterns, scopes. */
-#include "tests/unit/trust/trust_check.h"
+#include "tests/unit/trust/issued.h"
 #include "trust/policy.h"
 
 static bool read_text(const char *text, struct policy *out, struct err *err)
@@ -16,7 +16,7 @@ static void an_empty_policy_is_the_default(void **unused)
         "\"released\","
         "\"digest_tags\":[\"*\"],\"accept_sha512_only\":false,\"expiring_within\":\"14d\",\"base\":"
         "null,"
-        "\"allow_roots\":[],\"override\":{\"max\":\"24h\",\"two_person\":false}}";
+        "\"allow_roots\":[],\"allow_root_ca\":[],\"override\":{\"max\":\"24h\",\"two_person\":false}}";
     auto_policy struct policy p = {0};
     auto_buf struct buf text = {0};
     (void)unused;
@@ -95,6 +95,9 @@ static void bad_policies_name_the_member(void **unused)
         {"{\"accept_sha512_only\":\"yes\"}", "\"accept_sha512_only\""},
         {"{\"allow_roots\":[\"" HEX64 "\"]}", "\"allow_roots\""},
         {"{\"allow_roots\":[\"sha256:zz\"]}", "\"allow_roots\""},
+        {"{\"allow_root_ca\":\"CA\"}", "\"allow_root_ca\""},
+        {"{\"allow_root_ca\":[\"CA\"]}", "\"allow_root_ca\""},
+        {"{\"allow_root_ca\":[1]}", "\"allow_root_ca\""},
         {"{\"override\":{\"max\":\"8d\"}}", "override.max"},
         {"{\"override\":true}", "\"override\""},
         {"{\"sources\":\"cosign\"}", "\"sources\""},
@@ -111,6 +114,38 @@ static void bad_policies_name_the_member(void **unused)
         CHECK_CASE(p.tags.items == NULL && p.level == LEVEL_DEPLOY,
                    bad[i].text); /* nothing half read */
     }
+}
+
+static bool names_cas(const struct issued *c, size_t n, struct policy *out, struct err *err)
+{
+    auto_json json_t *list = json_array();
+    for (size_t i = 0; i < n; i++) {
+        issued_list(list, c);
+    }
+    auto_json json_t *policy = json_pack("{s:O}", "allow_root_ca", list);
+    return policy_read(policy, out, err);
+}
+
+static void cas_of_root_keys_are_ca_certificates_and_few(void **unused)
+{
+    struct issued ca, leaf;
+    auto_policy struct policy p = {0}, again = {0}, none = {0};
+    struct err err = {0};
+    (void)unused;
+    issue(&ca, &(struct issuing){.name = "CA", .basic = BASIC_CA});
+    issue(&leaf, &(struct issuing){.name = "leaf", .by = &ca, .basic = BASIC_LEAF});
+    assert_true(names_cas(&ca, 8, &p, &err));
+    auto_json json_t *full = policy_write(&p);
+    assert_true(policy_read(full, &again, &err));
+    auto_json json_t *once_more = policy_write(&again);
+    assert_true(json_equal(full, once_more));
+    assert_int_equal(json_array_size(json_object_get(full, "allow_root_ca")), 8);
+    assert_false(names_cas(&ca, 9, &none, &err));
+    assert_non_null(strstr(err.msg, "\"allow_root_ca\""));
+    assert_false(names_cas(&leaf, 1, &none, &err));
+    assert_non_null(strstr(err.msg, "\"allow_root_ca\""));
+    issued_free(&ca);
+    issued_free(&leaf);
 }
 
 static void lists_are_bounded(void **unused)
@@ -173,6 +208,7 @@ int main(void)
         cmocka_unit_test(a_zeroed_policy_enforces),
         cmocka_unit_test(good_policies),
         cmocka_unit_test(bad_policies_name_the_member),
+        cmocka_unit_test(cas_of_root_keys_are_ca_certificates_and_few),
         cmocka_unit_test(lists_are_bounded),
         cmocka_unit_test(the_smallest_duration_is_not_lost_when_written),
         cmocka_unit_test(scopes),

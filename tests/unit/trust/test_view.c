@@ -1662,6 +1662,13 @@ static void note_finding(void *arg, const struct plan_finding *f)
                    gate_reason_info(f->then->reason)->name, f->readers ? " readers" : "");
 }
 
+/* No policy of these names a CA. */
+static void no_root(void *arg, const struct plan_root *root)
+{
+    (void)arg;
+    fail_msg("%s: the next root would be refused", root->repo->text);
+}
+
 /* Asks page by page, each with these bounds, as often as it takes. */
 static int plan_all(struct bench *b, const char *policy, int looks, int findings,
                     plan_finding_fn note, void *out)
@@ -1680,7 +1687,7 @@ static int plan_all(struct bench *b, const char *policy, int looks, int findings
         auto_buf struct buf text = {0};
         READ(b->w)
         {
-            OK(plan_page(b->trust, tx, &plan, &place, &budget, note, out, &done, err));
+            OK(plan_page(b->trust, tx, &plan, &place, &budget, note, no_root, out, &done, err));
         }
         plan_place_write(&place, &text);
         if (!done) {
