@@ -653,6 +653,12 @@ static const char document_renewals[] =
     "CREATE INDEX trust_doc_renewal ON trust_doc (renew_us, repository_id) "
     "WHERE superseded_us = 0 AND renew_us > 0;";
 
+/* A snapshot by a client's key is nobody's to make anew here: it leaves the list of what will be due. */
+static const char snapshots_of_clients[] =
+    "UPDATE trust_doc SET renew_us = 0 WHERE superseded_us = 0 AND renew_us > 0 AND "
+    "role = 'snapshot' AND NOT EXISTS (SELECT 1 FROM trust_key k WHERE "
+    "k.repository_id = trust_doc.repository_id AND k.role = 'snapshot' AND k.state = 2);";
+
 const char *const schema_migrations[] = {
     first_format,
     referrers_by_type,
@@ -676,5 +682,6 @@ const char *const schema_migrations[] = {
     artifact_edges,
     released_digests,
     document_renewals,
+    snapshots_of_clients,
 };
 const int schema_migration_count = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

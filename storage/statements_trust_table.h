@@ -54,6 +54,8 @@
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [SQL_TRUST_DOC_SUPERSEDE] = "UPDATE trust_doc SET superseded_us = ?3 WHERE repository_id = ?1 "
                                 "AND role = ?2 AND superseded_us = 0",
+    [SQL_TRUST_DOC_SET_RENEWAL] = "UPDATE trust_doc SET renew_us = ?3 WHERE repository_id = ?1 "
+                                  "AND role = ?2 AND superseded_us = 0",
     [SQL_TRUST_DOC_SUPERSEDE_ALL] =
         "UPDATE trust_doc SET superseded_us = ?2 WHERE repository_id = ?1 AND superseded_us = 0",
     [SQL_TRUST_DOC_CURRENT] = "SELECT " DOC_COLUMNS " FROM trust_doc d WHERE d.repository_id = ?1 "
@@ -81,12 +83,10 @@
     [SQL_TRUST_DOC_PREVIOUS_VERSION] =
         "SELECT COALESCE(MAX(version), 0) FROM trust_doc WHERE repository_id = ?1 AND role = ?2 "
         "AND incarnation = ?3 AND version < ?4",
-    /* trust_doc_renewal; of snapshots those whose key is the server's */
+    /* trust_doc_renewal */
     [SQL_TRUST_DOC_RENEWALS] =
         "SELECT d.repository_id, d.renew_us FROM trust_doc d WHERE d.superseded_us = 0 "
         "AND d.renew_us > 0 AND d.renew_us <= ?1 AND (d.renew_us, d.repository_id) > (?3, ?4) "
-        "AND (d.role = 'timestamp' OR EXISTS (SELECT 1 FROM trust_key k WHERE "
-        "k.repository_id = d.repository_id AND k.role = 'snapshot' AND k.state = 2)) "
         "ORDER BY d.renew_us, d.repository_id LIMIT ?2",
 
     /* trust_doc_superseded */

@@ -312,6 +312,16 @@ bool trust_space_add(struct db_tx *tx, int64_t repository_id, int64_t more, int6
     return row_int(q, bytes_out, err);
 }
 
+bool trust_doc_set_renewal(struct db_tx *tx, int64_t repository_id, struct slice role,
+                           int64_t renew_us, struct err *err)
+{
+    auto_stmt struct db_stmt *q = db_stmt(tx, SQL_TRUST_DOC_SET_RENEWAL);
+    db_bind_int(q, 1, repository_id);
+    db_bind_text(q, 2, role);
+    db_bind_int(q, 3, renew_us);
+    return db_step(q, err) == DB_DONE;
+}
+
 bool trust_doc_put(struct db_tx *tx, int64_t repository_id, const struct trust_doc_new *doc,
                    int64_t now_us, struct err *err)
 {

@@ -57,13 +57,17 @@ struct trust_doc_new {
     uint8_t sha256[32];
     uint8_t signed_sha256[32];
     int64_t expires_us;
-    int64_t renew_us; /* from when on whoever holds its keys makes it anew; 0 = nobody does by itself */
+    int64_t renew_us; /* from when on the server makes it anew; 0 = it never does */
     struct slice bytes;
 };
 /* Stores a document and makes it the role's current one; begins a life when the role has none.
  * Expected errors: ERR_TRUST_VERSION (the life has this version or a newer one). Writer. */
 bool trust_doc_put(struct db_tx *tx, int64_t repository_id, const struct trust_doc_new *doc,
                    int64_t now_us, struct err *err) MUST_USE;
+
+/* Another renew_us for the role's current document; one that there is not is no error. Writer. */
+bool trust_doc_set_renewal(struct db_tx *tx, int64_t repository_id, struct slice role,
+                           int64_t renew_us, struct err *err) MUST_USE;
 
 /* All current documents, root included, by role name. Empty when there are none. Any tx. */
 bool trust_doc_current(struct db_tx *tx, int64_t repository_id, struct trust_doc_list *out,
@@ -144,8 +148,8 @@ struct trust_due_list {
     struct trust_due *items;
     size_t count;
 };
-/* Repositories with a current document whose renew_us is reached, longest due first; snapshots count when
- * the server has an active key for them. A repository with two such documents comes twice.
+/* Repositories with a current document whose renew_us is reached, longest due first. A repository with
+ * two such documents comes twice.
  *   after   the place in that order to go on from; NULL = from the start
  * Any tx. */
 bool trust_doc_renewals(struct db_tx *tx, int64_t now_us, const struct trust_due *after, int max,

@@ -134,22 +134,29 @@ static bool put_paths(struct db_tx *tx, const struct trust_commit *c, struct err
     return true;
 }
 
-/* Half of the life that this document has, whatever lives the present settings give to new ones. */
-static int64_t renewal_of(const struct tuf_doc *doc, int64_t accepted_us)
+static bool is_made_here(const struct tuf_doc *doc, const struct tuf_doc *root,
+                         const struct trust_loaded *loaded)
 {
-    if (doc->kind != ROLE_TIMESTAMP && doc->kind != ROLE_SNAPSHOT) {
+    return doc->kind == ROLE_TIMESTAMP ||
+           (doc->kind == ROLE_SNAPSHOT &&
+            trust_loaded_holds(loaded, &root->snapshot, ROLE_SNAPSHOT));
+}
+
+int64_t trust_commit_renewal(const struct tuf_doc *doc, const struct tuf_doc *root,
+                             const struct trust_loaded *loaded, int64_t accepted_us)
+{
+    if (!is_made_here(doc, root, loaded)) {
         return 0;
     }
     int64_t half_us = accepted_us + (doc->expires_us - accepted_us) / 2;
     return half_us > 0 ? half_us : 1;
 }
 
-void trust_commit_row(const struct tuf_doc *doc, int64_t accepted_us, struct trust_doc_new *out)
+void trust_commit_row(const struct tuf_doc *doc, struct trust_doc_new *out)
 {
     *out = (struct trust_doc_new){.role = slice_str(doc->role),
                                   .version = doc->version,
                                   .expires_us = doc->expires_us,
-                                  .renew_us = renewal_of(doc, accepted_us),
                                   .bytes = doc->bytes};
     memcpy(out->sha256, doc->sha256, sizeof out->sha256);
     memcpy(out->signed_sha256, doc->signed_sha256, sizeof out->signed_sha256);
@@ -159,7 +166,8 @@ static bool put_document(struct db_tx *tx, const struct trust_commit *c, const s
                          struct err *err)
 {
     struct trust_doc_new row;
-    trust_commit_row(doc, c->now_us, &row);
+    trust_commit_row(doc, &row);
+    row.renew_us = trust_commit_renewal(doc, c->root, c->loaded, c->now_us);
     if (!trust_doc_put(tx, c->repo->id, &row, c->now_us, err)) {
         return false;
     }

@@ -40,8 +40,13 @@ extern const struct role_paths role_paths_all;
 bool trust_commit_write(struct db_tx *tx, void *arg, struct err *err) MUST_USE;
 
 /* Parts of it, for documents that come in another way (import.h).
- * The row of a document that is accepted at this time. Borrows from it. Any thread. */
-void trust_commit_row(const struct tuf_doc *doc, int64_t accepted_us, struct trust_doc_new *out);
+ * The row of a document, without renew_us. Borrows from it. Any thread. */
+void trust_commit_row(const struct tuf_doc *doc, struct trust_doc_new *out);
+/* Its renew_us: half of the life that this document has, whatever lives the present settings give to
+ * new ones; 0 for what the server does not make, and for a snapshot by a client's key.
+ *   root, loaded   the root in force, and the server's keys */
+int64_t trust_commit_renewal(const struct tuf_doc *doc, const struct tuf_doc *root,
+                             const struct trust_loaded *loaded, int64_t accepted_us);
 /* All below: writer.
  * What a document of targets or of a delegation lists becomes history.
  *   paths       that its parent gives it

@@ -280,7 +280,7 @@ static bool store(struct taking *t, const struct tuf_doc *doc, int64_t created_u
     if (created_us > t->last_us && created_us <= t->im->rq->now_us) {
         t->last_us = created_us;
     }
-    trust_commit_row(doc, t->last_us, &row);
+    trust_commit_row(doc, &row);
     if (!trust_doc_put(t->tx, t->repo.id, &row, t->last_us, &why)) {
         if (why.code == ERR_TRUST_VERSION) {
             return err_set(err, ERR_INVALID, "%s %lld comes after a higher version in the dump",
@@ -627,6 +627,24 @@ static bool put_pins(struct taking *t, struct err *err)
     return !t->fresh || (accept_signers(t, err) && pin_first_root(t, err));
 }
 
+/* Known only now, when the keys are here and it is clear which documents are current. */
+static bool put_renewals(struct taking *t, struct err *err)
+{
+    for (size_t i = 0; i < t->after.current.count; i++) {
+        const struct trust_doc *row = &t->after.current.items[i];
+        bool timestamp = strcmp(row->role, "timestamp") == 0;
+        if (!timestamp && strcmp(row->role, "snapshot") != 0) {
+            continue;
+        }
+        const struct tuf_doc *doc = timestamp ? t->state->timestamp : t->state->snapshot;
+        int64_t renew_us = trust_commit_renewal(doc, t->state->root, &t->after, row->accepted_us);
+        if (!trust_doc_set_renewal(t->tx, t->repo.id, slice_str(row->role), renew_us, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Delegations that nobody delegates any more. */
 static bool end_roles(struct taking *t, struct err *err)
 {
@@ -662,7 +680,8 @@ static bool finish(struct taking *t, struct err *err)
     }
     /* a root that came with this dump may name other keys than the one before */
     return trust_commit_key_states(t->tx, &t->after.keys, t->root, err) && put_pins(t, err) &&
-           end_roles(t, err) && expiry_note_unknown(t->tx, t->repo.id, err) && put_audit(t, err) &&
+           put_renewals(t, err) && end_roles(t, err) &&
+           expiry_note_unknown(t->tx, t->repo.id, err) && put_audit(t, err) &&
            repository_gate_bump(t->tx, t->repo.id, err) &&
            reached_add(&t->g->reached, t->tx, &t->repo, err);
 }

@@ -237,23 +237,19 @@ static void renewals_are_found_by_the_time_that_each_document_has(void **state)
     }
 }
 
-static void snapshots_are_renewed_where_their_key_is_the_servers(void **state)
+static void a_document_may_get_another_time(void **state)
 {
     struct world *w = *state;
     const int64_t when[] = {T0 + 5};
-    const struct trust_key_new key = key_row("snapshot", KEY_A, SLICE_LIT("s"), "k1");
-    auto_trust_key struct trust_key put = {0};
     WRITE(w)
     {
         put_to_renew(tx, w->repo.id, "snapshot", 1, T0 + 5);
-        check_renewals(tx, T0 + 5, NULL, NULL, 0);
-        OK(trust_key_put(tx, w->repo.id, &key, T0, err));
-        check_renewals(tx, T0 + 5, NULL, NULL, 0); /* pending: the root does not name it */
-        OK(trust_key_get(tx, w->repo.id, key.role, key.key_id, &put, err));
-        OK(trust_key_set_state(tx, put.id, TRUST_KEY_ACTIVE, err));
-        check_renewals(tx, T0 + 5, NULL, when, 1);
-        OK(trust_key_set_state(tx, put.id, TRUST_KEY_RETIRED, err));
-        check_renewals(tx, T0 + 5, NULL, NULL, 0);
+        check_renewals(tx, T0 + 9, NULL, when, 1);
+        OK(trust_doc_set_renewal(tx, w->repo.id, SLICE_LIT("snapshot"), 0, err));
+        check_renewals(tx, T0 + 9, NULL, NULL, 0); /* nobody's here */
+        OK(trust_doc_set_renewal(tx, w->repo.id, SLICE_LIT("snapshot"), T0 + 5, err));
+        OK(trust_doc_set_renewal(tx, w->repo.id, SLICE_LIT("timestamp"), T0, err)); /* there is none */
+        check_renewals(tx, T0 + 9, NULL, when, 1);
     }
 }
 
@@ -269,12 +265,18 @@ static void snapshots_are_renewed_where_their_key_is_the_servers(void **state)
 static const char old_rows[] =
     "INSERT INTO namespace (name, prefix, visibility, incarnation, created_us) "
     "VALUES ('ns', 'ns/', 0, 1, 1);"
-    "INSERT INTO repository (namespace_id, name, created_us) VALUES (1, 'ns/app', 1);"
+    "INSERT INTO repository (namespace_id, name, created_us) VALUES (1, 'ns/app', 1), (1, 'ns/b', 1);"
     OLD_DOC("timestamp", 1, 1000, 2000, 3000, "{}")
     OLD_DOC("timestamp", 2, 2000, 0, 8000, "{}")
     OLD_DOC("snapshot", 1, 1000000, 0, 0, "{\"signed\":{\"expires\":\"1970-01-01T00:00:09.5Z\"}}")
     OLD_DOC("targets", 1, 1000, 0, 9000, "{}")
-    OLD_DOC("root", 1, 1000, 0, 9000, "no json");
+    OLD_DOC("root", 1, 1000, 0, 9000, "no json")
+    "INSERT INTO trust_key (repository_id, role, key_id, state, created_us, public_der, sealed) "
+    "VALUES (1, 'snapshot', '" KEY_A "', 2, 1, x'00', x'00'), "
+    "(2, 'snapshot', '" KEY_A "', 3, 1, x'00', x'00');" /* retired: a client holds the key now */
+    "INSERT INTO trust_doc (repository_id, role, incarnation, version, sha256, signed_sha256, "
+    "accepted_us, superseded_us, expires_us, content) VALUES (2, 'snapshot', 1, 1, zeroblob(32), "
+    "zeroblob(32), 1000, 0, 9000, x'00');";
 
 static bool read_renewals(struct db_tx *tx, void *arg, struct err *err)
 {
@@ -283,21 +285,22 @@ static bool read_renewals(struct db_tx *tx, void *arg, struct err *err)
     size_t n = 0;
     enum db_result result;
     while ((result = db_step(q, err)) == DB_ROW) {
-        assert_in_range(n, 0, 4);
+        assert_in_range(n, 0, 5);
         times[n++] = db_col_int(q, 0);
     }
     return result == DB_DONE;
 }
 
-/* Half of each document's own life; the end of the snapshot stands in its bytes alone. */
+/* Half of each document's own life; the end of the snapshot stands in its bytes alone. The snapshot of a
+ * client is nobody's to renew. */
 static void what_was_stored_before_gets_its_time(void **state)
 {
     struct world *w = *state;
     static const char *const sql[] = {"SELECT renew_us FROM trust_doc ORDER BY id"};
-    const int64_t wanted[] = {0, 5000, 5000000, 0, 0};
+    const int64_t wanted[] = {0, 5000, 5000000, 0, 0, 0};
     auto_free const char **old = xcalloc((size_t)schema_migration_count + 1, sizeof *old);
     char path[200];
-    int64_t times[5] = {-1, -1, -1, -1, -1};
+    int64_t times[6] = {-1, -1, -1, -1, -1, -1};
     struct db *db = NULL;
     for (int i = 0; i < schema_migration_count; i++) {
         old[i + (i >= MIGRATION_OF_RENEWALS)] = schema_migrations[i];
@@ -836,7 +839,7 @@ int main(void)
         WORLD_TEST(a_role_that_ended_begins_anew),
         WORLD_TEST(a_wipe_ends_every_life),
         WORLD_TEST(renewals_are_found_by_the_time_that_each_document_has),
-        WORLD_TEST(snapshots_are_renewed_where_their_key_is_the_servers),
+        WORLD_TEST(a_document_may_get_another_time),
         WORLD_TEST(what_was_stored_before_gets_its_time),
         WORLD_TEST(repositories_with_trust_data_are_listed),
         WORLD_TEST(history_tells_replaced_from_withdrawn),

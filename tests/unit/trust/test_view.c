@@ -612,6 +612,65 @@ static void a_snapshot_is_renewed_at_its_own_half_life(void **state)
     bench_close(&b);
 }
 
+static size_t due_documents(struct bench *b)
+{
+    struct trust_due_list due = {0};
+    READ(b->w)
+    {
+        OK(trust_doc_renewals(tx, INT64_MAX, NULL, 10, &due, err)); /* whenever they are due */
+    }
+    size_t n = due.count;
+    trust_due_list_dispose(&due);
+    return n;
+}
+
+/* A root that names this snapshot key, and what has to come with it; NULL: the server's.
+ *   by   signs the same bytes alike each time: the snapshot names what is written once more afterwards */
+static void name_snapshot_key(struct bench *b, int64_t version, const struct made_key *by,
+                              struct made_key *key)
+{
+    struct made m = {.count = 0};
+    const struct made_key *const list[] = {key ? key : &b->snapshot, NULL};
+    json_t *root = root_for(b, version, by);
+    json_object_set_new(json_object_get(root, "roles"), "snapshot",
+                        made_role(json_object_get(root, "keys"), list, 1));
+    (void)made_add(&m, "root", root, by);
+    (void)made_add(&m, "targets", made_targets(version), &keys.targets);
+    if (key) {
+        made_finish(&m, key, version);
+    }
+    publish(b, &m);
+}
+
+/* A snapshot by a client's key is never due here, however old it is: it would be looked at for ever. */
+static void a_clients_snapshot_waits_for_no_renewal(void **state)
+{
+    struct bench b;
+    struct made_key held, root;
+    bool more = true;
+    EVP_PKEY *rsa = EVP_RSA_gen(2048);
+    made_cert_new(&root, rsa, HOST "/ns/*", -86400, 86400 * 3650L);
+    root.method = "rsapkcs1v15";
+    made_key_new(&held);
+    bench_open(&b, *state);
+    server_key(&b, "ns/app", ROLE_TIMESTAMP, &b.timestamp);
+    server_key(&b, "ns/app", ROLE_SNAPSHOT, &b.snapshot);
+    name_snapshot_key(&b, 1, &root, &held);
+    assert_int_equal(due_documents(&b), 1); /* the timestamp */
+    name_snapshot_key(&b, 2, &root, NULL);
+    assert_int_equal(due_documents(&b), 2);
+    name_snapshot_key(&b, 3, &root, &held);
+    assert_int_equal(due_documents(&b), 1);
+    b.now_us += 2000 * US_PER_DAY;
+    assert_int_equal(trust_renew_due(b.trust, b.now_us, 10, &more), 1);
+    assert_int_equal(version_of(&b, "snapshot"), 3);
+    assert_int_equal(due_documents(&b), 1);
+    bench_close(&b);
+    made_key_free(&held);
+    made_key_free(&root);
+    EVP_PKEY_free(rsa);
+}
+
 /* notary-api 10: what a client holds and let expire keeps the server from nothing that it holds. */
 static void expired_targets_keep_no_timestamp_from_being_renewed(void **state)
 {
@@ -1890,6 +1949,7 @@ int main(void)
         WORLD_TEST(a_known_manifest_is_compared_with_the_new_target),
         WORLD_TEST(a_restart_decides_the_same),
         WORLD_TEST(an_expired_timestamp_is_renewed_in_the_request),
+        WORLD_TEST(a_clients_snapshot_waits_for_no_renewal),
         WORLD_TEST(expired_targets_keep_no_timestamp_from_being_renewed),
         WORLD_TEST(an_expired_snapshot_is_renewed_with_the_same_entries),
         WORLD_TEST(nothing_is_renewed_over_an_expired_root),
