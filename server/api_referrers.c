@@ -5,14 +5,13 @@
 #include "server/record.h"
 #include "server/registry.h"
 #include "storage/referrer_fallback.h"
+#include "trust/artifact.h"
 
 #define INDEX_TYPE "application/vnd.oci.image.index.v1+json"
 
 /* Each referrer carries the annotations of its manifest, which may be nearly as large as a manifest can be. */
 #define READ_MAX 16
 #define ANSWER_MAX ((size_t)4 << 20) /* from here on the rest is another page */
-/* Of manifests that the gate may have to read to decide about them. */
-#define LOOK_BYTES_MAX (INT64_C(16) << 20)
 
 #define DOOR "referrers"
 
@@ -29,7 +28,7 @@ struct listing {
     struct buf json;
     int count; /* written */
     int looks; /* entries that may still be looked at */
-    int64_t looked_bytes;
+    struct artifact_reading reading; /* by the decisions about them */
     bool more;
 };
 
@@ -68,7 +67,7 @@ static void write_descriptor(struct listing *l, const struct referrer *r)
 static bool is_full(const struct listing *l)
 {
     return l->count == l->page.max || l->json.n >= ANSWER_MAX || l->looks == 0 ||
-           l->looked_bytes >= LOOK_BYTES_MAX;
+           l->reading.spent >= ARTIFACT_READ_PAGE_MAX;
 }
 
 /* Writes what is listed of one page of the store, until the answer is full. */
@@ -78,7 +77,6 @@ static bool write_page(struct listing *l, const struct referrer_list *found, str
     for (; i < found->count && !is_full(l); i++) {
         l->after = found->items[i].digest;
         l->looks--;
-        l->looked_bytes += l->filtered ? found->items[i].size : 0;
         bool listed = false;
         if (!is_listed(l, &l->after, &listed, err)) {
             return false;
@@ -116,6 +114,7 @@ static bool write_list(struct listing *l, struct err *err)
     if (l->more && !read_fallback(l, &fallback, err)) {
         return false;
     }
+    l->caller.reading = &l->reading;
     while (l->more && !is_full(l)) {
         auto_referrer_list struct referrer_list found = {0};
         if (!referrer_list(l->tx, l->repo->id, &l->rq->digest, buf_slice_of(&l->artifact_type),

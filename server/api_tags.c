@@ -2,6 +2,7 @@
 #include "server/app.h"
 #include "server/registry.h"
 #include "storage/tag.h"
+#include "trust/artifact.h"
 #include "trust/view.h"
 
 struct listing {
@@ -10,6 +11,7 @@ struct listing {
     const struct repository *repo;
     struct gate_view *view; /* when it was ready */
     struct gate_caller caller;
+    struct artifact_reading reading; /* by all its decisions */
     bool filtered;   /* only released tags (gate.md 3) */
     bool unfinished; /* one of them is not for this thread to decide: nothing is told */
     struct page page;
@@ -59,7 +61,7 @@ static bool write_tags(struct listing *l, struct err *err)
         return false;
     }
     size_t i = 0;
-    for (; i < tags.count && l->count < l->page.max; i++) {
+    for (; i < tags.count && l->count < l->page.max && l->reading.spent < ARTIFACT_READ_PAGE_MAX; i++) {
         bool listed = false;
         l->last = tags.items[i].name;
         if (!is_listed(l, &tags.items[i], &listed, err)) {
@@ -79,6 +81,7 @@ static bool list(struct listing *l, struct err *err)
         return false;
     }
     l->caller.kept = l->view;
+    l->caller.reading = &l->reading;
     l->filtered = gate_lists_filtered(l->rq->app->trust, l->tx, &l->caller, l->repo, GATE_LIST_TAGS,
                                       l->rq->now_us);
     buf_str(&l->json, "{\"name\":");

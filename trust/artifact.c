@@ -26,6 +26,14 @@ static bool is_allowed(const struct gate_view *view, const struct digest *digest
     return gate_reached_allows(&reached) && reached.is_manifest;
 }
 
+bool artifact_may_read(struct artifact_reading *reading, size_t size)
+{
+    size_t max = size > ARTIFACT_SMALL_MAX ? ARTIFACT_READ_LARGE_MAX : ARTIFACT_READ_MAX;
+    bool may = size <= max && reading->spent <= max - size;
+    reading->spent += may ? size : 0;
+    return may;
+}
+
 /* --- manifests -------------------------------------------------------------------------------- */
 
 /* What connects a manifest with an allowed digest. */
@@ -183,6 +191,9 @@ static bool is_artifact(const struct artifact_place *place, const struct gate_vi
     }
     if (place->in_a_hurry && info->size > HURRIED_MANIFEST_MAX) {
         *out = ARTIFACT_FAR;
+        return true;
+    }
+    if (!artifact_may_read(place->reading, (size_t)info->size)) {
         return true;
     }
     return manifest_get(place->tx, place->repository_id, &info->digest, &m, err) &&

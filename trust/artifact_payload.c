@@ -39,6 +39,20 @@ bool artifact_payload_is_document(struct slice bytes)
            json_read(bytes, JSON_DEPTH_DEFAULT, &json, NULL) && json_is_object(json);
 }
 
+/* What is known of it from before in this request; NULL: nothing. */
+static const struct artifact_judged *find_judged(const struct artifact_place *place,
+                                                 const struct digest *digest)
+{
+    const struct artifact_reading *reading = place->reading;
+    for (size_t i = 0; i < reading->judged_count && i < ARTIFACT_JUDGED_MAX; i++) {
+        const struct artifact_judged *known = &reading->judged[i];
+        if (known->repository_id == place->repository_id && digest_equal(&known->digest, digest)) {
+            return known;
+        }
+    }
+    return NULL;
+}
+
 static bool read_payload(const struct artifact_place *place, const struct digest *digest,
                          size_t max, struct buf *out, struct err *err)
 {
@@ -49,26 +63,47 @@ static bool read_payload(const struct artifact_place *place, const struct digest
     if (blob.size < 0 || (uint64_t)blob.size > max) {
         return err_set(err, ERR_SIZE_INVALID, "the payload is larger than %zu bytes", max);
     }
+    if (!artifact_may_read(place->reading, (size_t)blob.size)) {
+        return err_set(err, ERR_SIZE_INVALID, "the request has read as many payloads as it may");
+    }
     auto_fd int fd = blob_open(place->store, place->tx, digest, err);
     return fd >= 0 && fsx_read_open(fd, "a payload", max, out, err);
 }
 
-/* *left   bytes that may still be read */
-static bool look_at_payload(const struct artifact_place *place, const struct digest *digest,
-                            size_t *left, bool *out, struct err *err)
+/*   out   what is known of it now; NULL: it is not here, or may not be read. False only on failure */
+static bool judge(const struct artifact_place *place, const struct digest *digest, size_t max,
+                  const struct artifact_judged **out, struct err *err)
 {
+    struct artifact_reading *reading = place->reading;
     auto_buf struct buf bytes = {0};
     struct err why = {0};
-    if (!read_payload(place, digest, *left, &bytes, &why)) {
+    *out = NULL;
+    if (!read_payload(place, digest, max, &bytes, &why)) {
         bool undocumented = why.code == ERR_BLOB_UNKNOWN || why.code == ERR_SIZE_INVALID;
         if (!undocumented) {
             *err = why;
         }
-        *out = false;
         return undocumented;
     }
-    *left -= bytes.n;
-    *out = artifact_payload_is_document(buf_slice_of(&bytes));
+    struct artifact_judged *judged = &reading->judged[reading->judged_count++ % ARTIFACT_JUDGED_MAX];
+    *judged = (struct artifact_judged){.repository_id = place->repository_id,
+                                       .digest = *digest,
+                                       .size = bytes.n,
+                                       .document = artifact_payload_is_document(buf_slice_of(&bytes))};
+    *out = judged;
+    return true;
+}
+
+/* *left   bytes that the manifest may still have */
+static bool look_at_payload(const struct artifact_place *place, const struct digest *digest,
+                            size_t *left, bool *out, struct err *err)
+{
+    const struct artifact_judged *judged = find_judged(place, digest);
+    if (!judged && !judge(place, digest, *left, &judged, err)) {
+        return false;
+    }
+    *out = judged && judged->document && judged->size <= *left;
+    *left -= *out ? judged->size : 0;
     return true;
 }
 

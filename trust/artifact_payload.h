@@ -12,7 +12,8 @@
  * that is looked at too; what is compressed is no JSON text. */
 bool artifact_payload_is_document(struct slice bytes);
 /* True in *out when each layer is such a document, is here, and all are within
- * ARTIFACT_PAYLOADS_MAX. Reads files. False only on failure. */
+ * ARTIFACT_PAYLOADS_MAX and what the request may read. Reads files, each once in a request while it is
+ * among the last ARTIFACT_JUDGED_MAX. False only on failure. */
 bool artifact_payloads_are_documents(const struct artifact_place *place,
                                      const struct manifest_doc *doc, bool *out,
                                      struct err *err) MUST_USE;

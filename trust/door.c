@@ -284,12 +284,14 @@ void gate_decide_tag_within(struct trust *trust, struct db_tx *tx, const struct 
 
 /* --- by digest -------------------------------------------------------------------------------- */
 
-static struct artifact_place place_of(const struct door *door)
+/*   own   for a decision that is a request of its own: filled with zeros */
+static struct artifact_place place_of(const struct door *door, struct artifact_reading *own)
 {
     return (struct artifact_place){
         .store = trust_store(door->trust),
         .tx = door->tx,
         .repository_id = door->repo->id,
+        .reading = door->caller->reading ? door->caller->reading : own,
         .in_a_hurry = door->caller->kept != NULL,
     };
 }
@@ -331,7 +333,8 @@ static void decide_digest(struct door *door, const struct digest *digest, struct
         ok = find_exceptions(door, digest, &held.exceptions);
         if (ok && !gate_reached_allows(&reached) && facts.trust &&
             facts.trust->status == TRUST_OK) {
-            struct artifact_place place = place_of(door);
+            struct artifact_reading own = {0};
+            struct artifact_place place = place_of(door, &own);
             ok = artifact_find(&place, door->view, digest, &artifact, &why);
             held.artifact_allowed = artifact == ARTIFACT_READABLE;
         }
@@ -413,7 +416,8 @@ void gate_decide_blob(struct trust *trust, struct db_tx *tx, const struct gate_c
         ok = find_exceptions(&door, digest, &held.exceptions);
         if (ok && !gate_reached_allows(&reached) && door.facts.trust &&
             door.facts.trust->status == TRUST_OK) {
-            struct artifact_place place = place_of(&door);
+            struct artifact_reading own = {0};
+            struct artifact_place place = place_of(&door, &own);
             ok = artifact_find_blob(&place, door.view, digest, &artifact, &why);
             held.artifact_allowed = artifact == ARTIFACT_READABLE;
         }

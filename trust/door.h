@@ -10,6 +10,8 @@ struct repository; /* storage/repository.h */
 struct tag;        /* storage/tag.h */
 struct gate_view;  /* trust/view.h */
 
+struct artifact_reading; /* trust/artifact.h */
+
 struct gate_caller {       /* the identity as plain values, filled by the server */
     bool gated;            /* identity->gated */
     bool reads_unsigned;   /* it may push to or sign in this repository, or read what is not signed
@@ -17,6 +19,9 @@ struct gate_caller {       /* the identity as plain values, filled by the server
     int64_t account_id;    /* whose overrides count; 0: nobody's */
     struct gate_view *view; /* decide by this view of the repository (view.h); borrowed. NULL: by its
                                own */
+    /* What the request has read in search of artifacts, when it asks for several decisions; borrowed. NULL: each may
+     * read as much as a request may */
+    struct artifact_reading *reading;
     /* Whether whoever is told the answer may pull from another repository: a refusal names one that he may only.
      * NULL: none is named. `told` is its argument; borrowed */
     bool (*may_pull)(const void *told, struct db_tx *tx, const struct repo_name *repo);

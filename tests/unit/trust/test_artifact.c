@@ -2,6 +2,7 @@
  * what is asked costs the same (gate.md 6 d). */
 #include "storage/artifact.h"
 #include "tests/unit/trust/bench.h"
+#include "trust/artifact.h"
 
 #define CROWD 300
 
@@ -28,8 +29,9 @@ enum db_result __wrap_db_step(struct db_stmt *q, struct err *err)
 struct shape {
     const char *config_type, *layer_type;
     const struct digest *config; /* two bytes */
-    const struct digest *layer;  /* three bytes */
+    const struct digest *layer;  /* layer_size bytes */
 };
+static size_t layer_size = 3;
 static int blanks; /* in the text of a manifest, that nobody needs */
 
 /* A digest that comes before nearly every other one. */
@@ -50,7 +52,7 @@ static void write_text(struct buf *text, const struct shape *shape, const struct
     buf_str(text, "{\"schemaVersion\":2,\"config\":");
     descriptor(text, shape->config_type, shape->config, 2);
     buf_str(text, ",\"layers\":[");
-    descriptor(text, shape->layer_type, shape->layer, 3);
+    descriptor(text, shape->layer_type, shape->layer, layer_size);
     buf_str(text, "]");
     if (subject) {
         buf_str(text, ",\"subject\":");
@@ -118,6 +120,7 @@ struct scene {
     struct bench b;
     struct digest signed_image;
     struct digest empty; /* {} */
+    struct digest pair;             /* 2 bytes */
     struct digest note, other, page; /* three bytes each; page is a JSON text */
 };
 
@@ -127,6 +130,7 @@ static void scene_open(struct scene *s, void **state)
     bench_open(&s->b, *state);
     s->signed_image = push_image(s->b.w, "[]", "one");
     s->empty = push_blob(s->b.w, "{}");
+    s->pair = push_blob(s->b.w, "[]");
     s->note = push_blob(s->b.w, "sig");
     s->other = push_blob(s->b.w, "not");
     s->page = push_blob(s->b.w, "{ }");
@@ -398,6 +402,124 @@ static void a_question_costs_the_same_however_many_tags_there_are(void **state)
     bench_close(&s.b);
 }
 
+/* --- how much is read --------------------------------------------------------------------------- */
+
+#define MIB ((size_t)1024 * 1024)
+
+/* A JSON text of that many bytes: an object, which is a document, or a list, which is none. `mark` tells it from others. */
+static struct digest push_payload(struct scene *s, bool document, size_t size, char mark)
+{
+    auto_buf struct buf text = {0};
+    buf_printf(&text, document ? "{\"%c\":0" : "[\"%c\"", mark);
+    buf_printf(&text, "%*s", (int)(size - text.n), document ? "}" : "]");
+    return push_blob(s->b.w, text.p);
+}
+
+static enum gate_reason ask_within(struct scene *s, struct artifact_reading *reading, const struct digest *digest, bool blob)
+{
+    struct decision d = {.unfinished = false};
+    struct gate_caller caller = deployer;
+    caller.reading = reading;
+    READ(s->b.w)
+    {
+        (blob ? gate_decide_blob : gate_decide_digest)(s->b.trust, tx, &caller, &s->b.w->repo, &s->b.w->repo.name, digest,
+                                                       s->b.now_us, &d);
+    }
+    return d.reason;
+}
+
+static void what_is_large_leaves_a_part_to_what_is_small(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *name;
+        size_t spent, size;
+        bool may;
+    } table[] = {
+        {"the first", 0, 4 * MIB, true},
+        {"the last large one", 8 * MIB, 4 * MIB, true},
+        {"a large one too many", 8 * MIB + 1, 4 * MIB, false},
+        {"a small one behind it", 12 * MIB, 64 * 1024, true},
+        {"which is not small", 12 * MIB, 64 * 1024 + 1, false},
+        {"the last small one", 16 * MIB - 1000, 1000, true},
+        {"a small one too many", 16 * MIB - 1000, 1001, false},
+        {"a size that overflows", 1, SIZE_MAX, false},
+        {"nothing, of nothing", 16 * MIB, 0, true},
+    };
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct artifact_reading reading = {.spent = table[i].spent};
+        CHECK_CASE(artifact_may_read(&reading, table[i].size) == table[i].may, table[i].name);
+        CHECK_CASE(reading.spent == table[i].spent + (table[i].may ? table[i].size : 0), table[i].name);
+    }
+}
+
+/* 64 manifests share one payload of 4 MiB, which is no document: it is read for the first of them. */
+static void a_payload_is_read_once_in_a_request(void **state)
+{
+    struct scene s;
+    struct artifact_reading reading = {.spent = 0};
+    scene_open(&s, state);
+    struct digest large = push_payload(&s, false, 4 * MIB, 'a');
+    const struct shape theirs = {CONFIG, COSIGN, &s.empty, &large};
+    layer_size = 4 * MIB;
+    put_crowd(&s.b, &theirs, &s.signed_image, 0, 64);
+    layer_size = 3;
+    assert_int_equal(ask_within(&s, &reading, &s.empty, true), REASON_BLOB_NOT_REACHABLE);
+    size_t manifests = reading.spent - 4 * MIB;
+    assert_true(manifests > 64 * 300 && manifests < 64 * 1000);
+    assert_int_equal(ask_within(&s, &reading, &large, true), REASON_BLOB_NOT_REACHABLE);
+    assert_int_equal(reading.spent, 4 * MIB + 2 * manifests);
+    assert_int_equal(reading.judged_count, 1);
+    bench_close(&s.b);
+}
+
+static void a_request_reads_so_much_and_what_it_does_not_read_allows_nothing(void **state)
+{
+    struct scene s;
+    struct artifact_reading reading = {.spent = 0}, anew = {.spent = 0};
+    scene_open(&s, state);
+    struct digest signature = {0};
+    for (char mark = 'a'; mark < 'g'; mark++) {
+        struct digest large = push_payload(&s, true, 3 * MIB, mark);
+        const struct shape shape = {CONFIG, COSIGN, &s.pair, &large};
+        layer_size = 3 * MIB;
+        signature = put_one(&s.b, &shape, &s.signed_image, mark);
+        enum gate_reason expected = mark < 'd' ? REASON_ALLOWED : REASON_UNSIGNED_DIGEST;
+        assert_int_equal(ask_within(&s, &reading, &signature, false), expected);
+        assert_true(reading.spent <= ARTIFACT_READ_LARGE_MAX);
+    }
+    assert_int_equal(ask_within(&s, &anew, &signature, false), REASON_ALLOWED); /* the next request's answer */
+    layer_size = 3;
+    const struct shape small = {CONFIG, COSIGN, &s.pair, &s.page};
+    struct digest last = put_one(&s.b, &small, &s.signed_image, 0);
+    assert_int_equal(ask_within(&s, &reading, &last, false), REASON_ALLOWED);
+    reading.spent = ARTIFACT_READ_MAX;
+    assert_int_equal(ask_within(&s, &reading, &last, false), REASON_UNSIGNED_DIGEST);
+    bench_close(&s.b);
+}
+
+/* Large payloads that are none do not keep a request from the small one of a true signature. */
+static void a_crowd_of_large_payloads_hides_no_small_one(void **state)
+{
+    struct scene s;
+    struct artifact_reading reading = {.spent = 0};
+    scene_open(&s, state);
+    for (char mark = 'a'; mark < 'g'; mark++) {
+        struct digest large = push_payload(&s, false, 4 * MIB, mark);
+        const struct shape theirs = {CONFIG, COSIGN, &s.empty, &large};
+        layer_size = 4 * MIB;
+        (void)put_one(&s.b, &theirs, &s.signed_image, mark);
+    }
+    layer_size = 3;
+    assert_int_equal(ask_within(&s, &reading, &s.empty, true), REASON_BLOB_NOT_REACHABLE);
+    assert_true(reading.spent > 8 * MIB && reading.spent <= ARTIFACT_READ_MAX);
+    const struct shape ours = {CONFIG, COSIGN, &s.empty, &s.page};
+    (void)put_one(&s.b, &ours, &s.signed_image, 0);
+    reading = (struct artifact_reading){.spent = 0};
+    assert_int_equal(ask_within(&s, &reading, &s.empty, true), REASON_ALLOWED);
+    bench_close(&s.b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +534,10 @@ int main(void)
         WORLD_TEST(many_tags_hide_no_tag_of_a_signed_image),
         WORLD_TEST(many_tags_hide_no_bare_tag_of_an_index),
         WORLD_TEST(a_crowd_hides_no_tagged_one),
+        cmocka_unit_test(what_is_large_leaves_a_part_to_what_is_small),
+        WORLD_TEST(a_payload_is_read_once_in_a_request),
+        WORLD_TEST(a_request_reads_so_much_and_what_it_does_not_read_allows_nothing),
+        WORLD_TEST(a_crowd_of_large_payloads_hides_no_small_one),
         WORLD_TEST(a_question_costs_the_same_however_many_share_the_blob),
         WORLD_TEST(a_question_costs_the_same_however_many_tags_there_are),
     };
