@@ -113,6 +113,14 @@ void identity_release(struct identity *who)
     *who = (struct identity){0};
 }
 
+bool identity_equal(const struct identity *a, const struct identity *b)
+{
+    return a->kind == b->kind && a->proof == b->proof && a->account_id == b->account_id &&
+           a->administrator == b->administrator && a->gated == b->gated &&
+           a->registry_only == b->registry_only && a->namespace_id == b->namespace_id &&
+           a->robot_actions == b->robot_actions;
+}
+
 void identity_control(struct identity *out)
 {
     *out = (struct identity){.kind = IDENTITY_CONTROL, .proof = PROOF_PEER, .administrator = true};

@@ -71,6 +71,9 @@ enum auth_result auth_identify(struct auth *a, struct db_tx *tx, const char *hea
 /* Gives back what an identity holds (its grants) and makes it anonymous. Accepts one filled with
  * zeros. */
 void identity_release(struct identity *who);
+/* The same account with the same rights of its own, by the same kind of proof? Not: roles in
+ * namespaces, which are no part of an identity, and what a token was granted. */
+bool identity_equal(const struct identity *a, const struct identity *b);
 /* The peer of the control socket. */
 void identity_control(struct identity *out);
 /* Whoever comes from this machine, where nobody has to sign in: an administrator of images and signatures. */

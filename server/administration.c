@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "server/app.h"
+#include "server/registry.h"
 
 bool administration_body(const struct request *rq, const char *const known[], json_t **out,
                          struct err *err)
@@ -66,7 +67,29 @@ bool administration_open(const struct request *rq, enum access_action action, st
 
 void administration_actor(const struct request *rq, struct actor *out)
 {
-    identity_actor(rq->identity, rq->address, out);
+    registry_actor(rq, out);
+}
+
+static bool has_right_still(struct db_tx *tx, const void *arg, struct err *err)
+{
+    const struct administration_right *right = arg;
+    const struct identity *who = right->rq->identity;
+    struct access_facts facts;
+    if (!request_may_still(right->rq, tx, err) ||
+        !access_facts_load(tx, who, &right->namespace_, &facts, err)) {
+        return false;
+    }
+    return (right->actions & ~access_permitted(who, &facts)) == 0 ||
+           err_set(err, ERR_DENIED,
+                   "what you may do in %s changed while this request waited: this is no longer part of it",
+                   right->namespace_.text);
+}
+
+void administration_actor_by_right(const struct administration_right *right, struct actor *out)
+{
+    registry_actor(right->rq, out);
+    out->still = has_right_still;
+    out->still_arg = right;
 }
 
 void administration_context(const struct request *rq, struct auth_context *out)

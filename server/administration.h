@@ -30,7 +30,17 @@ bool administration_namespace(const struct request *rq, struct namespace_name *o
  * The caller ends the snapshot (auto_snapshot). */
 bool administration_open(const struct request *rq, enum access_action action, struct db_tx **tx_out,
                          struct access_answer *out, struct err *err) MUST_USE;
+/* Who makes the change: what is recorded as his is not written when he lost, while it waited to be written, the
+ * sign-in or the account that he came with (request_may_still). A role in a namespace is asked for by the write. */
 void administration_actor(const struct request *rq, struct actor *out);
+/* What his role must permit him in a namespace, for a change whose write does not ask for it itself. */
+struct administration_right {
+    const struct request *rq;
+    struct namespace_name namespace_;
+    unsigned actions; /* all of these: ACTION_BIT(…) */
+};
+/* The same, and has the role been left to him that permits it? `right` outlives the write. */
+void administration_actor_by_right(const struct administration_right *right, struct actor *out);
 void administration_context(const struct request *rq, struct auth_context *out);
 /* RFC 3339 as a JSON string; new reference. */
 json_t *administration_time(int64_t us);

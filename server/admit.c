@@ -415,6 +415,14 @@ static bool is_still(const struct http_exchange *ex, struct db_tx *tx, struct id
     return false;
 }
 
+/* What the handler does next it does by the identity that was admitted. */
+static bool is_who_he_was(const struct identity *now, const struct identity *then, struct err *err)
+{
+    return identity_equal(now, then) ||
+           err_set(err, ERR_DENIED,
+                   "your account changed while this request waited: send it again");
+}
+
 bool request_may_still(const struct request *rq, struct db_tx *tx, struct err *err)
 {
     const struct http_exchange *ex = rq->exchange;
@@ -424,9 +432,10 @@ bool request_may_still(const struct request *rq, struct db_tx *tx, struct err *e
     if (is_unchanged(ex)) {
         return true;
     }
-    bool holds = is_still(ex, tx, &now, err) &&
-                 access_check(tx, &now, &rq->repo, q->action, q->trust, &answer, err) &&
-                 access_require(&now, &answer, err);
+    bool holds = is_still(ex, tx, &now, err) && is_who_he_was(&now, rq->identity, err) &&
+                 (q == NULL ||
+                  (access_check(tx, &now, &rq->repo, q->action, q->trust, &answer, err) &&
+                   access_require(&now, &answer, err)));
     identity_release(&now);
     return holds;
 }

@@ -295,13 +295,17 @@ static void release(struct release_call *c, struct reply *reply)
                                       .now_us = c->rq->now_us,
                                       .with = set_tag,
                                       .with_arg = c};
-    registry_actor(c->rq, &c->actor);
+    struct administration_right right = {
+        .rq = c->rq, .actions = ACTION_BIT(ACTION_PUSH) | ACTION_BIT(ACTION_SIGN)};
+    repo_name_namespace(&c->repo, &right.namespace_);
+    administration_actor_by_right(&right, &c->actor);
     if (!publish_turn(c->rq, reply, "publishes")) {
         return;
     }
     if (!publish_rights(c->rq, &publish, &err)) {
         return reply_error(reply, &err);
     }
+    right.actions |= publish.may_administer ? ACTION_BIT(ACTION_TRUST_ADMIN) : 0;
     bool stored = publish_run(c->rq->app->trust, &publish, &verdict, &err);
     if (stored && decide_now(c, &err)) {
         reply_json(reply, 200, released_json(c, verdict));

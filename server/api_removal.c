@@ -19,8 +19,9 @@ static bool keeps_pins(const struct request *rq, bool *out, struct err *err)
            err_set(err, ERR_INVALID, "\"pins\" is keep or forget");
 }
 
+/*   right   out: what is asked for again in the write */
 static bool may(const struct request *rq, enum access_action action, struct remove_request *remove,
-                struct err *err)
+                struct administration_right *right, struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
     struct access_answer answer;
@@ -32,6 +33,9 @@ static bool may(const struct request *rq, enum access_action action, struct remo
         return false;
     }
     remove->may_wipe = wipe.result == ACCESS_ALLOWED;
+    *right = (struct administration_right){
+        rq, remove->namespace_,
+        ACTION_BIT(action) | (remove->may_wipe ? ACTION_BIT(ACTION_WIPE) : 0)};
     return true;
 }
 
@@ -53,13 +57,14 @@ static void reply_removed(const struct request *rq, struct reply *reply, bool ok
 void api_repositories_remove(struct request *rq, struct reply *reply)
 {
     struct actor actor;
+    struct administration_right right = {.rq = rq};
     struct err err = {0};
     json_t *result = NULL;
     struct remove_request remove = {.repo = rq->repo, .actor = &actor, .now_us = rq->now_us};
     repo_name_namespace(&rq->repo, &remove.namespace_);
-    administration_actor(rq, &actor);
+    administration_actor_by_right(&right, &actor);
     bool ok = keeps_pins(rq, &remove.keep_pins, &err) &&
-              may(rq, ACTION_DELETE_REPOSITORY, &remove, &err) &&
+              may(rq, ACTION_DELETE_REPOSITORY, &remove, &right, &err) &&
               trust_remove_repository(rq->app->trust, &remove, &result, &err);
     reply_removed(rq, reply, ok, result, &err);
 }
@@ -68,13 +73,14 @@ void api_repositories_remove(struct request *rq, struct reply *reply)
 void api_namespaces_remove(struct request *rq, struct reply *reply)
 {
     struct actor actor;
+    struct administration_right right = {.rq = rq};
     struct err err = {0};
     json_t *result = NULL;
     struct remove_request remove = {.actor = &actor, .now_us = rq->now_us};
-    administration_actor(rq, &actor);
+    administration_actor_by_right(&right, &actor);
     bool ok = keeps_pins(rq, &remove.keep_pins, &err) &&
               administration_namespace(rq, &remove.namespace_, &err) &&
-              may(rq, ACTION_DELETE_NAMESPACE, &remove, &err) &&
+              may(rq, ACTION_DELETE_NAMESPACE, &remove, &right, &err) &&
               trust_remove_namespace(rq->app->trust, &remove, &result, &err);
     reply_removed(rq, reply, ok, result, &err);
 }

@@ -70,8 +70,10 @@ static void answer_key(struct request *rq, struct reply *reply, bool rotate)
         reply_trust_missing(reply);
         return;
     }
-    bool ok = rotate ? server_key_rotate(rq->app->trust, &rq->repo, role, rq->now_us, &json, &err)
-                     : server_key_current(rq->app->trust, &rq->repo, role, rq->now_us, &json, &err);
+    struct actor actor;
+    registry_actor(rq, &actor);
+    bool ok = (rotate ? server_key_rotate : server_key_current)(rq->app->trust, &rq->repo, role,
+                                                                &actor, rq->now_us, &json, &err);
     if (!ok) {
         reply_trust_error(reply, &err);
         return;
@@ -258,8 +260,8 @@ void api_trust_publish(struct request *rq, struct reply *reply)
         reply_error(reply, &err);
         return;
     }
-    publish.still = may_still_publish;
-    publish.still_arg = &publisher;
+    actor.still = may_still_publish;
+    actor.still_arg = &publisher;
     run_publish(rq, reply, &publish);
 }
 

@@ -57,9 +57,13 @@ void api_trust_wipe(struct request *rq, struct reply *reply)
     struct trust_scope scope;
     struct wipe_request wipe = {.actor = &actor, .now_us = rq->now_us};
     json_t *result = NULL;
-    administration_actor(rq, &actor);
-    if (!wipe_read(rq, &body, &scope, &wipe, &err) || !wipe_allowed(rq, &scope, &err) ||
-        !trust_wipe(rq->app->trust, &wipe, &result, &err)) {
+    if (!wipe_read(rq, &body, &scope, &wipe, &err) || !wipe_allowed(rq, &scope, &err)) {
+        reply_error(reply, &err);
+        return;
+    }
+    const struct administration_right right = {rq, scope.namespace_, ACTION_BIT(ACTION_WIPE)};
+    administration_actor_by_right(&right, &actor);
+    if (!trust_wipe(rq->app->trust, &wipe, &result, &err)) {
         reply_error(reply, &err);
         return;
     }

@@ -77,10 +77,12 @@ static bool rotate_read(const struct request *rq, json_t **body, struct trust_sc
                    "the server holds keys of the roles timestamp and snapshot, and of no other");
 }
 
-static bool may_rotate(const struct request *rq, const struct trust_scope *scope, struct err *err)
+static bool may_rotate(const struct request *rq, const struct trust_scope *scope,
+                       struct administration_right *right, struct err *err)
 {
     auto_snapshot struct db_tx *tx = NULL;
     struct repository repo;
+    *right = (struct administration_right){rq, scope->namespace_, ACTION_BIT(ACTION_TRUST_ADMIN)};
     return db_snapshot(rq->app->db, &tx, err) &&
            trust_scope_require(tx, rq, scope, ACTION_TRUST_ADMIN, err) &&
            repository_get(tx, &scope->repo, &repo, err);
@@ -114,8 +116,11 @@ void api_trust_keys_rotate(struct request *rq, struct reply *reply)
     struct trust_scope scope;
     enum role_kind role = ROLE_NONE;
     struct err err = {0};
-    if (!rotate_read(rq, &body, &scope, &role, &err) || !may_rotate(rq, &scope, &err) ||
-        !server_key_rotate(rq->app->trust, &scope.repo, role, rq->now_us, &key, &err)) {
+    struct administration_right right = {.rq = rq};
+    struct actor actor;
+    administration_actor_by_right(&right, &actor);
+    if (!rotate_read(rq, &body, &scope, &role, &err) || !may_rotate(rq, &scope, &right, &err) ||
+        !server_key_rotate(rq->app->trust, &scope.repo, role, &actor, rq->now_us, &key, &err)) {
         reply_error(reply, &err);
         return;
     }

@@ -159,7 +159,7 @@ void api_upload_post(struct request *rq, struct reply *reply)
     if (mount_try(rq, &mounted, &err)) {
         return created_reply(rq, reply, &mounted);
     }
-    if (err.code == ERR_QUOTA) {
+    if (err.code != ERR_NONE) {
         return reply_error(reply, &err);
     }
     start_session(rq, reply);

@@ -129,7 +129,8 @@ static bool write_release(struct db_tx *tx, void *arg, struct err *err)
     struct attempt *a = arg;
     struct deployment *d = a->d;
     bool unchanged = false;
-    if (!may_deploy(tx, d, &d->release.namespace_id, err) ||
+    if (!actor_may_still(tx, &a->actor, err) ||
+        !may_deploy(tx, d, &d->release.namespace_id, err) ||
         !is_unchanged(tx, a, &unchanged, err)) {
         return false;
     }

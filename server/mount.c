@@ -15,6 +15,7 @@ struct mount {
     struct digest digest;
     struct repository source;
     int64_t began_us; /* monotonic */
+    bool may_push;    /* out, of the write: the caller still may */
 };
 
 /* --- where the blob may come from --------------------------------------------------------------------------------- */
@@ -88,12 +89,12 @@ static bool find_source(struct mount *m)
 /* The source is still there, the right to pull from it, and everything that the gate decided by. */
 static bool mount_transaction(struct db_tx *tx, void *arg, struct err *err)
 {
-    const struct mount *m = arg;
+    struct mount *m = arg;
     const struct store_limits *limits = store_get_limits(m->rq->app->store);
     struct repository source, target;
     struct blob blob;
-    if (!request_may_still(m->rq, tx, err) ||
-        !repository_get(tx, &m->source.name, &source, err)) {
+    m->may_push = request_may_still(m->rq, tx, err);
+    if (!m->may_push || !repository_get(tx, &m->source.name, &source, err)) {
         return false;
     }
     if (source.id != m->source.id || source.gate_generation != m->source.gate_generation ||
@@ -114,7 +115,7 @@ static bool read_digest(const struct request *rq, struct digest *out)
 
 bool mount_try(struct request *rq, struct digest *out, struct err *err)
 {
-    struct mount m = {.rq = rq, .began_us = clock_mono_us()};
+    struct mount m = {.rq = rq, .began_us = clock_mono_us(), .may_push = true};
     struct err why = {0};
     if (!read_digest(rq, &m.digest) || !find_source(&m)) {
         return false;
@@ -123,7 +124,7 @@ bool mount_try(struct request *rq, struct digest *out, struct err *err)
     if (upload_make_room(rq->app->store, &rq->repo, mount_transaction, &m, &why)) {
         return true;
     }
-    if (why.code == ERR_QUOTA) { /* the caller may read the blob where it is: this tells nothing */
+    if (why.code == ERR_QUOTA || !m.may_push) { /* the caller may read the blob where it is: this tells nothing */
         *err = why;
     }
     return false;

@@ -10,7 +10,8 @@
 #include "server/http.h"
 
 /* Does what `?mount=` asks for. False: it asks for none or it cannot be done, and the request is an upload; err is set
- * only when the upload would not fit either (ERR_QUOTA).
+ * only when an upload cannot be either: it would not fit (ERR_QUOTA), or the caller may not push any more
+ * (request_may_still).
  *   out   the blob that is mounted
  * Worker threads. */
 bool mount_try(struct request *rq, struct digest *out, struct err *err) MUST_USE;

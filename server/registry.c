@@ -19,9 +19,16 @@ bool registry_open(const struct request *rq, struct db_tx **tx_out, struct repos
     return request_snapshot(rq, tx_out, err) && repository_get(*tx_out, &rq->repo, out, err);
 }
 
+static bool holds_still(struct db_tx *tx, const void *arg, struct err *err)
+{
+    return request_may_still(arg, tx, err);
+}
+
 void registry_actor(const struct request *rq, struct actor *out)
 {
     identity_actor(rq->identity, rq->address, out);
+    out->still = holds_still;
+    out->still_arg = rq;
 }
 
 static void gate_caller(const struct identity *who, const struct access_facts *facts,

@@ -96,7 +96,7 @@ bool audit_append(struct db_tx *tx, const struct actor *actor, const struct audi
     };
     uint8_t prev[32];
     uint8_t sha256[32];
-    if (!read_head(tx, prev, err)) {
+    if (!actor_may_still(tx, actor, err) || !read_head(tx, prev, err)) {
         return false;
     }
     chain(prev, &f, sha256);

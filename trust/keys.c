@@ -190,6 +190,7 @@ static bool key_of_root(struct db_tx *tx, int64_t repository_id, enum role_kind 
 struct pending_arg {
     const struct repo_name *repo;
     enum role_kind role;
+    const struct actor *by; /* may be NULL */
     int64_t now_us;
     struct trust_key_new key;
     struct buf *json_out;
@@ -204,7 +205,8 @@ static bool write_pending(struct db_tx *tx, void *arg, struct err *err)
     auto_trust_key struct trust_key key = {0};
     struct err why = {0};
     buf_clear(a->json_out);
-    if (!repository_ensure(tx, a->repo, a->now_us, &repo, NULL, err)) {
+    if ((a->by && !actor_may_still(tx, a->by, err)) ||
+        !repository_ensure(tx, a->repo, a->now_us, &repo, NULL, err)) {
         return false;
     }
     if (trust_key_pending(tx, repo.id, role, &key, &why)) {
@@ -221,13 +223,15 @@ static bool write_pending(struct db_tx *tx, void *arg, struct err *err)
 }
 
 static bool make_pending(struct trust *trust, const struct repo_name *repo, enum role_kind role,
-                         int64_t now_us, struct buf *json_out, struct err *err)
+                         const struct actor *by, int64_t now_us, struct buf *json_out,
+                         struct err *err)
 {
     auto_held_key struct held_key made = {0};
     if (!held_key_make(trust->sealing, repo, role_text(role), &made, err)) {
         return false;
     }
-    struct pending_arg arg = {.repo = repo, .role = role, .now_us = now_us, .json_out = json_out};
+    struct pending_arg arg = {
+        .repo = repo, .role = role, .by = by, .now_us = now_us, .json_out = json_out};
     held_key_row(trust->sealing, &made, role_text(role), &arg.key);
     return db_write(trust->db, write_pending, &arg, err);
 }
@@ -264,23 +268,24 @@ static bool find_key(struct trust *trust, const struct repo_name *repo, enum rol
 }
 
 static bool answer_key(struct trust *trust, const struct repo_name *repo, enum role_kind role,
-                       bool rotate, int64_t now_us, struct buf *json_out, struct err *err)
+                       bool rotate, const struct actor *by, int64_t now_us, struct buf *json_out,
+                       struct err *err)
 {
     bool found = false;
     if (!find_key(trust, repo, role, rotate, json_out, &found, err)) {
         return false;
     }
-    return found || make_pending(trust, repo, role, now_us, json_out, err);
+    return found || make_pending(trust, repo, role, by, now_us, json_out, err);
 }
 
 bool server_key_current(struct trust *trust, const struct repo_name *repo, enum role_kind role,
-                        int64_t now_us, struct buf *json_out, struct err *err)
+                        const struct actor *by, int64_t now_us, struct buf *json_out, struct err *err)
 {
-    return answer_key(trust, repo, role, false, now_us, json_out, err);
+    return answer_key(trust, repo, role, false, by, now_us, json_out, err);
 }
 
 bool server_key_rotate(struct trust *trust, const struct repo_name *repo, enum role_kind role,
-                       int64_t now_us, struct buf *json_out, struct err *err)
+                       const struct actor *by, int64_t now_us, struct buf *json_out, struct err *err)
 {
-    return answer_key(trust, repo, role, true, now_us, json_out, err);
+    return answer_key(trust, repo, role, true, by, now_us, json_out, err);
 }

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/db.h"
 #include "base/name.h"
+#include "storage/actor.h"
 #include "storage/trust_key.h"
 #include "trust/sealing.h"
 #include "trust/trust.h"
@@ -54,12 +55,17 @@ bool trust_sign_document(const struct sealing *sealing, const struct repo_name *
 
 /* GET …/<role>.key: the first key of that role in the current root that the server holds, else the
  * pending key of (repository, role), created when there is none. rotate (POST): always the pending
- * key. role       ROLE_TIMESTAMP or ROLE_SNAPSHOT json_out
- * {"keytype","keyval":{"public","private":null}} Makes the repository's row when needed. Expected
- * errors: ERR_NAMESPACE_UNKNOWN. Worker threads; durable when it creates. */
+ * key. Makes the repository's row when needed.
+ *   role       ROLE_TIMESTAMP or ROLE_SNAPSHOT
+ *   by         who asks; may be NULL. A key is made only if he may still (storage/actor.h)
+ *   json_out   {"keytype","keyval":{"public","private":null}}
+ * Expected errors: ERR_NAMESPACE_UNKNOWN, those of actor_may_still. Worker threads; durable when it
+ * creates. */
 bool server_key_current(struct trust *trust, const struct repo_name *repo, enum role_kind role,
-                        int64_t now_us, struct buf *json_out, struct err *err) MUST_USE;
+                        const struct actor *by, int64_t now_us, struct buf *json_out,
+                        struct err *err) MUST_USE;
 bool server_key_rotate(struct trust *trust, const struct repo_name *repo, enum role_kind role,
-                       int64_t now_us, struct buf *json_out, struct err *err) MUST_USE;
+                       const struct actor *by, int64_t now_us, struct buf *json_out,
+                       struct err *err) MUST_USE;
 
 #endif

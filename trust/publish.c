@@ -341,8 +341,7 @@ struct whole {
 static bool write_whole(struct db_tx *tx, void *arg, struct err *err)
 {
     const struct whole *w = arg;
-    return (!w->rq->still || w->rq->still(tx, w->rq->still_arg, err)) &&
-           trust_commit_write(tx, w->commit, err) &&
+    return actor_may_still(tx, w->rq->actor, err) && trust_commit_write(tx, w->commit, err) &&
            (!w->rq->with || w->rq->with(tx, w->commit->repo, w->rq->with_arg, err));
 }
 

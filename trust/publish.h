@@ -111,15 +111,12 @@ struct publish_request {
     struct repo_name repo;
     const struct upload_part *parts;
     size_t part_count;
-    const struct actor *actor;
+    const struct actor *actor; /* asked in the transaction of the documents, before them, whether he
+                                  may still; that refusal is the publish's, with *out NULL */
     bool may_administer; /* trust administration (maintainer, owner, administrator) */
     bool is_owner; /* owner of the namespace or instance administrator: his new root key enters the
                       set */
     int64_t now_us;
-    /* May be NULL. Asked in the transaction of the documents, before them: may whoever publishes still do so?
-     * Its refusal is that of the publish, with *out NULL. */
-    bool (*still)(struct db_tx *tx, const void *arg, struct err *err);
-    const void *still_arg;
     /* May be NULL. Done in the transaction of the documents, after them: what it refuses is not
      * published. `repo` is as it was before; run again when the transaction is. */
     bool (*with)(struct db_tx *tx, const struct repository *repo, void *arg, struct err *err);

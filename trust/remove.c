@@ -137,8 +137,8 @@ static bool write_namespace(struct db_tx *tx, void *arg, struct err *err)
     struct namespace ns;
     return namespace_get(tx, &r->rq->namespace_, &ns, err) &&
            has_no_immutable_rule(tx, ns.id, err) &&
-           namespace_remove(tx, ns.id, r->rq->keep_pins, r->rq->actor, r->rq->now_us, err) &&
-           put_audit(tx, r->rq, "namespace.delete", ns.id, namespace_name_slice(&ns.name), err);
+           put_audit(tx, r->rq, "namespace.delete", ns.id, namespace_name_slice(&ns.name), err) &&
+           namespace_remove(tx, ns.id, r->rq->keep_pins, r->rq->actor, r->rq->now_us, err);
 }
 
 bool trust_remove_namespace(struct trust *trust, const struct remove_request *request,

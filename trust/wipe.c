@@ -201,7 +201,8 @@ static bool write_wipe(struct db_tx *tx, void *arg, struct err *err)
     json_decref(w->wiped);
     w->wiped = json_array();
     reached_clear(w->reached);
-    if (!namespace_get(tx, &w->rq->namespace_, &ns, err)) {
+    if (!actor_may_still(tx, w->rq->actor, err) ||
+        !namespace_get(tx, &w->rq->namespace_, &ns, err)) {
         return false;
     }
     if (w->rq->whole_namespace) {

@@ -85,7 +85,7 @@ static inline void server_key(struct bench *b, const char *repo, enum role_kind 
     struct repo_name name = repo_of(repo);
     json_decref(out->object);
     *out = (struct made_key){.object = NULL};
-    OK(server_key_current(b->trust, &name, role, b->now_us, &json, err));
+    OK(server_key_current(b->trust, &name, role, NULL, b->now_us, &json, err));
     OK(json_read(buf_slice_of(&json), 8, &out->object, err));
     made_id(out);
 }

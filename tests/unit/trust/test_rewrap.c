@@ -47,7 +47,7 @@ static void make_keys(const struct bench *b, int count)
         char text[300];
         (void)snprintf(text, sizeof text, "%s/app%d", b->w->ns.name.text, i);
         OK(repo_name_parse(slice_str(text), &repo, err));
-        OK(server_key_current(trust, &repo, i % 2 ? ROLE_SNAPSHOT : ROLE_TIMESTAMP, T0, &json,
+        OK(server_key_current(trust, &repo, i % 2 ? ROLE_SNAPSHOT : ROLE_TIMESTAMP, NULL, T0, &json,
                               err));
     }
     trust_close(trust);

@@ -547,7 +547,7 @@ static void server_roles_are_reset_with_their_keys(void **state)
     reset(&b, "snapshot");
     sign_again(&b, 3, "v1", &one, size_of(&b, &one));
     assert_int_equal(life_of(&b, "snapshot").version, 3); /* without new keys it goes on */
-    OK(server_key_rotate(b.trust, &name, ROLE_SNAPSHOT, b.now_us, &json, err));
+    OK(server_key_rotate(b.trust, &name, ROLE_SNAPSHOT, NULL, b.now_us, &json, err));
     json_decref(b.snapshot.object);
     b.snapshot = (struct made_key){.object = NULL};
     OK(json_read(buf_slice_of(&json), 8, &b.snapshot.object, err));

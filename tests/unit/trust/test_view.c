@@ -330,7 +330,9 @@ static bool signs_unasked(struct bench *b, int64_t version, const struct digest 
 {
     struct made m = {.count = 0};
     struct publish_verdict *v = NULL;
+    struct actor alice = b->w->alice;
     json_t *targets = made_targets(version);
+    alice.still = still;
     sign_tag(targets, "v1", digest, size);
     struct made_doc *doc = made_add(&m, "targets", targets, &keys.targets);
     made_write(doc);
@@ -339,9 +341,8 @@ static bool signs_unasked(struct bench *b, int64_t version, const struct digest 
     struct publish_request request = {.repo = repo_of("ns/app"),
                                       .parts = &part,
                                       .part_count = 1,
-                                      .actor = &b->w->alice,
-                                      .now_us = b->now_us,
-                                      .still = still};
+                                      .actor = &alice,
+                                      .now_us = b->now_us};
     bool stored = publish_run(b->trust, &request, &v, err);
     publish_verdict_free(v);
     made_free(&m);
@@ -769,28 +770,28 @@ static void server_keys_have_lives(void **state)
     struct repo_name repo = repo_of("ns/app"), other = repo_of("ns/other"),
                      nowhere = repo_of("nowhere/app");
     bench_open(&b, *state);
-    OK(server_key_current(b.trust, &repo, ROLE_TIMESTAMP, T0, &one, err));
-    OK(server_key_current(b.trust, &repo, ROLE_TIMESTAMP, T0, &two, err));
+    OK(server_key_current(b.trust, &repo, ROLE_TIMESTAMP, NULL, T0, &one, err));
+    OK(server_key_current(b.trust, &repo, ROLE_TIMESTAMP, NULL, T0, &two, err));
     assert_string_equal(one.p, two.p);
     buf_clear(&two);
-    OK(server_key_rotate(b.trust, &repo, ROLE_TIMESTAMP, T0, &two, err)); /* unused yet: the same */
+    OK(server_key_rotate(b.trust, &repo, ROLE_TIMESTAMP, NULL, T0, &two, err)); /* unused yet: the same */
     assert_string_equal(one.p, two.p);
-    OK(server_key_current(b.trust, &repo, ROLE_SNAPSHOT, T0, &snapshot, err));
+    OK(server_key_current(b.trust, &repo, ROLE_SNAPSHOT, NULL, T0, &snapshot, err));
     assert_string_not_equal(one.p, snapshot.p);
-    OK(server_key_current(b.trust, &other, ROLE_TIMESTAMP, T0, &three,
+    OK(server_key_current(b.trust, &other, ROLE_TIMESTAMP, NULL, T0, &three,
                           err)); /* makes the repository's row */
     assert_string_not_equal(one.p, three.p);
     FAILS(ERR_NAMESPACE_UNKNOWN,
-          server_key_current(b.trust, &nowhere, ROLE_TIMESTAMP, T0, &three, err));
+          server_key_current(b.trust, &nowhere, ROLE_TIMESTAMP, NULL, T0, &three, err));
 
     struct digest image = push_image(b.w, "{}", "one");
     begin(&b, "ns/app", &keys.root, &image, size_of(&b, &image), &m);
     publish(&b, &m); /* the key is in use now */
     buf_clear(&two);
-    OK(server_key_current(b.trust, &repo, ROLE_TIMESTAMP, T0, &two, err));
+    OK(server_key_current(b.trust, &repo, ROLE_TIMESTAMP, NULL, T0, &two, err));
     assert_string_equal(one.p, two.p);
     buf_clear(&two);
-    OK(server_key_rotate(b.trust, &repo, ROLE_TIMESTAMP, T0, &two, err));
+    OK(server_key_rotate(b.trust, &repo, ROLE_TIMESTAMP, NULL, T0, &two, err));
     assert_string_not_equal(one.p, two.p);
     bench_close(&b);
 }
@@ -803,7 +804,7 @@ static void a_key_of_another_repository_is_not_ours(void **state)
     bench_open(&b, *state);
     struct repo_name app = repo_of("ns/app");
     auto_buf struct buf json = {0};
-    OK(server_key_current(b.trust, &app, ROLE_TIMESTAMP, T0, &json, err));
+    OK(server_key_current(b.trust, &app, ROLE_TIMESTAMP, NULL, T0, &json, err));
     begin(&b, "ns/other", &keys.root, NULL, 0, &m); /* keys of ns/other, published into ns/app */
     assert_string_equal(publish_as(&b, "ns/app", &m, true, word), "ErrBadRoot");
     bench_close(&b);
