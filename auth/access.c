@@ -1,7 +1,10 @@
 #include "auth/access.h"
 
 #include "auth/grant.h"
+#include "base/clock.h"
 #include "storage/account.h"
+#include "storage/repository.h"
+#include "storage/tombstone.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -294,6 +297,42 @@ static void decide(const struct identity *who, const char *what, const char *ns,
     }
 }
 
+/* When the repository's trust data was last wiped; 0: never. */
+static bool last_wipe(struct db_tx *tx, const struct repo_name *repo, int64_t *wiped_us_out, struct err *err)
+{
+    struct repository row;
+    struct err missing = {0};
+    auto_tombstone struct tombstone stone = {0};
+    *wiped_us_out = 0;
+    if (!repository_get(tx, repo, &row, &missing) || !tombstone_get(tx, row.id, &stone, &missing)) {
+        *err = missing.code == ERR_NAME_UNKNOWN || missing.code == ERR_NOT_FOUND ? *err : missing;
+        return missing.code == ERR_NAME_UNKNOWN || missing.code == ERR_NOT_FOUND;
+    }
+    *wiped_us_out = stone.wiped_us;
+    return true;
+}
+
+bool access_token_is_of_before(const struct identity *who, int64_t wiped_us, int64_t now_us)
+{
+    bool is_token = who->grants != NULL;
+    return is_token && who->token_issued_us + US_PER_SECOND <= wiped_us && wiped_us <= now_us;
+}
+
+/* What was signed anew is not changed by what was handed out for the life before. */
+static bool refuse_old_token(struct db_tx *tx, const struct identity *who, const struct repo_name *repo,
+                             struct access_answer *out, struct err *err)
+{
+    int64_t wiped_us = 0;
+    if (!last_wipe(tx, repo, &wiped_us, err)) {
+        return false;
+    }
+    if (access_token_is_of_before(who, wiped_us, clock_now_us())) {
+        out->result = ACCESS_INSUFFICIENT;
+        say(out, "this token is older than the wipe of the signatures of %s: ask for a new one", repo->text);
+    }
+    return true;
+}
+
 bool access_check(struct db_tx *tx, const struct identity *who, const struct repo_name *repo,
                   enum access_action action, bool trust_scope, struct access_answer *out,
                   struct err *err)
@@ -305,7 +344,8 @@ bool access_check(struct db_tx *tx, const struct identity *who, const struct rep
         return false;
     }
     decide(who, repo->text, ns.text, repo, action, trust_scope, out);
-    return true;
+    bool changes_trust = trust_scope && actions[action].write && out->result == ACCESS_ALLOWED;
+    return !changes_trust || who->grants == NULL || refuse_old_token(tx, who, repo, out, err);
 }
 
 bool access_check_namespace(struct db_tx *tx, const struct identity *who,

@@ -94,6 +94,12 @@ struct access_answer {
 bool access_check(struct db_tx *tx, const struct identity *who, const struct repo_name *repo,
                   enum access_action action, bool trust_scope, struct access_answer *out,
                   struct err *err) MUST_USE;
+/* Of changes of trust data, a bearer token that was issued before the last wipe of them carries none (gate.md 11.3:
+ * what the old life left is useless in the new one); its owner asks for another.
+ *   wiped_us   0: never wiped
+ *   now_us     while the clock stands before the wipe, old and new cannot be told apart, and rights alone decide
+ * Of the second in which both were made, the token counts as the newer. For access_check, and its tests. */
+bool access_token_is_of_before(const struct identity *who, int64_t wiped_us, int64_t now_us);
 /* The same for a namespace as such (members, robots, policy). Identities limited to images and
  * trust (identity.registry_only) have no rights of administration here. */
 bool access_check_namespace(struct db_tx *tx, const struct identity *who,

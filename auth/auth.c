@@ -214,6 +214,7 @@ static enum auth_result refresh_token(struct inquiry *q, struct cache_entry *ent
         live_load(tx, &anchor, q->context->now_us, &who, &entry->live_until_us, err);
     if (live == LIVE_YES) {
         who.grants = entry->who.grants; /* the reference moves over */
+        who.token_issued_us = entry->who.token_issued_us;
         who.proof = PROOF_BEARER;
         who.registry_only = true;
         entry->who = who;
@@ -237,7 +238,8 @@ static bool entry_of_new_token(struct inquiry *q, struct slice token, struct cac
                 .proof = PROOF_BEARER,
                 .account_id = claims.account_id,
                 .registry_only = true,
-                .grants = claims.grants},
+                .grants = claims.grants,
+                .token_issued_us = claims.issued_s * US_PER_SECOND},
         .anchor = claims.anchor,
         .anchor_id = claims.anchor_id,
         .expires_us = (claims.expires_s + TOKEN_LEEWAY_S) * US_PER_SECOND,

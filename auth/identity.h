@@ -36,6 +36,7 @@ struct identity {
     int64_t namespace_id;   /* robots and deployers: their namespace; 0 otherwise */
     unsigned robot_actions; /* robots: bits of enum robot_action (storage/account.h) */
     const struct grant_set *grants;
+    int64_t token_issued_us; /* of the bearer token, in whole seconds; 0 without one */
 };
 
 #endif

@@ -1,12 +1,14 @@
 """A lost root key: wipe, until then refusals that say so, then a fresh signature with a new root key (gate 11.3)."""
 import json
 import shutil
+import time
 import zlib
 
 import pytest
 
 from support.images import image
 from support.notary import Notary
+from support.wire import claims
 from test_gate import refused
 
 
@@ -111,6 +113,29 @@ def test_nothing_of_the_old_life_lets_anything_through_in_the_new_one(registry, 
     deploy("", wanted).expect(403, "DENIED")
     deploy(f"/{ns}/web/rollback", {"release": 1}).expect(403, "DENIED")
     assert "override" in deployer.get(repo, "late").expect(200).header("Warning")
+
+
+def test_a_token_of_before_the_wipe_changes_nothing_of_what_is_signed_anew(registry, lost, tmp_path):
+    ns, owner, _, _, made, _ = lost
+    repo = f"{ns}/app"
+    gun = f"{registry.host}/{repo}"
+    with_token = lambda token, method, what: registry.wire.request(method, f"/v2/{gun}/_trust/tuf/{what}", {"Authorization": f"Bearer {token}"})  # noqa: E731
+    scope = (f"repository:{gun}:pull,push", f"repository:{gun}:*")
+    before = registry.token(owner, *scope)
+    with_token(before, "GET", "timestamp.key").expect(200)
+    with_token(before, "POST", "snapshot.key").expect(200)
+    while time.time() < claims(before)["iat"] + 1:  # a token says its second, and counts as newer in it
+        with_token(before, "GET", "timestamp.json").expect(200)
+    registry.bond("trust", "wipe", repo, "--confirm", repo)
+    sign_afresh(registry, owner, tmp_path / "fresh", repo, made["app"])
+    for method, what in (("GET", "timestamp.key"), ("POST", "snapshot.key"), ("POST", ""), ("DELETE", "")):
+        answer = with_token(before, method, what).expect(401, "UNAUTHORIZED")
+        assert "older than the wipe" in answer.challenge()["error_description"], answer
+    with_token(before, "GET", "timestamp.json").expect(200)  # reading is nobody's life
+    after = registry.token(owner, *scope)
+    with_token(after, "GET", "timestamp.key").expect(200)
+    with_token(after, "POST", "snapshot.key").expect(200)
+    with_token(registry.token(owner, f"repository:{registry.host}/{ns}/other:pull,push"), "GET", "timestamp.key").expect(401)
 
 
 def test_keep_pin_takes_only_a_root_of_the_same_key(registry, lost, tmp_path):

@@ -222,6 +222,33 @@ static const struct token_case tokens[] = {
     {"no token changes policies", ENTRY("ns/app", "\"*\""), ACTION_POLICY_SET, false, false},
 };
 
+static void a_token_of_before_a_wipe(void **state)
+{
+    static const int64_t second = 1000000;
+    static const struct {
+        const char *name;
+        int64_t issued_us, wiped_us, now_us;
+        bool want;
+    } cases[] = {
+        {"never wiped", 100 * second, 0, 200 * second, false},
+        {"wiped before it", 100 * second, 99 * second, 200 * second, false},
+        {"wiped in its second", 100 * second, 101 * second - 1, 200 * second, false},
+        {"wiped after it", 100 * second, 101 * second, 200 * second, true},
+        {"wiped after it, at this very moment", 100 * second, 150 * second, 150 * second, true},
+        {"the clock was put back behind the wipe", 100 * second, 150 * second, 150 * second - 1, false},
+    };
+    (void)state;
+    struct grant_set *grants = grants_of("[]");
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct identity who = PERSON;
+        who.token_issued_us = cases[i].issued_us;
+        CHECK_CASE(!access_token_is_of_before(&who, cases[i].wiped_us, cases[i].now_us), "no token");
+        who.grants = grants;
+        CHECK_CASE(access_token_is_of_before(&who, cases[i].wiped_us, cases[i].now_us) == cases[i].want, cases[i].name);
+    }
+    grant_unref(grants);
+}
+
 static void a_token_only_narrows(void **state)
 {
     (void)state;
@@ -338,6 +365,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(roles_and_actions),
         cmocka_unit_test(what_is_answered),
+        cmocka_unit_test(a_token_of_before_a_wipe),
         cmocka_unit_test(a_token_only_narrows),
         cmocka_unit_test(scopes_of_rights),
         cmocka_unit_test(who_gives_which_role),
