@@ -101,6 +101,17 @@ bool db_col_digest(struct db_stmt *q, int column, struct digest *out);
 
 /* For maintenance and tests: EXPLAIN QUERY PLAN of statement `number` as text lines. */
 bool db_explain(struct db *db, int number, struct buf *out, struct err *err) MUST_USE;
+/* Is the file what the engine wrote? Both members are called on the calling thread and borrow what they are given. */
+struct db_damage_listener {
+    void (*found)(const char *what, void *arg); /* half a sentence in one line */
+    void (*pulse)(void *arg);                   /* every now and then while it works; may be NULL */
+    void *arg;
+};
+#define DB_DAMAGE_MAX 100 /* findings of one kind; the rest is not told */
+/* Reads every page: those that are not well-formed, entries of a table that its indexes lack and the other way round,
+ * values that the schema forbids, and rows that belong to one which is not there. Takes as long as reading the file
+ * does, changes nothing. No snapshot may be open on this thread. Expected errors: those of reading; damage is none. */
+bool db_damage_look(struct db *db, const struct db_damage_listener *listener, struct err *err) MUST_USE;
 /* Truncating WAL checkpoint; maintenance thread. */
 bool db_checkpoint(struct db *db, struct err *err) MUST_USE;
 

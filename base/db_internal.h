@@ -5,7 +5,8 @@
  *   db_migrate.c  from one format to the next
  *   db_stmt.c     statements: values in, columns out
  *   db_write.c    one writer at a time, many requests in a commit
- *   db_log.c      the log that commits are written to: when it is synced, healed, moved */
+ *   db_log.c      the log that commits are written to: when it is synced, healed, moved
+ *   db_damage.c   whether the file is still what the engine wrote */
 #ifndef BASE_DB_INTERNAL_H
 #define BASE_DB_INTERNAL_H
 

@@ -10,6 +10,8 @@
 static const struct {
     const char *word, *remedy;
 } kinds[CHECK_KIND_COUNT] = {
+    [CHECK_INDEX_FILE] = {"index", "the file is damaged, and answers from it may be wrong: do not "
+                                   "serve or collect until index.db is restored from a backup"},
     [CHECK_USAGE] = {"usage", "no content is lost, but the number is wrong: report it as a defect"},
     [CHECK_MANIFEST] = {"manifest", "push the image again, or restore index.db from a backup"},
     [CHECK_EDGES] = {"edges",
@@ -75,8 +77,9 @@ static bool read_arguments(int argc, char **argv, struct options *out)
         .parser = parse,
         .args_doc = "DIR|DIR/bondstore.yaml",
         .doc =
-            "Checks that the index agrees with itself and with the files: usage, manifests and "
-            "what they name, tags, signed documents, the audit log, the collector's queue, blobs. "
+            "Checks that the file of the index is whole, and that the index agrees with itself and "
+            "with the files: usage, manifests and what they name, tags, signed documents, the "
+            "audit log, the collector's queue, blobs. "
             "Changes nothing. Needs the folder for itself. One line for each finding, with what "
             "to do about it; exit status 0 when there is none, 1 when there is one or the check "
             "could not be made, 2 for a wrong command line."};

@@ -390,18 +390,47 @@ static bool decisions_page(struct check *c, struct db_tx *tx, bool *more_out, st
     return true;
 }
 
-bool store_check(struct store *store, enum check_depth depth, const struct check_listener *listener,
-                 struct check_report *out, struct err *err)
+/* --- all of it -------------------------------------------------------------------------------- */
+
+static void tell_damage(const char *what, void *arg)
+{
+    check_tell(arg, CHECK_INDEX_FILE, "", "index.db", "%s", what);
+}
+
+static void show_life(void *arg)
+{
+    check_progress(arg);
+}
+
+static bool check_rows(struct check *c, struct err *err)
 {
     static const check_page_fn pages[] = {namespaces_page, repositories_page, manifests_page,
                                           history_page,    trust_docs_page,   audit_page,
                                           decisions_page,  check_queue_page};
-    *out = (struct check_report){0};
-    struct check c = {.store = store, .depth = depth, .listener = listener, .report = out};
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
-        if (!check_pages(&c, pages[i], err)) {
+        if (!check_pages(c, pages[i], err)) {
             return false;
         }
     }
-    return check_contents(&c, err) && check_blobs(&c, err) && check_files(&c, err);
+    return check_contents(c, err) && check_blobs(c, err) && check_files(c, err);
+}
+
+bool store_check(struct store *store, enum check_depth depth, const struct check_listener *listener,
+                 struct check_report *out, struct err *err)
+{
+    *out = (struct check_report){0};
+    struct check c = {.store = store, .depth = depth, .listener = listener, .report = out};
+    const struct db_damage_listener damage = {tell_damage, show_life, &c};
+    struct err why = {0};
+    if (!db_damage_look(store_db(store), &damage, err)) {
+        return false;
+    }
+    bool damaged = out->findings > 0;
+    if (check_rows(&c, damaged ? &why : err)) {
+        return true;
+    }
+    if (damaged) { /* which is what to tell, not that it stopped the check */
+        check_tell(&c, CHECK_INDEX_FILE, "", "index.db", "the rest of it could not be read");
+    }
+    return damaged;
 }

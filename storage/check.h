@@ -1,5 +1,5 @@
-/* Does the index agree with itself and with the files? Recomputes what is kept in step by every
- * transaction: usage, counts, edges, memberships, hashes; and looks for files that nothing names.
+/* Does the index agree with itself and with the files? Asks first whether its own file is whole, since
+ * a damaged one answers questions wrongly, and recomputes what is kept in step by every transaction: usage, counts, edges, memberships, hashes; and looks for files that nothing names.
  * Changes nothing. Owns: the questions. Refuses to know: how a finding is shown or mended. */
 #ifndef STORAGE_CHECK_H
 #define STORAGE_CHECK_H
@@ -12,6 +12,7 @@ enum check_depth {
 };
 
 enum check_kind {
+    CHECK_INDEX_FILE,     /* the file of the index itself is damaged: nothing else is sure then */
     CHECK_USAGE,          /* a number that is kept beside what it counts */
     CHECK_MANIFEST,       /* bytes in the index that are not what their name says */
     CHECK_EDGES,          /* what a manifest names, and what the index believes that it names */

@@ -111,6 +111,23 @@ def test_a_file_that_is_cut_or_gone_is_404_at_once_and_looked_at_next(own_server
     assert client("GET", f"/v2/ns/app/blobs/{layer}").expect(200).body == pushed.blobs[layer]
 
 
+@pytest.mark.parametrize("sql, said", [
+    ("DELETE FROM namespace", "a row of the table repository belongs to one of namespace that is not there"),
+    ("DELETE FROM account WHERE kind = 1", "a row of the table membership belongs to one of account that is not there"),
+    ("UPDATE tag SET name = ''", "CHECK constraint failed in tag")])
+def test_fsck_tells_what_the_index_would_never_have_stored(own_server, sql, said):
+    own_server.make_namespace("ns")
+    own_server.make_member("ns", "dev@ns.example", "developer")
+    own_server.client(own_server.admin).push("ns/app", image("index"), "v1")
+    own_server.stop()
+    fsck(own_server)
+    with contextlib.closing(sqlite3.connect(own_server.data / "index.db", isolation_level=None)) as index:
+        index.execute("PRAGMA ignore_check_constraints = ON")
+        assert index.execute(sql).rowcount > 0
+    told = json.loads(fsck(own_server, "--json", code=1).out)["findings"]
+    assert [f["what"] for f in told if f["kind"] == "index" and f["where"] == "index.db" and "restored" in f["remedy"]].count(said) >= 1, told
+
+
 # A day goes by in a second: work that is short here is long for the command.
 FAST = "+0 x100000"
 LINES = {("fsck", "--bytes"): r"checked so far: (\d+) manifests, (\d+) tags, (\d+) audit entries, (\d+) blobs \((\d+) MiB read\), (\d+) files; 0 findings",

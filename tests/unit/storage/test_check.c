@@ -121,6 +121,70 @@ static void a_fault_in_the_index_is_found(void **state)
     }
 }
 
+static void read_index(const struct world *w, struct buf *out)
+{
+    char piece[4096];
+    ssize_t n = 0;
+    auto_fd int fd = openat(w->folder.fd, "index.db", O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    while ((n = read(fd, piece, sizeof(piece))) > 0) {
+        buf_slice(out, slice_of_bytes(piece, (size_t)n));
+    }
+    assert_int_equal(n, 0);
+}
+
+static void write_index(const struct world *w, const struct buf *bytes)
+{
+    auto_fd int fd = openat(w->folder.fd, "index.db", O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, bytes->p, bytes->n, 0), bytes->n);
+}
+
+/* The store is closed. What the check tells of it when one bit of the byte `at` is another. */
+static void check_flipped(struct world *w, struct buf *whole, size_t at, struct buf *text)
+{
+    whole->p[at] ^= 1;
+    write_index(w, whole);
+    whole->p[at] ^= 1;
+    world_open(w);
+    (void)check(w, CHECK_INDEX, text);
+    store_close(w->store);
+    w->store = NULL;
+}
+
+/* Each place that holds an image's digest, in the tables and in the indexes of tables. One that is wrong
+ * in an index hides the row: a tag, an image, or that a blob is in use. */
+static void a_wrong_bit_in_the_file_of_the_index_is_found(void **state)
+{
+    struct world *w = *state;
+    auto_buf struct buf whole = {0};
+    uint8_t raw[1 + DIGEST_RAW_MAX];
+    struct tag_name v1 = tag_of("v1");
+    struct digest image = push_image(w, "{}", "one");
+    size_t n = digest_to_raw(&image, raw);
+    size_t places = 0;
+    WRITE(w)
+    {
+        OK(tag_put(tx, w->repo.id, &v1, &image, &w->alice, T0, NULL, err));
+    }
+    store_close(w->store);
+    w->store = NULL;
+    read_index(w, &whole);
+    for (size_t i = 0; i + n <= whole.n; i++) {
+        auto_buf struct buf text = {0};
+        if (memcmp(whole.p + i, raw, n) != 0) {
+            continue;
+        }
+        places++;
+        check_flipped(w, &whole, i + n - 1, &text);
+        CHECK_CASE(text.n > 0, text.p);
+    }
+    assert_in_range(places, 6, 20); /* manifest, tag and edge with an index each, and more */
+    write_index(w, &whole);
+    world_open(w);
+    auto_buf struct buf text = {0};
+    assert_int_equal(check(w, CHECK_INDEX, &text).findings, 0);
+}
+
 static void a_fault_in_a_file_is_found(void **state)
 {
     struct world *w = *state;
@@ -183,6 +247,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOTH_TESTS(a_used_store_is_well),
         cmocka_unit_test(a_fault_in_the_index_is_found),
+        FILES_TEST(a_wrong_bit_in_the_file_of_the_index_is_found),
         FILES_TEST(a_fault_in_a_file_is_found),
         FILES_TEST(a_file_that_nothing_names_is_found),
     };
