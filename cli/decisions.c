@@ -61,6 +61,7 @@ static void print_record(const json_t *record)
     line("time", json_get_string(record, "time"));
     line("door", json_get_string(record, "door"));
     line("identity", who.p);
+    line("asked as", json_get_string(json_get_object(record, "request"), "as"));
     print_steps(record);
     print_now(record);
 }

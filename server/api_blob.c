@@ -191,7 +191,7 @@ void api_blob_get(struct request *rq, struct reply *reply)
     if (!registry_gate_finished(rq, &d) || !registry_use_override(rq, &repo, &d, reply)) {
         return;
     }
-    const struct record record = {rq, tx, "blob", &caller, &repo, began_us};
+    const struct record record = {rq, tx, "blob", &caller, &repo, began_us, NULL};
     if (!record_decision(&record, &d)) {
         return; /* a worker goes on */
     }

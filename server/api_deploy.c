@@ -325,10 +325,18 @@ static bool open_question(struct question *q, struct slice text, struct err *err
 /* An answer that is about what is has a record, and counts. */
 static bool note_decision(struct question *q, int64_t began_us, struct err *err)
 {
-    const struct record record = {q->rq, q->tx, "verify", &q->caller, &q->repo, began_us};
+    auto_buf struct buf as = {0};
     if (is_supposed(q)) {
         return true;
     }
+    buf_put(&as, q->as.p, q->as.n);
+    const struct record record = {.rq = q->rq,
+                                  .tx = q->tx,
+                                  .door = "verify",
+                                  .caller = &q->caller,
+                                  .repo = &q->repo,
+                                  .began_us = began_us,
+                                  .as = q->as.n > 0 ? as.p : NULL};
     if (!record_decision(&record, &q->decision)) {
         return err_internal(err, "the verify API does not run on a worker");
     }

@@ -132,7 +132,7 @@ static void read_and_answer(struct reading *r, struct reply *reply)
         !registry_use_override(r->rq, &r->repo, &r->decision, reply)) {
         return;
     }
-    const struct record record = {r->rq, r->tx, "pull", &r->caller, &r->repo, began_us};
+    const struct record record = {r->rq, r->tx, "pull", &r->caller, &r->repo, began_us, NULL};
     if (!record_decision(&record, &r->decision)) {
         return; /* a worker goes on */
     }

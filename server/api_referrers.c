@@ -172,7 +172,7 @@ static bool decide(struct listing *l, struct err *err)
  * handler returns without one. */
 static bool note(struct listing *l, int64_t began_us, struct reply *reply)
 {
-    const struct record record = {l->rq, l->tx, DOOR, &l->caller, l->repo, began_us};
+    const struct record record = {l->rq, l->tx, DOOR, &l->caller, l->repo, began_us, NULL};
     if (!registry_use_override(l->rq, l->repo, &l->subject, reply)) {
         return false;
     }

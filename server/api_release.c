@@ -223,7 +223,7 @@ static bool record_refusal(struct release_call *c, struct err *err)
     if (!db_snapshot(c->rq->app->db, &tx, err) || !repository_get(tx, &c->repo, &repo, err)) {
         return false;
     }
-    const struct record record = {c->rq, tx, DOOR, &deployer, &repo, c->began_us};
+    const struct record record = {c->rq, tx, DOOR, &deployer, &repo, c->began_us, NULL};
     return record_decision(&record, &c->decision) || err_set(err, ERR_BUSY, "");
 }
 
@@ -277,7 +277,7 @@ static bool decide_now(struct release_call *c, struct err *err)
         *err = why;
         return false;
     }
-    const struct record record = {c->rq, tx, DOOR, &deployer, &repo, clock_mono_us()};
+    const struct record record = {c->rq, tx, DOOR, &deployer, &repo, clock_mono_us(), NULL};
     gate_decide_tag(c->rq->app->trust, tx, &deployer, &repo, &repo.name, &c->tag,
                     exists ? &current : NULL, -1, c->rq->now_us, &c->decision);
     registry_count_decision(c->rq, DOOR, &c->decision);

@@ -33,9 +33,15 @@ static const char *door_of(const struct today *t)
     return text_of(t->record, "door");
 }
 
+/* Whom the question was asked for by name; "": for nobody. */
+static const char *as_of(const struct today *t)
+{
+    return text_of(json_get_object(t->record, "request"), "as");
+}
+
 static const char *name_of(const struct today *t)
 {
-    return text_of(json_get_object(t->record, "identity"), "id");
+    return as_of(t)[0] ? as_of(t) : text_of(json_get_object(t->record, "identity"), "id");
 }
 
 /* There is no answer: the sentence that says why. Returns false. */
@@ -82,7 +88,9 @@ static bool find_account(struct today *t, struct identity *out)
 {
     struct account account;
     struct err why = {0};
-    if (!account_get(t->tx, t->row->account_id, &account, &why)) {
+    bool found = as_of(t)[0] ? account_get_by_name(t->tx, slice_str(as_of(t)), &account, &why)
+                             : account_get(t->tx, t->row->account_id, &account, &why);
+    if (!found) {
         return why.code != ERR_ACCOUNT_UNKNOWN
                    ? say_unread(t)
                    : say(t, "the account %s does not exist any more", name_of(t));
@@ -96,7 +104,7 @@ static bool find_identity(struct today *t, struct identity *out)
 {
     const char *kind = text_of(json_get_object(t->record, "identity"), "kind");
     *out = (struct identity){.kind = IDENTITY_ANONYMOUS};
-    if (t->row->account_id != 0) {
+    if (as_of(t)[0] || t->row->account_id != 0) {
         return find_account(t, out);
     }
     if (strcmp(kind, "control") == 0) {
@@ -133,7 +141,7 @@ static bool find_caller(struct today *t)
     bool gated = false;
     int64_t account_id = 0;
     (void)json_get_bool(json_get_object(t->record, "identity"), "gated", &gated);
-    if (is_for_a_deployer(t, gated, &account_id)) {
+    if (!as_of(t)[0] && is_for_a_deployer(t, gated, &account_id)) {
         t->caller = (struct gate_caller){.gated = true, .account_id = account_id};
         return account_id == 0 || find_account(t, &who);
     }

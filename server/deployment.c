@@ -169,7 +169,7 @@ static enum deployment_result attempt_run(struct attempt *a, struct err *err)
         !is_deployable(a, err)) {
         return DEPLOYMENT_FAILED;
     }
-    const struct record record = {d->rq, a->tx, DOOR, &a->caller, &a->repo, began_us};
+    const struct record record = {d->rq, a->tx, DOOR, &a->caller, &a->repo, began_us, NULL};
     if (d->decision.effect != EFFECT_ALLOW) {
         return refuse(a, &record);
     }

@@ -33,7 +33,7 @@ static bool is_served(struct db_tx *tx, const struct mount *m)
     struct gate_caller caller;
     struct decision d = {0};
     struct err why = {0};
-    const struct record record = {m->rq, tx, "blob", &caller, &m->source, m->began_us};
+    const struct record record = {m->rq, tx, "blob", &caller, &m->source, m->began_us, NULL};
     if (!registry_gate_caller_of(m->rq->identity, tx, &m->source.name, &caller, &why)) {
         return false;
     }

@@ -118,6 +118,7 @@ struct decision_draft *record_draft(const struct record *r, struct decision *d)
     e.request.repo = r->repo->name.text;
     e.request.tag = d->tag;
     e.request.digest = d->requested;
+    e.request.as = r->as;
     e.digests.registry = d->registry_digest;
     e.digests.signed_digest = d->signed_digest;
     e.digests.served = served_of(d);
@@ -146,6 +147,7 @@ static void key_of(const struct record *r, const struct decision *d, struct deci
                                        .repository_id = r->repo->id,
                                        .generation = r->repo->gate_generation,
                                        .tag = d->tag,
+                                       .as = r->as,
                                        .requested = &d->requested,
                                        .registry = &d->registry_digest,
                                        .signed_digest = &d->signed_digest,

@@ -18,6 +18,7 @@ struct record {
     const struct gate_caller *caller;
     const struct repository *repo;
     int64_t began_us; /* monotonic: when deciding began */
+    const char *as;   /* by name, whom the question was asked for; NULL: for who asked, or any deployer */
 };
 
 /* Records it if it is one to record: every decision about a gated identity or one that the gate

@@ -40,6 +40,7 @@ struct decision_entry {
         const char *repo; /* "ns/app" */
         const char *tag;
         struct digest digest;
+        const char *as; /* whom the question was asked for, when it was for somebody by name; else it is no member */
     } request;
     struct {
         struct digest registry, signed_digest, served;

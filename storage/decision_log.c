@@ -107,7 +107,7 @@ void decision_log_free(struct decision_log *log)
 
 /* Bytes to hash: texts with their lengths, so that no two kinds have the same. */
 struct material {
-    uint8_t bytes[1200];
+    uint8_t bytes[1500];
     size_t n;
 };
 
@@ -178,6 +178,7 @@ void decision_log_key(const struct decision_log *log, const struct decision_kind
     add_text(&m, kind->allow ? "allow" : "deny");
     add_int(&m, kind->generation);
     add_text(&m, kind->tag);
+    add_text(&m, kind->as);
     add_digest(&m, kind->registry);
     add_other_digest(&m, kind->requested, kind->registry);
     add_other_digest(&m, kind->signed_digest, kind->registry);

@@ -45,7 +45,7 @@ struct decision_kind {
     const char *door, *identity, *reason; /* borrowed */
     bool allow;
     int64_t account_id, repository_id, generation;
-    const char *tag;                                                    /* NULL: none */
+    const char *tag, *as; /* NULL: none */
     const struct digest *requested, *registry, *signed_digest, *served; /* may be unset */
 };
 void decision_log_key(const struct decision_log *log, const struct decision_kind *kind,

@@ -148,6 +148,9 @@ static void put_request(struct buf *b, const struct decision_entry *e)
     put_text(b, "tag", or_null(e->request.tag), TEXT_MAX);
     put_digest(b, "digest", &e->request.digest);
     put_int(b, "repository", e->request.repository_id);
+    if (or_null(e->request.as)) {
+        put_text(b, "as", e->request.as, TEXT_MAX);
+    }
     buf_char(b, '}');
 }
 

@@ -121,6 +121,23 @@ def test_as_somebody_who_may_not_pull_the_image_does_not_exist(registry, house, 
     registry.bond("deploy", "check", f"{repo}:signed", "--as", house.reader.user)
 
 
+def test_a_record_says_whom_an_administrator_asked_for(registry, house, scene):
+    """Neither question is counted into the record of the other, and today's answer is for the same account."""
+    repo, _ = scene
+    gone = registry.make_deployer(house.ns, "going")
+    ids = {}
+    for name in (house.deployer.user, gone.user, None):
+        said = registry.bond("deploy", "check", f"{repo}:unsigned", *(("--as", name) if name else ()), "--json", code=6)
+        ids[name] = json.loads(said.out)["decision"]
+    assert len(set(ids.values())) == 3
+    registry.bond("deployers", "rm", house.ns, "going", "--yes")
+    said = {name: registry.bond("deploy", "why", id).out for name, id in ids.items()}
+    assert f"asked as  {house.deployer.user}\n" in said[house.deployer.user] and "today     deny, unsigned" in said[house.deployer.user]
+    assert f"asked as  {gone.user}\n" in said[gone.user] and f"today     the account {gone.user} does not exist any more" in said[gone.user]
+    assert "asked as" not in said[None]
+    assert "identity  control" in said[gone.user]
+
+
 @pytest.mark.parametrize("ref", ["", "x", "UPPER/app:v1", "house/check:", "house/check:-x", "other.example/house/check:signed", "house/check@sha256:short",
                                  "house/check:v1:v2", "a" * 5000, "house/check\x00:v1", "../../etc/passwd"])
 def test_an_image_name_that_is_none_is_refused_with_a_sentence(deployer, ref):

@@ -138,7 +138,7 @@ static void whatever_differs_is_a_record_of_its_own(void **state)
     struct decision_log *log = decision_log_new(w->db);
     struct digest d = digest_of(SLICE_LIT("x"));
     struct decision_kind base = kind_of("unsigned", false, "v1");
-    struct decision_kind kinds[10];
+    struct decision_kind kinds[11];
     char id[DECISION_ID_SIZE];
     for (size_t i = 0; i < COUNT(kinds); i++) {
         kinds[i] = base;
@@ -152,6 +152,7 @@ static void whatever_differs_is_a_record_of_its_own(void **state)
     kinds[7].registry = &d;
     kinds[8].signed_digest = &d;
     kinds[9].allow = true;
+    kinds[10].as = "ns.other";
     for (size_t i = 0; i < 2 * COUNT(kinds); i++) {
         decide(log, &kinds[i % COUNT(kinds)], MONO, id);
     }
