@@ -137,6 +137,7 @@ static enum outcome keys_revoke(const struct call *call)
         output_json(answer);
     } else if (outcome == OUTCOME_OK) {
         revoke_tell(answer);
+        output_warning(answer);
     }
     return outcome;
 }

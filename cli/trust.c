@@ -209,6 +209,7 @@ static enum outcome wipe(const struct call *call)
         output_json(answer);
     } else {
         wipe_tell(call, answer);
+        output_warning(answer);
     }
     return OUTCOME_OK;
 }

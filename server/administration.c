@@ -131,6 +131,16 @@ void administration_reply_warned(struct reply *reply, int status, json_t *value,
     }
 }
 
+void administration_reply_told(struct reply *reply, int status, json_t *value)
+{
+    auto_json json_t *kept = json_incref(value);
+    const char *warning = json_get_string(kept, "warning");
+    reply_json(reply, status, value);
+    if (warning) {
+        reply_header(reply, "Warning", "299 - \"%s\"", warning);
+    }
+}
+
 void administration_reply_done(struct reply *reply, bool ok, const struct err *err)
 {
     if (ok) {

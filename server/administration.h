@@ -51,6 +51,8 @@ void administration_reply_list(struct reply *reply, bool ok, const char *member,
  * is stolen. */
 void administration_reply_warned(struct reply *reply, int status, json_t *value,
                                  const char *warning);
+/* A document that may have a member "warning", which becomes a header too. `value` is stolen. */
+void administration_reply_told(struct reply *reply, int status, json_t *value);
 /* 204, or err's answer. */
 void administration_reply_done(struct reply *reply, bool ok, const struct err *err);
 

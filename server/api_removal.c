@@ -47,7 +47,7 @@ static void reply_removed(const struct request *rq, struct reply *reply, bool ok
     auth_changed(rq->app->auth);
     maintenance_wake(rq->app->maintenance);
     if (ok) {
-        reply_json(reply, 202, result);
+        administration_reply_told(reply, 202, result);
     } else {
         reply_error(reply, err);
     }

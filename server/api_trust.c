@@ -266,9 +266,13 @@ void api_trust_publish(struct request *rq, struct reply *reply)
 }
 
 /* The answer of a deletion has no body, so it tells this as a publish tells what it has to say. */
-static void warn_of_memories(const struct request *rq, struct reply *reply, const json_t *result)
+static void warn_of_wipe(const struct request *rq, struct reply *reply, const json_t *result)
 {
     auto_buf struct buf gun = {0};
+    const char *warning = json_get_string(result, "warning");
+    if (warning) {
+        reply_header(reply, "Warning", "299 - \"%s\"", warning);
+    }
     if (json_array_size(json_get_array(result, "wiped")) > 0) {
         trust_gun_write(rq->app->trust, &rq->repo, &gun);
         reply_header(reply, "Warning",
@@ -293,7 +297,7 @@ void api_trust_delete(struct request *rq, struct reply *reply)
     repo_name_namespace(&rq->repo, &wipe.namespace_);
     if (trust_wipe(rq->app->trust, &wipe, &result, &err) || err.code == ERR_NAMESPACE_UNKNOWN) {
         reply_empty(reply, 200);
-        warn_of_memories(rq, reply, result);
+        warn_of_wipe(rq, reply, result);
     } else if (err.code == ERR_CONFLICT) {
         const char *reason = gate_reason_info(REASON_ROLLBACK_SUSPECTED)->name;
         reply_publish_error(reply, ERR_TRUST_INVALID_UPDATE, "ErrValidation", err.msg, reason,

@@ -67,7 +67,7 @@ void api_trust_wipe(struct request *rq, struct reply *reply)
         reply_error(reply, &err);
         return;
     }
-    reply_json(reply, 200, result);
+    administration_reply_told(reply, 200, result);
 }
 
 /* --- acknowledgement -------------------------------------------------------------------------- */

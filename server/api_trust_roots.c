@@ -160,5 +160,5 @@ void api_revoked_keys_add(struct request *rq, struct reply *reply)
     if (!trust_revoke_key(rq->app->trust, &revoke, &result, &err)) {
         return reply_error(reply, &err);
     }
-    reply_json(reply, 200, result);
+    administration_reply_told(reply, 200, result);
 }

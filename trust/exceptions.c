@@ -85,6 +85,13 @@ void exceptions_noted(struct checkpoint *c, char warning[EXCEPTION_WARNING_MAX])
     }
 }
 
+void exceptions_put_warning(json_t *answer, const char *warning)
+{
+    if (warning[0]) {
+        json_object_set_new(answer, "warning", json_string(warning));
+    }
+}
+
 static bool check_text(struct slice text, const char *member, size_t max, struct err *err)
 {
     bool plain = text.n > 0 && text.n <= max && slice_is_utf8(text);

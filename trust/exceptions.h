@@ -5,6 +5,8 @@
 
 #include "trust/checkpoint.h"
 
+#include <jansson.h>
+
 /* All that the store has. Any tx. */
 bool exceptions_load(struct db_tx *tx, int64_t now_us, struct exception_list *out,
                      struct err *err) MUST_USE;
@@ -23,6 +25,9 @@ bool exceptions_ready(struct checkpoint *c, struct db *db, int64_t now_us,
  *   warning   "", or the sentence to tell with the answer: a store that is set back may not show it */
 #define EXCEPTION_WARNING_MAX 300
 void exceptions_noted(struct checkpoint *c, char warning[EXCEPTION_WARNING_MAX]);
+
+/* The sentence as a member "warning" of an answer; none when it is "". */
+void exceptions_put_warning(json_t *answer, const char *warning);
 
 /* Who changes one of them is asked for his right inside the write: it may be gone since the request
  * came. Fills the namespace that it is about, 0 for the instance. False: err says why; nothing is

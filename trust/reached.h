@@ -6,6 +6,8 @@
 #include "storage/repository.h"
 #include "trust/checkpoint.h"
 
+#include <jansson.h>
+
 struct reached {
     struct repo_name repo;
     struct trust_role_life_list lives;
@@ -22,6 +24,10 @@ bool reached_add(struct reached_list *list, struct db_tx *tx, const struct repos
                  struct err *err) MUST_USE;
 /* After the commit; durable. Expected errors: as checkpoint_flush. Not inside a write. */
 bool reached_note(const struct reached_list *list, struct checkpoint *c, struct err *err) MUST_USE;
+
+/* The same where a person is answered: what was committed is in force, so a file that could not be
+ * written is no failure but a member "warning" of the answer (exceptions.h). */
+void reached_tell(const struct reached_list *list, struct checkpoint *c, json_t *answer);
 
 static inline void cleanup_reached(struct reached_list *list)
 {

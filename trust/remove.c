@@ -101,14 +101,14 @@ bool trust_remove_repository(struct trust *trust, const struct remove_request *r
     struct removal r = {.trust = trust, .rq = request, .reached = &reached};
     *result_out = NULL;
     if (!checkpoint_ready(trust->checkpoint, err) ||
-        !db_write(trust->db, write_repository, &r, err) ||
-        !reached_note(&reached, trust->checkpoint, err)) {
+        !db_write(trust->db, write_repository, &r, err)) {
         json_decref(r.wiped);
         return false;
     }
     json_t *commands = trust_wipe_commands(trust, r.wiped);
     *result_out = json_pack("{s:s, s:o, s:o}", "repository", request->repo.text, "wiped", r.wiped,
                             "commands", commands);
+    reached_tell(&reached, trust->checkpoint, *result_out);
     return true;
 }
 

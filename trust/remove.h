@@ -20,7 +20,7 @@ struct remove_request {
 };
 
 /* From here on the repository is not there for anybody; its rows go in steps (removal_step).
- *   result_out   {"repository","wiped":[…],"commands":[…]} as trust_wipe: the commands clear the
+ *   result_out   {"repository","wiped":[…],"commands":[…],"warning"} as trust_wipe: the commands clear the
  *                caches of clients, which would refuse a new root; new reference
  * Expected errors: ERR_NAME_UNKNOWN, ERR_DENIED (it has trust data, an immutable tag, or a
  * current release), ERR_CONFLICT and ERR_NO_SPACE as trust_wipe. Worker threads; durable. */

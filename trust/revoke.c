@@ -144,6 +144,7 @@ bool trust_revoke_key(struct trust *trust, const struct revoke_request *request,
                       json_t **result_out, struct err *err)
 {
     struct revocation r = {.trust = trust, .rq = request};
+    char warning[EXCEPTION_WARNING_MAX];
     auto_json json_t *affected = json_array();
     *result_out = NULL;
     if (!exceptions_reason(request->reason, REVOKE_REASON_MAX, true, err) ||
@@ -152,9 +153,11 @@ bool trust_revoke_key(struct trust *trust, const struct revoke_request *request,
         return false;
     }
     checkpoint_note_revoked(trust->checkpoint, request->key.sha256);
-    if (!checkpoint_flush(trust->checkpoint, err) || !find_affected(&r, affected, err)) {
+    exceptions_noted(trust->checkpoint, warning);
+    if (!find_affected(&r, affected, err)) {
         return false;
     }
     *result_out = answer(&r, affected);
+    exceptions_put_warning(*result_out, warning);
     return true;
 }

@@ -23,7 +23,8 @@ struct revoke_request {
 /* Revoking again is no error, and finishes what a failure after the commit left.
  *   result_out   {"key":"sha256:…","already":bool,"affected":["ns/app",…],"more":bool}: the
  *                repositories that are refused as root_key_revoked since then; more: there are
- *                others beyond REVOKE_AFFECTED_MAX. New reference
+ *                others beyond REVOKE_AFFECTED_MAX. And "warning" (exceptions_noted): a store that
+ *                is set back may not know of it. New reference
  * Expected errors: ERR_INVALID (no reason), ERR_NO_SPACE. Reads every repository's root that lists
  * the key: worker threads; durable, the checkpoint too. */
 bool trust_revoke_key(struct trust *trust, const struct revoke_request *request,

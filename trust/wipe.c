@@ -241,12 +241,12 @@ bool trust_wipe(struct trust *trust, const struct wipe_request *request, json_t 
     struct wipe w = {.trust = trust, .rq = request, .reached = &reached};
     *result_out = NULL;
     if (!exceptions_reason(request->reason, TOMBSTONE_REASON_MAX, false, err) ||
-        !checkpoint_ready(trust->checkpoint, err) || !db_write(trust->db, write_wipe, &w, err) ||
-        !reached_note(&reached, trust->checkpoint, err)) {
+        !checkpoint_ready(trust->checkpoint, err) || !db_write(trust->db, write_wipe, &w, err)) {
         json_decref(w.wiped);
         return false;
     }
     json_t *commands = trust_wipe_commands(trust, w.wiped);
     *result_out = json_pack("{s:o, s:o}", "wiped", w.wiped, "commands", commands);
+    reached_tell(&reached, trust->checkpoint, *result_out);
     return true;
 }

@@ -22,7 +22,8 @@ struct wipe_request {
 /* One transaction. A scope that has nothing is fine (empty result).
  *   result_out
  * {"wiped":[{"gun","repository","incarnation","root_version","keep_pin"}],"commands":[text…]}: the
- *                commands clear the clients' caches; new reference
+ *                commands clear the clients' caches. And "warning" (exceptions_noted): a store that is set
+ *                back may not know of it; new reference
  * Expected errors: ERR_INVALID (the reason), ERR_NAMESPACE_UNKNOWN, ERR_CONFLICT (the store may be a
  * restored one: checkpoint.h), ERR_NO_SPACE. Worker threads; durable. */
 bool trust_wipe(struct trust *trust, const struct wipe_request *request, json_t **result_out,

@@ -193,6 +193,58 @@ def test_what_acts_is_told_to_act_though_the_checkpoint_cannot_be_written(world,
     as_ever(world, place)  # a store that is ahead of its checkpoint is not suspected
 
 
+def test_what_an_administrator_ended_is_told_as_ended_though_the_checkpoint_cannot_be_written(world, place):
+    """A revoked key, a wipe by either door, and a deletion: done, with a warning. A publish alone is told as failed."""
+    server = world.server
+    admin = {"Authorization": f"Bearer {server.session(server.admin)}", "Content-Type": "application/json"}
+
+    def signed(name):
+        other = world.add_place(name)
+        author = Author(world, other, world.master)
+        author.begin().expect(200)
+        return other, author
+
+    def broken(request):
+        """The file has room, as after something that went well, and cannot be written in that moment."""
+        server.wire.request("POST", "/api/v1/denied", admin, json.dumps({"scope": "ns", "digest": "sha256:" + "0" * 64, "reason": "r"}).encode()).expect(201)
+        before = len(world.faults.hits())
+        world.faults.set(*BROKEN_CHECKPOINT)
+        answer = request()
+        world.faults.clear()
+        assert len(world.faults.hits()) > before
+        return answer
+
+    def warned(answer, status):
+        assert answer.expect(status).header("Warning").startswith('299 - "it is in force, but the checkpoint of the trust data cannot be written')
+        return answer
+
+    def api(method, path, body=None):
+        return lambda: server.wire.request(method, path, admin, json.dumps(body).encode() if body else None)
+
+    stranger = "sha256:" + "77" * 32
+    answer = warned(broken(api("POST", "/api/v1/trust/revoked-keys", {"key": stranger, "reason": "lost"})), 200)
+    assert answer.json["already"] is False and answer.json["warning"] in answer.header("Warning")
+    assert api("POST", "/api/v1/trust/revoked-keys", {"key": stranger, "reason": "lost"})().expect(200).json["already"] is True
+    for name, status, request in (
+            ("ns/wiped", 200, lambda o: api("POST", "/api/v1/trust/wipe", {"scope": o.repo, "confirm": o.repo})),
+            ("ns/unsigned", 200, lambda o: lambda: world.owner(o, "DELETE", f"/v2/{o.gun}/_trust/tuf/")),
+            ("ns/gone", 202, lambda o: api("DELETE", f"/api/v1/repositories/{o.repo}"))):
+        other, author = signed(name)
+        world.owner(other, "GET", f"/v2/{other.gun}/_trust/tuf/root.json").expect(200)
+        warned(broken(request(other)), status)
+        world.owner(other, "GET", f"/v2/{other.gun}/_trust/tuf/root.json").expect(404)
+        del world.places[name]
+    other, author = signed("ns/told")
+    plan = author.plan.copy()
+    plan.roles["targets"].entries["v1"] = tuf.target(place.d1.size, place.d1.hex)
+    answer = broken(lambda: author.publish(plan, {"targets"}))
+    assert answer.status >= 500 and not answer.header_all("Warning"), answer
+    del world.places["ns/told"]
+    as_ever(world, place)
+    world.again(kill=False)
+    as_ever(world, place)  # a store that is ahead of its checkpoint is not suspected
+
+
 def test_a_key_of_the_server_that_cannot_be_opened_is_no_expiry(world, place):
     """The timestamp has expired, and its key does not open."""
     as_ever(world, place)
