@@ -128,7 +128,20 @@ static bool append(struct checkpoint *c, struct err *err)
     return ok;
 }
 
-/* Under io: what an append cannot do, a whole new file may. */
+/* Under io: what an append cannot do, a whole new file may. One that was moved away while the server runs
+ * comes to light here. */
+static bool mend(struct checkpoint *c, const struct err *broken, struct err *err)
+{
+    if (!checkpoint_replace(c, err)) {
+        return false;
+    }
+    if (broken->code != ERR_NONE) {
+        log_event(LOG_WARN, "checkpoint_rewritten", "path=\"%s\" why=\"%s\"", c->file.path,
+                  broken->detail[0] ? broken->detail : broken->msg);
+    }
+    return true;
+}
+
 static bool flush_to(struct checkpoint *c, uint64_t change, struct err *err)
 {
     struct err why = {0};
@@ -138,8 +151,9 @@ static bool flush_to(struct checkpoint *c, uint64_t change, struct err *err)
     if (!checkpoint_file_wants_replacing(&c->file) && append(c, &why)) {
         return true;
     }
+    const struct err broken = why;
     why = (struct err){0};
-    return checkpoint_replace(c, &why) || checkpoint_say_unwritable(c, &why, err);
+    return mend(c, &broken, &why) || checkpoint_say_unwritable(c, &why, err);
 }
 
 bool checkpoint_flush(struct checkpoint *c, struct err *err)
@@ -165,8 +179,9 @@ bool checkpoint_ready(struct checkpoint *c, struct err *err)
     pthread_mutex_lock(&c->io);
     bool ok = checkpoint_file_reserve(&c->file, &why);
     if (!ok) {
+        const struct err broken = why;
         why = (struct err){0};
-        ok = checkpoint_replace(c, &why) && checkpoint_file_reserve(&c->file, &why);
+        ok = mend(c, &broken, &why) && checkpoint_file_reserve(&c->file, &why);
     }
     if (ok) {
         atomic_store(&c->unwritable, false);

@@ -162,9 +162,15 @@ static bool read_records(struct checkpoint_file *f, struct slice all,
     return true;
 }
 
-static int open_to_append(const char *path)
+/* Leaves errno when fd is -1 afterwards. */
+static void open_to_append(struct checkpoint_file *f)
 {
-    return open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat st;
+    f->fd = open(f->path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (f->fd >= 0 && fstat(f->fd, &st) == 0) {
+        f->dev = st.st_dev;
+        f->ino = st.st_ino;
+    }
 }
 
 enum checkpoint_read checkpoint_file_read(struct checkpoint_file *f,
@@ -173,7 +179,7 @@ enum checkpoint_read checkpoint_file_read(struct checkpoint_file *f,
 {
     auto_buf struct buf all = {0};
     struct err why = {0};
-    f->fd = open_to_append(f->path);
+    open_to_append(f);
     if (f->fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
         return CHECKPOINT_MISSING;
     }
@@ -204,15 +210,16 @@ static bool failed(struct checkpoint_file *f, const char *what, struct err *err)
     return err_sys(err, sys, "%s of the checkpoint %s", what, f->path);
 }
 
-/* Somebody may have removed the file: what is appended to it then is lost. */
+/* Somebody may have removed the file, or moved or replaced it or its folder: what is appended then is
+ * where the next start does not look. */
 static bool still_has_name(struct checkpoint_file *f, struct err *err)
 {
     struct stat st;
-    if (fstat(f->fd, &st) != 0) {
-        return failed(f, "fstat", err);
+    if (lstat(f->path, &st) != 0) {
+        return failed(f, "look", err);
     }
-    if (st.st_nlink == 0) {
-        errno = ENOENT;
+    if (st.st_dev != f->dev || st.st_ino != f->ino) {
+        errno = ESTALE;
         return failed(f, "look", err);
     }
     return true;
@@ -297,7 +304,7 @@ bool checkpoint_file_replace(struct checkpoint_file *f, struct slice lines, stru
     if (!fsx_replace(AT_FDCWD, f->path, buf_slice_of(&record), 0600, err)) {
         return false;
     }
-    f->fd = open_to_append(f->path);
+    open_to_append(f);
     if (f->fd < 0) {
         return failed(f, "open", err);
     }

@@ -15,6 +15,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <sys/types.h>
+
 #define CHECKPOINT_KEY_SIZE 32
 #define CHECKPOINT_CODE_SIZE 32
 
@@ -25,6 +27,8 @@ struct checkpoint_file {
     int fd;                             /* for appending; -1 = the next write replaces the file */
     size_t size, written_whole;         /* bytes of records now, and when it was last replaced */
     size_t filled;                      /* bytes of the file, its zeros included */
+    dev_t dev;                          /* which file `fd` is: the name may lead to another one by now */
+    ino_t ino;
 };
 
 enum checkpoint_read { CHECKPOINT_DAMAGED = 0, CHECKPOINT_MISSING, CHECKPOINT_READ };

@@ -596,6 +596,36 @@ static void a_file_that_cannot_be_written_stops_changes_and_mends(void **state)
 }
 
 /* Nobody publishes: the rounds find out, and find out when it is over. */
+/* The file is there and takes what is written, but no start would find it. */
+static void a_folder_that_was_moved_away_is_noticed(void **state)
+{
+    struct scene *s = *state;
+    struct err err = {0};
+    char moved[200], there[300];
+    struct trust_role_life l = life("root", 1, 1, false, 1), next = life("root", 1, 2, false, 2);
+    two_notes(s);
+    reopen(s);
+    note(s, "ns/c", &l, 1);
+    (void)snprintf(moved, sizeof moved, "%s.moved", s->folder.path);
+    assert_int_equal(rename(s->folder.path, moved), 0);
+    assert_false(checkpoint_ready(s->c, &err));
+    assert_non_null(checkpoint_trouble(s->c, NOW));
+    assert_non_null(strstr(err.msg, "the checkpoint of the trust data cannot be written"));
+    assert_int_equal(mkdir(s->folder.path, 0700), 0); /* another folder in its place */
+    assert_true(checkpoint_ready(s->c, &err));
+    assert_null(checkpoint_trouble(s->c, NOW));
+    note(s, "ns/c", &next, 1);
+    assert_int_equal(access(s->path, F_OK), 0);
+    assert_int_equal(unlink(s->path), 0); /* replaced by a file of another day */
+    (void)snprintf(there, sizeof there, "%s%s", moved, s->path + strlen(s->folder.path));
+    assert_int_equal(rename(there, s->path), 0);
+    assert_true(checkpoint_ready(s->c, &err));
+    reopen(s); /* all of it is there */
+    expect(s, "ns/c", l, CHECKPOINT_SUSPECT);
+    expect(s, "ns/c", next, CHECKPOINT_GOOD);
+    assert_int_equal(rmdir(moved), 0);
+}
+
 static void maintenance_sees_a_file_that_cannot_be_written(void **state)
 {
     struct scene *s = *state;
@@ -717,6 +747,7 @@ int main(void)
         TEST(a_lost_one_is_not_written_until_all_is_acknowledged),
         TEST(one_acknowledged_repository_leaves_the_other_suspect),
         TEST(a_file_that_cannot_be_written_stops_changes_and_mends),
+        TEST(a_folder_that_was_moved_away_is_noticed),
         TEST(maintenance_sees_a_file_that_cannot_be_written),
         TEST(what_makes_all_suspect_is_trouble),
         TEST(it_stays_small),
