@@ -1,4 +1,4 @@
-/* What the files import.c (the walk), import_read.c (the dumps) and import_gun.c (one repository)
+/* What the files import.c (the walk), import_read.c (the dumps) and import_gun*.c (one repository)
  * share. Not for others. */
 #ifndef TRUST_IMPORT_INTERNAL_H
 #define TRUST_IMPORT_INTERNAL_H
