@@ -84,13 +84,3 @@ void recent_put(struct recent *r, const uint8_t key[RECENT_KEY_BYTES], int64_t m
     place->until_us = mono_us + r->life_us;
     pthread_mutex_unlock(&r->lock);
 }
-
-void recent_drop(struct recent *r, const uint8_t key[RECENT_KEY_BYTES])
-{
-    pthread_mutex_lock(&r->lock);
-    struct place *place = find(r, key);
-    if (place != NULL) {
-        *place = (struct place){0};
-    }
-    pthread_mutex_unlock(&r->lock);
-}

@@ -19,7 +19,5 @@ struct recent *recent_new(size_t capacity, int64_t life_us);
 void recent_free(struct recent *r); /* wipes; accepts NULL */
 bool recent_has(struct recent *r, const uint8_t key[RECENT_KEY_BYTES], int64_t mono_us);
 void recent_put(struct recent *r, const uint8_t key[RECENT_KEY_BYTES], int64_t mono_us);
-/* Forgets a key. */
-void recent_drop(struct recent *r, const uint8_t key[RECENT_KEY_BYTES]);
 
 #endif

@@ -70,7 +70,8 @@ bool ticket_issue(struct auth *a, const struct login *login, const struct scope_
         .expires_s = now_us / US_PER_SECOND + a->token_lifetime_s,
         .grants = grants,
     };
-    bool ok = !permit.failed && check_whole(wishes->cut || cut, err) && token_sign(a->keys, &a->issuer, &claims, &out->token, err);
+    bool ok = !permit.failed && check_whole(wishes->cut || cut, err) &&
+              token_sign(a->keys, &a->issuer, &claims, &out->token, err);
     grant_write_scope(grants, a->issuer.host, &out->scope);
     out->expires_in = a->token_lifetime_s;
     grant_unref(grants);

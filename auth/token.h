@@ -11,7 +11,6 @@
 #define TOKEN_MAX 16384   /* bytes of a whole token */
 #define TOKEN_LEEWAY_S 60 /* for exp and nbf */
 #define TOKEN_KID_MAX 24
-#define TOKEN_JTI_MAX 24
 #define TOKEN_KEY_FILE "token.key"
 
 struct token_keys; /* the signing key; constant after load, any thread */

@@ -210,36 +210,6 @@ void buf_json_string(struct buf *b, struct slice s)
     buf_char(b, '"');
 }
 
-static const char *html_entity(char c)
-{
-    switch (c) {
-    case '&':
-        return "&amp;";
-    case '<':
-        return "&lt;";
-    case '>':
-        return "&gt;";
-    case '"':
-        return "&quot;";
-    case '\'':
-        return "&#39;";
-    default:
-        return NULL;
-    }
-}
-
-void buf_html(struct buf *b, struct slice s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        const char *entity = html_entity(s.p[i]);
-        if (entity) {
-            buf_str(b, entity);
-        } else {
-            buf_char(b, s.p[i]);
-        }
-    }
-}
-
 static bool is_unreserved(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||

@@ -22,8 +22,6 @@ void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* A JSON string with its quotes: escapes quotation mark, backslash and control characters (RFC 8259 section 7). The bytes must be UTF-8;
  * ill-formed bytes become U+FFFD. */
 void buf_json_string(struct buf *b, struct slice s);
-/* Text for HTML, `& < > " '` escaped. */
-void buf_html(struct buf *b, struct slice s);
 /* Percent-encodes everything outside RFC 3986 unreserved. */
 void buf_url(struct buf *b, struct slice s);
 void buf_reserve(struct buf *b, size_t more);

@@ -48,7 +48,7 @@ bool db_write(struct db *db, db_write_fn fn, void *arg, struct err *err) MUST_US
 bool db_write_relaxed(struct db *db, db_write_fn fn, void *arg, struct err *err) MUST_USE;
 
 /* Why the last change could not be stored, a sentence for whoever runs this; NULL while changes can be stored. It is
- * NULL again when the next one is: db_try asks for it when nobody writes. Reads go on meanwhile. Any thread, at once. */
+ * NULL again when the next one is: db_try asks for it when nobody writes. Reads go on. Any thread, at once. */
 const char *db_trouble(const struct db *db);
 /* Stores something that changes nothing, as durable as any change. Any thread, not from inside a write.
  * Expected errors: ERR_NO_SPACE, ERR_INTERNAL. */
@@ -87,9 +87,8 @@ enum db_result { DB_FAILED, DB_ROW, DB_DONE };
 enum db_result db_step(struct db_stmt *q, struct err *err) MUST_USE;
 /* For statements without rows: true on DB_DONE (a row is taken as done too). */
 bool db_run(struct db_stmt *q, struct err *err) MUST_USE;
-/* Rows changed by the last statement run in this transaction; last inserted id. */
+/* Rows changed by the last statement run in this transaction. */
 int64_t db_changes(struct db_tx *tx);
-int64_t db_last_id(struct db_tx *tx);
 
 /* Columns from 0; text and bytes are borrowed until the next step or done. NULL reads as 0 / empty. */
 int64_t db_col_int(struct db_stmt *q, int column);

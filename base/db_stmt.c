@@ -119,11 +119,6 @@ int64_t db_changes(struct db_tx *tx)
     return sqlite3_changes64(tx->connection->handle);
 }
 
-int64_t db_last_id(struct db_tx *tx)
-{
-    return sqlite3_last_insert_rowid(tx->connection->handle);
-}
-
 int64_t db_col_int(struct db_stmt *q, int column)
 {
     return sqlite3_column_int64(q->raw, column);

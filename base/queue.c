@@ -6,7 +6,7 @@
 
 struct queue {
     pthread_mutex_t lock;
-    pthread_cond_t has_item, has_room;
+    pthread_cond_t has_item;
     void **ring;
     size_t capacity, head, count;
     bool closed;
@@ -22,7 +22,6 @@ struct queue *queue_new(size_t capacity)
     q->capacity = capacity;
     pthread_mutex_init(&q->lock, NULL);
     pthread_cond_init(&q->has_item, NULL);
-    pthread_cond_init(&q->has_room, NULL);
     return q;
 }
 
@@ -31,27 +30,10 @@ void queue_free(struct queue *q)
     if (!q) {
         return;
     }
-    pthread_cond_destroy(&q->has_room);
     pthread_cond_destroy(&q->has_item);
     pthread_mutex_destroy(&q->lock);
     free(q->ring);
     free(q);
-}
-
-/* With the lock held and room known. */
-static void put(struct queue *q, void *item)
-{
-    q->ring[(q->head + q->count) % q->capacity] = item;
-    q->count++;
-}
-
-/* Without the lock: who wakes up takes it, and would go to sleep again at once. */
-static bool tell(struct queue *q, bool added)
-{
-    if (added) {
-        pthread_cond_signal(&q->has_item);
-    }
-    return added;
 }
 
 /* With the lock held and an item known. */
@@ -60,7 +42,6 @@ static void *get(struct queue *q)
     void *item = q->ring[q->head];
     q->head = (q->head + 1) % q->capacity;
     q->count--;
-    pthread_cond_signal(&q->has_room);
     return item;
 }
 
@@ -69,24 +50,14 @@ bool queue_try_push(struct queue *q, void *item)
     pthread_mutex_lock(&q->lock);
     bool room = !q->closed && q->count < q->capacity;
     if (room) {
-        put(q, item);
+        q->ring[(q->head + q->count) % q->capacity] = item;
+        q->count++;
     }
     pthread_mutex_unlock(&q->lock);
-    return tell(q, room);
-}
-
-bool queue_push(struct queue *q, void *item)
-{
-    pthread_mutex_lock(&q->lock);
-    while (!q->closed && q->count == q->capacity) {
-        pthread_cond_wait(&q->has_room, &q->lock);
+    if (room) { /* without the lock: who wakes up takes it, and would go to sleep again at once */
+        pthread_cond_signal(&q->has_item);
     }
-    bool open = !q->closed;
-    if (open) {
-        put(q, item);
-    }
-    pthread_mutex_unlock(&q->lock);
-    return tell(q, open);
+    return room;
 }
 
 bool queue_pop(struct queue *q, void **item_out)
@@ -101,22 +72,10 @@ bool queue_pop(struct queue *q, void **item_out)
     return found;
 }
 
-size_t queue_drain(struct queue *q, void **items, size_t max)
-{
-    size_t n = 0;
-    pthread_mutex_lock(&q->lock);
-    while (n < max && q->count > 0) {
-        items[n++] = get(q);
-    }
-    pthread_mutex_unlock(&q->lock);
-    return n;
-}
-
 void queue_close(struct queue *q)
 {
     pthread_mutex_lock(&q->lock);
     q->closed = true;
     pthread_cond_broadcast(&q->has_item);
-    pthread_cond_broadcast(&q->has_room);
     pthread_mutex_unlock(&q->lock);
 }

@@ -10,16 +10,12 @@
 struct queue;
 
 struct queue *queue_new(size_t capacity);
-/* Nobody may wait on it, or be inside a push, any more. */
+/* Nobody may wait on it any more. */
 void queue_free(struct queue *q);
 /* False when full or closed; never waits. Any thread. */
 bool queue_try_push(struct queue *q, void *item) MUST_USE;
-/* Waits for room; false when closed. */
-bool queue_push(struct queue *q, void *item) MUST_USE;
 /* Waits for an item; false when closed and empty. */
 bool queue_pop(struct queue *q, void **item_out) MUST_USE;
-/* Takes up to max items without waiting; returns how many. */
-size_t queue_drain(struct queue *q, void **items, size_t max);
 /* Wakes all; pushes fail from now on, pops go on until it is empty. */
 void queue_close(struct queue *q);
 

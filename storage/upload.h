@@ -70,9 +70,10 @@ bool upload_announce(struct upload *upload, int64_t bytes, struct err *err) MUST
  * ERR_SIZE_INVALID; the session goes on with what came. */
 bool upload_expect_end(const struct upload *upload, struct err *err) MUST_USE;
 /* Appends bytes. After an error nothing of them counts as received.
- * Expected errors: ERR_SIZE_INVALID (more than was announced), ERR_NO_SPACE, ERR_QUOTA (with the unfinished uploads of the namespace beside
- * it), ERR_UPLOAD_UNKNOWN (the namespace was deleted meanwhile), ERR_UPLOAD_INVALID (a crash stopped it while it was being finished: what it holds may be a
- * blob by now, so it can only be finished or given up). Worker threads. */
+ * Expected errors: ERR_SIZE_INVALID (more than was announced), ERR_NO_SPACE, ERR_QUOTA (with the unfinished uploads of
+ * the namespace beside it), ERR_UPLOAD_UNKNOWN (the namespace was deleted meanwhile), ERR_UPLOAD_INVALID (a crash
+ * stopped it while it was being finished: what it holds may be a blob by now, so it can only be finished or given up).
+ * Worker threads. */
 bool upload_append(struct upload *upload, struct slice bytes, int64_t now_us,
                    struct err *err) MUST_USE;
 /* Verifies, publishes the file and writes blob, membership and the end of the session in one

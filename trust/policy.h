@@ -13,9 +13,8 @@
 #include "base/json.h"
 #include "base/name.h"
 
-#define POLICY_SCOPE_SIZE 260       /* bytes of a scope text, with its NUL */
-#define POLICY_LIST_MAX 64          /* entries of any list in a policy */
-#define POLICY_TEXT_MAX (64 * 1024) /* bytes of a policy's JSON text */
+#define POLICY_SCOPE_SIZE 260 /* bytes of a scope text, with its NUL */
+#define POLICY_LIST_MAX 64    /* entries of any list in a policy */
 
 enum policy_level { LEVEL_DEPLOY = 0, LEVEL_OFF, LEVEL_WARN, LEVEL_ALL, LEVEL_LOCK };
 enum policy_mismatch { MISMATCH_REFUSE = 0, MISMATCH_SERVE_SIGNED, MISMATCH_HOLD };

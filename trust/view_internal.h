@@ -57,9 +57,6 @@ struct gate_view *gate_views_find(struct gate_views *views, int64_t repository_i
 /* The same for whoever decides by it. */
 struct gate_view *gate_views_find_asked(struct gate_views *views, int64_t repository_id, int64_t generation,
                                         int64_t now_us);
-/* True when gate_views_find would find one now. */
-bool gate_views_has(struct gate_views *views, int64_t repository_id, int64_t generation,
-                    int64_t now_us);
 /* A reference to the kept view of the repository, whatever its generation; NULL: none.
  *   asked_out   somebody has decided by it */
 struct gate_view *gate_views_last(struct gate_views *views, int64_t repository_id, bool *asked_out);

@@ -126,15 +126,6 @@ struct gate_view *gate_views_find_asked(struct gate_views *views, int64_t reposi
     return v;
 }
 
-bool gate_views_has(struct gate_views *views, int64_t repository_id, int64_t generation,
-                    int64_t now_us)
-{
-    pthread_mutex_lock(&views->lock);
-    bool has = is_current(find(views, repository_id), generation, now_us);
-    pthread_mutex_unlock(&views->lock);
-    return has;
-}
-
 struct gate_view *gate_views_last(struct gate_views *views, int64_t repository_id, bool *asked_out)
 {
     pthread_mutex_lock(&views->lock);

@@ -216,11 +216,6 @@ void tuf_key_free(struct tuf_key *key)
     free(key);
 }
 
-enum key_type tuf_key_type(const struct tuf_key *key)
-{
-    return key->type;
-}
-
 const char *tuf_key_id(const struct tuf_key *key)
 {
     return key->id;

@@ -40,7 +40,6 @@ struct tuf_key;
  * type, or not decodable. Ownership: tuf_key_free. */
 bool tuf_key_read(const json_t *object, struct tuf_key **out, struct err *err) MUST_USE;
 void tuf_key_free(struct tuf_key *key);
-enum key_type tuf_key_type(const struct tuf_key *key);
 /* Computed id: sha256 hex of canonical {"keytype","keyval":{"private":null,"public"}}. Borrowed. */
 const char *tuf_key_id(const struct tuf_key *key);
 /* Zero for KEY_UNKNOWN or an unusable key. */

@@ -8,8 +8,6 @@
 
 #include <openssl/evp.h>
 
-#define SPKI_EC_MAX 158 /* P-521 */
-
 struct public_key {
     EVP_PKEY *pkey;
     size_t field_bytes; /* EC: 32, 48, 66; otherwise 0 */

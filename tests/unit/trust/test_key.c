@@ -227,7 +227,7 @@ static void a_written_key_reads_back(void **unused)
     assert_true(json_read(buf_slice_of(&text), 8, &object, NULL));
     assert_true(tuf_key_read(object, &key, NULL));
     assert_string_equal(tuf_key_id(key), id);
-    assert_int_equal(tuf_key_type(key), KEY_ECDSA);
+    assert_true(tuf_key_usable(key, NULL));
     hash_sha256(buf_slice_of(&spki), hash);
     assert_memory_equal(tuf_key_spki(key).sha256, hash, 32);
     tuf_key_free(key);
@@ -258,7 +258,6 @@ static void malformed_objects_are_refused(void **unused)
     }
     /* an unknown type, or content that is no key, is read, has an id, and verifies nothing */
     struct tuf_key *key = key_of("quantum", SLICE_LIT("whatever"));
-    assert_int_equal(tuf_key_type(key), KEY_UNKNOWN);
     assert_false(tuf_key_usable(key, NULL));
     assert_int_equal(tuf_key_verify(key, SLICE_LIT("ecdsa"), message, message), SIG_REJECT);
     tuf_key_free(key);
