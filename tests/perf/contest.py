@@ -1,5 +1,6 @@
 """What the measurements share: the servers that are compared, load on them, and what they use of the machine."""
 import argparse
+import contextlib
 import http.client
 import json
 import os
@@ -50,6 +51,10 @@ class Measured:
     bad: int = 0
 
 
+class Ended(Exception):
+    """A server ended by itself while it was measured, and was started again."""
+
+
 class Contestant:
     """A server that listens on loopback, plain and (when it can) with TLS."""
 
@@ -71,6 +76,30 @@ class Contestant:
                 process.kill()
                 process.wait()
         self.processes = []
+
+    def has_ended(self, within=2):
+        """Whether one of its processes ended; whoever lost a connection may know it a little earlier than the system says so."""
+        until = time.monotonic() + within
+        while all(p.poll() is None for p in self.processes):
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def revive(self):
+        """Starts again what ended by itself. Of ours that is a defect, never a row."""
+        raise AssertionError(f"{self.name} ended by itself")
+
+    @contextlib.contextmanager
+    def surviving(self):
+        """What fails in it because the server ended becomes Ended."""
+        try:
+            yield
+        except (OSError, http.client.HTTPException, subprocess.CalledProcessError) as e:
+            if not self.has_ended():
+                raise
+            self.revive()
+            raise Ended(self.name) from e
 
     def pids(self):
         """Its processes and their children (workers)."""
@@ -342,23 +371,33 @@ class Row:
     runs: dict  # name of the contestant: function() -> Measured; the first one is ours
 
 
+def middle(numbers):
+    """The median, 0 when every round was cut short."""
+    numbers = list(numbers)
+    return statistics.median(numbers) if numbers else 0.0
+
+
 def measure(rows, rounds, only, told):
-    """A B A B …: each contestant once, then each again. `told` is given each finished row."""
+    """A B A B …: each contestant once, then each again. `told` is given each finished row. A round in which a server ended by
+    itself gives no figure, and is counted."""
     results = []
     for row in rows:
         if only and not any(word in row.key for word in only):
             continue
-        every = {name: [] for name in row.runs}
+        every, ended = {name: [] for name in row.runs}, dict.fromkeys(row.runs, 0)
         for _ in range(rounds):
             for name, run in row.runs.items():
-                every[name].append(run())
+                try:
+                    every[name].append(run())
+                except Ended:
+                    ended[name] += 1
         result = {"row": row.key, "text": row.text, "unit": row.unit, "by": {}}
         ours = None
         for name, got in every.items():
-            value = statistics.median(m.value for m in got)
+            value = middle(m.value for m in got)
             ours = value if ours is None else ours
-            result["by"][name] = {"value": value, "ratio": ours / value if value else None, "cpu_us": statistics.median(m.cpu_us for m in got),
-                                  "p99_us": statistics.median(m.p99_us for m in got), "bad": sum(m.bad for m in got)}
+            result["by"][name] = {"value": value, "ratio": ours / value if value else None, "cpu_us": middle(m.cpu_us for m in got),
+                                  "p99_us": middle(m.p99_us for m in got), "bad": sum(m.bad for m in got), "ended": ended[name]}
         results.append(result)
         told(result)
     return results
@@ -370,7 +409,8 @@ def tell(result):
         cpu = f"  cpu {got['cpu_us']:10.1f} us" if got["cpu_us"] else ""
         p99 = f"  p99 {got['p99_us'] / 1000:7.2f} ms" if got["p99_us"] else ""
         bad = f"  BAD {got['bad']}" if got["bad"] else ""
-        print(f"{result['text'] if i == 0 else '':52} {name:18} {got['value']:11.1f} {result['unit']:9} {ratio:10}{cpu}{p99}{bad}", flush=True)
+        ended = f"  ENDED BY ITSELF {got['ended']} times" if got["ended"] else ""
+        print(f"{result['text'] if i == 0 else '':52} {name:18} {got['value']:11.1f} {result['unit']:9} {ratio:10}{cpu}{p99}{bad}{ended}", flush=True)
 
 
 def finish(results, path):

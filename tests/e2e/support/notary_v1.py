@@ -121,7 +121,7 @@ class NotaryV1:
     def __init__(self, folder, database, key_algorithm="ecdsa"):
         folder.mkdir(parents=True, exist_ok=True)
         os.chmod(folder, 0o777)
-        self.folder, self.processes = folder, []
+        self.folder, self.processes, self.programs = folder, [], {}
         self.database = database(folder)
         self.processes.append(self.database.process)
         self.certificates()
@@ -151,13 +151,22 @@ class NotaryV1:
              "-CAcreateserial", "-extfile", f / "ext", "-out", f / "tls.crt"])
 
     def start(self, program, port, config):
-        path = self.folder / f"{program}.json"
-        path.write_text(json.dumps(config))
-        log = open(self.folder / f"{program}.log", "wb")
-        process = subprocess.Popen([program, "-config", str(path)], stdout=log, stderr=log,
-                                   env={**os.environ, f"NOTARY_SIGNER_{ALIAS.upper()}": PHRASE})
-        self.processes.append(process)
+        (self.folder / f"{program}.json").write_text(json.dumps(config))
+        self.processes.append(self.launch(program, port))
+
+    def launch(self, program, port):
+        with open(self.folder / f"{program}.log", "ab") as log:
+            process = subprocess.Popen([program, "-config", str(self.folder / f"{program}.json")], stdout=log, stderr=log,
+                                       env={**os.environ, f"NOTARY_SIGNER_{ALIAS.upper()}": PHRASE})
         wait_for(port, process, program)
+        self.programs[process.pid] = program, port
+        return process
+
+    def revive(self):
+        """Starts again which of its programs ended by themselves."""
+        for i, process in enumerate(self.processes):
+            if process.poll() is not None:
+                self.processes[i] = self.launch(*self.programs[process.pid])
 
     def close(self):
         for process in reversed(self.processes):
