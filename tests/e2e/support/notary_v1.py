@@ -83,6 +83,10 @@ class MariaDB:
     def sql(self, database, text):
         return run(["mariadb", "--no-defaults", "-S", self.socket, "-u", "root", "-N", database, "-e", text]).decode()
 
+    def feed(self, database, text):
+        """SQL of any length."""
+        run(["mariadb", "--no-defaults", "-S", self.socket, "-u", "root", database], input=text.encode())
+
     def url(self, name):
         return f"{name}:db@tcp(127.0.0.1:{self.port})/{name}?parseTime=True"
 
