@@ -1,5 +1,6 @@
 #include "base/buf.h"
 
+#include <malloc.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -48,6 +49,11 @@ char *xstrndup(const char *s, size_t n)
     memcpy(copy, s, length);
     copy[length] = '\0';
     return copy;
+}
+
+void xtrim(void)
+{
+    (void)malloc_trim(0);
 }
 
 /* False, and failed set, when `more` bytes would pass the bound. */

@@ -55,5 +55,8 @@ void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *p, size_t n);
 char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t n);
+/* Gives memory that is free back to the system: for after work that took much of it in small pieces. The C
+ * library keeps it otherwise, for each thread that did such work by itself. Takes milliseconds; any thread. */
+void xtrim(void);
 
 #endif

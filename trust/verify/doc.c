@@ -10,6 +10,7 @@
 #include "trust/verify/strict.h"
 
 #define MIB ((size_t)1024 * 1024)
+#define LARGE_BYTES MIB /* of a document whose reading takes more memory than should stay with the thread */
 #define META_ENTRIES_MAX                                                                           \
     1024 /* 512 roles, and room for those that an imported snapshot still names */
 
@@ -166,6 +167,9 @@ enum doc_fault tuf_doc_read(struct slice role, struct slice bytes, struct tuf_do
         return doc_refuse(err, DOC_STRUCTURE, "no valid role name");
     }
     enum doc_fault fault = read_document(role, kind, bytes, out, err);
+    if (bytes.n > LARGE_BYTES) {
+        xtrim(); /* the JSON took a dozen times as much */
+    }
     if (fault != DOC_OK) {
         (void)err_prefix(err, "%.*s", SLICE_FMT(role));
     }
