@@ -107,8 +107,8 @@ static bool read_descriptor(struct manifest_doc *doc, const json_t *value, enum 
         return err_set(err, ERR_MANIFEST_INVALID, "%s: the media type is longer than %d bytes",
                        where, MEDIA_TYPE_MAX);
     }
-    edge->foreign = json_array_size(json_get_array(value, "urls")) > 0 ||
-                    is_foreign_layer(slice_str(edge->media_type));
+    edge->foreign = kind != EDGE_CONFIG && (json_array_size(json_get_array(value, "urls")) > 0 ||
+                                            is_foreign_layer(slice_str(edge->media_type)));
     if (kind == EDGE_CHILD) {
         read_platform(value, edge);
     }

@@ -28,7 +28,8 @@ struct manifest_edge {
     enum edge_kind kind;
     struct digest digest;
     int64_t size; /* as the descriptor says; -1 when absent */
-    bool foreign; /* has `urls`, or a non-distributable / foreign layer type: need not be here */
+    bool foreign; /* has `urls`, or a non-distributable / foreign layer type: need not be here; never a config,
+                     which clients ask for here */
     const char *media_type; /* "" when absent */
     char platform[96];      /* EDGE_CHILD: "linux/amd64", "linux/arm/v7", "" when absent */
 };

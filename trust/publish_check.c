@@ -34,23 +34,38 @@ bool publish_refuse(struct check *c, enum err_code code, const char *errname, co
     return false;
 }
 
+/* Two roles may list the same tag. */
+static bool is_told(const struct publish_verdict *v, const char *text)
+{
+    for (int i = 0; i < v->warning_count; i++) {
+        if (strcmp(v->warnings[i], text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void publish_warn(struct publish_verdict *v, const char *fmt, ...)
 {
     va_list args;
+    char text[sizeof v->warnings[0]];
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    make_printable(text);
+    for (char *p = text; *p; p++) {
+        *p = (*p == '"' || *p == '\\') ? '?' : *p; /* it becomes a quoted string of a header */
+    }
+    if (is_told(v, text)) {
+        return;
+    }
     if (v->warning_count >= PUBLISH_WARNINGS_MAX) {
         (void)snprintf(v->warnings[PUBLISH_WARNINGS_MAX], sizeof v->warnings[0], "and %d more",
                        ++v->more_warnings);
         v->warning_count = PUBLISH_WARNINGS_MAX + 1;
         return;
     }
-    char *text = v->warnings[v->warning_count++];
-    va_start(args, fmt);
-    (void)vsnprintf(text, sizeof v->warnings[0], fmt, args);
-    va_end(args);
-    make_printable(text);
-    for (char *p = text; *p; p++) {
-        *p = (*p == '"' || *p == '\\') ? '?' : *p; /* it becomes a quoted string of a header */
-    }
+    memcpy(v->warnings[v->warning_count++], text, sizeof text);
 }
 
 const char *publish_errname(enum role_kind kind)

@@ -362,6 +362,9 @@ def test_only_a_role_that_releases_needs_what_it_lists(trust, begun):
     trust.publish(("targets", begun.targets(3, delegations=delegations))).expect(200)
     assert warned(trust.publish(("targets/alice", begun.targets(1, {"v9": tag()}, by=[key])))) == []
     assert warned(trust.publish(("targets/releases", begun.targets(1, {"v9": tag()}, by=[key])))) == ['299 - "v9 is signed but not pushed; push it"']
+    both = {"v9": tag(), "v8": tag()}
+    answer = trust.publish(("targets", begun.targets(4, both, delegations=delegations)), ("targets/releases", begun.targets(2, both, by=[key])))
+    assert warned(answer) == ['299 - "v8 is signed but not pushed; push it"', '299 - "v9 is signed but not pushed; push it"']  # each once
 
 
 def test_documents_that_live_too_long_are_told_and_refused_when_the_setting_says_so(own_server):

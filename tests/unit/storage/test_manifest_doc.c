@@ -175,6 +175,18 @@ static void foreign_layers_need_not_be_here(void **state)
     assert_false(doc->edges[3].foreign);
 }
 
+/* Clients fetch layers by their `urls`, but a config from the registry alone. */
+static void a_config_has_to_be_here_whatever_it_says(void **state)
+{
+    (void)state;
+    auto_manifest_doc struct manifest_doc *doc =
+        parse(OCI_IMAGE, "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"application/"
+                         "vnd.oci.image.layer.nondistributable.v1.tar\",\"digest\":\"" A
+                         "\",\"size\":1,\"urls\":[\"https://example.org/x\"]},\"layers\":[" LAYER(C) "]}");
+    assert_int_equal(doc->edges[0].kind, EDGE_CONFIG);
+    assert_false(doc->edges[0].foreign);
+}
+
 static void annotations_are_kept_as_text(void **state)
 {
     (void)state;
@@ -310,6 +322,7 @@ int main(void)
         cmocka_unit_test(an_image_has_its_configs_type_as_artifact_type),
         cmocka_unit_test(children_say_their_platform),
         cmocka_unit_test(foreign_layers_need_not_be_here),
+        cmocka_unit_test(a_config_has_to_be_here_whatever_it_says),
         cmocka_unit_test(annotations_are_kept_as_text),
         cmocka_unit_test(descriptors_are_counted),
         cmocka_unit_test(depth_is_bounded),
