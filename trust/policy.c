@@ -225,7 +225,15 @@ static bool read_texts(const json_t *object, const char *member, text_check_fn c
     return true;
 }
 
-static bool read_authorities(const json_t *object, struct policy *out, struct err *err)
+/* Reading a certificate costs more than all the rest of a policy: what was asked when it was stored is not
+ * asked again. */
+static bool is_stored(const char *pem)
+{
+    (void)pem;
+    return true;
+}
+
+static bool read_authorities(const json_t *object, bool stored, struct policy *out, struct err *err)
 {
     const json_t *list = json_object_get(object, "allow_root_ca");
     if (json_array_size(list) > AUTHORITIES_MAX) {
@@ -233,7 +241,7 @@ static bool read_authorities(const json_t *object, struct policy *out, struct er
                        "policy member \"allow_root_ca\" names at most %d CA certificates",
                        AUTHORITIES_MAX);
     }
-    return read_texts(object, "allow_root_ca", authority_is_good,
+    return read_texts(object, "allow_root_ca", stored ? is_stored : authority_is_good,
                       "one certificate in PEM that may sign others (basicConstraints CA:TRUE)",
                       &out->allow_root_ca, err);
 }
@@ -319,7 +327,7 @@ static bool read_base(const json_t *object, struct err *err)
                    "policy member \"base\" must be null: this server decides no base-image rules");
 }
 
-static bool read_members(const json_t *object, struct policy *out, struct err *err)
+static bool read_members(const json_t *object, bool stored, struct policy *out, struct err *err)
 {
     int level = (int)out->level, mismatch = (int)out->on_mismatch, fallback = (int)out->fallback;
     int tags_list = (int)out->tags_list;
@@ -341,11 +349,11 @@ static bool read_members(const json_t *object, struct policy *out, struct err *e
            read_duration(object, "expiring_within", &out->expiring_within_us, err) &&
            read_texts(object, "allow_roots", is_root_key, "sha256:<hex of a root key>",
                       &out->allow_roots, err) &&
-           read_authorities(object, out, err) && read_override(object, out, err) &&
+           read_authorities(object, stored, out, err) && read_override(object, out, err) &&
            read_base(object, err);
 }
 
-bool policy_read(const json_t *object, struct policy *out, struct err *err)
+static bool read_object(const json_t *object, bool stored, struct policy *out, struct err *err)
 {
     *out = (struct policy){0};
     if (!json_is_object(object)) {
@@ -356,7 +364,7 @@ bool policy_read(const json_t *object, struct policy *out, struct err *err)
         return err_prefix(err, "policy");
     }
     policy_defaults(out);
-    if (!read_members(object, out, err)) {
+    if (!read_members(object, stored, out, err)) {
         policy_dispose(out);
         return false;
     }
@@ -364,11 +372,16 @@ bool policy_read(const json_t *object, struct policy *out, struct err *err)
     return true;
 }
 
+bool policy_read(const json_t *object, struct policy *out, struct err *err)
+{
+    return read_object(object, false, out, err);
+}
+
 bool policy_read_text(struct slice text, struct policy *out, struct err *err)
 {
     auto_json json_t *object = NULL;
     *out = (struct policy){0};
-    return json_read(text, JSON_DEPTH_DEFAULT, &object, err) && policy_read(object, out, err);
+    return json_read(text, JSON_DEPTH_DEFAULT, &object, err) && read_object(object, true, out, err);
 }
 
 static json_t *duration_json(int64_t us)

@@ -63,7 +63,9 @@ void policy_forget_authorities(struct policy *policy);
  *   out   filled on true (dispose it); zeroed on false
  * Expected errors: ERR_INVALID naming the member and the reason. Any thread. */
 bool policy_read(const json_t *object, struct policy *out, struct err *err) MUST_USE;
-/* The same from stored text. Expected errors: ERR_INVALID, ERR_REQUEST_INVALID. */
+/* The same from stored text: it was read before, so its CA certificates are taken as they are, since this is
+ * done at every push and for every view. One that is good no more vouches for nothing (authorities_new).
+ * Expected errors: ERR_INVALID, ERR_REQUEST_INVALID. */
 bool policy_read_text(struct slice text, struct policy *out, struct err *err) MUST_USE;
 /* The full object, every member present. New reference. */
 json_t *policy_write(const struct policy *policy);

@@ -73,8 +73,9 @@ static void check_policy(struct slice text)
     auto_policy struct policy again = {0};
     auto_buf struct buf first = {0};
     auto_buf struct buf second = {0};
+    auto_json json_t *object = NULL;
     struct err err = {0};
-    if (!policy_read_text(text, &policy, &err)) {
+    if (!json_read(text, JSON_DEPTH_DEFAULT, &object, &err) || !policy_read(object, &policy, &err)) {
         HOLDS(err.code == ERR_INVALID || err.code == ERR_REQUEST_INVALID);
         HOLDS(err.msg[0] != '\0' && slice_is_utf8(slice_str(err.msg)));
         return;

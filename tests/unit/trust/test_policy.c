@@ -4,7 +4,9 @@
 
 static bool read_text(const char *text, struct policy *out, struct err *err)
 {
-    return policy_read_text(slice_str(text), out, err);
+    auto_json json_t *object = NULL;
+    *out = (struct policy){0};
+    return json_read(slice_str(text), JSON_DEPTH_DEFAULT, &object, err) && policy_read(object, out, err);
 }
 
 static void an_empty_policy_is_the_default(void **unused)
@@ -148,6 +150,19 @@ static void cas_of_root_keys_are_ca_certificates_and_few(void **unused)
     issued_free(&leaf);
 }
 
+/* What is stored is read at every push, under the writer's lock: no certificate is parsed for that. */
+static void cas_are_looked_at_where_a_policy_comes_in(void **unused)
+{
+    auto_policy struct policy p = {0}, none = {0};
+    struct err err = {0};
+    const char text[] = "{\"allow_root_ca\":[\"CA\"]}";
+    (void)unused;
+    assert_false(read_text(text, &none, &err));
+    assert_true(policy_read_text(slice_str(text), &p, &err));
+    assert_int_equal(p.allow_root_ca.count, 1);
+    assert_string_equal(p.allow_root_ca.items[0], "CA");
+}
+
 static void lists_are_bounded(void **unused)
 {
     (void)unused;
@@ -209,6 +224,7 @@ int main(void)
         cmocka_unit_test(good_policies),
         cmocka_unit_test(bad_policies_name_the_member),
         cmocka_unit_test(cas_of_root_keys_are_ca_certificates_and_few),
+        cmocka_unit_test(cas_are_looked_at_where_a_policy_comes_in),
         cmocka_unit_test(lists_are_bounded),
         cmocka_unit_test(the_smallest_duration_is_not_lost_when_written),
         cmocka_unit_test(scopes),
