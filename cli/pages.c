@@ -24,7 +24,7 @@ static bool place_of_next(const struct pages *p, const json_t *page, struct buf 
 enum outcome pages_read(const struct call *call, const struct pages *p, json_t **out)
 {
     auto_json json_t *all = json_array();
-    auto_buf struct buf place = {0};
+    auto_buf struct buf place = {0}, asked = {0};
     bool more = false;
 
     do {
@@ -38,8 +38,13 @@ enum outcome pages_read(const struct call *call, const struct pages *p, json_t *
         if (outcome != OUTCOME_OK) {
             return outcome;
         }
-        (void)json_array_extend(all, json_get_array(page, p->rows));
+        buf_clear(&asked);
+        buf_slice(&asked, buf_slice_of(&place));
         more = place_of_next(p, page, &place);
+        if (more && slice_equal(buf_slice_of(&asked), buf_slice_of(&place))) {
+            break; /* the same page again: an older server does not know this parameter */
+        }
+        (void)json_array_extend(all, json_get_array(page, p->rows));
     } while (more);
     *out = json_pack("{s:O}", p->rows, all);
     return OUTCOME_OK;

@@ -3,12 +3,15 @@ import json
 import os
 import re
 import socket
+import socketserver
 import stat
+import threading
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from support.images import image
-from support.process import run
+from support.process import environment, run
 from support.server import ADMIN, PASSWORD, Account, build_folder
 
 SECRET = re.compile(r"bst_(rob|dep|ses|pat)_[0-9A-Za-z]{36}")
@@ -16,6 +19,32 @@ SECRET = re.compile(r"bst_(rob|dep|ses|pat)_[0-9A-Za-z]{36}")
 
 def test_the_control_socket_is_private(registry):
     assert stat.S_IMODE(registry.socket_path.stat().st_mode) == 0o600
+
+
+class FirstPageOnly(BaseHTTPRequestHandler):
+    """A server of before a list had pages: whatever is asked for, it is the same."""
+    asked = 0
+
+    def do_GET(self):
+        FirstPageOnly.asked += 1
+        body = json.dumps({"repositories": [{"repository": "ns/app", "state": "ok"}]}).encode() if self.asked < 9 else b""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+def test_a_server_that_answers_the_same_page_again_has_no_more(registry, tmp_path):
+    path = tmp_path / "old.sock"
+    with socketserver.ThreadingUnixStreamServer(str(path), FirstPageOnly) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        told = run([registry.bond_program, "--socket", path, "trust", "status", "ns", "--json"], env=environment(**registry.bond_environment()))
+        server.shutdown()
+    assert [r["repository"] for r in json.loads(told.out)["repositories"]] == ["ns/app"] and FirstPageOnly.asked == 2
 
 
 def test_another_user_of_the_machine_gets_nowhere_through_the_socket(registry):
