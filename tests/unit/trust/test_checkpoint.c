@@ -595,7 +595,6 @@ static void a_file_that_cannot_be_written_stops_changes_and_mends(void **state)
     expect(s, "ns/app", life("root", 1, 1, false, 1), CHECKPOINT_SUSPECT);
 }
 
-/* Nobody publishes: the rounds find out, and find out when it is over. */
 /* The file is there and takes what is written, but no start would find it. */
 static void a_folder_that_was_moved_away_is_noticed(void **state)
 {
@@ -626,6 +625,7 @@ static void a_folder_that_was_moved_away_is_noticed(void **state)
     assert_int_equal(rmdir(moved), 0);
 }
 
+/* Nobody publishes: the rounds find out, and find out when it is over. */
 static void maintenance_sees_a_file_that_cannot_be_written(void **state)
 {
     struct scene *s = *state;
