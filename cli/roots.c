@@ -178,7 +178,7 @@ static enum outcome role_reset(const struct call *call)
     if (outcome == OUTCOME_OK && !call_has(call, OPTION_QUIET)) {
         say("the next publish of %s whose root gives %s new keys may begin its versions anew; "
             "machines that remember the old ones must then forget them: rm -rf "
-            "~/.docker/trust/tuf/HOST/%s ~/.notary/tuf/HOST/%s",
+            "~/.docker/trust/tuf/HOST/%s/metadata ~/.notary/tuf/HOST/%s/metadata",
             repo.p, call->args[1], repo.p, repo.p);
     }
     return outcome;

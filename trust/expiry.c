@@ -229,7 +229,7 @@ static const struct {
                      "NOTARY key rotate GUN root", PUBLISH_AGAIN},
     [EXPIRY_CERTIFICATE] = {"root_certificate", "the certificate of the root key",
                             "the holder of the root key", "NOTARY key rotate GUN root",
-                            TAKE_AWAY "rm -rf ~/.docker/trust/tuf/GUN && "
+                            TAKE_AWAY "rm -rf ~/.docker/trust/tuf/GUN/metadata ~/.docker/trust/tuf/GUN/changelist && "
                                       "DOCKER_CONTENT_TRUST=1 docker push GUN:TAG"},
     [EXPIRY_TARGETS] = {"targets", "targets", "the holder of the targets key",
                         "NOTARY witness -p GUN targets", PUBLISH_AGAIN},
