@@ -111,6 +111,10 @@ enum outcome certificates_read(const char *name, json_t **out)
         (void)json_array_append_new(list, json_stringn(block.p, block.n));
         buf_clear(&block);
     }
+    if (block.n > 0) {
+        say("%s ends within a certificate: -----END CERTIFICATE----- is missing", shown(name));
+        return OUTCOME_USAGE;
+    }
     if (json_array_size(list) == 0) {
         say("%s holds no certificate in PEM, -----BEGIN CERTIFICATE-----", shown(name));
         return OUTCOME_USAGE;

@@ -16,7 +16,7 @@ enum outcome document_read(const char *name, json_t **out);
  * it stays there, private keys too.
  *   name   a file, or "-" for standard input
  *   out    owned by the caller
- * OUTCOME_USAGE after a sentence on stderr when it cannot be read or holds none. */
+ * OUTCOME_USAGE after a sentence on stderr when it cannot be read, holds none, or ends within one. */
 enum outcome certificates_read(const char *name, json_t **out);
 /* Reads the documents of signatures in a folder: {"targets": TEXT, "targets/releases": TEXT}, one
  * for each file ROLE.json in it and in its subfolders.

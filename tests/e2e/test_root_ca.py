@@ -118,9 +118,10 @@ def test_a_client_with_the_same_pin_agrees(place, registry, ca):
     reader("list", registry.gun(place.repo("app")))
 
 
-@pytest.mark.parametrize("what", ["leaf", "key", "nothing"])
+@pytest.mark.parametrize("what", ["leaf", "key", "nothing", "cut"])
 def test_what_is_no_ca_is_no_policy(place, registry, ca, what):
-    files = {"leaf": leaf(place, ca, "good").cert, "key": ca.key, "nothing": place.folder / "none.pem"}
+    files = {"leaf": leaf(place, ca, "good").cert, "key": ca.key, "nothing": place.folder / "none.pem", "cut": place.folder / "cut.pem"}
+    files["cut"].write_text(ca.cert.read_text() + ca.cert.read_text()[:200])
     told = registry.bond("policy", "set", place.ns, "--allow-root-ca", files[what], code="fail").text
-    assert {"leaf": "allow_root_ca", "key": "holds no certificate", "nothing": "cannot read"}[what] in told, told
+    assert {"leaf": "allow_root_ca", "key": "holds no certificate", "nothing": "cannot read", "cut": "ends within a certificate"}[what] in told, told
     registry.bond("policy", "set", place.ns, "--allow-root-ca", ca.cert, "--file", "-", stdin="{}", code=2)
