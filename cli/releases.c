@@ -97,9 +97,12 @@ static enum outcome rm(const struct call *call)
         buf_printf(&path, "/%lld", (long long)number);
     }
     enum outcome outcome = api(call, "DELETE", path.p, NULL, NULL);
-    if (outcome == OUTCOME_OK && call->n > 1) {
+    if (outcome != OUTCOME_OK || call_has(call, OPTION_QUIET)) {
+        return outcome;
+    }
+    if (call->n > 1) {
         say("release %lld of %s is removed", (long long)number, call->args[0]);
-    } else if (outcome == OUTCOME_OK) {
+    } else {
         say("%s is removed with its releases; what runs is not touched", call->args[0]);
     }
     return outcome;

@@ -57,7 +57,7 @@ enum outcome removal_request(const struct call *call, struct buf *path, const ch
         say("%s is deleted; its space comes back within minutes", name);
         removal_commands(answer, "clients remember what was signed there; before the name is "
                                  "signed again, run on each machine that signs or verifies:");
-        output_warning(answer);
     }
+    output_warning(answer);
     return OUTCOME_OK;
 }

@@ -225,6 +225,8 @@ static bool read_texts(const json_t *object, const char *member, text_check_fn c
     return true;
 }
 
+_Static_assert(AUTHORITY_PEM_MAX == 6144, "the sentence of a refusal says it");
+
 /* Reading a certificate costs more than all the rest of a policy: what was asked when it was stored is not
  * asked again. */
 static bool is_stored(const char *pem)
@@ -242,7 +244,8 @@ static bool read_authorities(const json_t *object, bool stored, struct policy *o
                        AUTHORITIES_MAX);
     }
     return read_texts(object, "allow_root_ca", stored ? is_stored : authority_is_good,
-                      "one certificate in PEM that may sign others (basicConstraints CA:TRUE)",
+                      "one certificate in PEM, of at most 6144 bytes, that may sign others "
+                      "(basicConstraints CA:TRUE)",
                       &out->allow_root_ca, err);
 }
 
