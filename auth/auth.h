@@ -84,8 +84,8 @@ struct actor;
 void identity_actor(const struct identity *who, const char *address, struct actor *out);
 
 /* Must be called after every committed change of accounts, secrets, sessions or memberships made
- * outside this folder's own functions: what the cache knows of the living is read anew. Any thread.
- */
+ * outside this folder's own functions, and after a wipe, which ends what older tokens may change
+ * (access_token_is_of_before): what the cache knows of the living is read anew. Any thread. */
 void auth_changed(struct auth *a);
 /* How often that was. While the number is the same, whoever was identified after it was read lives
  * and has his role as he had it then. Any thread. */

@@ -3,6 +3,7 @@
 #include "server/api_trust.h"
 
 #include "auth/access.h"
+#include "auth/auth.h"
 #include "auth/rate.h"
 #include "base/clock.h"
 #include "base/hex.h"
@@ -295,7 +296,9 @@ void api_trust_delete(struct request *rq, struct reply *reply)
                                 .now_us = rq->now_us};
     registry_actor(rq, &actor);
     repo_name_namespace(&rq->repo, &wipe.namespace_);
-    if (trust_wipe(rq->app->trust, &wipe, &result, &err) || err.code == ERR_NAMESPACE_UNKNOWN) {
+    bool wiped = trust_wipe(rq->app->trust, &wipe, &result, &err);
+    auth_changed(rq->app->auth); /* it ends what older tokens may change, also of requests that were admitted before it */
+    if (wiped || err.code == ERR_NAMESPACE_UNKNOWN) {
         reply_empty(reply, 200);
         warn_of_wipe(rq, reply, result);
     } else if (err.code == ERR_CONFLICT) {

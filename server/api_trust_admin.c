@@ -1,5 +1,6 @@
 /* Trust administration by API: wipe (gate.md 11.3), acknowledgement of a restored store (gate.md
  * 4.2), reset of a role (attacks F-03), status. */
+#include "auth/auth.h"
 #include "base/hex.h"
 #include "server/administration.h"
 #include "server/api.h"
@@ -63,7 +64,9 @@ void api_trust_wipe(struct request *rq, struct reply *reply)
     }
     const struct administration_right right = {rq, scope.namespace_, ACTION_BIT(ACTION_WIPE)};
     administration_actor_by_right(&right, &actor);
-    if (!trust_wipe(rq->app->trust, &wipe, &result, &err)) {
+    bool wiped = trust_wipe(rq->app->trust, &wipe, &result, &err);
+    auth_changed(rq->app->auth); /* it ends what older tokens may change, also of requests that were admitted before it */
+    if (!wiped) {
         reply_error(reply, &err);
         return;
     }

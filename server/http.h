@@ -89,8 +89,8 @@ bool request_facts(const struct request *rq, struct db_tx *tx, struct access_fac
 /* Asked in the transaction of a write: does the caller live as the account that he was admitted as, by
  * a sign-in that has not ended, and has he kept the right in the repository when his route asked for
  * one? A change that is recorded with its actor asks through him (registry_actor). Costs nothing when
- * no account, sign-in or role has changed since he was admitted. Expected errors: ERR_DENIED,
- * ERR_NAMESPACE_UNKNOWN. Writer. */
+ * no account, sign-in or role has changed and nothing was wiped since he was admitted. Expected
+ * errors: ERR_DENIED, ERR_NAMESPACE_UNKNOWN. Writer. */
 bool request_may_still(const struct request *rq, struct db_tx *tx, struct err *err) MUST_USE;
 /* For INLINE handlers that must write or wait after all, before they have answered. True: this is a
  * worker thread, go on. False: return now without an answer; the handler is run again from its

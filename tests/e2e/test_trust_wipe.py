@@ -8,7 +8,9 @@ import pytest
 
 from support.images import image
 from support.notary import Notary
-from support.wire import claims
+from support.trust import Trust
+from support.tuf import Collection, tag
+from support.wire import claims, multipart
 from test_gate import refused
 
 
@@ -136,6 +138,40 @@ def test_a_token_of_before_the_wipe_changes_nothing_of_what_is_signed_anew(regis
     with_token(after, "GET", "timestamp.key").expect(200)
     with_token(after, "POST", "snapshot.key").expect(200)
     with_token(registry.token(owner, f"repository:{registry.host}/{ns}/other:pull,push"), "GET", "timestamp.key").expect(401)
+
+
+@pytest.mark.parametrize("how", ["by the command", "by the Notary API"])
+def test_a_publish_that_began_before_the_wipe_changes_nothing_of_what_is_signed_anew(registry, how):
+    """Its token was good when it was admitted, and the key of its targets is used in the new life too."""
+    ns = f"begun-{zlib.crc32(how.encode()):08x}"
+    registry.make_namespace(ns)
+    owner = registry.make_member(ns, f"owner@{ns}.example", "owner")
+    trust = Trust(registry, registry.client(owner), f"{ns}/app")
+    old = Collection(trust)
+    old.begin()
+    before = registry.token(owner, f"repository:{trust.gun}:pull,push")
+    while time.time() < claims(before)["iat"] + 1:
+        trust.get("timestamp.json").expect(200)
+    body, content_type = multipart([("targets", old.targets(7, {"v1": tag(b"late")}))])
+    conn = registry.wire.begin()
+    conn.putrequest("POST", f"{trust.base}/tuf/")
+    for name, value in (("Authorization", f"Bearer {before}"), ("Content-Type", content_type), ("Content-Length", str(len(body))), ("Expect", "100-continue")):
+        conn.putheader(name, value)
+    conn.endheaders()
+    assert conn.sock.recv(1000).startswith(b"HTTP/1.1 100 "), "it is admitted"
+    if how == "by the command":
+        registry.bond("trust", "wipe", f"{ns}/app", "--confirm", f"{ns}/app")
+    else:
+        trust.client("DELETE", f"{trust.base}/tuf/").expect(200)
+    trust.client.forget()
+    anew = Collection(trust)
+    anew.targets_key = old.targets_key
+    anew.begin()
+    conn.send(body)
+    answer = conn.getresponse()
+    assert answer.status == 401 and "older than the wipe" in answer.getheader("WWW-Authenticate"), answer.read()
+    registry.wire.end(conn)
+    assert trust.version("targets") == 2
 
 
 def test_keep_pin_takes_only_a_root_of_the_same_key(registry, lost, tmp_path):
