@@ -34,6 +34,32 @@ void check_progress(const struct check *c)
     }
 }
 
+static int compare_numbers(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int compare_digests(const struct digest *a, const struct digest *b)
+{
+    uint8_t raw_a[DIGEST_RAW_MAX], raw_b[DIGEST_RAW_MAX];
+    size_t n_a = digest_is_set(a) ? digest_to_raw(a, raw_a) : 0;
+    size_t n_b = digest_is_set(b) ? digest_to_raw(b, raw_b) : 0;
+    return slice_compare(slice_of_bytes(raw_a, n_a), slice_of_bytes(raw_b, n_b));
+}
+
+bool check_goes_on(struct check *c, const struct check *before)
+{
+    int order = compare_numbers(before->after_kind, c->after_kind);
+    order = order != 0 ? order : compare_numbers(before->after, c->after);
+    order = order != 0 ? order : compare_digests(&before->after_digest, &c->after_digest);
+    order = order != 0 ? order : strcmp(before->after_tag, c->after_tag);
+    if (order >= 0) {
+        check_tell(c, CHECK_INDEX_FILE, "", "index.db",
+                   "the rows of a table are not in their order: the rest of them was not looked at");
+    }
+    return order < 0;
+}
+
 bool check_pages(struct check *c, check_page_fn page, struct err *err)
 {
     bool more = true;
@@ -43,10 +69,12 @@ bool check_pages(struct check *c, check_page_fn page, struct err *err)
     c->after_tag[0] = '\0';
     while (more) {
         auto_snapshot struct db_tx *tx = NULL;
+        const struct check before = *c;
         more = false;
         if (!db_snapshot(store_db(c->store), &tx, err) || !page(c, tx, &more, err)) {
             return false;
         }
+        more = more && check_goes_on(c, &before);
         check_progress(c);
     }
     return true;

@@ -278,8 +278,10 @@ static bool check_blob(struct check *c, const struct blob_row *row, struct err *
 bool check_blobs(struct check *c, struct err *err)
 {
     auto_free struct blob_page *page = xcalloc(1, sizeof(*page));
+    bool more = true;
     c->after_digest = (struct digest){0};
-    do {
+    while (more) {
+        const struct check before = *c;
         if (!read_blobs(c, page, err)) {
             return false;
         }
@@ -290,7 +292,8 @@ bool check_blobs(struct check *c, struct err *err)
             }
         }
         check_progress(c);
-    } while (page->count == CHECK_PAGE);
+        more = page->count == CHECK_PAGE && check_goes_on(c, &before);
+    }
     return true;
 }
 

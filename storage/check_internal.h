@@ -29,6 +29,9 @@ typedef bool (*check_page_fn)(struct check *c, struct db_tx *tx, bool *more_out,
 void check_tell(struct check *c, enum check_kind kind, const char *where, const char *name,
                 const char *what_fmt, ...) PRINTF_LIKE(5, 6);
 void check_progress(const struct check *c);
+/* Does the next page lie behind the one that began at `before`? Not in a damaged file: pages would be read
+ * again and again. Tells so. */
+bool check_goes_on(struct check *c, const struct check *before) MUST_USE;
 /* All pages of one table, from its beginning. */
 bool check_pages(struct check *c, check_page_fn page, struct err *err) MUST_USE;
 /* Binds `index` and the next: rows in digest order after the last one seen. */

@@ -185,6 +185,39 @@ static void a_wrong_bit_in_the_file_of_the_index_is_found(void **state)
     assert_int_equal(check(w, CHECK_INDEX, &text).findings, 0);
 }
 
+/* The last tag of a page of the check is read back as one that lies before them all: the next page would be the same
+ * again, for ever. */
+static void rows_out_of_their_order_end_the_look_at_their_table(void **state)
+{
+    enum { TAGS = 250, OF_A_PAGE = 200 };
+    struct world *w = *state;
+    auto_buf struct buf whole = {0}, text = {0};
+    char name[8];
+    struct digest image = push_image(w, "{}", "one");
+    for (int i = 0; i < TAGS; i++) {
+        snprintf(name, sizeof(name), "t%03d", i);
+        struct tag_name tag = tag_of(name);
+        WRITE(w)
+        {
+            OK(tag_put(tx, w->repo.id, &tag, &image, &w->alice, T0, NULL, err));
+        }
+    }
+    store_close(w->store);
+    w->store = NULL;
+    read_index(w, &whole);
+    snprintf(name, sizeof(name), "t%03d", OF_A_PAGE - 1);
+    for (size_t i = 0; i + strlen(name) <= whole.n; i++) {
+        whole.p[i] = memcmp(whole.p + i, name, strlen(name)) == 0 ? 'a' : whole.p[i];
+    }
+    write_index(w, &whole);
+    world_open(w);
+    struct check_report report = check(w, CHECK_INDEX, &text);
+    assert_non_null(strstr(text.p, "row not in PRIMARY KEY order for tag"));
+    assert_non_null(strstr(text.p, "the rows of a table are not in their order"));
+    assert_int_equal(report.tags, 2 * OF_A_PAGE);
+    assert_true(report.blobs > 0); /* it went on with the next */
+}
+
 static void a_fault_in_a_file_is_found(void **state)
 {
     struct world *w = *state;
@@ -248,6 +281,7 @@ int main(void)
         BOTH_TESTS(a_used_store_is_well),
         cmocka_unit_test(a_fault_in_the_index_is_found),
         FILES_TEST(a_wrong_bit_in_the_file_of_the_index_is_found),
+        FILES_TEST(rows_out_of_their_order_end_the_look_at_their_table),
         FILES_TEST(a_fault_in_a_file_is_found),
         FILES_TEST(a_file_that_nothing_names_is_found),
     };
