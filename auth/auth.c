@@ -97,6 +97,28 @@ void auth_changed(struct auth *a)
     atomic_fetch_add(&a->generation, 1);
 }
 
+struct change {
+    struct auth *auth;
+    db_write_fn fn;
+    void *arg;
+};
+
+static bool write_change(struct db_tx *tx, void *arg, struct err *err)
+{
+    const struct change *change = arg;
+    bool ok = change->fn(tx, change->arg, err);
+    auth_changed(change->auth);
+    return ok;
+}
+
+bool auth_write(struct auth *a, db_write_fn fn, void *arg, struct err *err)
+{
+    struct change change = {a, fn, arg};
+    bool ok = db_write(a->db, write_change, &change, err);
+    auth_changed(a); /* also after a failure, which may come after the commit */
+    return ok;
+}
+
 uint64_t auth_generation(const struct auth *a)
 {
     return atomic_load(&a->generation);

@@ -30,6 +30,10 @@ struct auth {
         generation; /* of accounts, secrets, sessions: one more after each committed change */
 };
 
+/* db_write of what takes something away from somebody: the generation moves in the write, so that what is
+ * written behind it in the same transaction asks anew, and once more after it, since who asked between the
+ * two may have read what was before. */
+bool auth_write(struct auth *a, db_write_fn fn, void *arg, struct err *err) MUST_USE;
 /* The name beside a secret fits: it is the account's own, or a placeholder that clients send with a
  * token. */
 bool auth_name_fits(struct slice user, const struct identity *who);

@@ -100,9 +100,7 @@ static bool run(struct auth *a, struct member_write *m, struct slice user, struc
     if (!email_parse(user, &m->user, NULL)) {
         return err_set(err, ERR_ACCOUNT_UNKNOWN, "");
     }
-    bool ok = db_write(a->db, write_member, m, err);
-    auth_changed(a); /* also after a failure, which may come after the commit */
-    return ok;
+    return auth_write(a, write_member, m, err);
 }
 
 bool member_set(struct auth *a, const struct identity *who, const struct actor *actor,

@@ -206,7 +206,5 @@ bool robot_remove(struct auth *a, const struct identity *who, const struct actor
                                 .namespace = namespace,
                                 .account_name = account_name,
                                 .now_us = now_us};
-    bool ok = db_write(a->db, write_remove, &write, err);
-    auth_changed(a); /* also after a failure, which may come after the commit */
-    return ok;
+    return auth_write(a, write_remove, &write, err);
 }

@@ -91,7 +91,5 @@ bool auth_session_end(struct auth *a, const struct identity *who,
     }
     struct session_end s = {.id = who->session_id, .now_us = context->now_us};
     identity_actor(who, context->address, &s.actor);
-    bool ok = db_write(a->db, write_end, &s, err);
-    auth_changed(a); /* also after a failure, which may come after the commit */
-    return ok;
+    return auth_write(a, write_end, &s, err);
 }

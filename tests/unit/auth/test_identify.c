@@ -18,7 +18,9 @@
 #include "tests/unit/base/check.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #define HOST "reg.example.org:5443"
 #define URL "https://" HOST
@@ -778,6 +780,101 @@ static void a_lost_role_counts_at_once(void **state)
     identity_release(&who);
 }
 
+/* Three who write, of whom the first keeps the others waiting: so they come into one transaction. */
+struct queue_of_writes {
+    struct house *h;
+    sem_t held, go;
+    bool removed;        /* the removal was written, not yet committed */
+    bool was_removed;    /* when the last one looked */
+    uint64_t generation; /* then */
+};
+
+static bool hold(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct queue_of_writes *q = arg;
+    (void)tx;
+    (void)err;
+    (void)sem_post(&q->held);
+    return sem_wait(&q->go) == 0;
+}
+
+static bool look(struct db_tx *tx, void *arg, struct err *err)
+{
+    struct queue_of_writes *q = arg;
+    (void)tx;
+    (void)err;
+    q->was_removed = q->removed;
+    q->generation = auth_generation(q->h->auth);
+    return true;
+}
+
+static bool note_removal(struct db_tx *tx, const void *arg, struct err *err)
+{
+    (void)tx;
+    (void)err;
+    ((struct queue_of_writes *)(uintptr_t)arg)->removed = true;
+    return true;
+}
+
+static void *hold_thread(void *arg)
+{
+    struct queue_of_writes *q = arg;
+    struct err err = {0};
+    assert_true(db_write(q->h->db, hold, q, &err));
+    return NULL;
+}
+
+static void *remove_thread(void *arg)
+{
+    struct queue_of_writes *q = arg;
+    struct err err = {0};
+    const struct namespace_name ns = ns_name("ns");
+    struct actor actor = q->h->actor;
+    actor.still = note_removal;
+    actor.still_arg = q;
+    assert_true(member_remove(q->h->auth, &q->h->admin, &actor, &ns, SLICE_LIT(ALICE), NOW, &err));
+    return NULL;
+}
+
+static void *look_thread(void *arg)
+{
+    struct queue_of_writes *q = arg;
+    struct err err = {0};
+    assert_true(db_write(q->h->db, look, q, &err));
+    return NULL;
+}
+
+/* Whoever is written behind it sees that he has to ask anew, before anybody is told of the commit. */
+static void a_lost_role_counts_in_its_own_transaction(void **state)
+{
+    struct house *h = *state;
+    bool seen = false;
+    for (int i = 0; i < 100 && !seen; i++) {
+        struct queue_of_writes q = {.h = h};
+        pthread_t threads[3];
+        const struct timespec moment = {.tv_nsec = 10000000}; /* for the queue to have this order, mostly */
+        (void)sem_init(&q.held, 0, 0);
+        (void)sem_init(&q.go, 0, 0);
+        member_make(h, "ns", ALICE, MEMBER_DEVELOPER);
+        uint64_t before = auth_generation(h->auth);
+        assert_int_equal(pthread_create(&threads[0], NULL, hold_thread, &q), 0);
+        assert_int_equal(sem_wait(&q.held), 0);
+        assert_int_equal(pthread_create(&threads[1], NULL, remove_thread, &q), 0);
+        (void)nanosleep(&moment, NULL);
+        assert_int_equal(pthread_create(&threads[2], NULL, look_thread, &q), 0);
+        (void)nanosleep(&moment, NULL);
+        (void)sem_post(&q.go);
+        for (size_t k = 0; k < COUNT(threads); k++) {
+            assert_int_equal(pthread_join(threads[k], NULL), 0);
+        }
+        seen = q.was_removed;
+        assert_true(!seen || q.generation != before);
+        (void)sem_destroy(&q.held);
+        (void)sem_destroy(&q.go);
+    }
+    assert_true(seen);
+}
+
 static void invisible_is_like_unknown(void **state)
 {
     struct house *h = *state;
@@ -1036,6 +1133,7 @@ int main(void)
         CASE(malformed_headers),
         CASE(tokens_survive_a_restart),
         CASE(a_lost_role_counts_at_once),
+        CASE(a_lost_role_counts_in_its_own_transaction),
         CASE(invisible_is_like_unknown),
         CASE(wishes_of_every_kind),
         CASE(administration_needs_rights),
