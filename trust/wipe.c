@@ -113,11 +113,12 @@ static bool wipe_documents(struct db_tx *tx, struct wipe *w, const struct reposi
     int64_t incarnation = 0;
     auto_buf struct buf versions = {0};
     write_versions(loaded, &versions);
-    if (!put_tombstone(tx, w, repo, loaded, &incarnation, err) ||
+    /* the audit asks whether he may still: behind the tombstone the token that he came with would be too old */
+    if (!put_audit(tx, w, repo->namespace_id, repo_name_slice(&repo->name), buf_slice_of(&versions),
+                   err) ||
+        !put_tombstone(tx, w, repo, loaded, &incarnation, err) ||
         !trust_doc_wipe(tx, repo->id, w->rq->now_us, NULL, err) || !retire_keys(tx, loaded, err) ||
-        !change_record_put(tx, loaded->set.gun, CHANGE_DELETION, 0, NULL, w->rq->now_us, err) ||
-        !put_audit(tx, w, repo->namespace_id, repo_name_slice(&repo->name), buf_slice_of(&versions),
-                   err)) {
+        !change_record_put(tx, loaded->set.gun, CHANGE_DELETION, 0, NULL, w->rq->now_us, err)) {
         return false;
     }
     json_array_append_new(
