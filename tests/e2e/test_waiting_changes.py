@@ -160,16 +160,17 @@ def forget_what_is_known(place):
 
 def make_all_wait(place, changes, statement):
     """Sends all changes while somebody else writes, who then takes a right away; returns the answers by name."""
-    answers, idle = {}, place.server.counter("bondstore_worker_jobs")
+    answers, busy = {}, lambda: place.server.counter("bondstore_worker_jobs")
 
     def send(name):
         answers[name] = changes[name](place)
     threads = [threading.Thread(target=send, args=(name,)) for name in changes]
     with contextlib.closing(sqlite3.connect(place.server.data / "index.db", isolation_level=None, timeout=60)) as db:
+        eventually(lambda: busy() == 0, what="the end of what went before")
         db.execute("BEGIN IMMEDIATE")
         for thread in threads:
             thread.start()
-        eventually(lambda: len(answers) + place.server.counter("bondstore_worker_jobs") - idle >= len(changes), what="all the requests")
+        eventually(lambda: len(answers) + busy() >= len(changes), what="all the requests")
         db.execute(*statement)
         forget_what_is_known(place)
         db.execute("COMMIT")
