@@ -28,8 +28,9 @@ struct listener {
     struct http_server *server;
     enum listener_kind kind;
     struct tls *tls;
-    struct MHD_Daemon *daemon;
+    struct MHD_Daemon *daemon; /* owns the socket once it has started */
     int fd;
+    atomic_bool quiesced;
     char text[160];
 };
 
@@ -247,6 +248,14 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
     }
 }
 
+static enum MHD_Result takes_newcomers(void *arg, const struct sockaddr *from, socklen_t size)
+{
+    const struct listener *l = arg;
+    (void)from;
+    (void)size;
+    return atomic_load(&l->quiesced) ? MHD_NO : MHD_YES;
+}
+
 static unsigned pool_size(const struct listener *l)
 {
     if (l->kind == LISTENER_CONTROL) {
@@ -285,7 +294,7 @@ bool listener_start(struct listener *l, struct err *err)
         flags |= MHD_USE_TLS;
     }
     l->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, http_on_call, l, MHD_OPTION_EXTERNAL_LOGGER, on_log, l,
+        flags, 0, takes_newcomers, l, http_on_call, l, MHD_OPTION_EXTERNAL_LOGGER, on_log, l,
         MHD_OPTION_LISTEN_SOCKET, l->fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, connections,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address, MHD_OPTION_CONNECTION_TIMEOUT,
@@ -300,11 +309,11 @@ bool listener_start(struct listener *l, struct err *err)
     return true;
 }
 
+/* Not by MHD_quiesce_daemon: it takes the socket out of the epoll set while a thread of the daemon may do the same,
+ * and the library aborts the process when one of them finds it gone (0.9.75, and later). */
 void listener_quiesce(struct listener *l)
 {
-    if (l->daemon != NULL) {
-        (void)MHD_quiesce_daemon(l->daemon); /* gives the socket back to us */
-    }
+    atomic_store(&l->quiesced, true);
 }
 
 void listener_stop(struct listener *l)
@@ -315,8 +324,7 @@ void listener_stop(struct listener *l)
     if (l->daemon != NULL) {
         listener_quiesce(l);
         MHD_stop_daemon(l->daemon);
-    }
-    if (l->fd >= 0) {
+    } else if (l->fd >= 0) {
         (void)close(l->fd);
     }
     free(l);

@@ -24,7 +24,7 @@ bool listener_bind_control(struct http_server *server, const char *data_dir, str
                            struct err *err) MUST_USE;
 /* Starts serving. */
 bool listener_start(struct listener *l, struct err *err) MUST_USE;
-/* Accepts nobody any more. */
+/* Accepts nobody any more: who comes is cut off at once, and not left waiting. */
 void listener_quiesce(struct listener *l);
 /* Ends the daemon: no connection may be suspended any more. Then frees. Accepts NULL. */
 void listener_stop(struct listener *l);
