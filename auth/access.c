@@ -304,12 +304,15 @@ static bool last_wipe(struct db_tx *tx, const struct repo_name *repo, int64_t *w
     struct err missing = {0};
     auto_tombstone struct tombstone stone = {0};
     *wiped_us_out = 0;
-    if (!repository_get(tx, repo, &row, &missing) || !tombstone_get(tx, row.id, &stone, &missing)) {
-        *err = missing.code == ERR_NAME_UNKNOWN || missing.code == ERR_NOT_FOUND ? *err : missing;
-        return missing.code == ERR_NAME_UNKNOWN || missing.code == ERR_NOT_FOUND;
+    if (repository_get(tx, repo, &row, &missing) && tombstone_get(tx, row.id, &stone, &missing)) {
+        *wiped_us_out = stone.wiped_us;
+        return true;
     }
-    *wiped_us_out = stone.wiped_us;
-    return true;
+    if (missing.code == ERR_NAME_UNKNOWN || missing.code == ERR_NOT_FOUND) {
+        return true;
+    }
+    *err = missing;
+    return false;
 }
 
 bool access_token_is_of_before(const struct identity *who, int64_t wiped_us, int64_t now_us)

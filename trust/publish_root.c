@@ -4,16 +4,6 @@
 #include "trust/verify/authority.h"
 #include "trust/verify/chain.h"
 
-static bool spki_in(const struct spki *list, size_t count, const struct spki *key)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (spki_equal(&list[i], key)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_revoked(const struct check *c, const struct spki *key)
 {
     return spki_in(c->f->stored->revoked, c->f->stored->revoked_count, key);

@@ -59,10 +59,7 @@ static bool lists_key(const struct tuf_doc *root, const struct spki *key)
 {
     struct spki *keys = NULL;
     size_t n = trust_root_spkis(root, &keys);
-    bool found = false;
-    for (size_t i = 0; i < n && !found; i++) {
-        found = spki_equal(&keys[i], key);
-    }
+    bool found = spki_in(keys, n, key);
     free(keys);
     return found;
 }

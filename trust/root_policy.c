@@ -27,16 +27,6 @@ bool root_policy_binds(const struct policy *policy, bool first)
     return policy->allow_root_ca.count > 0 || (first && policy->allow_roots_set);
 }
 
-static bool has_key(const struct spki *keys, size_t count, const struct spki *key)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (spki_equal(&keys[i], key)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool root_policy_accepts(const struct policy *policy, const struct tuf_doc *root, struct slice gun,
                          int64_t now_us)
 {
@@ -51,7 +41,7 @@ bool root_policy_accepts(const struct policy *policy, const struct tuf_doc *root
         authorities_count(authorities, root, &rules, &vouched, NULL);
     }
     for (int i = 0; i < own.signer_count; i++) {
-        accepted += has_key(keys, key_count, &own.signers[i]) ||
+        accepted += spki_in(keys, key_count, &own.signers[i]) ||
                     sig_count_has(&vouched, &own.signers[i]);
     }
     return own.threshold >= 1 && accepted >= own.threshold;

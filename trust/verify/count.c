@@ -37,12 +37,7 @@ static bool is_repeated(const struct tuf_doc *doc, size_t at)
 
 bool sig_count_has(const struct sig_count *c, const struct spki *key)
 {
-    for (int i = 0; i < c->signer_count; i++) {
-        if (spki_equal(&c->signers[i], key)) {
-            return true;
-        }
-    }
-    return false;
+    return spki_in(c->signers, (size_t)c->signer_count, key);
 }
 
 static int64_t not_after_of(const struct tuf_key *key)

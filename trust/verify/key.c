@@ -262,6 +262,16 @@ bool spki_equal(const struct spki *a, const struct spki *b)
     return sodium_memcmp(a->sha256, b->sha256, sizeof(a->sha256)) == 0;
 }
 
+bool spki_in(const struct spki *list, size_t count, const struct spki *key)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (spki_equal(&list[i], key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void tuf_key_write_spki(struct slice spki_der, struct buf *json_out, char id_out[KEY_ID_MAX])
 {
     struct slice ed25519 = spki_ed25519_key(spki_der);

@@ -53,6 +53,7 @@ bool tuf_key_usable(const struct tuf_key *key, const char **why);
  */
 bool tuf_cert_names(const struct tuf_cert *cert, struct slice gun);
 bool spki_equal(const struct spki *a, const struct spki *b);
+bool spki_in(const struct spki *list, size_t count, const struct spki *key);
 
 enum sig_verdict { SIG_REJECT = 0, SIG_ACCEPT = 1 };
 /* One signature over `bytes`. `method` is compared in lower case and must fit the key type; ECDSA

@@ -98,26 +98,6 @@ static void lower_valid_until(struct builder *b, int64_t us)
 
 /* ---- root ---- */
 
-static bool pin_has(const struct trust_set *set, const struct spki *spki)
-{
-    for (size_t i = 0; i < set->pin_count; i++) {
-        if (spki_equal(&set->pin[i], spki)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool list_has(const struct spki *list, size_t count, const struct spki *spki)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (spki_equal(&list[i], spki)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The first root's keys are exactly the pinned ones. */
 static bool pin_matches(const struct trust_set *set, const struct tuf_doc *first)
 {
@@ -126,10 +106,10 @@ static bool pin_matches(const struct trust_set *set, const struct tuf_doc *first
     bool same = true;
 
     for (size_t i = 0; i < count; i++) {
-        same = same && pin_has(set, &keys[i]);
+        same = same && spki_in(set->pin, set->pin_count, &keys[i]);
     }
     for (size_t i = 0; i < set->pin_count; i++) {
-        same = same && list_has(keys, count, &set->pin[i]);
+        same = same && spki_in(keys, count, &set->pin[i]);
     }
     return same;
 }
@@ -358,8 +338,8 @@ static void note_root_keys(struct builder *b)
             continue;
         }
         struct spki spki = tuf_key_spki(key);
-        if (!list_has(b->set->revoked, b->set->revoked_count, &spki) &&
-            !list_has(state->root_keys, state->root_key_count, &spki)) {
+        if (!spki_in(b->set->revoked, b->set->revoked_count, &spki) &&
+            !spki_in(state->root_keys, state->root_key_count, &spki)) {
             state->root_keys[state->root_key_count++] = spki;
         }
     }

@@ -1,6 +1,7 @@
 /* How much work a document can make: each limit one below and one above, and what is beyond it is
  * refused before the work. tuf_key_verify is redirected here, and counts. */
 #include "tests/unit/trust/made.h"
+#include "tests/unit/trust/redirected.h"
 #include "trust/publish.h"
 
 #define YEAR_S INT64_C(31536000)
@@ -12,11 +13,6 @@ struct fixture {
 };
 static struct fixture *keys;
 
-/* The linker's names for the redirected function and for the real one. */
-enum sig_verdict __real_tuf_key_verify(const struct tuf_key *key, struct slice method,
-                                       struct slice sig, struct slice bytes);
-enum sig_verdict __wrap_tuf_key_verify(const struct tuf_key *key, struct slice method,
-                                       struct slice sig, struct slice bytes);
 enum sig_verdict __wrap_tuf_key_verify(const struct tuf_key *key, struct slice method,
                                        struct slice sig, struct slice bytes)
 {

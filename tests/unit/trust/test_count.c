@@ -1,6 +1,7 @@
 /* What is remembered of signatures that were found valid, and that nothing else is. tuf_key_verify is
  * redirected here, and counts. */
 #include "tests/unit/trust/made.h"
+#include "tests/unit/trust/redirected.h"
 
 #include <pthread.h>
 
@@ -14,11 +15,6 @@ struct fixture {
 };
 static struct fixture *world;
 
-/* The linker's names for the redirected function and for the real one. */
-enum sig_verdict __real_tuf_key_verify(const struct tuf_key *key, struct slice method,
-                                       struct slice sig, struct slice bytes);
-enum sig_verdict __wrap_tuf_key_verify(const struct tuf_key *key, struct slice method,
-                                       struct slice sig, struct slice bytes);
 enum sig_verdict __wrap_tuf_key_verify(const struct tuf_key *key, struct slice method,
                                        struct slice sig, struct slice bytes)
 {
