@@ -14,6 +14,7 @@
 #include "tests/unit/base/check.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <gnutls/gnutls.h>
 #include <poll.h>
 #include <sodium.h>
@@ -759,6 +760,27 @@ static void a_taken_port_is_said(void **state)
     assert_non_null(strstr(err.msg, "in use"));
 }
 
+/* The last case: nobody comes to this listener afterwards. Who is connected may go on, who comes is not left waiting. */
+static void who_comes_to_a_quiesced_listener_is_cut_off(void **state)
+{
+    const struct house *h = *state;
+    auto_buf struct buf answer = {0};
+    char text[2000];
+    auto_fd int before = dial(h->port);
+    say(before, SLICE_LIT("GET /quick?q=first HTTP/1.1\r\nHost: h\r\n\r\n"));
+    assert_true(recv(before, text, sizeof(text), 0) > 0);
+
+    listener_quiesce(h->plain);
+    auto_fd int late = dial(h->port);
+    say(late, SLICE_LIT("GET /quick?q=late" TAIL "\r\n"));
+    ssize_t n = recv(late, text, sizeof(text), 0);
+    assert_true(n == 0 || (n < 0 && errno == ECONNRESET));
+
+    say(before, SLICE_LIT("GET /quick?q=last" TAIL "\r\n"));
+    hear_all(before, &answer);
+    assert_non_null(strstr(answer.p, "last|/quick"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -779,6 +801,7 @@ int main(void)
         cmocka_unit_test(certificates_are_read_again),
         cmocka_unit_test(the_control_socket_knows_its_peer),
         cmocka_unit_test(a_taken_port_is_said),
+        cmocka_unit_test(who_comes_to_a_quiesced_listener_is_cut_off),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
